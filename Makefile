@@ -1,0 +1,51 @@
+# Python 3.11 or newer is all that must be there: each target installs what it needs into .venv first.
+#   PYTHON=python3.12              another interpreter, for a new .venv
+#   TORCH_INDEX=URL                a further index, for PyTorch's CPU wheels: https://download.pytorch.org/whl/cpu
+#   PYTEST_ARGS="-k losses"        more options for pytest
+PYTHON ?= python3
+TORCH_INDEX ?=
+PYTEST_ARGS ?=
+BIN := .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.PHONY: demo test slow lint types venv clean
+.NOTPARALLEL:
+
+demo: .venv/core.stamp
+	@$(BIN)/twinsign demo
+
+test: .venv/dev.stamp
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# pytest exits with 5 where no test is selected.
+slow: .venv/dev.stamp
+	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS) || test $$? -eq 5
+
+lint: .venv/dev.stamp
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/dev.stamp
+	@$(BIN)/mypy
+
+venv: .venv/dev.stamp
+
+clean:
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# Debian's Python may lack ensurepip, which venv needs; its pip can still fill an empty environment.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	@$(PYTHON) -m venv .venv >/dev/null || { $(PYTHON) -m venv --clear --without-pip .venv \
+		&& $(PYTHON) -m pip --python $@ install --quiet pip; }
+
+# The order-only interpreter: its own age says nothing about what is installed.
+.venv/core.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing twinsign into .venv (PyTorch among it: this takes minutes)"
+	@$(INSTALL) -e .
+	@touch $@
+
+.venv/dev.stamp: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing twinsign and its development tools into .venv (PyTorch among them: this takes minutes)"
+	@$(INSTALL) -e '.[dev]'
+	@touch $@ .venv/core.stamp

@@ -1,0 +1,134 @@
+"""The command line: options are a command's parameters and, for trainings, the fields of a recipe."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from jsonargparse import ActionConfigFile, ArgumentParser
+
+from twinsign import __version__, commands
+from twinsign.demo import demo
+from twinsign.errors import TwinsignError
+from twinsign.recipe import Recipe, recipe_path
+
+NOTHING_WRITTEN = 2
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """A function, and which of its parameters take several words."""
+
+    run: Callable[..., int]
+    several: tuple[str, ...] = ()
+    recipe: bool = False
+
+
+SEVERAL = {
+    "data": "Packs.",
+    "where": "Only rows for which COLUMN=VALUE holds.",
+    "keep_out": "Packs whose val and test clips stay out, by id and by identical poses.",
+    "files": "Pose files.",
+}
+COMMANDS: dict[str, Command | dict[str, Command]] = {
+    "demo": Command(demo),
+    "pack": {
+        "landmarks": Command(commands.pack_landmarks),
+        "folder": Command(commands.pack_folder),
+        "synthetic": Command(commands.pack_synthetic),
+    },
+    "pretrain": Command(commands.pretrain, ("data", "where", "keep_out"), recipe=True),
+    "finetune": Command(commands.finetune, ("data", "where"), recipe=True),
+    "linear": Command(commands.linear, ("data", "where"), recipe=True),
+    "evaluate": Command(commands.evaluate, ("data", "where")),
+    "knn": Command(commands.knn, ("data", "where"), recipe=True),
+    "predict": Command(commands.predict, ("files",)),
+}
+
+
+class RecipeFile(ActionConfigFile):
+    """--config takes a shipped recipe's name or a file."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Turn a name into its file."""
+        super().__call__(parser, namespace, str(recipe_path(str(values))), option_string)
+
+
+def build_parser() -> ArgumentParser:
+    """The parser of all commands."""
+    parser = ArgumentParser(prog="twinsign", description="Recognise signs; learn mostly from unlabelled recordings.")
+    parser.add_argument("--version", action="version", version=f"twinsign {__version__}")
+    _add(parser, COMMANDS)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. Exit codes: 0 written, 2 nothing written, 3 written but some inputs unreadable (ours)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    name = "twinsign"
+    try:
+        parser = build_parser()
+        options = parser.instantiate(parser.parse_args(given))
+        table: Any = COMMANDS
+        while not isinstance(table, Command):
+            chosen = options.subcommand
+            name, table, options = f"{name} {chosen}", table[chosen], options[chosen]
+        return table.run(**_parameters(table, options, given))
+    except TwinsignError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        return NOTHING_WRITTEN
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{name}: interrupted; the same command goes on from the last checkpoint\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOTHING_WRITTEN
+
+
+def _add(parser: ArgumentParser, table: dict[str, Any]) -> None:
+    """Add commands; a subcommand's own commands only after it was added, as jsonargparse wants."""
+    subcommands = parser.add_subcommands()
+    for name, command in table.items():
+        sub = ArgumentParser()
+        if isinstance(command, dict):
+            subcommands.add_subcommand(name, sub, help="Pack the poses of a corpus into one file.")
+            _add(sub, command)
+        else:
+            _add_options(sub, command)
+            subcommands.add_subcommand(name, sub, help=str(command.run.__doc__).split("\n")[0])
+
+
+def _add_options(parser: ArgumentParser, command: Command) -> None:
+    if command.recipe:
+        parser.add_argument("--config", action=RecipeFile, help="A shipped recipe's name, or a YAML file.")
+        parser.add_class_arguments(Recipe, nested_key=None, as_group=False)
+    for name in command.several:
+        flag = name if name == "files" else f"--{name}"
+        needed = {"required": True} if name == "data" else {} if name == "files" else {"default": []}
+        parser.add_argument(flag, nargs="+", type=str, help=SEVERAL[name], **needed)
+    skip = {"recipe", "config", *command.several} if command.recipe else set(command.several)
+    parser.add_function_arguments(command.run, nested_key=None, as_group=False, skip=skip)
+
+
+def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[str, Any]:
+    values = vars(options)
+    values.pop("config", None)
+    if command.recipe:
+        recipe = Recipe(**{field.name: values.pop(field.name) for field in fields(Recipe)})
+        values["recipe"] = recipe
+        if command.run is not commands.knn:
+            values["config"] = _config_name(given)
+    return {name: value for name, value in values.items() if not name.startswith("__")}
+
+
+def _config_name(given: Sequence[str]) -> str:
+    for word, following in zip(given, [*given[1:], ""], strict=True):
+        if word == "--config":
+            return following
+        if word.startswith("--config="):
+            return word.removeprefix("--config=")
+    return ""

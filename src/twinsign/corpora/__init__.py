@@ -1,0 +1,1 @@
+"""From annotation files, or from nothing (synthetic), to samples: one file a dataset."""

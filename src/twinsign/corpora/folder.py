@@ -1,0 +1,74 @@
+"""One's own pose files: a folder for each gloss, or a CSV that names file, gloss, split and signer."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from functools import partial
+from os import PathLike
+from pathlib import Path
+
+from twinsign.corpora.sample import Sample
+from twinsign.errors import InputError
+from twinsign.pose.read import read
+from twinsign.pose.recording import Recording
+
+SUFFIXES = (".pose", ".json", ".npz", ".npy", ".pkl")
+"""Endings of files that hold one clip; a folder of OpenPose JSON is one clip too."""
+
+
+def folder_samples(
+    poses: str | PathLike[str],
+    annotations: str | PathLike[str] | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+) -> tuple[int, Iterator[Sample]]:
+    """How many clips there are, and each of them; `size` in pixels and `fps` for formats that state neither (ours).
+
+    Without annotations the folder's name is the gloss: poses/GLOSS/clip.pose, or poses/SPLIT/GLOSS/clip.pose.
+    """
+    root = Path(poses)
+    if not root.is_dir():
+        raise InputError("no such folder", "a folder of pose files", file=root)
+    listed = list(_from_table(root, Path(annotations)) if annotations else _from_folders(root))
+    if not listed:
+        raise InputError("no pose file", f"files ending in {', '.join(SUFFIXES)}", file=root)
+    samples = (
+        Sample(name, partial(_read, file, name, size, fps), {key: value for key, value in row.items() if value})
+        for name, file, row in listed
+    )
+    return len(listed), samples
+
+
+def _read(file: Path, name: str, size: tuple[int, int] | None, fps: float | None) -> Recording:
+    return read(file, size=size, fps=fps, clip_id=name)
+
+
+def _from_folders(root: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
+    for file in sorted(root.rglob("*")):
+        place = file.relative_to(root).parts
+        if file.suffix in SUFFIXES and file.is_file() and len(place) in (2, 3):
+            split = place[0] if len(place) == 3 else ""
+            yield file.relative_to(root).with_suffix("").as_posix(), file, {"gloss": place[-2], "split": split}
+
+
+def _from_table(root: Path, table: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            rows, columns = list(reader), reader.fieldnames or []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(str(error), "a CSV with columns file and gloss", file=table) from error
+    if "file" not in columns:
+        raise InputError(
+            f"columns {', '.join(columns) or '(none)'}", "a column `file`, and gloss, split, signer", file=table
+        )
+    for row in rows:
+        if None in row or not row["file"]:
+            raise InputError(f"row {dict(row)}", f"{len(columns)} fields, with a file", file=table)
+        file = (root / row["file"]).resolve()
+        if not file.is_relative_to(root.resolve()):
+            raise InputError(f"file {row['file']!r} outside the folder", f"files below {root}", file=table)
+        name = row.get("id") or Path(row["file"]).with_suffix("").as_posix()
+        yield name, file, {key: value for key, value in row.items() if key not in ("id", "file") and value}

@@ -1,0 +1,1 @@
+"""Architecture only: graphs, graph convolutions, temporal Transformer, encoder and heads."""

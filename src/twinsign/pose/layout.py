@@ -1,0 +1,97 @@
+"""The 49 joints by name: where each sits, its mirror image, the graphs that join them, and other layouts' numbers.
+
+The only file that holds joint numbers. Order: right hand 0-20, left hand 21-41, trunk 42-48 (paper, Sec. IV-A).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+LAYOUT_VERSION = 1
+FINGERS = ("thumb", "index", "middle", "ring", "little")
+HAND_JOINTS = ("wrist", *(f"{finger}_{level}" for finger in FINGERS for level in range(1, 5)))
+TRUNK_JOINTS = (
+    "nose",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+)
+JOINTS = (
+    *(f"right_hand_{joint}" for joint in HAND_JOINTS),
+    *(f"left_hand_{joint}" for joint in HAND_JOINTS),
+    *TRUNK_JOINTS,
+)
+JOINT_COUNT = len(JOINTS)
+INDEX = {name: number for number, name in enumerate(JOINTS)}
+
+RIGHT_HAND = slice(0, len(HAND_JOINTS))
+LEFT_HAND = slice(len(HAND_JOINTS), 2 * len(HAND_JOINTS))
+HANDS = slice(0, 2 * len(HAND_JOINTS))
+TRUNK = slice(2 * len(HAND_JOINTS), JOINT_COUNT)
+
+
+def _mirror_name(name: str) -> str:
+    for side, other in (("left_", "right_"), ("right_", "left_")):
+        if name.startswith(side):
+            return other + name.removeprefix(side)
+    return name
+
+
+MIRROR = tuple(INDEX[_mirror_name(name)] for name in JOINTS)
+"""Joint MIRROR[i] of a mirrored person stands where joint i of the person stood."""
+
+
+class Graph(NamedTuple):
+    """A part's skeleton: joints, bones (parent, child) away from the centre joint 0, links, and pooled groups."""
+
+    joints: int
+    bones: tuple[tuple[int, int], ...]
+    links: tuple[tuple[int, int], ...]
+    groups: tuple[tuple[int, ...], ...]
+
+
+def _hand_graph() -> Graph:
+    chains = [[1 + 4 * finger + level for level in range(4)] for finger in range(len(FINGERS))]
+    bones = [(parent, child) for chain in chains for parent, child in zip([0, *chain], chain, strict=False)]
+    links = [pair for one, other in zip(chains, chains[1:], strict=False) for pair in zip(one, other, strict=True)]
+    palm = (0, *(chain[0] for chain in chains))
+    fingers = [tuple(chain[1:]) for chain in chains]
+    return Graph(len(HAND_JOINTS), tuple(bones), tuple(links), (*fingers, palm))
+
+
+HAND_GRAPH = _hand_graph()
+"""Five chains from the wrist; neighbouring fingers linked at equal level; groups: the fingers
+beyond their bases, and the palm of wrist and bases (method, Encoder)."""
+HAND_GROUP_GRAPH = Graph(6, tuple((5, finger) for finger in range(5)), tuple((f, f + 1) for f in range(4)), ())
+"""The pooled hand: five fingers around the palm, neighbours linked."""
+TRUNK_GRAPH = Graph(
+    len(TRUNK_JOINTS),
+    ((0, 1), (1, 2), (2, 3), (0, 4), (4, 5), (5, 6)),
+    ((1, 4), (2, 5), (3, 6)),
+    ((1, 2, 3), (4, 5, 6), (0,)),
+)
+"""Nose, shoulder, elbow, wrist on both sides, left and right linked; groups: left arm, right arm, nose."""
+TRUNK_GROUP_GRAPH = Graph(3, ((2, 0), (2, 1)), ((0, 1),), ())
+"""The pooled trunk: two arms around the nose, linked to each other."""
+
+# Other layouts' numbers of our 49 joints, in our order (method, Input).
+COCO_WHOLEBODY_POINTS = 133
+COCO_WHOLEBODY = (*range(112, 133), *range(91, 112), 0, 5, 7, 9, 6, 8, 10)
+MEDIAPIPE_POSE_POINTS = 33
+MEDIAPIPE_TRUNK = (0, 11, 13, 15, 12, 14, 16)
+OPENPOSE_BODY25_POINTS = 25
+OPENPOSE_BODY25_TRUNK = (0, 5, 6, 7, 2, 3, 4)
+SHOULDER_ELBOW_WRIST = {
+    "right": tuple(INDEX[f"right_{joint}"] for joint in ("shoulder", "elbow", "wrist")),
+    "left": tuple(INDEX[f"left_{joint}"] for joint in ("shoulder", "elbow", "wrist")),
+}
+HAND_WRIST = {side: INDEX[f"{side}_hand_wrist"] for side in ("right", "left")}
+BONES = (
+    *((a, b) for a, b in HAND_GRAPH.bones),
+    *((a + LEFT_HAND.start, b + LEFT_HAND.start) for a, b in HAND_GRAPH.bones),
+    *((a + TRUNK.start, b + TRUNK.start) for a, b in TRUNK_GRAPH.bones),
+)
+"""All bones as pairs of the 49 joints' numbers, for drawing."""

@@ -1,0 +1,75 @@
+"""Readers, one file a format: `read` picks one by ending and content; `open_landmarks` opens a set of many clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from twinsign.pose.layout import COCO_WHOLEBODY_POINTS
+from twinsign.pose.read import canonical, coco_wholebody, mediapipe, openpose, pose_file
+from twinsign.pose.read.canonical import write_npz
+from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.read.landmarks import LandmarkSet, open_landmarks
+from twinsign.pose.recording import Recording
+
+__all__ = ["KNOWN", "LandmarkSet", "open_landmarks", "read", "write_npz"]
+
+KNOWN = (
+    ".pose; .json (MMPose, COCO-WholeBody-133); .npz or .npy (COCO-WholeBody-133 or MediaPipe Holistic);"
+    " .npz with xy of 49 joints; .pkl (COCO-WholeBody-133); a folder of OpenPose .json"
+)
+"""What `read` can read, for messages and help."""
+
+
+def _read_arrays(clip: ClipFile) -> Recording:
+    arrays = clip.read_arrays()
+    if {"xy", "offsets"} <= arrays.keys():
+        hint = "Open it with open_landmarks, or pack it with `twinsign pack landmarks`."
+        raise clip.error("a landmark set of many clips", "one clip", hint=hint)
+    if "xy" in arrays:
+        return canonical.from_arrays(clip, arrays)
+    if arrays.keys() & mediapipe.PARTS.keys() or _points(arrays) & set(mediapipe.WHOLE_POINTS):
+        return mediapipe.from_arrays(clip, arrays)
+    if COCO_WHOLEBODY_POINTS in _points(arrays) or "keypoints" in arrays:
+        return coco_wholebody.from_arrays(clip, arrays)
+    shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+    raise clip.error(f"arrays {shapes or '(none)'}"[:200], KNOWN)
+
+
+def _points(arrays: Mapping[str, NDArray[Any]]) -> set[int]:
+    return {array.shape[1] for array in arrays.values() if array.ndim == 3}
+
+
+_READERS = {
+    ".pose": pose_file.read,
+    ".json": coco_wholebody.read_json,
+    ".npz": _read_arrays,
+    ".npy": _read_arrays,
+    ".pkl": coco_wholebody.read_pickle,
+    ".pickle": coco_wholebody.read_pickle,
+}
+
+
+def read(
+    path: str | PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    clip_id: str | None = None,
+) -> Recording:
+    """Read one clip's file or folder of any known format (ours).
+
+    size (width, height) in pixels and fps fill in what the file leaves open; clip_id defaults to the file's name
+    without its ending. Raises InputError, naming file and clip, on unknown formats and bad content.
+    """
+    clip = ClipFile(Path(path), size, fps, clip_id)
+    if clip.path.is_dir():
+        return openpose.read(clip)
+    reader = _READERS.get(clip.path.suffix.lower())
+    if reader is None:
+        raise clip.error(f"a file that ends in {clip.path.suffix or 'nothing'!r}", KNOWN)
+    return reader(clip)

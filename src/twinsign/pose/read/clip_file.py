@@ -1,0 +1,151 @@
+"""A file that holds one clip, and what its caller knows of it; decoding that fails only with InputError."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinsign.errors import InputError
+from twinsign.pose.recording import FloatArray, Recording, Unit
+
+LONE_ARRAY = "arr_0"
+"""The name that `numpy.savez` gives an unnamed array; `.npy` files are taken as an archive of that one."""
+_WIDTH_HEIGHT_KEYS = ("size", "image_size")
+_HEIGHT_WIDTH_KEYS = ("img_shape", "ori_shape", "original_shape")
+
+
+@dataclass(frozen=True)
+class ClipFile:
+    """Where a clip lies and what fills in whatever the file leaves open: size (width, height) in pixels, fps, id."""
+
+    path: Path
+    size: tuple[int, int] | None = None
+    fps: float | None = None
+    clip_id: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+
+    @property
+    def id(self) -> str:
+        """The clip's id: as given, else the file's name without its ending."""
+        return self.clip_id or self.path.stem
+
+    def error(self, found: str, wanted: str, *, frame: int | None = None, hint: str = "") -> InputError:
+        """An InputError that names this file and clip."""
+        return InputError(found, wanted, file=self.path, clip=self.id, frame=frame, hint=hint)
+
+    @contextmanager
+    def decoding(self, wanted: str) -> Iterator[None]:
+        """Turn whatever a decoder raises on bad bytes into an InputError that says what was wanted."""
+        try:
+            yield
+        except InputError:
+            raise
+        except FileNotFoundError as error:
+            raise self.error("no such file", wanted) from error
+        # Decoders raise anything on hostile bytes (struct, zlib, tokenize, memory, recursion ...).
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            raise self.error(f"what cannot be decoded ({reason})", wanted) from error
+
+    def read_bytes(self, wanted: str) -> bytes:
+        """The file's bytes; InputError where it is absent, unreadable or empty."""
+        with self.decoding(wanted):
+            data = self.path.read_bytes()
+        if not data:
+            raise self.error("an empty file", wanted)
+        return data
+
+    def read_json(self, wanted: str) -> object:
+        """The file's JSON value; InputError where it is none."""
+        data = self.read_bytes(wanted)
+        with self.decoding(wanted):
+            value: object = json.loads(data)
+        return value
+
+    def read_arrays(self) -> dict[str, NDArray[Any]]:
+        """All arrays of an `.npz`, or the one of an `.npy`, by name; objects are refused and nothing is unpickled."""
+        wanted = "a whole .npz or .npy file of numbers"
+        with self.decoding(wanted), self.path.open("rb") as stream:
+            content = np.load(stream, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return {LONE_ARRAY: content}
+            return {name: content[name] for name in content.files}
+
+    def _real(self, values: object, what: str, frame: int | None = None) -> NDArray[Any]:
+        wanted = f"real numbers as {what}"
+        with self.decoding(wanted):
+            array = np.asarray(values)
+        if array.dtype.kind not in "biuf":
+            raise self.error(f"{what} of type {array.dtype}", wanted, frame=frame)
+        return array
+
+    def numbers(self, values: object, what: str, *, frame: int | None = None) -> FloatArray:
+        """`values` as float32; InputError where they are ragged, text, null or otherwise no real numbers."""
+        with np.errstate(over="ignore"):
+            return self._real(values, what, frame).astype(np.float32)
+
+    def joints(self, values: object, joints: int, columns: tuple[int, ...], what: str) -> FloatArray:
+        """`values` as float32 (T joints columns); InputError where the shape is another."""
+        array = self.numbers(values, what)
+        if array.ndim != 3 or array.shape[1] != joints or array.shape[2] not in columns:
+            wanted = f"(frames, {joints} joints, {' or '.join(map(str, columns))})"
+            raise self.error(f"{what} of shape {array.shape}", wanted)
+        return array
+
+    def stated_size(self, content: Mapping[str, object]) -> tuple[int, int] | None:
+        """(width, height) in pixels where stated as size or image_size (w, h), or as img_shape (h, w), else None."""
+        for key in (*_WIDTH_HEIGHT_KEYS, *_HEIGHT_WIDTH_KEYS):
+            if content.get(key) is not None:
+                values = self._real(content[key], key).reshape(-1)[:2]
+                if len(values) != 2 or not np.isfinite(values).all() or (values < 1).any():
+                    raise self.error(f"{key} {values.tolist()}", "two positive numbers of pixels")
+                first, second = round(float(values[0])), round(float(values[1]))
+                return (first, second) if key in _WIDTH_HEIGHT_KEYS else (second, first)
+        return None
+
+    def stated_fps(self, content: Mapping[str, object]) -> float | None:
+        """Frames a second where the content states them as `fps`, else None."""
+        if content.get("fps") is None:
+            return None
+        values = self._real(content["fps"], "fps").reshape(-1)
+        if len(values) != 1:
+            raise self.error(f"{len(values)} numbers as fps", "one number of frames a second")
+        return float(values[0])
+
+    def pixel_size(self, stated: tuple[int, int] | None) -> tuple[int, int]:
+        """The image's (width, height): as the file states, else as the caller gave; InputError where neither does."""
+        size = stated or self.size
+        if size is None:
+            hint = "Pass the video's size, for example size=(1280, 720)."
+            raise self.error("pixels without an image size", "size=(width, height)", hint=hint)
+        return size
+
+    def scores(self, score: FloatArray) -> FloatArray:
+        """Scores (T ...) clipped into [0, 1], which some estimators leave; InputError on NaN and infinity."""
+        bad = ~np.isfinite(score)
+        if bad.any():
+            raise self.error(f"score {score[bad][0]}", "finite scores", frame=int(np.argwhere(bad)[0, 0]))
+        return np.clip(score, 0, 1)
+
+    def recording(
+        self,
+        xy: FloatArray,
+        score: FloatArray,
+        *,
+        unit: Unit,
+        size: tuple[int, int] | None = None,
+        fps: float | None = None,
+        estimator: str = "",
+    ) -> Recording:
+        """The checked Recording of xy (T 49 2), score (T 49); size and fps as the file states, else the caller."""
+        size, fps = size or self.size, self.fps if fps is None else fps
+        return Recording(self.id, xy, self.scores(score), unit, size, fps, str(self.path), estimator)

@@ -1,0 +1,99 @@
+"""COCO-WholeBody-133 in pixels: MMPose's JSON, arrays in .npz or .npy, and the published pickles of arrays.
+
+Arrays: keypoints (T 133 3) of x, y, score, or (T 133 2) with scores or keypoint_scores (T 133). The image's size may
+stand beside them (size, image_size: width, height; img_shape: height, width), and fps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from twinsign.pose.layout import COCO_WHOLEBODY, COCO_WHOLEBODY_POINTS
+from twinsign.pose.read import safe_pickle
+from twinsign.pose.read.clip_file import LONE_ARRAY, ClipFile
+from twinsign.pose.read.signer import follow
+from twinsign.pose.recording import FloatArray, Recording
+
+_ESTIMATOR = "coco_wholebody"
+_JOINTS = list(COCO_WHOLEBODY)
+_SCORES = ("scores", "keypoint_scores")
+_JSON = 'MMPose predictions: {"instance_info": [{"instances": [...]}]} or a list with the instances of each frame'
+_PICKLE = f'a dictionary with the array "keypoints" (frames, {COCO_WHOLEBODY_POINTS} joints, 3)'
+
+
+def read_json(clip: ClipFile) -> Recording:
+    """Read MMPose's predictions for one video, one entry a frame, following the signer; InputError on bad content."""
+    content = clip.read_json(_JSON)
+    top = content if isinstance(content, dict) else {}
+    meta = top.get("meta_info")
+    stated = {**(meta if isinstance(meta, dict) else {}), **top}
+    size = clip.pixel_size(clip.stated_size(stated))
+    entries = top.get("instance_info") if isinstance(content, dict) else content
+    if not isinstance(entries, list):
+        raise clip.error(f"JSON with {', '.join(map(str, top)) or 'neither'}"[:200], _JSON)
+    # For a single image MMPose writes the list of its persons alone.
+    if entries and all(isinstance(entry, dict) and "keypoints" in entry for entry in entries):
+        entries = [entries]
+    frames = [[_person(clip, person, t) for person in _instances(clip, entry, t)] for t, entry in enumerate(entries)]
+    track = follow(frames, size)
+    return clip.recording(
+        track[..., :2], track[..., 2], unit="pixel", size=size, fps=clip.stated_fps(stated), estimator=_ESTIMATOR
+    )
+
+
+def _instances(clip: ClipFile, entry: object, frame: int) -> list[object]:
+    instances = entry.get("instances") if isinstance(entry, dict) else entry
+    if not isinstance(instances, list):
+        raise clip.error("no list of instances", _JSON, frame=frame)
+    return instances
+
+
+def _person(clip: ClipFile, person: object, frame: int) -> FloatArray:
+    """One instance's 49 joints (49 3) of x, y, score."""
+    if not isinstance(person, dict) or "keypoints" not in person:
+        raise clip.error("an instance without keypoints", _JSON, frame=frame)
+    points = clip.numbers(person["keypoints"], "keypoints", frame=frame)
+    if "keypoint_scores" in person:
+        scores = clip.numbers(person["keypoint_scores"], "keypoint_scores", frame=frame)
+        if points.shape[1:] != (2,) or scores.shape != points.shape[:1]:
+            wanted = f"({COCO_WHOLEBODY_POINTS}, 2) and ({COCO_WHOLEBODY_POINTS},)"
+            raise clip.error(f"keypoints and scores of shapes {points.shape}, {scores.shape}", wanted, frame=frame)
+        points = np.column_stack([points, scores])
+    if points.shape != (COCO_WHOLEBODY_POINTS, 3):
+        wanted = f"({COCO_WHOLEBODY_POINTS} joints, 3), or 2 with keypoint_scores"
+        raise clip.error(f"keypoints of shape {points.shape}", wanted, frame=frame)
+    joints: FloatArray = points[_JOINTS]
+    if not np.isfinite(joints).all():
+        raise clip.error("NaN or infinity in keypoints", "finite coordinates and scores", frame=frame)
+    return joints
+
+
+def read_pickle(clip: ClipFile) -> Recording:
+    """Read a published pickle {"keypoints": (T 133 3), "img_list": [...]}; InputError on all that is no plain array."""
+    content = safe_pickle.load(clip)
+    if not isinstance(content, dict) or not isinstance(content.get("keypoints"), np.ndarray):
+        raise clip.error(f"a pickled {type(content).__name__} without it", _PICKLE)
+    images = content.get("img_list")
+    if isinstance(images, list | tuple) and len(images) != len(content["keypoints"]):
+        found = f"{len(content['keypoints'])} frames of keypoints for {len(images)} images"
+        raise clip.error(found, "as many of both")
+    return from_arrays(clip, content)
+
+
+def from_arrays(clip: ClipFile, arrays: Mapping[str, object]) -> Recording:
+    """A Recording of keypoints (T 133 3), or (T 133 2) and scores (T 133), in pixels; InputError on other shapes."""
+    values = arrays.get("keypoints", arrays.get(LONE_ARRAY))
+    scores = next((arrays[name] for name in _SCORES if name in arrays), None)
+    points = clip.joints(values, COCO_WHOLEBODY_POINTS, (3,) if scores is None else (2,), "keypoints")[:, _JOINTS]
+    if scores is None:
+        score = points[..., 2]
+    else:
+        score = clip.numbers(scores, "scores")
+        if score.shape != (len(points), COCO_WHOLEBODY_POINTS):
+            raise clip.error(f"scores of shape {score.shape}", f"({len(points)}, {COCO_WHOLEBODY_POINTS})")
+        score = score[:, _JOINTS]
+    size = clip.pixel_size(clip.stated_size(arrays))
+    fps = clip.stated_fps(arrays)
+    return clip.recording(points[..., :2], score, unit="pixel", size=size, fps=fps, estimator=_ESTIMATOR)

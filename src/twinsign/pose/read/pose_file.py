@@ -1,0 +1,135 @@
+"""`.pose` files, through pose-format's numpy reader: joints by component and point name; the header has the size."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+import numpy as np
+from pose_format.numpy import NumPyPoseBody
+from pose_format.pose_header import PoseHeader
+from pose_format.utils.reader import BufferReader
+
+from twinsign.pose.layout import HAND_JOINTS, TRUNK_JOINTS
+from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.recording import Recording
+
+_WANTED = "a whole .pose file"
+_VERSION_BY_LENGTH = 0.1
+_HOLISTIC_FINGERS = ("INDEX_FINGER", "MIDDLE_FINGER", "RING_FINGER", "PINKY")
+_HOLISTIC_HAND = (
+    *("WRIST", "THUMB_CMC", "THUMB_MCP", "THUMB_IP", "THUMB_TIP"),
+    *(f"{finger}_{level}" for finger in _HOLISTIC_FINGERS for level in ("MCP", "PIP", "DIP", "TIP")),
+)
+_OPENPOSE_HAND = (
+    *("BASE", "T_STT", "T_BCMC", "T_MCP", "T_IP"),
+    *(f"{finger}_{level}" for finger in "IMRP" for level in ("CMC", "MCP", "PIP", "DIP")),
+)
+_OPENPOSE_TRUNK = ("Nose", "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist")
+_NUMBERED_HAND = tuple(f"hand_{number}" for number in range(len(HAND_JOINTS)))
+
+
+class _Component(NamedTuple):
+    """Where a component's points go: the prefix of our joints' names, our joints, its names of them, its estimator."""
+
+    prefix: str
+    joints: tuple[str, ...]
+    points: tuple[str, ...]
+    estimator: str
+
+
+def _style(
+    estimator: str, names: tuple[str, str, str], trunk: tuple[str, ...], hand: tuple[str, ...]
+) -> dict[str, _Component]:
+    parts = (("", TRUNK_JOINTS, trunk), ("left_hand_", HAND_JOINTS, hand), ("right_hand_", HAND_JOINTS, hand))
+    return {name: _Component(*part, estimator) for name, part in zip(names, parts, strict=True)}
+
+
+_COMPONENTS: dict[str, _Component] = {
+    **_style(
+        "mediapipe_holistic",
+        ("POSE_LANDMARKS", "LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS"),
+        tuple(name.upper() for name in TRUNK_JOINTS),
+        _HOLISTIC_HAND,
+    ),
+    **_style(
+        "openpose",
+        ("pose_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d"),
+        _OPENPOSE_TRUNK,
+        _OPENPOSE_HAND,
+    ),
+    **_style("coco_wholebody", ("BODY", "LEFT_HAND", "RIGHT_HAND"), TRUNK_JOINTS, _NUMBERED_HAND),
+    **_style("coco_wholebody", ("BODY_133", "LEFT_HAND_133", "RIGHT_HAND_133"), TRUNK_JOINTS, _NUMBERED_HAND),
+}
+
+
+def read(clip: ClipFile) -> Recording:
+    """Read a `.pose` file of Holistic, OpenPose or COCO-WholeBody components; joints it lacks are unseen.
+
+    Of several persons the one with the most confidence over the clip is taken. Raises InputError on bad bytes, on
+    components of other names, and where neither the header nor the caller gives the image's size.
+    """
+    header, body = _decode(clip)
+    places = _places(header)
+    if not places:
+        names = ", ".join(component.name for component in header.components)
+        raise clip.error(f"components {names or '(none)'}"[:200], f"points of {', '.join(_COMPONENTS)}")
+    numbers = [place.number for place in places]
+    data, score = np.ma.getdata(body.data), clip.scores(np.asarray(body.confidence, np.float32)[..., numbers])
+    if 0 in score.shape:
+        raise clip.error(f"{score.shape[0]} frames of {score.shape[1]} persons", "at least 1 of both")
+    person = int(score.sum(axis=(0, 2)).argmax())
+    joints = {
+        place.joint: (data[:, person, place.number][:, [place.x, place.y]], score[:, person, column])
+        for column, place in enumerate(places)
+    }
+    dimensions = (int(header.dimensions.width), int(header.dimensions.height))
+    return Recording.by_name(
+        clip.id,
+        joints,
+        unit="pixel",
+        size=clip.pixel_size(dimensions if min(dimensions) > 0 else None),
+        fps=float(body.fps) or clip.fps,
+        source=str(clip.path),
+        estimator=places[0].estimator,
+    )
+
+
+def _decode(clip: ClipFile) -> tuple[PoseHeader, NumPyPoseBody]:
+    content = clip.read_bytes(_WANTED)
+    with clip.decoding(_WANTED):
+        reader = BufferReader(content)
+        header = PoseHeader.read(reader)
+        start = reader.read_offset
+        body = NumPyPoseBody.read(header, reader)
+    # Version 0.1 is read by what bytes are left, so that only the stated count (modulo 2^16) shows a truncation.
+    if round(header.version, 3) == _VERSION_BY_LENGTH:
+        _fps, stated = struct.unpack_from("<HH", content, start)
+        if stated != len(body.data) % 2**16:
+            raise clip.error(f"{stated} frames stated and bytes for {len(body.data)}", _WANTED)
+    return header, body
+
+
+class _Place(NamedTuple):
+    """Where one of our joints stands in the body: the point's number, the columns of x and y."""
+
+    joint: str
+    number: int
+    x: int
+    y: int
+    estimator: str
+
+
+def _places(header: PoseHeader) -> list[_Place]:
+    places: dict[str, _Place] = {}
+    first = 0
+    for component in header.components:
+        known = _COMPONENTS.get(component.name)
+        if known is not None and "X" in component.format and "Y" in component.format:
+            x, y = component.format.index("X"), component.format.index("Y")
+            for joint, point in zip(known.joints, known.points, strict=True):
+                if point in component.points:
+                    number = first + component.points.index(point)
+                    places[known.prefix + joint] = _Place(known.prefix + joint, number, x, y, known.estimator)
+        first += len(component.points)
+    return list(places.values())

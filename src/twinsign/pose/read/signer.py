@@ -1,0 +1,59 @@
+"""Following the signer where a frame shows several persons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinsign.pose.layout import JOINT_COUNT, TRUNK
+from twinsign.pose.recording import FloatArray
+
+REACH = 0.25
+"""How far the signer may move between frames where seen, in image diagonals; farther off is someone else (ours)."""
+
+
+def follow(frames: Sequence[Sequence[FloatArray]], size: tuple[int, int]) -> FloatArray:
+    """The signer's x, y (pixels), score (T 49 3) from each frame's persons (49 3); zeros where unseen (ours).
+
+    The start is the most prominent person of the clip: large, confident, near the image's centre. From there, both ways
+    in time, the signer is the person nearest to where the signer was last, within REACH.
+    """
+    track = np.zeros((len(frames), JOINT_COUNT, 3), np.float32)
+    persons = [[person for person in frame if (person[:, 2] > 0).any()] for frame in frames]
+    best = max(
+        ((_prominence(person, size), t, person) for t, frame in enumerate(persons) for person in frame),
+        key=lambda candidate: candidate[0],
+        default=None,
+    )
+    if best is None:
+        return track
+    _, start, person = best
+    track[start] = person
+    for times in (range(start + 1, len(frames)), range(start - 1, -1, -1)):
+        centre = _centre(person)[0]
+        for t in times:
+            nearest = min(persons[t], key=lambda other: _distance(other, centre), default=None)
+            if nearest is not None and _distance(nearest, centre) <= REACH * np.hypot(*size):
+                track[t], centre = nearest, _centre(nearest)[0]
+    return track
+
+
+def _centre(person: FloatArray) -> tuple[NDArray[np.float64], float]:
+    """Score-weighted centre (x, y) and root mean square radius; of the trunk if seen, which moves less than hands."""
+    joints = np.asarray(person[TRUNK] if (person[TRUNK, 2] > 0).any() else person, np.float64)
+    seen = joints[joints[:, 2] > 0]
+    centre = np.average(seen[:, :2], axis=0, weights=seen[:, 2])
+    squares = ((seen[:, :2] - centre) ** 2).sum(axis=1)
+    return centre, float(np.sqrt(np.average(squares, weights=seen[:, 2])))
+
+
+def _distance(person: FloatArray, centre: NDArray[np.float64]) -> float:
+    return float(np.hypot(*(_centre(person)[0] - centre)))
+
+
+def _prominence(person: FloatArray, size: tuple[int, int]) -> float:
+    centre, radius = _centre(person)
+    off_centre = float(np.hypot(*(centre - np.asarray(size) / 2)) / np.hypot(*size))
+    return radius * float(person[:, 2].sum()) * max(1 - off_centre, 0)

@@ -1,0 +1,144 @@
+"""A recipe: every choice of a run as nested dataclasses; YAML in `recipes/` holds the shipped ones."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+from twinsign.errors import InputError
+from twinsign.nn.encoder import EncoderConfig
+from twinsign.nn.heads import HeadConfig
+from twinsign.ssl.pretrain import ObjectiveConfig
+from twinsign.views.augment import AugmentConfig
+from twinsign.views.batches import ReadConfig
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Optimiser and schedule; the defaults are the paper's (Sec. IV-A)."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: float = 0.01
+    """Learning rate at the start."""
+    momentum: float = 0.9
+    """Of SGD."""
+    weight_decay: float = 0.0
+    """Not applied to biases and norms under AdamW."""
+    schedule: Literal["steps", "cosine"] = "steps"
+    milestones: tuple[int, ...] = ()
+    """Epochs after which the rate is multiplied by `gamma`, under `steps`."""
+    gamma: float = 0.1
+    warmup: float = 0.0
+    """Share of all steps over which the rate rises from 0."""
+    clip: float | None = None
+    """Largest norm of the gradient; None: unclipped."""
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Pre-training (Sec. IV-A)."""
+
+    frames: int = 64
+    """T."""
+    epochs: int = 150
+    steps: int | None = None
+    """Steps in all, whatever the data's size; None: `epochs` decides."""
+    batch_size: int = 64
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(weight_decay=1e-4, milestones=(50, 100)))
+    monitor_every: int = 10
+    """Epochs between online k-NN and health measurements; 0: never."""
+
+
+@dataclass(frozen=True)
+class ClassifyConfig:
+    """Fine-tuning, or training a linear layer on frozen encoders."""
+
+    frames: int = 64
+    """T."""
+    epochs: int = 60
+    batch_size: int = 64
+    augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(rotation=0.0, scale=0.0, mask=0.0, flip=0.0))
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    label_smoothing: float = 0.0
+    head: HeadConfig = field(default_factory=HeadConfig)
+    select: Literal["best", "last"] = "best"
+    """The epoch that is kept: best top-1 on val, or the last; never looked up on the split that reports."""
+    views: int = 0
+    """Linear only: augmented views of each clip whose features are kept and taken in turn; 0: a fresh one every epoch."""
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """Where and how training runs."""
+
+    accelerator: str = "auto"
+    devices: int | str = "auto"
+    num_nodes: int = 1
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    threads: int | None = None
+    """CPU threads; None: torch's own choice."""
+    workers: int = 0
+    """Processes that read and crop clips."""
+    save_every: int = 200
+    """Steps between checkpoints, beside one at each epoch's end."""
+    progress: bool = True
+    """Whether bars are shown."""
+
+
+def _linear_default() -> ClassifyConfig:
+    return ClassifyConfig(epochs=70, optimiser=OptimiserConfig(milestones=(50,)))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a run besides its data, split and seed."""
+
+    read: ReadConfig = field(default_factory=ReadConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    finetune: ClassifyConfig = field(default_factory=ClassifyConfig)
+    linear: ClassifyConfig = field(default_factory=_linear_default)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain containers, ready for YAML."""
+        plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(_lists(asdict(self))))
+        return plain
+
+
+def recipe_path(name: str) -> Path:
+    """A shipped recipe's name, or a file, to the file; InputError lists the shipped ones."""
+    folder = Path(str(resources.files("twinsign") / "recipes"))
+    shipped = folder / f"{name}.yaml"
+    if shipped.is_file():
+        return shipped
+    if Path(name).is_file():
+        return Path(name)
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    raise InputError(f"recipe {name!r}", f"a YAML file or one of {', '.join(names)}")
+
+
+def recipe_from(values: dict[str, Any], source: str | Path = "recipe") -> Recipe:
+    """Check plain values against the dataclasses; unknown or ill-typed ones are an InputError that names them."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--recipe", type=Recipe, default=Recipe())
+    try:
+        parsed: Namespace = parser.parse_object({"recipe": values})
+        recipe: Recipe = parser.instantiate(parsed).recipe
+    except Exception as error:
+        raise InputError(str(error).replace("\n", " "), "fields of twinsign.recipe.Recipe", file=source) from error
+    return recipe
+
+
+def _lists(value: Any) -> Any:
+    """Tuples as lists, for YAML's plain loader."""
+    if isinstance(value, dict):
+        return {key: _lists(one) for key, one in value.items()}
+    return [_lists(one) for one in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,1 @@
+"""The paper's section IV: classification, metrics, evaluation, neighbours, prediction, reports."""

@@ -1,0 +1,36 @@
+"""Confidence that can be believed: a temperature and a "not sure" threshold, both chosen on val (ours)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from twinsign.recognise.metrics import Scored
+
+TRUSTED = 0.9
+"""Share of the guesses above the threshold that should be right."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Logits over `temperature` give confidences; below `threshold` the answer is "not sure"."""
+
+    temperature: float = 1.0
+    threshold: float = 0.5
+
+
+def calibrate(scored: Scored, trusted: float = TRUSTED) -> Calibration:
+    """The temperature of least cross-entropy (Guo et al. 2017) and the least threshold that keeps `trusted` right."""
+    logits, labels = torch.from_numpy(scored.scores).double(), torch.from_numpy(scored.labels)
+    grid = torch.logspace(-1.5, 1.5, 121, dtype=torch.double)
+    temperature = float(grid[int(torch.stack([F.cross_entropy(logits / one, labels) for one in grid]).argmin())])
+    confidence, guess = (logits / temperature).softmax(dim=1).max(dim=1)
+    order = confidence.argsort(descending=True)
+    right = (guess == labels)[order].double()
+    precision = right.cumsum(0) / torch.arange(1, len(right) + 1)
+    enough = np.flatnonzero((precision >= trusted).numpy())
+    threshold = float(confidence[order][enough[-1]]) if len(enough) else 1.0
+    return Calibration(temperature, threshold)

@@ -1,0 +1,81 @@
+"""Features of many clips from frozen encoders, and what they say: neighbours and the health of an embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from twinsign.nn.encoder import PARTS
+from twinsign.recognise.classify import branch_features
+from twinsign.views.clips import Clips, View, centred, resample
+
+Viewer = Callable[[Clips], View]
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Where a module's parameters live."""
+    return next(module.parameters()).device
+
+
+def test_view(frames: int) -> Viewer:
+    """What tests look at: the centred 95 % of a clip, at `frames` frames (released)."""
+    return lambda clips: resample(clips, *centred(clips), frames)
+
+
+@torch.no_grad()
+def embed(
+    encoders: nn.ModuleDict, batches: Iterable[Clips], viewer: Viewer, parts: tuple[str, ...] = PARTS
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Features of every branch (N D) in evaluation mode, and labels (N); on the CPU, in the batches' order."""
+    training, device = encoders.training, device_of(encoders)
+    encoders.eval()
+    features: dict[str, list[Tensor]] = {name: [] for name in encoders}
+    labels = []
+    for clips in batches:
+        for name, value in branch_features(encoders, viewer(clips.to(device)), parts).items():
+            features[name].append(value.float().cpu())
+        labels.append(clips.label)
+    encoders.train(training)
+    return {name: torch.cat(values) for name, values in features.items()}, torch.cat(labels)
+
+
+def joint_embedding(features: dict[str, Tensor]) -> Tensor:
+    """Unit vectors (N D'): every branch's feature l2-normalised, side by side (ours)."""
+    return F.normalize(torch.cat([F.normalize(value, dim=1) for value in features.values()], dim=1), dim=1)
+
+
+def knn_scores(
+    query: Tensor, gallery: Tensor, labels: Tensor, classes: int, neighbours: int = 5, temperature: float = 0.07
+) -> Tensor:
+    """Class scores (N C) of unit vectors (N D) by similarity-weighted votes of the nearest gallery clips (M D), (M).
+
+    A vote weighs exp(similarity / temperature), as in instance discrimination (Wu et al. 2018); classes without a vote
+    follow by their nearest clip, so that top-5 is defined.
+    """
+    similar = query @ gallery.T  # N M
+    top = similar.topk(min(neighbours, len(gallery)), dim=1)
+    votes = torch.zeros(len(query), classes).scatter_add_(1, labels[top.indices], (top.values / temperature).exp())
+    nearest = torch.full((len(query), classes), -1.0)
+    nearest.scatter_reduce_(1, labels.expand(len(query), -1), similar, reduce="amax")
+    return torch.where(votes > 0, 1 + votes.clamp(min=1e-12).log1p(), nearest)
+
+
+def effective_rank(z: Tensor) -> float:
+    """Exponential of the entropy of the singular values of centred z (N D) (Roy and Vetterli 2007)."""
+    values = torch.linalg.svdvals((z - z.mean(dim=0)).double())
+    share = values / values.sum().clamp(min=1e-12)
+    return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
+
+
+def alignment(one: Tensor, other: Tensor) -> float:
+    """Mean squared distance of positive pairs of unit vectors (N D) (Wang and Isola 2020)."""
+    return float((one - other).square().sum(dim=1).mean())
+
+
+def uniformity(z: Tensor, temperature: float = 2.0) -> float:
+    """Log of the mean Gaussian potential over pairs of unit vectors (N D) (Wang and Isola 2020)."""
+    squared = torch.pdist(z).square()
+    return float((-temperature * squared).exp().mean().clamp(min=1e-12).log())

@@ -1,0 +1,106 @@
+"""Scores of a trained classifier on clips it was not selected on, and the report that states them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from twinsign.errors import InputError
+from twinsign.files import sha256
+from twinsign.pack.open import Indices, Pack
+from twinsign.recipe import ClassifyConfig, Recipe
+from twinsign.recognise.classify import Classifier
+from twinsign.recognise.embed import device_of, embed, joint_embedding, knn_scores, test_view
+from twinsign.recognise.metrics import Scored, accuracy_report
+from twinsign.recognise.rows import Labelled
+from twinsign.run import Run, load_weights
+from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.clips import Clips
+
+EVALUATION_BATCH = 128
+"""Clips scored at once."""
+
+
+def head_recipe(run: Run) -> ClassifyConfig:
+    """The part of the recipe that made this classifier: finetune or linear."""
+    protocol = run.about.get("protocol")
+    if protocol not in ("finetune", "linear"):
+        raise InputError(f"protocol {protocol!r}", "finetune or linear", file=run.path)
+    chosen: ClassifyConfig = getattr(run.recipe, protocol)
+    return chosen
+
+
+def load_classifier(run: Run) -> Classifier:
+    """The classifier of a RUN in evaluation mode; InputError for a run that was only pre-trained."""
+    if run.kind != "classifier":
+        raise InputError("a pre-trained run without a classifier", "a run of finetune or linear", file=run.path)
+    classifier = Classifier(run.recipe.encoder, head_recipe(run).head, len(run.labels))
+    load_weights(classifier, run.weights(), run)
+    return classifier.eval()
+
+
+def in_order(pack: Pack, rows: Indices, recipe: Recipe, labels: Indices | None = None) -> ClipLoader:
+    """These rows' clips in their order, in batches for evaluation."""
+    reader = ClipReader(pack, rows, recipe.read, None if labels is None else labels.tolist())
+    return ClipLoader(reader, Batches(len(reader), EVALUATION_BATCH, shuffle=False), workers=recipe.trainer.workers)
+
+
+@torch.no_grad()
+def logits_of(classifier: Classifier, batches: Iterable[Clips], frames: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Joined logits (N C) on the test view of every clip, in the batches' order."""
+    viewer, device = test_view(frames), device_of(classifier)
+    found = [classifier(viewer(clips.to(device))).float().cpu() for clips in batches]
+    return torch.cat(found).numpy()
+
+
+def score(run: Run, classifier: Classifier, pack: Pack, data: Labelled) -> Scored:
+    """What the classifier says of labelled clips."""
+    frames = head_recipe(run).frames
+    scores = logits_of(classifier, in_order(pack, data.rows, run.recipe, data.labels), frames)
+    return Scored(clip_ids(pack, data.rows), run.labels, data.labels, scores)
+
+
+def clip_ids(pack: Pack, rows: Indices) -> list[str]:
+    """The ids of these rows; of several packs with the same id, the later ones get their row beside it."""
+    found: dict[str, int] = {}
+    names = []
+    for row, name in zip(rows.tolist(), pack.table["id"].take(rows).to_pylist(), strict=True):
+        names.append(name if name not in found else f"{name}@{row}")
+        found[name] = row
+    return names
+
+
+def neighbours(
+    encoders: nn.ModuleDict, pack: Pack, gallery: Labelled, query: Labelled, glosses: list[str], recipe: Recipe, k: int
+) -> Scored:
+    """k-NN scores of the query clips among the gallery's, by frozen encoders (ours; gallery: train)."""
+    viewer = test_view(recipe.pretrain.frames)
+    stored, labels = embed(encoders, in_order(pack, gallery.rows, recipe, gallery.labels), viewer)
+    asked, _ = embed(encoders, in_order(pack, query.rows, recipe, query.labels), viewer)
+    scores = knn_scores(joint_embedding(asked), joint_embedding(stored), labels, len(glosses), k)
+    return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
+
+
+def full_report(
+    scored: Scored, run: Run, pack: Pack, data: Labelled, splits: list[str] | None, where: list[str]
+) -> dict[str, Any]:
+    """The contract's JSON: accuracies with intervals, and what was measured on what (design, rule 7)."""
+    handless = [scored.ids[i] for i in np.flatnonzero(~pack.usable[data.rows])]
+    return {
+        **accuracy_report(scored),
+        "split": splits,
+        "where": where,
+        "split_hash": pack.split_hash(data.rows),
+        "data": [str(path) for path in pack.paths],
+        "handless_clips": handless,
+        "selected_on": sorted(set(splits or ["all"]) & set(run.about.get("selected_on", []))),
+        "run": str(run.path),
+        "protocol": run.about.get("protocol", run.kind),
+        "recipe": run.about.get("config"),
+        "recipe_hash": sha256(repr(run.recipe.as_dict())),
+        "seed": run.about.get("seed"),
+    }

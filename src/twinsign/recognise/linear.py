@@ -1,0 +1,106 @@
+"""The linear protocol: encoders frozen in evaluation mode, a fully-connected layer trained on their features (Sec. IV-D)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from twinsign.optim import optimiser_and_schedule
+from twinsign.recipe import ClassifyConfig, Recipe
+from twinsign.recognise.classify import Classifier
+from twinsign.recognise.embed import embed, test_view
+from twinsign.views.augment import random_view
+from twinsign.views.batches import Batches, ClipLoader, ClipReader, generator_at
+
+FEATURE_BATCH = 128
+"""Clips embedded at once."""
+FEATURE_ROUND = 2
+"""Place of the views' generators, apart from the order's."""
+
+Epoch = Callable[[dict[str, Any]], None]
+
+
+def fit_linear(
+    encoders: nn.ModuleDict,
+    train: ClipReader,
+    val: ClipReader | None,
+    recipe: Recipe,
+    classes: int,
+    seed: int,
+    on_epoch: Epoch = lambda row: None,
+) -> Classifier:
+    """Train the layer of a Classifier on frozen encoders; keep the best epoch on val, or the last (paper, Sec. IV-D)."""
+    config = recipe.linear
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        classifier = Classifier(recipe.encoder, config.head, classes)
+    classifier.encoders.load_state_dict({name: v for name, v in encoders.state_dict().items()})
+    classifier.requires_grad_(False).eval()
+    classifier.fc.requires_grad_(True)
+    bank = _FeatureBank(classifier.encoders, train, config, seed)
+    held = None if val is None else _features(classifier.encoders, val, config)
+    batches = Batches(len(train), config.batch_size, seed=seed, shuffle=True)
+    steps = config.epochs * len(batches)
+    optimiser, schedule = optimiser_and_schedule(classifier.fc, config.optimiser, steps, len(batches))
+    best: tuple[float, dict[str, Tensor]] = (-1.0, {})
+    for epoch in range(config.epochs):
+        features, labels = bank.view(epoch)
+        losses = []
+        for index in batches:
+            logits = classifier.joined(classifier.logits({name: f[index] for name, f in features.items()}))
+            loss = F.cross_entropy(logits, labels[index], label_smoothing=config.label_smoothing)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.detach())
+        batches.epoch += 1
+        row: dict[str, Any] = {"epoch": epoch, "step": (epoch + 1) * len(batches)}
+        row["train_loss"] = float(torch.stack(losses).mean())
+        if held is not None:
+            row["val_top1"] = 100 * _top1(classifier, *held)
+            if row["val_top1"] > best[0]:
+                best = row["val_top1"], {name: value.clone() for name, value in classifier.fc.state_dict().items()}
+        on_epoch(row)
+    if best[1] and config.select == "best":
+        classifier.fc.load_state_dict(best[1])
+    return classifier
+
+
+class _FeatureBank:
+    """Features of augmented views: `views` of them are kept and taken in turn, or (0) each epoch gets a fresh one."""
+
+    def __init__(self, encoders: nn.ModuleDict, train: ClipReader, config: ClassifyConfig, seed: int) -> None:
+        self.encoders, self.train, self.config, self.seed = encoders, train, config, seed
+        self.kept: dict[int, tuple[dict[str, Tensor], Tensor]] = {}
+
+    def view(self, epoch: int) -> tuple[dict[str, Tensor], Tensor]:
+        number = epoch % self.config.views if self.config.views else epoch
+        if number in self.kept:
+            return self.kept[number]
+        loader = ClipLoader(self.train, Batches(len(self.train), FEATURE_BATCH, shuffle=False))
+        generator = generator_at(self.seed, FEATURE_ROUND, number)
+        made = embed(
+            self.encoders,
+            loader,
+            lambda clips: random_view(clips, self.config.augment, self.config.frames, generator),
+            self.config.head.parts,
+        )
+        if self.config.views:
+            self.kept[number] = made
+        return made
+
+
+def _features(encoders: nn.ModuleDict, reader: ClipReader, config: ClassifyConfig) -> tuple[dict[str, Tensor], Tensor]:
+    loader = ClipLoader(reader, Batches(len(reader), FEATURE_BATCH, shuffle=False))
+    return embed(encoders, loader, test_view(config.frames), config.head.parts)
+
+
+@torch.no_grad()
+def _top1(classifier: Classifier, features: dict[str, Tensor], labels: Tensor) -> float:
+    guesses = classifier.joined(classifier.logits(features)).argmax(dim=1)
+    return float((guesses == labels).float().mean())

@@ -1,0 +1,73 @@
+"""From a recording to ranked glosses, or "not sure"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+
+import torch
+
+from twinsign.errors import InputError
+from twinsign.pose.layout import HANDS
+from twinsign.pose.recording import Recording
+from twinsign.recognise.calibrate import Calibration
+from twinsign.recognise.classify import Classifier
+from twinsign.recognise.embed import device_of, test_view
+from twinsign.recognise.evaluate import head_recipe, load_classifier
+from twinsign.run import Run, load_run
+from twinsign.views.batches import clips_of
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One gloss and the calibrated confidence in it, in [0, 1]."""
+
+    gloss: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The likeliest glosses, best first, and whether the first is to be trusted."""
+
+    guesses: list[Guess]
+    sure: bool
+
+
+class Recogniser:
+    """A trained classifier ready to name signs."""
+
+    def __init__(self, run: Run, classifier: Classifier) -> None:
+        self.run, self.classifier = run, classifier
+        self.frames = head_recipe(run).frames
+        self.calibration = Calibration(**run.about.get("calibration", {}))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], device: str = "cpu") -> Recogniser:
+        """Load a RUN of finetune or linear; InputError says what is wrong with it."""
+        run = load_run(path)
+        return cls(run, load_classifier(run).to(device))
+
+    def predict(self, recording: Recording, top: int = 5) -> Prediction:
+        """Name one recording's sign; InputError where it shows no hand in any frame."""
+        return self.predict_many([recording], top)[0]
+
+    @torch.no_grad()
+    def predict_many(self, recordings: Sequence[Recording], top: int = 5) -> list[Prediction]:
+        """Name each recording's sign; InputError names the first that shows no hand (ours)."""
+        clips = clips_of(recordings, self.run.recipe.read)
+        view = test_view(self.frames)(clips.to(device_of(self.classifier)))
+        for recording in recordings:
+            if not recording.seen[:, HANDS].any():
+                file = recording.source or None
+                raise InputError("no hand", "a hand in at least one frame", file=file, clip=recording.id)
+        shares = (self.classifier(view) / self.calibration.temperature).softmax(dim=1).cpu()
+        best = shares.topk(min(top, len(self.run.labels)), dim=1)
+        return [
+            Prediction(
+                [Guess(self.run.labels[i], float(value)) for i, value in zip(index, values, strict=True)],
+                bool(values[0] >= self.calibration.threshold),
+            )
+            for index, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]

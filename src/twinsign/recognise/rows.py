@@ -1,0 +1,80 @@
+"""Which clips of a pack take part: labelled rows of a split, a stratified share of the labels, what pre-training may see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from twinsign.errors import InputError
+from twinsign.pack.open import Indices, Pack
+
+HELD_OUT = ("val", "test")
+"""Splits that pre-training and fitting never see."""
+
+
+class Labelled(NamedTuple):
+    """Rows of a pack and the class of each."""
+
+    rows: Indices
+    labels: Indices
+
+
+def label_list(pack: Pack, rows: Indices) -> list[str]:
+    """The glosses of these rows, sorted; InputError where there are fewer than two."""
+    glosses = sorted({gloss for gloss in pack.table["gloss"].take(rows).to_pylist() if gloss})
+    if len(glosses) < 2:
+        raise InputError(f"{len(glosses)} glosses", "at least two to tell apart", file=pack.paths[0])
+    return glosses
+
+
+def labelled(pack: Pack, rows: Indices, glosses: Sequence[str]) -> Labelled:
+    """The rows that carry a gloss, with its number; InputError names the first clip whose gloss is not in the list."""
+    number = {gloss: i for i, gloss in enumerate(glosses)}
+    kept, labels = [], []
+    for row, gloss in zip(rows.tolist(), pack.table["gloss"].take(rows).to_pylist(), strict=True):
+        if not gloss:
+            continue
+        if gloss not in number:
+            clip = pack.table["id"][row].as_py()
+            raise InputError(
+                f"gloss {gloss!r}", f"one of the {len(number)} in the label list", file=pack.paths[0], clip=clip
+            )
+        kept.append(row)
+        labels.append(number[gloss])
+    if not kept:
+        raise InputError("no clip with a gloss", "labelled clips", file=pack.paths[0])
+    return Labelled(np.asarray(kept), np.asarray(labels))
+
+
+def share_of_labels(data: Labelled, fraction: float, seed: int) -> Labelled:
+    """A seeded share of each class's clips, at least one a class (paper, Sec. IV-D: semi-supervised)."""
+    if not 0 < fraction <= 1:
+        raise InputError(f"label fraction {fraction}", "a number in (0, 1]")
+    random, kept = np.random.default_rng(seed), []
+    for label in np.unique(data.labels):
+        mine = random.permutation(np.flatnonzero(data.labels == label))
+        kept.append(mine[: max(1, round(fraction * len(mine)))])
+    order = np.sort(np.concatenate(kept))
+    return Labelled(data.rows[order], data.labels[order])
+
+
+def pretraining_rows(pack: Pack, keep_out: Sequence[Pack] = ()) -> Indices:
+    """Rows outside val and test that show a hand and whose poses equal no held-out clip's, here or in `keep_out` (ours).
+
+    Of `keep_out`, clips are also recognised by id: other packs show the same videos.
+    """
+    splits = np.asarray([split or "none" for split in pack.column("split")])
+    candidates = np.flatnonzero(~np.isin(splits, HELD_OUT) & pack.usable)
+    held_poses, held_ids = set(pack.pose_hashes(np.flatnonzero(np.isin(splits, HELD_OUT)))), set()
+    for other in keep_out:
+        rows = np.flatnonzero(np.isin(np.asarray(other.column("split"), dtype=object), HELD_OUT))
+        held_poses.update(other.pose_hashes(rows))
+        held_ids.update(other.table["id"].take(rows).to_pylist())
+    poses, ids = pack.pose_hashes(candidates), pack.table["id"].take(candidates).to_pylist()
+    allowed = [one not in held_poses and name not in held_ids for one, name in zip(poses, ids, strict=True)]
+    rows = candidates[np.asarray(allowed, bool)]
+    if not len(rows):
+        raise InputError("no clip to learn from", "clips outside val and test that show a hand", file=pack.paths[0])
+    return rows

@@ -1,0 +1,150 @@
+"""The RUN folder: weights.safetensors, config.yaml and labels.json are all that evaluating and predicting need.
+
+Beside them: metrics.jsonl, report.html, checkpoints/ (what resuming needs).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from twinsign import __version__
+from twinsign.errors import InputError
+from twinsign.files import atomic, write_json, write_text
+from twinsign.nn.encoder import Encoder
+from twinsign.recipe import Recipe, recipe_from
+
+Kind = Literal["pretrained", "classifier"]
+WEIGHTS, CONFIG, LABELS, METRICS, REPORT = (
+    "weights.safetensors",
+    "config.yaml",
+    "labels.json",
+    "metrics.jsonl",
+    "report.html",
+)
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: where it is, what it is, its recipe, label list (classifiers) and facts of its making."""
+
+    path: Path
+    kind: Kind
+    recipe: Recipe
+    labels: list[str] = field(default_factory=list)
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The run's tensors by name; InputError where the file is missing or damaged."""
+        file = self.path / WEIGHTS
+        if not file.is_file():
+            raise InputError("no weights", f"{WEIGHTS} of a finished run", file=self.path)
+        try:
+            tensors: dict[str, Tensor] = load_file(file)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"damaged weights ({error})", "a safetensors file", file=file) from error
+        return tensors
+
+
+def save_config(run: Run) -> None:
+    """Write config.yaml and labels.json; without weights the run counts as unfinished (ours)."""
+    run.path.mkdir(parents=True, exist_ok=True)
+    about = {"twinsign": __version__, "kind": run.kind, "about": run.about, "recipe": run.recipe.as_dict()}
+    write_text(run.path / CONFIG, yaml.safe_dump(about, sort_keys=False))
+    if run.kind == "classifier":
+        write_json(run.path / LABELS, run.labels)
+
+
+def save_run(run: Run, module: nn.Module) -> None:
+    """Write config, labels and, last, weights; each whole or not at all (ours)."""
+    save_config(run)
+    tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    with atomic(run.path / WEIGHTS) as temporary:
+        save_file(tensors, temporary)
+
+
+def load_run(path: str | PathLike[str]) -> Run:
+    """Read a RUN folder's config and labels; InputError says what is missing or wrong."""
+    folder = Path(path)
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"no {CONFIG}", "a RUN folder written by pretrain, finetune or linear", file=folder)
+    values = _yaml(folder / CONFIG)
+    kind = values.get("kind")
+    if kind not in ("pretrained", "classifier"):
+        raise InputError(f"kind {kind!r}", "pretrained or classifier", file=folder / CONFIG)
+    recipe = recipe_from(values.get("recipe") or {}, folder / CONFIG)
+    return Run(folder, kind, recipe, _labels(folder) if kind == "classifier" else [], dict(values.get("about") or {}))
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> None:
+    """Fill a module; missing, unknown and ill-shaped tensors are listed by name in one InputError."""
+    own = module.state_dict()
+    wrong = [f"no {name}" for name in own if name not in tensors]
+    wrong += [f"unknown {name}" for name in tensors if name not in own]
+    wrong += [
+        f"{name} of shape {tuple(tensors[name].shape)} instead of {tuple(own[name].shape)}"
+        for name in own
+        if name in tensors and tensors[name].shape != own[name].shape
+    ]
+    if wrong:
+        found = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+        wanted = "the tensors of this config's network"
+        raise InputError(found, wanted, file=run.path / WEIGHTS, hint="Weights and config.yaml must be of one run.")
+    module.load_state_dict(dict(tensors))
+
+
+def load_encoders(run: Run) -> nn.ModuleDict:
+    """The query encoders by branch, in evaluation mode, of a run of either kind."""
+    tensors, prefix = run.weights(), "encoders."
+    names = sorted({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)})
+    encoders = nn.ModuleDict({name: Encoder(run.recipe.encoder) for name in names})
+    mine = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    load_weights(encoders, mine, run)
+    return encoders.eval()
+
+
+def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:
+    """Untrained encoders in evaluation mode: the control of every linear and k-NN result (ours)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return nn.ModuleDict({name: Encoder(recipe.encoder) for name in recipe.objective.branches}).eval()
+
+
+def read_metrics(path: str | PathLike[str]) -> list[dict[str, Any]]:
+    """Rows of a RUN's metrics.jsonl; none where it was never written."""
+    file = Path(path) / METRICS
+    return [json.loads(line) for line in file.read_text().splitlines() if line.strip()] if file.is_file() else []
+
+
+def _yaml(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"no YAML ({error})".replace("\n", " "), "a config written by twinsign", file=file) from error
+    if not isinstance(values, dict):
+        raise InputError(f"a {type(values).__name__}", "a mapping", file=file)
+    return values
+
+
+def _labels(folder: Path) -> list[str]:
+    file = folder / LABELS
+    if not file.is_file():
+        raise InputError(f"no {LABELS}", "the label list of a classifier", file=folder)
+    try:
+        labels = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"no JSON ({error})", "a list of glosses", file=file) from error
+    if not (isinstance(labels, list) and labels and all(isinstance(one, str) for one in labels)):
+        raise InputError("something else", "a list of glosses", file=file)
+    return labels

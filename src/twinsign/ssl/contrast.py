@@ -1,0 +1,115 @@
+"""Momentum contrast over two modalities: branches, their momentum copies, and banks of past keys (paper, Sec. III-A, III-B).
+
+The whole method without files, loggers or optimisers:
+    out = model(query_view, key_view); out.loss.backward(); optimiser.step(); model.enqueue(out.keys); model.update_keys()
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from twinsign.nn.encoder import PARTS, Encoder, EncoderConfig
+from twinsign.nn.heads import Projector
+from twinsign.views.clips import View, motion
+
+FUSED = "fused"
+"""The head on f_hand + f_trunk (released)."""
+
+
+class Embeddings(NamedTuple):
+    """A branch's unit embeddings z by head (B D), 0 where absent, and whether the clip shows the part (B)."""
+
+    z: dict[str, Tensor]
+    has: dict[str, Tensor]
+
+
+def modality(branch: str, view: View) -> View:
+    """What a branch is fed: the view's joints as they are, or their motion (paper, Sec. III-B)."""
+    return motion(*view) if branch == "motion" else view
+
+
+class Branch(nn.Module):
+    """One modality's encoder with a projection head for each of `heads` (paper, Sec. III-E)."""
+
+    def __init__(self, config: EncoderConfig, heads: tuple[str, ...], hidden: int, width: int) -> None:
+        super().__init__()
+        self.encoder = Encoder(config)
+        self.heads = nn.ModuleDict({head: Projector(config.width, hidden, width) for head in heads})
+
+    def forward(self, view: View) -> Embeddings:
+        """A view of the branch's own modality to its embeddings."""
+        features = self.encoder(*view)
+        z, has = {}, {}
+        for head, projector in self.heads.items():
+            has[head] = features.has[PARTS[0]] | features.has[PARTS[1]] if head == FUSED else features.has[head]
+            feature = features.whole() if head == FUSED else features.f[head]
+            z[head] = torch.where(has[head][:, None], projector(feature), 0.0)
+        return Embeddings(z, has)
+
+
+class Bank(nn.Module):
+    """A first-in-first-out queue of past keys (K D); slot i of every bank of a model holds the same past clip."""
+
+    slots: Tensor
+    valid: Tensor
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.register_buffer("slots", torch.zeros(size, width))
+        self.register_buffer("valid", torch.zeros(size, dtype=torch.bool))
+
+    @torch.no_grad()
+    def write(self, at: Tensor, keys: Tensor, has: Tensor) -> None:
+        """Put keys (B D) into slots `at` (B); those without the part are no negatives and no anchors."""
+        self.slots[at] = keys.to(self.slots.dtype)
+        self.valid[at] = has
+
+
+class MomentumPair(nn.Module):
+    """Query branches, their momentum copies (keys) and a bank for each branch and head."""
+
+    cursor: Tensor
+
+    def __init__(self, branches: Mapping[str, Branch], bank: int, width: int, momentum: float) -> None:
+        super().__init__()
+        self.momentum, self.size = momentum, bank
+        self.query = nn.ModuleDict(dict(branches))
+        self.key = copy.deepcopy(self.query).requires_grad_(False)
+        self.banks = nn.ModuleDict(
+            {
+                name: nn.ModuleDict({head: Bank(bank, width) for head in branch.heads})
+                for name, branch in branches.items()
+            }
+        )
+        self.register_buffer("cursor", torch.zeros((), dtype=torch.long))
+
+    def embed_queries(self, view: View) -> dict[str, Embeddings]:
+        """Every branch's embeddings of the query view, with gradient."""
+        return {name: branch(modality(name, view)) for name, branch in self.query.items()}
+
+    @torch.no_grad()
+    def embed_keys(self, view: View) -> dict[str, Embeddings]:
+        """Every branch's embeddings of the key view, by the momentum copies, without gradient."""
+        return {name: branch(modality(name, view)) for name, branch in self.key.items()}
+
+    @torch.no_grad()
+    def update_keys(self) -> None:
+        """k <- m k + (1 - m) q for every parameter (paper, Sec. III-A)."""
+        keys, queries = list(self.key.parameters()), list(self.query.parameters())
+        torch._foreach_lerp_(keys, queries, 1 - self.momentum)
+
+    @torch.no_grad()
+    def enqueue(self, keys: Mapping[str, Embeddings]) -> None:
+        """Overwrite the oldest slots of all banks with the batch's keys; of a batch larger than the bank, the last."""
+        count = len(next(iter(next(iter(keys.values())).z.values())))
+        kept = min(count, self.size)
+        at = (self.cursor + torch.arange(count - kept, count, device=self.cursor.device)) % self.size
+        for name, embeddings in keys.items():
+            for head, bank in self.banks[name].items():
+                bank.write(at, embeddings.z[head][-kept:], embeddings.has[head][-kept:])
+        self.cursor.add_(count).remainder_(self.size)

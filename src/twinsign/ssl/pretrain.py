@@ -1,0 +1,160 @@
+"""The pre-training model: two branches, their losses, and the weighted total (paper, Sec. III-D)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from twinsign.nn.encoder import EncoderConfig
+from twinsign.ssl import losses
+from twinsign.ssl.contrast import Branch, Embeddings, MomentumPair
+from twinsign.views.clips import View
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Heads, banks, temperatures and weights of the objective; the defaults are the paper's (Sec. IV-A)."""
+
+    branches: tuple[str, ...] = ("joint", "motion")
+    """Modalities; one alone drops the transfer (Table VII)."""
+    heads: tuple[str, ...] = ("hand", "trunk")
+    """InfoNCE terms, each with its own projection head and bank (Eq. 2); `fused` is f_hand + f_trunk (released)."""
+    hidden: int = 512
+    """Hidden width of the projection heads."""
+    width: int = 128
+    """Embedding width D (Sec. III-E)."""
+    bank: int = 16384
+    """Slots K of each bank."""
+    momentum: float = 0.99
+    """Key momentum m."""
+    temperature: float = 0.07
+    """tau of Eq. 2."""
+    consistency: bool = True
+    """Whether Eq. 3 takes part (Table IX)."""
+    consistency_temperature: float = 0.1
+    """tau_c of Eq. 3 on the key's side."""
+    consistency_query_temperature: float | None = None
+    """tau_c of Eq. 3 on the query's side; None: the same (released: 0.1 beside 0.05)."""
+    consistency_top: int | None = None
+    """Nearest slots that Eq. 3 looks at; None: all (released: 1024)."""
+    transfer: bool = True
+    """Whether Eq. 7 takes part (Tables VIII, IX)."""
+    anchors: tuple[str, ...] = ("hand", "trunk")
+    """Heads whose embeddings and banks are summed in Eq. 4 (released: fused)."""
+    neighbours: int = 8192
+    """k of Eq. 5."""
+    teacher_temperature: float = 0.05
+    """tau_t of Eq. 6."""
+    student_temperature: float = 0.1
+    """tau_s of Eq. 6."""
+    weights: dict[str, float] = field(default_factory=lambda: {"joint": 0.5, "motion": 0.5})
+    """lambda_1 and lambda_2 of Eq. 8 (Table XI)."""
+
+
+class Outcome(NamedTuple):
+    """A step's loss, its terms by name (detached), the batch's keys for the banks, and the queries."""
+
+    loss: Tensor
+    terms: dict[str, Tensor]
+    keys: dict[str, Embeddings]
+    queries: dict[str, Embeddings]
+
+
+class Pretrainer(MomentumPair):
+    """The paper's self-supervised model; usable without any trainer."""
+
+    def __init__(self, encoder: EncoderConfig, objective: ObjectiveConfig) -> None:
+        branches = {
+            name: Branch(encoder, objective.heads, objective.hidden, objective.width) for name in objective.branches
+        }
+        super().__init__(branches, objective.bank, objective.width, objective.momentum)
+        self.objective = objective
+
+    def forward(self, query_view: View, key_view: View) -> Outcome:
+        """Two views (B T 49 2), (B T 49) of the same clips to the loss; banks and keys are left as they are."""
+        keys, queries = self.embed_keys(key_view), self.embed_queries(query_view)
+        with torch.autocast(query_view.xy.device.type, enabled=False):
+            contrast = {name: self._contrast(name, queries[name], keys[name]) for name in queries}
+            agree = {name: self._agreement(name, queries[name], keys[name]) for name in queries}
+            knowledge = self._knowledge(queries, keys)
+            loss = losses.total(contrast, agree, knowledge, self.objective.weights)
+        terms = {"transfer": knowledge.detach()}
+        for name in queries:
+            terms[f"contrast_{name}"], terms[f"consistency_{name}"] = contrast[name].detach(), agree[name].detach()
+        return Outcome(loss, terms, keys, queries)
+
+    def query_weights(self) -> nn.Module:
+        """What later stages need: `encoders` and `heads` of the query branches, by branch (paper, Sec. III-E)."""
+        encoders = nn.ModuleDict({name: branch.encoder for name, branch in self.query.items()})
+        heads = nn.ModuleDict({name: branch.heads for name, branch in self.query.items()})
+        return nn.ModuleDict({"encoders": encoders, "heads": heads})
+
+    @torch.no_grad()
+    def contrast_accuracy(self, out: Outcome) -> Tensor:
+        """Share of (clip, branch, head) whose own key is nearer to the query than any key in the bank (ours)."""
+        right, count = [], []
+        for name, query in out.queries.items():
+            for head, bank in self.banks[name].items():
+                key, has = out.keys[name].z[head], query.has[head] & out.keys[name].has[head]
+                rival = losses.similarity_logits(query.z[head], bank.slots, bank.valid, 1.0).amax(dim=1)
+                right.append((((query.z[head] * key).sum(dim=1) > rival) & has).sum())
+                count.append(has.sum())
+        return torch.stack(right).sum() / torch.stack(count).sum().clamp(min=1)
+
+    def _contrast(self, name: str, query: Embeddings, key: Embeddings) -> Tensor:
+        terms = []
+        for head, bank in self.banks[name].items():
+            has = query.has[head] & key.has[head]
+            temperature = self.objective.temperature
+            terms.append(losses.info_nce(query.z[head], key.z[head], bank.slots, bank.valid, has, temperature))
+        return torch.stack(terms).sum()
+
+    def _agreement(self, name: str, query: Embeddings, key: Embeddings) -> Tensor:
+        if not self.objective.consistency:
+            return torch.zeros((), device=self.cursor.device)
+        banks = self.banks[name]
+        hand, trunk = banks["hand"], banks["trunk"]
+        return losses.consistency(
+            key.z["hand"],
+            key.z["trunk"],
+            query.z["hand"],
+            query.z["trunk"],
+            hand.slots,
+            trunk.slots,
+            hand.valid & trunk.valid,
+            key.has["hand"] & key.has["trunk"] & query.has["hand"] & query.has["trunk"],
+            self.objective.consistency_temperature,
+            self.objective.consistency_query_temperature,
+            self.objective.consistency_top,
+        )
+
+    def _knowledge(self, queries: Mapping[str, Embeddings], keys: Mapping[str, Embeddings]) -> Tensor:
+        if not self.objective.transfer or len(queries) < 2:
+            return torch.zeros((), device=self.cursor.device)
+        heads = self.objective.anchors
+
+        def whole(embeddings: Embeddings) -> Tensor:
+            return torch.stack([embeddings.z[head] for head in heads]).sum(dim=0)
+
+        def shown(table: Mapping[str, Embeddings]) -> Tensor:
+            return torch.stack([torch.stack([one.has[head] for head in heads]).any(dim=0) for one in table.values()])
+
+        banks = {name: [self.banks[name][head] for head in heads] for name in queries}
+        valid = [torch.stack([bank.valid for bank in row]).any(dim=0) for row in banks.values()]
+        return losses.transfer_both(
+            whole(keys["joint"]),
+            whole(queries["joint"]),
+            whole(keys["motion"]),
+            whole(queries["motion"]),
+            losses.anchors([bank.slots for bank in banks["joint"]]),
+            losses.anchors([bank.slots for bank in banks["motion"]]),
+            torch.stack(valid).all(dim=0),
+            (shown(queries) & shown(keys)).all(dim=0),
+            self.objective.neighbours,
+            self.objective.teacher_temperature,
+            self.objective.student_temperature,
+        )

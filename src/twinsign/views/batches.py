@@ -1,0 +1,162 @@
+"""From a pack's rows to batches of cropped clips: crop, drop idle frames, tensors; and batches in a resumable order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
+
+from twinsign.pack.open import Indices, Pack
+from twinsign.pose.crop import CropConfig, crop
+from twinsign.pose.recording import Recording
+from twinsign.views.clips import Clips
+
+
+@dataclass(frozen=True)
+class ReadConfig:
+    """How poses are read: crop, and which frames count."""
+
+    crop: CropConfig = field(default_factory=CropConfig)
+    idle: Literal["trim", "drop", "keep"] = "trim"
+    """Frames without a hand: trimmed at both ends and masked inside (ours), or all dropped (released)."""
+    longest: int | None = None
+    """Clips of more frames are strided down; None: never (released: 150)."""
+
+
+class ClipReader(Dataset[Clips]):
+    """Rows of a pack as whole batches of cropped clips, with a label each."""
+
+    def __init__(self, pack: Pack, rows: Indices, config: ReadConfig, labels: Sequence[int] | None = None) -> None:
+        self.pack, self.rows, self.config = pack, np.asarray(rows), config
+        self.labels = np.full(len(rows), -1) if labels is None else np.asarray(labels)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Clips:
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> Clips:
+        """The clips at these places of `rows`, end to end."""
+        rows = self.rows[list(indices)]
+        flat = self.pack.flat(rows)
+        return _clips(flat.xy, flat.score, flat.size, flat.length, self.config, self.labels[list(indices)], rows)
+
+
+def clips_of(recordings: Sequence[Recording], config: ReadConfig) -> Clips:
+    """Recordings as one batch of clips without labels (ours)."""
+    fractions = [recording.fractions() for recording in recordings]
+    length = np.asarray([len(one.xy) for one in fractions])
+    size = np.asarray([one.size or (1, 1) for one in fractions], np.float32).repeat(length, axis=0)
+    xy, score = (np.concatenate([getattr(one, name) for one in fractions]) for name in ("xy", "score"))
+    nothing = np.full(len(length), -1)
+    return _clips(xy, score, size, length, config, nothing, nothing)
+
+
+def _clips(
+    xy: NDArray[np.float32],
+    score: NDArray[np.float32],
+    size: NDArray[np.float32],
+    length: Indices,
+    config: ReadConfig,
+    label: Indices,
+    row: Indices,
+) -> Clips:
+    keep = np.ones(len(xy), bool)
+    cropped = crop(xy, score, size, config.crop)
+    if config.idle != "keep":
+        keep = active_frames(cropped.has_box.any(axis=1), length, inner=config.idle == "drop")
+    if config.longest is not None:
+        keep = strided(keep, length, config.longest)
+    kept = np.add.reduceat(keep.astype(np.int64), np.cumsum(length) - length)
+    return Clips(
+        xy=torch.from_numpy(cropped.xy[keep]),
+        seen=torch.from_numpy(cropped.seen[keep]),
+        start=torch.from_numpy(np.cumsum(kept) - kept),
+        length=torch.from_numpy(kept),
+        label=torch.from_numpy(np.ascontiguousarray(label)),
+        index=torch.from_numpy(np.ascontiguousarray(row)),
+    )
+
+
+def active_frames(active: NDArray[np.bool_], length: Indices, inner: bool) -> NDArray[np.bool_]:
+    """Frames (F) from each clip's first to last active one, or (`inner`) the active ones alone; all where none is."""
+    begin = np.cumsum(length) - length
+    frame = np.arange(len(active))
+    first = np.minimum.reduceat(np.where(active, frame, len(active)), begin).repeat(length)
+    last = np.maximum.reduceat(np.where(active, frame, -1), begin).repeat(length)
+    between = (frame >= first) & (frame <= last)
+    return np.where(last < 0, True, between & active if inner else between)
+
+
+def strided(keep: NDArray[np.bool_], length: Indices, longest: int) -> NDArray[np.bool_]:
+    """Of each clip's kept frames (F) every n-th, with the least n that leaves at most `longest` (method, Input)."""
+    begin = np.cumsum(length) - length
+    before = np.cumsum(keep) - keep
+    order = before - before[begin].repeat(length)
+    kept = np.add.reduceat(keep.astype(np.int64), begin)
+    step = np.maximum(-(-kept // longest), 1).repeat(length)
+    return keep & (order % step == 0)
+
+
+class Batches:
+    """Lists of places, reshuffled each epoch from (seed, epoch) alone, so that any epoch can be continued anywhere."""
+
+    def __init__(self, count: int, size: int, *, seed: int = 0, shuffle: bool, drop_last: bool = False) -> None:
+        self.count, self.size, self.seed = count, min(size, count), seed
+        self.shuffle, self.drop_last = shuffle, drop_last
+        self.epoch, self.done = 0, 0
+
+    def __len__(self) -> int:
+        return self.count // self.size if self.drop_last else -(-self.count // self.size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
+        order = order if self.shuffle else np.arange(self.count)
+        for number in range(self.done, len(self)):
+            yield order[number * self.size : (number + 1) * self.size].tolist()
+
+
+class ClipLoader(DataLoader[Clips]):
+    """Batches of clips; its state is the epoch and how many batches of it were handed out."""
+
+    def __init__(self, reader: ClipReader, batches: Batches, *, workers: int = 0, pin: bool = False) -> None:
+        super().__init__(
+            reader,
+            batch_sampler=batches,
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            pin_memory=pin,
+            persistent_workers=workers > 0,
+        )
+        self.batches = batches
+
+    def __iter__(self) -> Any:
+        for batch in super().__iter__():
+            self.batches.done += 1
+            if self.batches.done == len(self.batches):  # before the last batch is out: trainers may never ask for more
+                self.batches.epoch, self.batches.done = self.batches.epoch + 1, 0
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the order stands."""
+        return {"epoch": self.batches.epoch, "done": self.batches.done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Go on from there."""
+        self.batches.epoch, self.batches.done = state["epoch"], state["done"]
+
+
+def _as_it_is(batch: Clips) -> Clips:
+    return batch
+
+
+def generator_at(seed: int, *place: int) -> torch.Generator:
+    """A generator that depends on (seed, place) alone: what is drawn at a step needs no saved state (ours)."""
+    word = np.random.SeedSequence([seed, *place]).generate_state(2, np.uint32)
+    return torch.Generator().manual_seed(int(word[0]) << 31 | int(word[1]) >> 1)

@@ -1,0 +1,85 @@
+"""Whole batches of ragged clips to views of T frames, on any device: temporal crop, resampling, motion (Eq. 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+TEST_CROP = 0.95
+"""Centred part of a clip that is seen in tests (released)."""
+
+
+class View(NamedTuple):
+    """What an encoder sees of B clips: crop coordinates xy (B T V 2) and which joints are seen (B T V)."""
+
+    xy: Tensor
+    seen: Tensor
+
+
+@dataclass(frozen=True)
+class Clips:
+    """B clips end to end: xy (F V 2), seen (F V), first frame (B) and frame count (B) of each, label (B; -1: none)."""
+
+    xy: Tensor
+    seen: Tensor
+    start: Tensor
+    length: Tensor
+    label: Tensor
+    index: Tensor
+    """Row of each clip (B) in the pack it came from."""
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def to(self, device: torch.device | str) -> Clips:
+        """The same clips on another device."""
+        moved = {name: value.to(device, non_blocking=True) for name, value in vars(self).items()}
+        return replace(self, **moved)
+
+    def pin_memory(self) -> Clips:
+        """The same clips in page-locked memory, for transfers that overlap with computing."""
+        return replace(self, **{name: value.pin_memory() for name, value in vars(self).items()})
+
+
+def window(clips: Clips, ratio: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    """Begin and span in frames (B) of a temporal crop keeping `ratio` (B) of each clip, placed at `place` (B) in [0, 1]."""
+    last = (clips.length - 1).to(ratio.dtype)
+    span = last * ratio
+    return (last - span) * place, span
+
+
+def centred(clips: Clips, ratio: float = TEST_CROP) -> tuple[Tensor, Tensor]:
+    """The window (B), (B) of tests: the middle `ratio` of each clip (released)."""
+    whole = torch.ones(len(clips), device=clips.xy.device)
+    return window(clips, ratio * whole, 0.5 * whole)
+
+
+def resample(clips: Clips, begin: Tensor, span: Tensor, frames: int) -> View:
+    """Frames at equal steps over [begin, begin + span] (B) of each clip, by linear interpolation (paper, Sec. III-B).
+
+    Between a seen and a missing joint nothing is interpolated: the nearer of the two frames decides.
+    """
+    steps = torch.linspace(0, 1, frames, device=begin.device) if frames > 1 else begin.new_full((1,), 0.5)
+    position = begin[:, None] + span[:, None] * steps  # B T
+    low = position.floor().long()
+    low = torch.minimum(low, clips.length[:, None] - 1)
+    high = torch.minimum(low + 1, clips.length[:, None] - 1)
+    weight = (position - low)[..., None]  # B T 1
+    low, high = low + clips.start[:, None], high + clips.start[:, None]
+    seen_low, seen_high = clips.seen[low], clips.seen[high]  # B T V
+    nearer_high = (weight >= 0.5).expand_as(seen_low)
+    both = seen_low & seen_high
+    share = torch.where(both, weight, nearer_high.to(weight.dtype))[..., None]  # B T V 1
+    xy = torch.lerp(clips.xy[low], clips.xy[high], share)
+    seen = both | torch.where(nearer_high, seen_high, seen_low)
+    return View(torch.where(seen[..., None], xy, 0.0), seen)
+
+
+def motion(xy: Tensor, seen: Tensor) -> View:
+    """Eq. 1: m_t = p_(t+1) - p_t, 0 in the last frame; missing where either joint is (B T V 2), (B T V)."""
+    both = seen[:, 1:] & seen[:, :-1]
+    moved = torch.where(both[..., None], xy[:, 1:] - xy[:, :-1], 0.0)
+    return View(torch.cat([moved, torch.zeros_like(xy[:, :1])], dim=1), torch.cat([both, seen[:, -1:]], dim=1))

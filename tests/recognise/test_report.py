@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import base64
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from twinsign.errors import InputError
+from twinsign.pose.layout import JOINT_COUNT
+from twinsign.recognise.figures import confusion_matrix
+from twinsign.recognise.metrics import Scored, accuracy_report, mistakes
+from twinsign.recognise.report import (
+    Table,
+    WrongClip,
+    evaluation_figures,
+    evaluation_tables,
+    svg,
+    write_report,
+)
+
+NASTY = '<script>alert("x")</script>'
+
+
+class Page(HTMLParser):
+    """The tags with their attributes, and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in {"meta", "img"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data) -> None:
+        if data.strip() and "style" not in self.open:
+            self.text.append(data.strip())
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def scored(names=("BOOK", NASTY, "你好", "$5$")) -> Scored:
+    generator = np.random.default_rng(0)
+    labels = np.arange(40) % len(names)
+    scores = generator.normal(size=(40, len(names)))
+    scores[np.arange(40), labels] += 1
+    return Scored([f"clip{i}" for i in range(40)], list(names), labels, scores)
+
+
+def write(path: Path, **changes) -> tuple[str, Page]:
+    figure = Figure(figsize=(2, 1))
+    figure.add_subplot().plot([0, 1])
+    table = Table("Numbers", ["Name", "Value"], [["one", 1], ["two", 2.5]], "Note.")
+    given = {
+        "title": "Report",
+        "lead": "Lead.",
+        "facts": {"Seed": "0"},
+        "tables": [table],
+        "figures": [("Curve", "A line.", figure)],
+    }
+    write_report(path, **(given | changes))
+    page = path.read_text(encoding="utf-8")
+    parsed = Page(page)
+    assert parsed.open == []
+    return page, parsed
+
+
+def test_a_page_holds_what_it_was_given(tmp_path: Path) -> None:
+    _, parsed = write(tmp_path / "new" / "report.html")
+    for text in ("Report", "Lead.", "Seed", "0", "Numbers", "Name", "one", "2.50", "Note.", "Curve", "A line."):
+        assert text in parsed.text
+    (image,) = parsed.all("img")
+    assert (image["alt"], image["width"], image["height"]) == ("Curve", "192", "96")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.html"]
+
+
+def test_nothing_is_fetched_and_nothing_runs(tmp_path: Path) -> None:
+    page, parsed = write(tmp_path / "report.html")
+    assert not parsed.all("script")
+    assert not parsed.all("link")
+    assert all(image["src"].startswith("data:image/svg+xml;base64,") for image in parsed.all("img"))
+    assert not re.search(r"https?://|@import|url\(|\bon\w+=", page)
+    assert any("default-src 'none'" in (meta.get("content") or "") for meta in parsed.all("meta"))
+
+
+def test_everything_from_outside_is_escaped(tmp_path: Path) -> None:
+    figure = Figure()
+    page, parsed = write(
+        tmp_path / "report.html",
+        title=NASTY,
+        lead=NASTY,
+        facts={NASTY: NASTY},
+        tables=[Table(NASTY, [NASTY], [[NASTY]], NASTY)],
+        figures=[(f'{NASTY}" onload="x', NASTY, figure)],
+    )
+    assert "<script" not in page
+    assert parsed.text.count(NASTY) == 10
+    assert parsed.all("img")[0]["alt"] == f'{NASTY}" onload="x'
+    assert "onload" not in parsed.all("img")[0]
+
+
+def test_numbers_stand_right_and_gaps_are_dashes(tmp_path: Path) -> None:
+    rows = [["a", 12345, None, "7"], ["b", 2, np.float32(1.5), 8], ["c", np.int64(3), None, 9]]
+    table = Table("T", ["Text", "Whole", "Real", "Mixed"], rows)
+    assert table.numeric() == [False, True, True, False]
+    _, parsed = write(tmp_path / "report.html", tables=[table])
+    cells = parsed.all("th") + parsed.all("td")
+    assert [cell.get("class") for cell in cells] == [None, "number", "number", None] * 4
+    for text in ("12,345", "–", "1.50", "3"):  # noqa: RUF001 (the en dash of a gap)
+        assert text in parsed.text
+
+
+def test_a_table_of_uneven_rows_is_refused() -> None:
+    with pytest.raises(InputError, match="found 1 cells in row 1 of table 'T'; wanted 2"):
+        Table("T", ["a", "b"], [[1, 2], [3]])
+
+
+def test_empty_parts_and_odd_characters(tmp_path: Path) -> None:
+    page, parsed = write(tmp_path / "report.html", title="half \ud800 pair", facts={}, tables=[], figures=[])
+    assert not parsed.all("dl")
+    assert not parsed.all("img")
+    assert "half ? pair" in page
+
+
+def test_a_failed_report_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    page, _ = write(path)
+    broken = Figure()
+    broken.add_subplot().set_title("$\\frac$")
+    with pytest.raises(ValueError, match="frac"):
+        write(path, figures=[("Broken", "", broken)])
+    assert path.read_text(encoding="utf-8") == page
+    assert [found.name for found in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_pictures_are_wellformed_repeatable_and_keep_their_letters() -> None:
+    clips = scored()
+    first, second = svg(confusion_matrix(clips)), svg(confusion_matrix(clips))
+    assert first == second
+    texts = ["".join(element.itertext()) for element in ElementTree.fromstring(first).iter() if "text" in element.tag]
+    for gloss in ("BOOK", "你好", "$5$", NASTY[:19] + "…"):
+        assert gloss in texts
+
+
+def test_the_pictures_of_an_evaluation(tmp_path: Path) -> None:
+    clips = scored()
+    worst = mistakes(clips, 2)
+    xy, seen = np.full((4, JOINT_COUNT, 2), 0.5), np.ones((4, JOINT_COUNT), bool)
+    wrong = [WrongClip(m["id"], m["truth"], m["guess"], m["confidence"], xy, seen) for m in worst]
+    features = np.random.default_rng(0).normal(size=(40, 6))
+    figures = evaluation_figures(
+        clips,
+        curves=[{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}],
+        embeddings={"before": features, "after": features + 1},
+        embedding_labels=[clips.glosses[label] for label in clips.labels],
+        wrong=wrong,
+    )
+    assert [title for title, _, _ in figures] == [
+        "Learning curves",
+        "Confusions",
+        "Hardest classes",
+        "Accuracy by number of clips",
+        "Map of the embeddings",
+        *(f"Wrong: {m['truth']} taken for {m['guess']}" for m in worst),
+    ]
+    assert f"Clip {worst[0]['id']}, confidence {100 * worst[0]['confidence']:.0f} %" in figures[5][1]
+    report = accuracy_report(clips, resamples=10)
+    page, parsed = write(tmp_path / "report.html", tables=evaluation_tables(report, clips), figures=figures)
+    assert len(parsed.all("img")) == 7
+    assert "<script" not in page
+    pictures = re.findall(r"base64,([^\"]+)", page)
+    assert all(ElementTree.fromstring(base64.b64decode(picture)).tag.endswith("svg") for picture in pictures)
+
+
+def test_an_evaluation_without_extras_has_the_three_charts() -> None:
+    assert [title for title, _, _ in evaluation_figures(scored())] == [
+        "Confusions",
+        "Hardest classes",
+        "Accuracy by number of clips",
+    ]
+
+
+def test_the_confusion_caption_says_what_is_left_out() -> None:
+    names = [f"gloss{c}" for c in range(41)]
+    labels = np.arange(82) % 41
+    scores = np.eye(41)[(labels + np.arange(82) // 41) % 41]
+    clips = Scored([str(i) for i in range(82)], names, labels, scores)
+    figures = evaluation_figures(clips)
+    assert "Shown: 40 of 41 classes" in figures[0][1]
+    assert "Shown" not in evaluation_figures(scored())[0][1]
+
+
+def test_the_tables_of_an_evaluation() -> None:
+    clips = scored()
+    report = accuracy_report(clips, resamples=50)
+    accuracy, classes = evaluation_tables(report, clips)
+    low, high = report["interval95"]["per_class.top2"]
+    assert list(accuracy.rows[4]) == ["Top-2 per class", report["per_class"]["top2"], low, high]
+    assert "40 clips of 4 classes, chosen among 4" in accuracy.caption
+    assert [row[0] for row in classes.rows] == clips.glosses
+    assert classes.numeric() == [False, True, True, True, False, True]
