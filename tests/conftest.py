@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -27,3 +28,11 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.fail(f"TWINSIGN_DATA={value!r} is not a folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A pack and tiny finished RUNs on it (trained.Trained), made once; tests must leave them as they are."""
+    from trained import train_all
+
+    return train_all(tmp_path_factory.mktemp("trained"))

@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from jsonargparse import ActionConfigFile, ArgumentParser
+# ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
+from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
-from twinsign import __version__, commands
+from twinsign import __version__, commands, packing
 from twinsign.demo import demo
 from twinsign.errors import TwinsignError
-from twinsign.recipe import Recipe, recipe_path
+from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
 INTERRUPTED = 130
@@ -37,9 +38,9 @@ SEVERAL = {
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "demo": Command(demo),
     "pack": {
-        "landmarks": Command(commands.pack_landmarks),
-        "folder": Command(commands.pack_folder),
-        "synthetic": Command(commands.pack_synthetic),
+        "landmarks": Command(packing.pack_landmarks),
+        "folder": Command(packing.pack_folder),
+        "synthetic": Command(packing.pack_synthetic),
     },
     "pretrain": Command(commands.pretrain, ("data", "where", "keep_out"), recipe=True),
     "finetune": Command(commands.finetune, ("data", "where"), recipe=True),
@@ -54,8 +55,12 @@ class RecipeFile(ActionConfigFile):
     """--config takes a shipped recipe's name or a file."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        """Turn a name into its file."""
-        super().__call__(parser, namespace, str(recipe_path(str(values))), option_string)
+        """Turn a name into its file, its sections checked: jsonargparse would take an empty one for other defaults."""
+        file = recipe_path(str(values))
+        sections = {field.name for field in fields(Recipe)}
+        check_keys({name: value for name, value in recipe_values(file).items() if name in sections}, file)
+        # jsonargparse leaves this method without annotations.
+        super().__call__(parser, namespace, str(file), option_string)  # type: ignore[no-untyped-call]
 
 
 def build_parser() -> ArgumentParser:
@@ -108,9 +113,9 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
         parser.add_class_arguments(Recipe, nested_key=None, as_group=False)
     for name in command.several:
         flag = name if name == "files" else f"--{name}"
-        needed = {"required": True} if name == "data" else {} if name == "files" else {"default": []}
+        needed: dict[str, Any] = {"required": True} if name == "data" else {} if name == "files" else {"default": []}
         parser.add_argument(flag, nargs="+", type=str, help=SEVERAL[name], **needed)
-    skip = {"recipe", "config", *command.several} if command.recipe else set(command.several)
+    skip: set[str | int] = {*command.several, *(("recipe", "config") if command.recipe else ())}
     parser.add_function_arguments(command.run, nested_key=None, as_group=False, skip=skip)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 import yaml
 from jsonargparse import ArgumentParser, Namespace
@@ -70,7 +70,7 @@ class ClassifyConfig:
     select: Literal["best", "last"] = "best"
     """The epoch that is kept: best top-1 on val, or the last; never looked up on the split that reports."""
     views: int = 0
-    """Linear only: augmented views of each clip whose features are kept and taken in turn; 0: a fresh one every epoch."""
+    """Linear only: augmented views of each clip whose features are kept and taken in turn; 0: a fresh one an epoch."""
 
 
 @dataclass(frozen=True)
@@ -125,16 +125,43 @@ def recipe_path(name: str) -> Path:
     raise InputError(f"recipe {name!r}", f"a YAML file or one of {', '.join(names)}")
 
 
-def recipe_from(values: dict[str, Any], source: str | Path = "recipe") -> Recipe:
+def recipe_values(file: Path) -> dict[str, Any]:
+    """The plain values of a YAML file, not yet checked; InputError where it holds no mapping."""
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f"no YAML ({error})".replace("\n", " "), "a mapping in YAML", file=file) from error
+    if not isinstance(values, dict):
+        raise InputError(f"a {type(values).__name__}", "a mapping", file=file)
+    return values
+
+
+def recipe_from(values: Any, source: str | Path = "recipe") -> Recipe:
     """Check plain values against the dataclasses; unknown or ill-typed ones are an InputError that names them."""
+    check_keys(values, source)
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--recipe", type=Recipe, default=Recipe())
     try:
         parsed: Namespace = parser.parse_object({"recipe": values})
         recipe: Recipe = parser.instantiate(parsed).recipe
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(str(error).replace("\n", " "), "fields of twinsign.recipe.Recipe", file=source) from error
     return recipe
+
+
+def check_keys(values: Any, source: str | Path, kind: type = Recipe, place: str = "") -> None:
+    """Every key of nested plain values is a field of the dataclass, every section a mapping; else InputError (ours)."""
+    if not isinstance(values, dict):
+        found = f"{place.rstrip('.') or 'recipe'} = {values!r}"
+        raise InputError(found, "a mapping; leave a section out to keep its defaults", file=source)
+    kinds = get_type_hints(kind)
+    for name, value in values.items():
+        if name not in kinds:
+            raise InputError(f"key {place}{name}", f"one of {', '.join(kinds)}", file=source)
+        if is_dataclass(kinds[name]):
+            check_keys(value, source, kinds[name], f"{place}{name}.")
 
 
 def _lists(value: Any) -> Any:

@@ -22,7 +22,7 @@ from twinsign import __version__
 from twinsign.errors import InputError
 from twinsign.files import atomic, write_json, write_text
 from twinsign.nn.encoder import Encoder
-from twinsign.recipe import Recipe, recipe_from
+from twinsign.recipe import Recipe, recipe_from, recipe_values
 
 Kind = Literal["pretrained", "classifier"]
 WEIGHTS, CONFIG, LABELS, METRICS, REPORT = (
@@ -45,6 +45,12 @@ class Run:
     labels: list[str] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
 
+    def branches(self) -> tuple[str, ...]:
+        """The branches whose encoders the run holds: the classifier's, or those that were pre-trained."""
+        protocols = {"finetune": self.recipe.finetune.head, "linear": self.recipe.linear.head}
+        head = protocols.get(str(self.about.get("protocol")))
+        return self.recipe.objective.branches if head is None else head.branches
+
     def weights(self) -> dict[str, Tensor]:
         """The run's tensors by name; InputError where the file is missing or damaged."""
         file = self.path / WEIGHTS
@@ -58,12 +64,12 @@ class Run:
 
 
 def save_config(run: Run) -> None:
-    """Write config.yaml and labels.json; without weights the run counts as unfinished (ours)."""
+    """Write labels.json and config.yaml; without weights the run counts as unfinished (ours)."""
     run.path.mkdir(parents=True, exist_ok=True)
-    about = {"twinsign": __version__, "kind": run.kind, "about": run.about, "recipe": run.recipe.as_dict()}
-    write_text(run.path / CONFIG, yaml.safe_dump(about, sort_keys=False))
     if run.kind == "classifier":
         write_json(run.path / LABELS, run.labels)
+    about = {"twinsign": __version__, "kind": run.kind, "about": run.about, "recipe": run.recipe.as_dict()}
+    write_text(run.path / CONFIG, yaml.safe_dump(about, sort_keys=False))
 
 
 def save_run(run: Run, module: nn.Module) -> None:
@@ -79,12 +85,15 @@ def load_run(path: str | PathLike[str]) -> Run:
     folder = Path(path)
     if not (folder / CONFIG).is_file():
         raise InputError(f"no {CONFIG}", "a RUN folder written by pretrain, finetune or linear", file=folder)
-    values = _yaml(folder / CONFIG)
+    values = recipe_values(folder / CONFIG)
     kind = values.get("kind")
     if kind not in ("pretrained", "classifier"):
         raise InputError(f"kind {kind!r}", "pretrained or classifier", file=folder / CONFIG)
-    recipe = recipe_from(values.get("recipe") or {}, folder / CONFIG)
-    return Run(folder, kind, recipe, _labels(folder) if kind == "classifier" else [], dict(values.get("about") or {}))
+    about = values.get("about")
+    if not isinstance(about, dict):
+        raise InputError(f"about = {about!r}", "a mapping", file=folder / CONFIG)
+    recipe = recipe_from(values.get("recipe"), folder / CONFIG)
+    return Run(folder, kind, recipe, _labels(folder) if kind == "classifier" else [], about)
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> None:
@@ -106,11 +115,9 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> 
 
 def load_encoders(run: Run) -> nn.ModuleDict:
     """The query encoders by branch, in evaluation mode, of a run of either kind."""
-    tensors, prefix = run.weights(), "encoders."
-    names = sorted({name.removeprefix(prefix).split(".")[0] for name in tensors if name.startswith(prefix)})
-    encoders = nn.ModuleDict({name: Encoder(run.recipe.encoder) for name in names})
-    mine = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    load_weights(encoders, mine, run)
+    encoders = nn.ModuleDict({name: Encoder(run.recipe.encoder) for name in run.branches()})
+    mine = {name: value for name, value in run.weights().items() if name.startswith("encoders.")}
+    load_weights(nn.ModuleDict({"encoders": encoders}), mine, run)
     return encoders.eval()
 
 
@@ -127,16 +134,6 @@ def read_metrics(path: str | PathLike[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines() if line.strip()] if file.is_file() else []
 
 
-def _yaml(file: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"no YAML ({error})".replace("\n", " "), "a config written by twinsign", file=file) from error
-    if not isinstance(values, dict):
-        raise InputError(f"a {type(values).__name__}", "a mapping", file=file)
-    return values
-
-
 def _labels(folder: Path) -> list[str]:
     file = folder / LABELS
     if not file.is_file():
@@ -147,4 +144,6 @@ def _labels(folder: Path) -> list[str]:
         raise InputError(f"no JSON ({error})", "a list of glosses", file=file) from error
     if not (isinstance(labels, list) and labels and all(isinstance(one, str) for one in labels)):
         raise InputError("something else", "a list of glosses", file=file)
+    if len(set(labels)) < len(labels):
+        raise InputError("a gloss twice", "every gloss once", file=file)
     return labels

@@ -15,6 +15,7 @@ from twinsign.pose.recording import Recording
 
 SUFFIXES = (".pose", ".json", ".npz", ".npy", ".pkl")
 """Endings of files that hold one clip; a folder of OpenPose JSON is one clip too."""
+OPENPOSE_FRAME = "_keypoints.json"
 
 
 def folder_samples(
@@ -34,10 +35,7 @@ def folder_samples(
     listed = list(_from_table(root, Path(annotations)) if annotations else _from_folders(root))
     if not listed:
         raise InputError("no pose file", f"files ending in {', '.join(SUFFIXES)}", file=root)
-    samples = (
-        Sample(name, partial(_read, file, name, size, fps), {key: value for key, value in row.items() if value})
-        for name, file, row in listed
-    )
+    samples = (Sample(name, partial(_read, file, name, size, fps), row) for name, file, row in listed)
     return len(listed), samples
 
 
@@ -46,11 +44,18 @@ def _read(file: Path, name: str, size: tuple[int, int] | None, fps: float | None
 
 
 def _from_folders(root: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
-    for file in sorted(root.rglob("*")):
-        place = file.relative_to(root).parts
-        if file.suffix in SUFFIXES and file.is_file() and len(place) in (2, 3):
-            split = place[0] if len(place) == 3 else ""
-            yield file.relative_to(root).with_suffix("").as_posix(), file, {"gloss": place[-2], "split": split}
+    for path in sorted(root.rglob("*")):
+        inside = path.relative_to(root)
+        if len(inside.parts) in (2, 3) and _is_clip(path):
+            split = inside.parts[0] if len(inside.parts) == 3 else ""
+            name = inside.with_suffix("") if path.is_file() else inside
+            yield name.as_posix(), path, {"gloss": inside.parts[-2], "split": split}
+
+
+def _is_clip(path: Path) -> bool:
+    if path.is_dir():
+        return any(path.glob(f"*{OPENPOSE_FRAME}"))
+    return path.suffix.lower() in SUFFIXES and not path.name.endswith(OPENPOSE_FRAME)
 
 
 def _from_table(root: Path, table: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
@@ -71,4 +76,4 @@ def _from_table(root: Path, table: Path) -> Iterator[tuple[str, Path, dict[str, 
         if not file.is_relative_to(root.resolve()):
             raise InputError(f"file {row['file']!r} outside the folder", f"files below {root}", file=table)
         name = row.get("id") or Path(row["file"]).with_suffix("").as_posix()
-        yield name, file, {key: value for key, value in row.items() if key not in ("id", "file") and value}
+        yield name, file, {key: value or "" for key, value in row.items() if key not in ("id", "file")}

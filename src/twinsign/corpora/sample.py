@@ -10,7 +10,7 @@ from twinsign.pose.recording import Recording
 
 @dataclass(frozen=True)
 class Sample:
-    """One clip to pack: its id, how to read it (may raise InputError) and its annotation row (gloss, split, signer, …)."""
+    """One clip to pack: its id, how to read it (may raise InputError), its annotation row (gloss, split, signer, …)."""
 
     id: str
     read: Callable[[], Recording]

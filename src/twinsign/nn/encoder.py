@@ -85,7 +85,7 @@ class Encoder(nn.Module):
         self.pool = nn.ModuleDict({part: AttentionPool(config.width) for part in PARTS})
 
     def forward(self, xy: Tensor, seen: Tensor) -> Features:
-        """Crop coordinates xy (B T 49 2), seen (B T 49) to features; the encoder's door: missing joints become 0 here."""
+        """Crop coordinates xy (B T 49 2), seen (B T 49) to features; the door where missing joints become 0."""
         xy = torch.where(seen[..., None], xy, 0.0)
         hands = torch.stack([xy[:, :, RIGHT_HAND], xy[:, :, LEFT_HAND]], dim=1)  # B 2 T 21 2
         hands_seen = torch.stack([seen[:, :, RIGHT_HAND], seen[:, :, LEFT_HAND]], dim=1).any(dim=-1)  # B 2 T

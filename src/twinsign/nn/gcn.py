@@ -1,4 +1,4 @@
-"""Joints to one vector a frame: graph convolutions, pooling into parts, temporal convolutions. Channels last throughout."""
+"""Joints to one vector a frame: graph convolutions, pooling into parts, temporal convolutions. Channels last."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class GraphConv(nn.Module):
         """Joints x (N V C) to (N V width)."""
         count, joints, width = x.shape
         mixed = torch.matmul(self.mixing.to(x.dtype), x).view(count, joints, SUBSETS * width)  # N V 4C
-        return self.linear(mixed) + self.degree.to(x.dtype) @ self.bias.to(x.dtype)
+        out: Tensor = self.linear(mixed) + self.degree.to(x.dtype) @ self.bias.to(x.dtype)
+        return out
 
 
 class GraphBlock(nn.Module):
@@ -68,7 +69,7 @@ class GraphBlock(nn.Module):
 
 
 class TemporalBlock(nn.Module):
-    """A kernel-5 path beside two stacked kernel-3 ones, a ReLU after each, concatenated, 1x1, BN, ReLU (method, Encoder)."""
+    """A kernel-5 path beside two stacked kernel-3 ones, ReLU after each; joined, 1x1, BN, ReLU (method, Encoder)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -93,7 +94,7 @@ def convolve_time(x: Tensor, conv: nn.Conv1d) -> Tensor:
 
 
 class PartNet(nn.Module):
-    """One part's frames (hand or trunk joints) to one vector a frame (method, Encoder: joint level, part level, time)."""
+    """A hand's or the trunk's joints to one vector a frame (method, Encoder: joint level, part level, time)."""
 
     def __init__(
         self,
@@ -132,4 +133,5 @@ class PartNet(nn.Module):
         x = self.joint_blocks(x)  # B*T V C
         x = torch.stack([x[:, group].amax(dim=1) for group in self.groups], dim=1)  # B*T parts C
         x = self.part_blocks(x).amax(dim=1)  # B*T width
-        return self.temporal(self.project(x).view(clips, frames, -1))
+        out: Tensor = self.temporal(self.project(x).view(clips, frames, -1))
+        return out

@@ -12,7 +12,7 @@ SUBSETS = 4
 
 
 def adjacency(graph: Graph) -> Tensor:
-    """Adjacency (4 V V), entry [s, i, j] = what joint j takes of joint i, each column over j's degree (method, Encoder)."""
+    """Adjacency (4 V V), [s, i, j] = what joint j takes of joint i, each column over j's degree (method, Encoder)."""
     subsets = torch.zeros(SUBSETS, graph.joints, graph.joints)
     subsets[0] = torch.eye(graph.joints)
     for parent, child in graph.bones:

@@ -29,7 +29,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Tokens x (B T C) to (B T C)."""
         x = self.norm(x + self.dropout(self.out(self.attend(x))))
-        return self.out_norm(x + self.dropout(self.narrow(F.gelu(self.widen(x)))))
+        out: Tensor = self.out_norm(x + self.dropout(self.narrow(F.gelu(self.widen(x)))))
+        return out
 
     def attend(self, x: Tensor) -> Tensor:
         """Scaled dot-product attention of tokens x (B T C) among themselves, heads side by side (B T C)."""
@@ -37,7 +38,8 @@ class Block(nn.Module):
         qkv = self.qkv(x).view(clips, frames, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each B heads T C/heads
         weights = (query @ key.transpose(-2, -1) / math.sqrt(width // self.heads)).softmax(dim=-1)
-        return (self.dropout(weights) @ value).transpose(1, 2).reshape(clips, frames, width)
+        mixed: Tensor = self.dropout(weights) @ value  # B heads T C/heads
+        return mixed.transpose(1, 2).reshape(clips, frames, width)
 
 
 class TemporalTransformer(nn.Module):

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyarrow import ipc
 
 from twinsign.errors import InputError
 from twinsign.files import sha256
-from twinsign.pack.schema import COLUMNS, FORMAT, FORMAT_KEY, POSES, PROVENANCE_KEY, SCORE_STEPS, SEEN_BYTES
+from twinsign.pack.check import decoding, open_batches
+from twinsign.pack.schema import COLUMNS, POSES, PROVENANCE_KEY, SCORE_STEPS, SEEN_BYTES
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.recording import FloatArray, Recording
 
@@ -49,18 +49,24 @@ class Pack:
     def __init__(self, paths: str | PathLike[str] | Sequence[str | PathLike[str]]) -> None:
         listed = [paths] if isinstance(paths, str | PathLike) else list(paths)
         self.paths = [Path(path) for path in listed]
-        readers = [_open(path) for path in self.paths]
-        self._batches = [reader.get_batch(i) for reader in readers for i in range(reader.num_record_batches)]
+        opened = [open_batches(path) for path in self.paths]
+        self._batches = [batch for _, batches in opened for batch in batches]
+        self._files = [path for path, (_, batches) in zip(self.paths, opened, strict=True) for _ in batches]
         if not self._batches:
             raise InputError("a pack without clips", "at least one clip", file=self.paths[0])
-        self.provenance = [_provenance(reader.schema, path) for path, reader in zip(self.paths, readers, strict=True)]
+        self.provenance = [_provenance(schema, path) for path, (schema, _) in zip(self.paths, opened, strict=True)]
         rows = [batch.select([name for name in batch.schema.names if name not in POSES]) for batch in self._batches]
-        self.table = pa.concat_tables([pa.Table.from_batches([row]) for row in rows], promote_options="default")
+        with decoding(self.paths[-1]):
+            self.table = pa.concat_tables([pa.Table.from_batches([row]) for row in rows], promote_options="default")
         self._firsts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
         self._chunks: dict[int, _Chunk] = {}
 
+    def __reduce__(self) -> tuple[type[Pack], tuple[list[Path]]]:
+        """Another process opens the files itself instead of being sent their content."""
+        return Pack, (self.paths,)
+
     def __len__(self) -> int:
-        return self.table.num_rows
+        return int(self.table.num_rows)
 
     @cached_property
     def frames(self) -> Indices:
@@ -130,8 +136,19 @@ class Pack:
             target = _spans(place[mine], length[mine])
             xy[target] = chunk.xy[source]
             score[target] = _scores(chunk, inside, source, length[mine])
+        wide = xy.astype(np.float32)
+        if not np.isfinite(wide).all():
+            raise self._not_finite(rows, length, wide)
         sizes = self._sizes[rows].repeat(length, axis=0)
-        return Flat(xy.reshape(total, JOINT_COUNT, 2).astype(np.float32), score, sizes, length)
+        return Flat(wide.reshape(total, JOINT_COUNT, 2), score, sizes, length)
+
+    def _not_finite(self, rows: Indices, length: Indices, xy: FloatArray) -> InputError:
+        place, ends = int(np.argmin(np.isfinite(xy).all(axis=1))), np.cumsum(length)
+        which = int(np.searchsorted(ends, place, side="right"))
+        frame, row = place - int(ends[which] - length[which]), int(rows[which])
+        file = self._files[int(np.searchsorted(self._firsts, row, side="right") - 1)]
+        clip = self.table["id"][row].as_py()
+        return InputError("NaN or infinity", "finite coordinates", file=file, clip=clip, frame=frame)
 
     def recording(self, row: int) -> Recording:
         """One clip as a Recording in image fractions."""
@@ -183,25 +200,6 @@ def _scores(chunk: _Chunk, inside: Indices, source: Indices, length: Indices) ->
         kept = _spans(first[after > first], length[after > first])
         score[has] = chunk.score[kept].astype(np.float32) / SCORE_STEPS
     return score
-
-
-def _open(path: Path) -> ipc.RecordBatchFileReader:
-    if not path.is_file():
-        raise InputError("no such file", "a pack written by `twinsign pack`", file=path)
-    try:
-        reader = ipc.open_file(pa.memory_map(str(path)))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"not an Arrow file ({error})", "a pack written by `twinsign pack`", file=path) from error
-    version = (reader.schema.metadata or {}).get(FORMAT_KEY)
-    if version != FORMAT:
-        found = "no layout version" if version is None else f"layout version {version.decode(errors='replace')}"
-        raise InputError(found, f"layout version {FORMAT.decode()}", file=path, hint="Pack the poses again.")
-    wanted = {**COLUMNS, **POSES}
-    for name, kind in wanted.items():
-        if name not in reader.schema.names or reader.schema.field(name).type != kind:
-            found = str(reader.schema.field(name).type) if name in reader.schema.names else "nothing"
-            raise InputError(f"column {name!r} of type {found}", str(kind), file=path)
-    return reader
 
 
 def _provenance(schema: pa.Schema, path: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ POSES: dict[str, pa.DataType] = {
     "seen": pa.list_(pa.list_(pa.uint8(), SEEN_BYTES)),
     "score": pa.list_(pa.list_(pa.uint8(), JOINT_COUNT)),
 }
-"""A row a frame: image fractions x0 y0 x1 y1 …; bits of the joints found (numpy.packbits); scores, or null where none."""
+"""A row a frame: image fractions x0 y0 x1 y1 …; bits of joints found (numpy.packbits); scores, null where none."""
 
 
 def schema(extra: list[str], provenance: str) -> pa.Schema:

@@ -50,7 +50,7 @@ def write_pack(
     provenance: Mapping[str, Any] | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> PackReport:
-    """Write samples to one pack at `path`, calling `tick` after each; nothing is written where none is readable (ours)."""
+    """Write samples to one pack, calling `tick` after each; NothingPackedError, and no file, where none is readable."""
     report, tally = PackReport(), _Tally()
     note = json.dumps({"twinsign": __version__, **(provenance or {})})
     with atomic(path) as temporary:
@@ -63,13 +63,13 @@ def write_pack(
             for recording, row in batch:
                 tally.add(recording, row)
         if writer is None:
-            raise NothingPacked(report)
+            raise NothingPackedError(report)
         writer.close()
     tally.fill(report)
     return report
 
 
-class NothingPacked(InputError):
+class NothingPackedError(InputError):
     """No sample could be packed; `report` says why of each."""
 
     def __init__(self, report: PackReport) -> None:
@@ -142,7 +142,9 @@ def _column(name: str, batch: list[tuple[Recording, Mapping[str, str]]]) -> pa.A
     if name in values:
         return pa.array([values[name](recording) for recording, _ in batch], COLUMNS[name])
     # The annotation's word on source and estimator goes before the reader's.
-    return pa.array([row.get(name) or getattr(one, name, None) or None for one, row in batch], pa.string())
+    known = name in ("source", "estimator")
+    stated = [row.get(name) or (getattr(one, name) if known else None) or None for one, row in batch]
+    return pa.array(stated, pa.string())
 
 
 def _pose_columns(batch: list[tuple[Recording, Mapping[str, str]]]) -> list[pa.Array]:

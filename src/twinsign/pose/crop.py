@@ -1,4 +1,4 @@
-"""Hands cropped by their own boxes, the trunk by the image, so that the trunk's wrists carry the hands' global movement.
+"""Hands cropped by their own boxes, the trunk by the image: the trunk's wrists carry the hands' global movement.
 
 Works on many recordings end to end: axis F is frames of any number of clips (method, Input).
 """
@@ -29,7 +29,7 @@ class CropConfig:
     box_joints: int = 10
     """With fewer joints than this the box comes from the arm (released)."""
     arm_score: float = 0.8
-    """Shoulder, elbow and wrist must all reach this score for a box from the arm (released; 0.5 for SLR500, NMFs_CSL)."""
+    """Shoulder, elbow and wrist must reach this score for a box from the arm (released; 0.5 for SLR500, NMFs_CSL)."""
     arm_reach: float = 0.33
     """The arm's box lies at wrist + arm_reach * (wrist - elbow) (released)."""
     arm_side: float = 1.1
@@ -57,8 +57,8 @@ def crop(xy: FloatArray, score: FloatArray, size: FloatArray, config: CropConfig
     Hands: relative to their box, the left one mirrored. Trunk: image fractions. Unseen joints are 0 and stay unseen.
     """
     pixels = xy * size[:, None]
-    out = np.where((score >= config.min_score)[..., None], xy, np.float32(0))
-    seen = score >= config.min_score
+    seen = (score > 0) & (score >= config.min_score)
+    out = np.where(seen[..., None], xy, np.float32(0))
     has_box = np.zeros((len(xy), 2), bool)
     for number, (side, part) in enumerate(HAND_SLICES.items()):
         if config.wrist_from_hand:
@@ -75,7 +75,7 @@ def crop(xy: FloatArray, score: FloatArray, size: FloatArray, config: CropConfig
 def hand_boxes(
     side: str, pixels: FloatArray, score: FloatArray, size: FloatArray, config: CropConfig
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Top-left corners (F 2), side lengths (F) in pixels and which frames have a box (F) for one hand (method, Input)."""
+    """One hand's boxes: top-left corners (F 2) and sides (F) in pixels, which frames have one (F) (method, Input)."""
     part = HAND_SLICES[side]
     used = score[:, part] > config.box_score
     points = pixels[:, part]
@@ -91,7 +91,7 @@ def hand_boxes(
     extent = np.where(by_arm, arm_extent, extent)
     has_box = (by_hand | by_arm) & (extent > 0)
     extent = np.where(has_box, _whole_pixels(extent, size), 1)
-    corner = centre - extent[:, None] / 2
+    corner: NDArray[np.floating] = centre - extent[:, None] / 2
     if config.keep_inside:
         corner = _shift_inside(corner, extent, size)
     return corner.astype(np.float32), extent.astype(np.float32), has_box
@@ -107,8 +107,10 @@ def _lend_wrist(side: str, xy: FloatArray, out: FloatArray, seen: BoolArray) -> 
 def _arm_boxes(
     side: str, pixels: FloatArray, score: FloatArray, config: CropConfig
 ) -> tuple[BoolArray, FloatArray, FloatArray]:
-    shoulder, elbow, wrist = (pixels[:, joint] for joint in SHOULDER_ELBOW_WRIST[side])
-    sure = (score[:, list(SHOULDER_ELBOW_WRIST[side])] >= config.arm_score).all(axis=1)
+    arm = list(SHOULDER_ELBOW_WRIST[side])
+    shoulder, elbow, wrist = (pixels[:, joint] for joint in arm)
+    score = score[:, arm]
+    sure = np.all((score > 0) & (score >= config.arm_score), axis=1)
     forearm = np.linalg.norm(wrist - elbow, axis=1)
     upper = np.linalg.norm(elbow - shoulder, axis=1)
     centre = wrist + config.arm_reach * (wrist - elbow)

@@ -5,6 +5,7 @@ The only file that holds joint numbers. Order: right hand 0-20, left hand 21-41,
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 LAYOUT_VERSION = 1
@@ -55,8 +56,8 @@ class Graph(NamedTuple):
 
 def _hand_graph() -> Graph:
     chains = [[1 + 4 * finger + level for level in range(4)] for finger in range(len(FINGERS))]
-    bones = [(parent, child) for chain in chains for parent, child in zip([0, *chain], chain, strict=False)]
-    links = [pair for one, other in zip(chains, chains[1:], strict=False) for pair in zip(one, other, strict=True)]
+    bones = [bone for chain in chains for bone in pairwise([0, *chain])]
+    links = [pair for one, other in pairwise(chains) for pair in zip(one, other, strict=True)]
     palm = (0, *(chain[0] for chain in chains))
     fingers = [tuple(chain[1:]) for chain in chains]
     return Graph(len(HAND_JOINTS), tuple(bones), tuple(links), (*fingers, palm))
@@ -81,6 +82,7 @@ TRUNK_GROUP_GRAPH = Graph(3, ((2, 0), (2, 1)), ((0, 1),), ())
 COCO_WHOLEBODY_POINTS = 133
 COCO_WHOLEBODY = (*range(112, 133), *range(91, 112), 0, 5, 7, 9, 6, 8, 10)
 MEDIAPIPE_POSE_POINTS = 33
+MEDIAPIPE_FACE_POINTS = 468
 MEDIAPIPE_TRUNK = (0, 11, 13, 15, 12, 14, 16)
 OPENPOSE_BODY25_POINTS = 25
 OPENPOSE_BODY25_TRUNK = (0, 5, 6, 7, 2, 3, 4)

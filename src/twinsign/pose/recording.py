@@ -17,12 +17,12 @@ BoolArray = NDArray[np.bool_]
 Unit = Literal["fraction", "pixel"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recording:
     """A checked pose sequence: xy (T 49 2), score (T 49) in [0, 1], 0 = unseen (ours).
 
     Unseen joints hold xy = 0. `size` is (width, height) in pixels, `fps` frames a second, None where unknown.
-    Raises InputError where shapes disagree, there is no frame, a seen joint is NaN or infinite, or a score leaves [0, 1].
+    Raises InputError where shapes disagree, no frame is there, a seen joint is not finite or a score leaves [0, 1].
     """
 
     id: str
@@ -70,7 +70,8 @@ class Recording:
         """The same recording in image fractions: x / width, y / height (paper, Sec. IV-A)."""
         if self.unit == "fraction":
             return self
-        return replace(self, xy=self.xy / np.asarray(self.size, dtype=np.float32), unit="fraction")
+        size: FloatArray = np.asarray(self.size, dtype=np.float32)
+        return replace(self, xy=self.xy / size, unit="fraction")
 
     @classmethod
     def by_name(
@@ -84,7 +85,7 @@ class Recording:
         source: str = "",
         estimator: str = "",
     ) -> Recording:
-        """Build from joint name -> (xy (T 2), score (T,)); absent names are unseen; an unknown name is an InputError."""
+        """Build from joint name -> (xy (T 2), score (T)); absent names are unseen, unknown ones an InputError."""
         unknown = sorted(set(joints) - set(INDEX))
         if unknown:
             raise InputError(f"joint {unknown[0]!r}", "names of twinsign.pose.layout.JOINTS", file=source, clip=id)

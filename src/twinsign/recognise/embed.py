@@ -42,6 +42,22 @@ def embed(
     return {name: torch.cat(values) for name, values in features.items()}, torch.cat(labels)
 
 
+@torch.no_grad()
+def settle_norms(encoders: nn.ModuleDict, batches: Iterable[Clips], viewer: Viewer) -> None:
+    """Give every BatchNorm the mean statistics of these batches; no weight changes (ours)."""
+    norms = [module for module in encoders.modules() if isinstance(module, nn.BatchNorm1d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over the batches
+    encoders.train()
+    for clips in batches:
+        branch_features(encoders, viewer(clips.to(device_of(encoders))))
+    encoders.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
 def joint_embedding(features: dict[str, Tensor]) -> Tensor:
     """Unit vectors (N D'): every branch's feature l2-normalised, side by side (ours)."""
     return F.normalize(torch.cat([F.normalize(value, dim=1) for value in features.values()], dim=1), dim=1)

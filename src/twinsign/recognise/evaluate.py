@@ -90,6 +90,7 @@ def full_report(
 ) -> dict[str, Any]:
     """The contract's JSON: accuracies with intervals, and what was measured on what (design, rule 7)."""
     handless = [scored.ids[i] for i in np.flatnonzero(~pack.usable[data.rows])]
+    present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
     return {
         **accuracy_report(scored),
         "split": splits,
@@ -97,7 +98,7 @@ def full_report(
         "split_hash": pack.split_hash(data.rows),
         "data": [str(path) for path in pack.paths],
         "handless_clips": handless,
-        "selected_on": sorted(set(splits or ["all"]) & set(run.about.get("selected_on", []))),
+        "selected_on": sorted(present & set(run.about.get("selected_on", []))),
         "run": str(run.path),
         "protocol": run.about.get("protocol", run.kind),
         "recipe": run.about.get("config"),

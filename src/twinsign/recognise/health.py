@@ -32,7 +32,7 @@ NEIGHBOURS = 5
 
 
 class Monitor:
-    """Measures a Pretrainer's query encoders on a fixed, seeded sample: val against train, where the pack has glosses."""
+    """Measures a Pretrainer's query encoders on a fixed, seeded sample: val against train, where there are glosses."""
 
     def __init__(self, model: Pretrainer, pack: Pack, rows: Indices, recipe: Recipe) -> None:
         self.model, self.pack, self.recipe = model, pack, recipe
@@ -42,7 +42,7 @@ class Monitor:
         self.glosses: list[str] = []
         with suppress(InputError):
             val = pack.select(["val"])
-            labelled_rows = np.asarray([row for row in rows if pack.table["gloss"][int(row)].as_py()])
+            labelled_rows = rows[[bool(gloss) for gloss in pack.table["gloss"].take(rows).to_pylist()]]
             glosses = label_list(pack, labelled_rows)
             known = [pack.table["gloss"][int(row)].as_py() in set(glosses) for row in val]
             self.query = random.permutation(val[np.asarray(known, bool)])[:MOST_CLIPS]
@@ -51,7 +51,7 @@ class Monitor:
 
     def encoders(self) -> nn.ModuleDict:
         """The query encoders by branch."""
-        return nn.ModuleDict({name: branch.encoder for name, branch in self.model.query.items()})
+        return self.model.query_encoders()
 
     def embeddings(self, encoders: nn.ModuleDict, rows: Indices) -> Tensor:
         """Unit embeddings (N D) of these rows on the test view."""

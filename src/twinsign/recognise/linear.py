@@ -1,4 +1,4 @@
-"""The linear protocol: encoders frozen in evaluation mode, a fully-connected layer trained on their features (Sec. IV-D)."""
+"""The linear protocol: a fully-connected layer trained on frozen encoders' features (paper, Sec. IV-D)."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def fit_linear(
     seed: int,
     on_epoch: Epoch = lambda row: None,
 ) -> Classifier:
-    """Train the layer of a Classifier on frozen encoders; keep the best epoch on val, or the last (paper, Sec. IV-D)."""
+    """Train a Classifier's layer on frozen encoders; keep the best epoch on val, or the last (paper, Sec. IV-D)."""
     config = recipe.linear
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         classifier = Classifier(recipe.encoder, config.head, classes)
-    classifier.encoders.load_state_dict({name: v for name, v in encoders.state_dict().items()})
+    classifier.encoders.load_state_dict(encoders.state_dict())
     classifier.requires_grad_(False).eval()
     classifier.fc.requires_grad_(True)
     bank = _FeatureBank(classifier.encoders, train, config, seed)
@@ -55,6 +55,8 @@ def fit_linear(
             loss = F.cross_entropy(logits, labels[index], label_smoothing=config.label_smoothing)
             optimiser.zero_grad()
             loss.backward()
+            if config.optimiser.clip is not None:
+                nn.utils.clip_grad_norm_(classifier.fc.parameters(), config.optimiser.clip)
             optimiser.step()
             schedule.step()
             losses.append(loss.detach())

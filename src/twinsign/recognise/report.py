@@ -77,7 +77,7 @@ def _is_number(cell: object) -> bool:
 
 def _cell(value: object) -> str:
     if value is None:
-        return "–"  # noqa: RUF001 (a gap in a table is an en dash)
+        return "–"
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return f"{value:,}"
     return f"{value:,.2f}" if isinstance(value, float | np.floating) else str(value)

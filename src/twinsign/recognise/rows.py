@@ -1,4 +1,4 @@
-"""Which clips of a pack take part: labelled rows of a split, a stratified share of the labels, what pre-training may see."""
+"""Which clips of a pack take part: a split's labelled rows, a stratified share of them, what pre-training may see."""
 
 from __future__ import annotations
 
@@ -61,20 +61,21 @@ def share_of_labels(data: Labelled, fraction: float, seed: int) -> Labelled:
 
 
 def pretraining_rows(pack: Pack, keep_out: Sequence[Pack] = ()) -> Indices:
-    """Rows outside val and test that show a hand and whose poses equal no held-out clip's, here or in `keep_out` (ours).
+    """Rows outside val and test that show a hand and repeat no held-out clip's poses or id, here or in `keep_out` (ours).
 
-    Of `keep_out`, clips are also recognised by id: other packs show the same videos.
+    By id too, since packs made by other estimators show the same videos with other poses.
     """
     splits = np.asarray([split or "none" for split in pack.column("split")])
     candidates = np.flatnonzero(~np.isin(splits, HELD_OUT) & pack.usable)
-    held_poses, held_ids = set(pack.pose_hashes(np.flatnonzero(np.isin(splits, HELD_OUT)))), set()
-    for other in keep_out:
+    held_poses: set[str] = set()
+    held_ids: set[str] = set()
+    for other in (pack, *keep_out):
         rows = np.flatnonzero(np.isin(np.asarray(other.column("split"), dtype=object), HELD_OUT))
         held_poses.update(other.pose_hashes(rows))
         held_ids.update(other.table["id"].take(rows).to_pylist())
     poses, ids = pack.pose_hashes(candidates), pack.table["id"].take(candidates).to_pylist()
     allowed = [one not in held_poses and name not in held_ids for one, name in zip(poses, ids, strict=True)]
-    rows = candidates[np.asarray(allowed, bool)]
-    if not len(rows):
+    seen: Indices = candidates[np.asarray(allowed, bool)]
+    if not len(seen):
         raise InputError("no clip to learn from", "clips outside val and test that show a hand", file=pack.paths[0])
-    return rows
+    return seen

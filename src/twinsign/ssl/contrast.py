@@ -1,14 +1,15 @@
-"""Momentum contrast over two modalities: branches, their momentum copies, and banks of past keys (paper, Sec. III-A, III-B).
+"""Momentum contrast over two modalities: branches, their momentum copies, banks of past keys (Sec. III-A, III-B).
 
 The whole method without files, loggers or optimisers:
-    out = model(query_view, key_view); out.loss.backward(); optimiser.step(); model.enqueue(out.keys); model.update_keys()
+    out = model(query_view, key_view)
+    out.loss.backward(); optimiser.step(); model.enqueue(out.keys); model.update_keys()
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from twinsign.nn.encoder import PARTS, Encoder, EncoderConfig
 from twinsign.nn.heads import Projector
 from twinsign.views.clips import View, motion
 
+BRANCHES = ("joint", "motion")
+"""The modalities there are."""
 FUSED = "fused"
 """The head on f_hand + f_trunk (released)."""
 
@@ -88,6 +91,15 @@ class MomentumPair(nn.Module):
         )
         self.register_buffer("cursor", torch.zeros((), dtype=torch.long))
 
+    def banks_of(self, branch: str) -> dict[str, Bank]:
+        """A branch's banks by head."""
+        heads = cast(nn.ModuleDict, self.banks[branch])
+        return {head: cast(Bank, bank) for head, bank in heads.items()}
+
+    def query_encoders(self) -> nn.ModuleDict:
+        """The query branches' encoders by branch: what pre-training is for (paper, Sec. III-E)."""
+        return nn.ModuleDict({name: cast(Branch, branch).encoder for name, branch in self.query.items()})
+
     def embed_queries(self, view: View) -> dict[str, Embeddings]:
         """Every branch's embeddings of the query view, with gradient."""
         return {name: branch(modality(name, view)) for name, branch in self.query.items()}
@@ -100,7 +112,8 @@ class MomentumPair(nn.Module):
     @torch.no_grad()
     def update_keys(self) -> None:
         """k <- m k + (1 - m) q for every parameter (paper, Sec. III-A)."""
-        keys, queries = list(self.key.parameters()), list(self.query.parameters())
+        keys: list[Tensor] = list(self.key.parameters())
+        queries: list[Tensor] = list(self.query.parameters())
         torch._foreach_lerp_(keys, queries, 1 - self.momentum)
 
     @torch.no_grad()
@@ -110,6 +123,6 @@ class MomentumPair(nn.Module):
         kept = min(count, self.size)
         at = (self.cursor + torch.arange(count - kept, count, device=self.cursor.device)) % self.size
         for name, embeddings in keys.items():
-            for head, bank in self.banks[name].items():
+            for head, bank in self.banks_of(name).items():
                 bank.write(at, embeddings.z[head][-kept:], embeddings.has[head][-kept:])
         self.cursor.add_(count).remainder_(self.size)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from twinsign.nn.encoder import EncoderConfig
+from twinsign.errors import InputError
+from twinsign.nn.encoder import PARTS, EncoderConfig
 from twinsign.ssl import losses
-from twinsign.ssl.contrast import Branch, Embeddings, MomentumPair
+from twinsign.ssl.contrast import BRANCHES, FUSED, Branch, Embeddings, MomentumPair
 from twinsign.views.clips import View
 
 
@@ -54,6 +55,18 @@ class ObjectiveConfig:
     weights: dict[str, float] = field(default_factory=lambda: {"joint": 0.5, "motion": 0.5})
     """lambda_1 and lambda_2 of Eq. 8 (Table XI)."""
 
+    def __post_init__(self) -> None:
+        choices = {"branches": (self.branches, BRANCHES), "heads": (self.heads, (*PARTS, FUSED))}
+        if self.transfer and len(self.branches) > 1:
+            choices["anchors"] = self.anchors, self.heads
+        for name, (chosen, known) in choices.items():
+            if not chosen or len({*chosen}) < len(chosen) or not {*chosen} <= {*known}:
+                raise InputError(f"objective.{name} {', '.join(chosen)}", f"one or more of {', '.join(known)}")
+        if self.consistency and not {*PARTS} <= {*self.heads}:
+            raise InputError(f"objective.heads {', '.join(self.heads)}", "hand and trunk, or consistency: false")
+        if not {*self.branches} <= {*self.weights}:
+            raise InputError(f"objective.weights of {', '.join(self.weights)}", f"of {', '.join(self.branches)}")
+
 
 class Outcome(NamedTuple):
     """A step's loss, its terms by name (detached), the batch's keys for the banks, and the queries."""
@@ -89,16 +102,15 @@ class Pretrainer(MomentumPair):
 
     def query_weights(self) -> nn.Module:
         """What later stages need: `encoders` and `heads` of the query branches, by branch (paper, Sec. III-E)."""
-        encoders = nn.ModuleDict({name: branch.encoder for name, branch in self.query.items()})
-        heads = nn.ModuleDict({name: branch.heads for name, branch in self.query.items()})
-        return nn.ModuleDict({"encoders": encoders, "heads": heads})
+        heads = nn.ModuleDict({name: cast(Branch, branch).heads for name, branch in self.query.items()})
+        return nn.ModuleDict({"encoders": self.query_encoders(), "heads": heads})
 
     @torch.no_grad()
     def contrast_accuracy(self, out: Outcome) -> Tensor:
         """Share of (clip, branch, head) whose own key is nearer to the query than any key in the bank (ours)."""
         right, count = [], []
         for name, query in out.queries.items():
-            for head, bank in self.banks[name].items():
+            for head, bank in self.banks_of(name).items():
                 key, has = out.keys[name].z[head], query.has[head] & out.keys[name].has[head]
                 rival = losses.similarity_logits(query.z[head], bank.slots, bank.valid, 1.0).amax(dim=1)
                 right.append((((query.z[head] * key).sum(dim=1) > rival) & has).sum())
@@ -107,7 +119,7 @@ class Pretrainer(MomentumPair):
 
     def _contrast(self, name: str, query: Embeddings, key: Embeddings) -> Tensor:
         terms = []
-        for head, bank in self.banks[name].items():
+        for head, bank in self.banks_of(name).items():
             has = query.has[head] & key.has[head]
             temperature = self.objective.temperature
             terms.append(losses.info_nce(query.z[head], key.z[head], bank.slots, bank.valid, has, temperature))
@@ -116,7 +128,7 @@ class Pretrainer(MomentumPair):
     def _agreement(self, name: str, query: Embeddings, key: Embeddings) -> Tensor:
         if not self.objective.consistency:
             return torch.zeros((), device=self.cursor.device)
-        banks = self.banks[name]
+        banks = self.banks_of(name)
         hand, trunk = banks["hand"], banks["trunk"]
         return losses.consistency(
             key.z["hand"],
@@ -143,7 +155,7 @@ class Pretrainer(MomentumPair):
         def shown(table: Mapping[str, Embeddings]) -> Tensor:
             return torch.stack([torch.stack([one.has[head] for head in heads]).any(dim=0) for one in table.values()])
 
-        banks = {name: [self.banks[name][head] for head in heads] for name in queries}
+        banks = {name: [self.banks_of(name)[head] for head in heads] for name in queries}
         valid = [torch.stack([bank.valid for bank in row]).any(dim=0) for row in banks.values()]
         return losses.transfer_both(
             whole(keys["joint"]),

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches: random numbers drawn here, applied there; one draw serves hands and trunk of a view."""
+"""Augmentation of whole batches: random numbers drawn here, applied there; a view's hands and trunk share a draw."""
 
 from __future__ import annotations
 
@@ -85,10 +85,12 @@ def apply(view: View, numbers: Draw) -> View:
     xy = torch.where(flip[..., None], mirrored.xy, view.xy)
     seen = torch.where(flip, mirrored.seen, view.seen) & ~numbers.masked[:, None]
     # The stored left hand is a mirror image: what turns the picture clockwise turns it the other way.
-    sign = torch.tensor([-1.0, 1.0], device=xy.device)
-    matrix = numbers.matrix[:, None].expand(-1, JOINT_COUNT, -1, -1).clone()  # B V 2 2
-    matrix[:, LEFT_HAND] *= sign[:, None] * sign
-    xy = torch.einsum("bvij,btvj->btvi", matrix, xy - 0.5) + 0.5
+    sign = torch.tensor([-1.0, 1.0], dtype=xy.dtype, device=xy.device)
+    matrix = numbers.matrix.to(xy.dtype)[:, None, None].repeat(1, 1, JOINT_COUNT, 1, 1)  # B 1 V 2 2
+    matrix[:, :, LEFT_HAND] *= sign[:, None] * sign
+    # Term by term: as a matrix product, mixed precision would round the coordinates to its short type.
+    x, y = (xy - 0.5).split(1, dim=-1)
+    xy = matrix[..., 0] * x + matrix[..., 1] * y + 0.5
     return View(torch.where(seen[..., None], xy, 0.0), seen)
 
 
@@ -99,7 +101,7 @@ def random_view(clips: Clips, config: AugmentConfig, frames: int, generator: tor
 
 
 def mirror(view: View) -> View:
-    """The mirrored person in crop coordinates: hand streams swapped unchanged, trunk x -> 1 - x and sides swapped (method)."""
+    """The mirrored person in crop coordinates: hands swapped unchanged, trunk x -> 1 - x and sides swapped (method)."""
     order = list(MIRROR)
     xy, seen = view.xy[:, :, order], view.seen[:, :, order]
     flipped = torch.stack([1 - xy[:, :, TRUNK, 0], xy[:, :, TRUNK, 1]], dim=-1)

@@ -70,7 +70,7 @@ def _clips(
     keep = np.ones(len(xy), bool)
     cropped = crop(xy, score, size, config.crop)
     if config.idle != "keep":
-        keep = active_frames(cropped.has_box.any(axis=1), length, inner=config.idle == "drop")
+        keep = active_frames(np.any(cropped.has_box, axis=1), length, inner=config.idle == "drop")
     if config.longest is not None:
         keep = strided(keep, length, config.longest)
     kept = np.add.reduceat(keep.astype(np.int64), np.cumsum(length) - length)
@@ -97,11 +97,12 @@ def active_frames(active: NDArray[np.bool_], length: Indices, inner: bool) -> ND
 def strided(keep: NDArray[np.bool_], length: Indices, longest: int) -> NDArray[np.bool_]:
     """Of each clip's kept frames (F) every n-th, with the least n that leaves at most `longest` (method, Input)."""
     begin = np.cumsum(length) - length
-    before = np.cumsum(keep) - keep
-    order = before - before[begin].repeat(length)
+    before: Indices = np.cumsum(keep) - keep
+    order: Indices = before - before[begin].repeat(length)
     kept = np.add.reduceat(keep.astype(np.int64), begin)
     step = np.maximum(-(-kept // longest), 1).repeat(length)
-    return keep & (order % step == 0)
+    chosen: NDArray[np.bool_] = keep & (order % step == 0)
+    return chosen
 
 
 class Batches:
@@ -152,7 +153,7 @@ class ClipLoader(DataLoader[Clips]):
         self.batches.epoch, self.batches.done = state["epoch"], state["done"]
 
 
-def _as_it_is(batch: Clips) -> Clips:
+def _as_it_is(batch: Any) -> Any:
     return batch
 
 

@@ -45,7 +45,7 @@ class Clips:
 
 
 def window(clips: Clips, ratio: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-    """Begin and span in frames (B) of a temporal crop keeping `ratio` (B) of each clip, placed at `place` (B) in [0, 1]."""
+    """Begin and span in frames (B) of a crop keeping `ratio` (B) of each clip, placed at `place` (B) in [0, 1]."""
     last = (clips.length - 1).to(ratio.dtype)
     span = last * ratio
     return (last - span) * place, span
@@ -62,7 +62,10 @@ def resample(clips: Clips, begin: Tensor, span: Tensor, frames: int) -> View:
 
     Between a seen and a missing joint nothing is interpolated: the nearer of the two frames decides.
     """
-    steps = torch.linspace(0, 1, frames, device=begin.device) if frames > 1 else begin.new_full((1,), 0.5)
+    begin, span = begin.to(clips.xy.dtype), span.to(clips.xy.dtype)
+    steps = (
+        torch.linspace(0, 1, frames, dtype=begin.dtype, device=begin.device) if frames > 1 else begin.new_tensor([0.5])
+    )
     position = begin[:, None] + span[:, None] * steps  # B T
     low = position.floor().long()
     low = torch.minimum(low, clips.length[:, None] - 1)

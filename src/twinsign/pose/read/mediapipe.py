@@ -17,6 +17,7 @@ from twinsign.pose.layout import (
     HAND_JOINTS,
     JOINT_COUNT,
     LEFT_HAND,
+    MEDIAPIPE_FACE_POINTS,
     MEDIAPIPE_POSE_POINTS,
     MEDIAPIPE_TRUNK,
     RIGHT_HAND,
@@ -25,13 +26,12 @@ from twinsign.pose.layout import (
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import FloatArray, Recording
 
-FACE_POINTS = 468
 PARTS = {"pose": MEDIAPIPE_POSE_POINTS, "left_hand": len(HAND_JOINTS), "right_hand": len(HAND_JOINTS)}
 _COLUMNS = {"pose": (2, 3, 4), "left_hand": (2, 3), "right_hand": (2, 3)}
 _ROWS = {"pose": TRUNK, "left_hand": LEFT_HAND, "right_hand": RIGHT_HAND}
 _ORDERS = {
     sum(PARTS.values()): ("pose", "left_hand", "right_hand"),
-    sum(PARTS.values()) + FACE_POINTS: ("face", "left_hand", "pose", "right_hand"),
+    sum(PARTS.values()) + MEDIAPIPE_FACE_POINTS: ("face", "left_hand", "pose", "right_hand"),
 }
 WHOLE_POINTS = tuple(_ORDERS)
 """The numbers of points that one array may hold: 75 and 543."""
@@ -63,7 +63,7 @@ def _split(clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]]) -> dict[st
         raise clip.error(shapes or "no array", f"{', '.join(PARTS)}, or one array (frames, 75 or 543 points, 2 to 4)")
     points = clip.joints(whole[0], whole[0].shape[1], (2, 3, 4), "points")
     names = _ORDERS[points.shape[1]]
-    ends = np.cumsum([PARTS.get(name, FACE_POINTS) for name in names])[:-1]
+    ends = np.cumsum([PARTS.get(name, MEDIAPIPE_FACE_POINTS) for name in names])[:-1]
     return {name: part for name, part in zip(names, np.split(points, ends, axis=1), strict=True) if name in PARTS}
 
 

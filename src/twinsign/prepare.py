@@ -1,0 +1,122 @@
+"""What an experiment starts from: its clips, its encoders, and a folder that is new or its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from twinsign.errors import InputError
+from twinsign.pack.open import Pack
+from twinsign.recipe import Recipe
+from twinsign.recognise.embed import settle_norms, test_view
+from twinsign.recognise.rows import Labelled, label_list, labelled, share_of_labels
+from twinsign.run import WEIGHTS, Run, load_encoders, load_run, random_encoders
+from twinsign.views.batches import Batches, ClipLoader, ClipReader
+
+log = logging.getLogger("twinsign")
+NOTHING = "none"
+"""As --init: encoders without pre-training."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Which clips take part: packs, conditions COLUMN=VALUE on rows, share of the labels."""
+
+    data: Sequence[str | Path]
+    where: list[str] = field(default_factory=list)
+    label_fraction: float = 1.0
+
+
+def labelled_clips(clips: Clips, seed: int) -> tuple[Pack, Labelled, Labelled | None, list[str]]:
+    """The pack, its labelled train clips (a share of them), val clips or None, and the label list of train."""
+    pack = Pack(clips.data)
+    rows = pack.select(["train"], clips.where)
+    rows = rows[pack.usable[rows]]
+    glosses = label_list(pack, rows)
+    train = share_of_labels(labelled(pack, rows, glosses), clips.label_fraction, seed)
+    if "val" not in pack.column("split"):
+        return pack, train, None, glosses
+    return pack, train, labelled(pack, pack.select(["val"], clips.where), glosses), glosses
+
+
+def classifier_run(
+    recipe: Recipe,
+    protocol: Literal["finetune", "linear"],
+    init: str | Path,
+    clips: Clips,
+    out: Path,
+    config: str,
+    seed: int,
+    made_of: tuple[Pack, Labelled, Labelled | None, list[str]],
+) -> Run:
+    """A classifier's RUN, not yet trained, with the facts of its making (ours)."""
+    pack, train, val, glosses = made_of
+    about: dict[str, Any] = {"protocol": protocol, "config": config, "init": str(init), "seed": seed}
+    about |= {"data": [str(path) for path in clips.data], "where": clips.where}
+    about |= {"label_fraction": clips.label_fraction, "clips": len(train.rows), "classes": len(glosses)}
+    about |= {"rows_hash": pack.split_hash(train.rows), "selected_on": ["train", "val"] if val else ["train"]}
+    return Run(out, "classifier", recipe, glosses, about)
+
+
+def finished(run: Run) -> bool:
+    """Whether the folder holds this very run, finished; InputError where it holds another one."""
+    if not (run.path / "config.yaml").is_file():
+        if run.path.is_dir() and (run.path / WEIGHTS).exists():
+            raise InputError("weights without a config", "an empty or new folder", file=run.path)
+        return False
+    there = load_run(run.path)
+    ignored = {"minutes", "calibration"}
+    one, other = ({k: v for k, v in about.items() if k not in ignored} for about in (there.about, run.about))
+    same_recipe = replace(there.recipe, trainer=run.recipe.trainer) == run.recipe
+    if one != other or not same_recipe or there.labels != run.labels:
+        keys = sorted(k for k in one.keys() | other.keys() if one.get(k) != other.get(k)) or ["recipe"]
+        found = f"a run that differs in {', '.join(keys)}"
+        raise InputError(
+            found, "the same run, to go on with, or a new folder", file=run.path, hint="Choose another --out."
+        )
+    return (run.path / WEIGHTS).is_file()
+
+
+def training_loader(reader: ClipReader, size: int, seed: int, recipe: Recipe) -> ClipLoader:
+    """Shuffled batches (B) of whole size, the last short one dropped (ours)."""
+    batches = Batches(len(reader), size, seed=seed, shuffle=True, drop_last=True)
+    return ClipLoader(reader, batches, workers=recipe.trainer.workers, pin=torch.cuda.is_available())
+
+
+def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.ModuleDict:
+    """Random encoders whose norms know the clips' statistics: the fair control of linear and k-NN results (ours)."""
+    encoders = random_encoders(recipe, seed)
+    loader = ClipLoader(reader, Batches(len(reader), recipe.pretrain.batch_size, seed=seed, shuffle=True))
+    settle_norms(encoders, loader, test_view(recipe.pretrain.frames))
+    return encoders
+
+
+def starting_encoders(recipe: Recipe, init: str | Path, reader: ClipReader, seed: int) -> nn.ModuleDict:
+    """A RUN's query encoders, or (`none`) random ones; InputError where its encoder is another."""
+    if str(init) == NOTHING:
+        return control_encoders(recipe, reader, seed)
+    source = load_run(init)
+    if source.recipe.encoder != recipe.encoder:
+        found, wanted = asdict(source.recipe.encoder), asdict(recipe.encoder)
+        differs = ", ".join(f"{name}={found[name]}" for name in found if found[name] != wanted[name])
+        wish = ", ".join(f"{name}={wanted[name]}" for name in found if found[name] != wanted[name])
+        raise InputError(
+            f"an encoder of {differs}", wish, file=source.path, hint="Use the config it was pre-trained with."
+        )
+    if source.recipe.read != recipe.read:
+        log.warning("note: %s was pre-trained with other crop settings than this run's", source.path)
+    return load_encoders(source)
+
+
+def branches_of(encoders: nn.ModuleDict, branches: tuple[str, ...], init: str | Path) -> nn.ModuleDict:
+    """These branches' encoders alone; InputError where one is missing."""
+    missing = [name for name in branches if name not in encoders]
+    if missing:
+        raise InputError(f"no {missing[0]} branch", "every branch of the head", file=str(init))
+    return nn.ModuleDict({name: encoders[name] for name in branches})

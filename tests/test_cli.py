@@ -1,0 +1,298 @@
+"""The main job by the command line alone: contract of JSON and folders, exit codes, messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny import RECIPE
+from trained import Trained, copy_essentials
+
+from twinsign.cli import main
+from twinsign.pack.open import Pack
+from twinsign.pose.read import read
+from twinsign.pose.read.canonical import write_npz
+from twinsign.pose.recording import Recording
+from twinsign.run import read_metrics
+
+TOPS = ("top1", "top2", "top5")
+
+
+def check_contract(report: dict[str, Any], clips: int, classes: int) -> None:
+    assert (report["clips"], report["classes"]) == (clips, classes)
+    for kind in ("per_instance", "per_class"):
+        values = [report[kind][top] for top in TOPS]
+        assert values == sorted(values)
+        assert all(0 <= value <= 100 for value in values)
+        for top, value in zip(TOPS, values, strict=True):
+            low, high = report["interval95"][f"{kind}.{top}"]
+            assert 0 <= low <= value <= high <= 100
+
+
+def load(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+@pytest.mark.parametrize("name", ["finetuned", "linear"])
+def test_trainings_report_on_test(trained: Trained, name: str) -> None:
+    report = load(trained.folder / f"{name}.json")
+    check_contract(report, clips=8, classes=4)
+    assert report["split"] == ["test"]
+    assert report["selected_on"] == []
+    assert len(report["split_hash"]) == 16
+    assert (report["seed"], report["recipe"]) == (0, str(trained.recipe))
+
+
+def test_the_run_folders_hold_what_is_promised(trained: Trained) -> None:
+    always = {"weights.safetensors", "config.yaml", "metrics.jsonl", "report.html"}
+    for run, more in (
+        (trained.pretrained, {"checkpoints/last.ckpt"}),
+        (trained.finetuned, {"labels.json", "checkpoints/last.ckpt", "checkpoints/best.ckpt"}),
+        (trained.linear, {"labels.json"}),
+    ):
+        assert always | more <= set(contents(run)), run
+    assert load(trained.finetuned / "labels.json") == sorted(load(trained.finetuned / "labels.json"))
+    for run, columns in (
+        (
+            trained.pretrained,
+            {"step", "epoch", "loss", "infonce_top1", "knn_top1", "effective_rank", "uniformity", "lr"},
+        ),
+        (trained.finetuned, {"step", "epoch", "loss", "val_top1", "val_loss", "train_top1", "lr"}),
+        (trained.linear, {"step", "epoch", "train_loss", "val_top1"}),
+    ):
+        rows = read_metrics(run)
+        assert [row["epoch"] for row in rows] == [0, 1], run
+        assert all(columns <= set(row) for row in rows), run
+    page = (trained.finetuned / "report.html").read_text()
+    assert "<img" in page or "<svg" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_evaluate_needs_weights_config_and_labels_alone(trained: Trained, tmp_path: Path) -> None:
+    model, found = copy_essentials(trained.finetuned, tmp_path / "model"), tmp_path / "found.json"
+    scores = tmp_path / "scores.npz"
+    common = ["evaluate", "--model", str(model), "--data", str(trained.pack)]
+    assert main([*common, "--split", "test", "--json", str(found), "--scores", str(scores)]) == 0
+    here, there = load(found), load(trained.folder / "finetuned.json")
+    assert {k: v for k, v in here.items() if k != "run"} == {k: v for k, v in there.items() if k != "run"}
+    with np.load(scores) as arrays:
+        right = (arrays["scores"].argmax(axis=1) == arrays["labels"]).mean()
+        assert 100 * right == pytest.approx(here["per_instance"]["top1"])
+        assert len(arrays["ids"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("split", "clips", "selected_on"),
+    [("val", 8, ["val"]), ("val,test", 16, ["val"]), ("train", 24, ["train"]), ("all", 40, ["train", "val"])],
+)
+def test_a_selected_split_is_named(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], split: str, clips: int, selected_on: list[str]
+) -> None:
+    found = tmp_path / "found.json"
+    options = [
+        "--data",
+        str(trained.pack),
+        "--split",
+        split,
+        "--json",
+        str(found),
+        "--report",
+        str(tmp_path / "p.html"),
+    ]
+    assert main(["evaluate", "--model", str(trained.linear), *options]) == 0
+    check_contract(load(found), clips, classes=4)
+    assert load(found)["selected_on"] == selected_on
+    assert "no test result" in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize("model", ["pretrained", "finetuned", "none"])
+def test_knn(trained: Trained, tmp_path: Path, model: str) -> None:
+    found, config = tmp_path / "found.json", ["--config", str(trained.recipe)]
+    given = "none" if model == "none" else str(trained.folder / model)
+    assert main(["knn", "--model", given, *config, "--data", str(trained.pack), "--json", str(found)]) == 0
+    report = load(found)
+    check_contract(report, clips=16, classes=4)
+    assert (report["protocol"], report["gallery"], report["gallery_clips"]) == ("knn", "train", 23)
+    assert report["split"] == ["val", "test"]
+
+
+def test_predict_a_file(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, clip = copy_essentials(trained.finetuned, tmp_path / "model"), tmp_path / "clip.npz"
+    pack = Pack(trained.pack)
+    write_npz(pack.recording(int(pack.select(["test"])[0])), clip)
+    assert main(["predict", str(clip), "--model", str(model), "--json", "true"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["file"] == str(clip)
+    assert {guess["gloss"] for guess in found["guesses"]} == set(load(trained.finetuned / "labels.json"))
+    confidences = [guess["confidence"] for guess in found["guesses"]]
+    assert confidences == sorted(confidences, reverse=True)
+    assert sum(confidences) == pytest.approx(1, abs=1e-5)
+    assert isinstance(found["sure"], bool)
+
+
+def test_predict_says_what_it_could_not_read(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pack = Pack(trained.pack)
+    good, bad, handless = (tmp_path / name for name in ("good.npz", "bad.npz", "handless.npz"))
+    write_npz(pack.recording(0), good)
+    bad.write_bytes(b"PK\x03\x04 no more")
+    clip = read(good)
+    score = clip.score.copy()
+    score[:, :42] = 0
+    write_npz(Recording("x", clip.xy, score), handless)
+    model = ["--model", str(trained.linear)]
+    assert main(["predict", str(good), str(bad), *model]) == 3
+    shown = capsys.readouterr()
+    assert "bad.npz" in shown.err.replace("\n", "")
+    assert "good.npz" in shown.out.replace("\n", "")
+    assert main(["predict", str(bad), str(handless), str(tmp_path / "absent.npz"), *model]) == 2
+    shown = capsys.readouterr()
+    for name in ("bad.npz", "handless.npz", "absent.npz"):
+        assert name in shown.err.replace("\n", "")
+    assert "no hand" in shown.err.replace("\n", " ")
+
+
+def test_a_finished_run_is_left_as_it_is(trained: Trained) -> None:
+    for run, again in (
+        (trained.pretrained, lambda: trained.pretrain(trained.pretrained)),
+        (trained.finetuned, lambda: trained.classify("finetune", trained.finetuned)),
+        (trained.linear, lambda: trained.classify("linear", trained.linear)),
+    ):
+        before = contents(run)
+        assert again() == 0
+        assert contents(run) == before
+
+
+def refused(capsys: pytest.CaptureFixture[str], arguments: list[str], *said: str) -> None:
+    """The command writes nothing, exits with 2 and says each of these."""
+    assert main(arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "Traceback" not in shown.err
+    for words in said:
+        assert words in shown.err, shown.err
+
+
+def test_bad_data_is_refused(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, model = ["--data", str(trained.pack)], ["evaluate", "--model", str(trained.linear)]
+    refused(capsys, [*model, *data, "--split", "tset"], "split 'tset'", "test, train, val", str(trained.pack))
+    refused(capsys, [*model, *data, "--where", "wlasl999=1"], "column 'wlasl999'", "gloss", str(trained.pack))
+    refused(capsys, [*model, *data, "--where", "signer=nobody"], "no clip", "signer=nobody")
+    absent = tmp_path / "absent"
+    refused(capsys, [*model, "--data", str(absent)], str(absent), "no such file")
+    refused(capsys, ["knn", "--model", str(trained.pretrained), "--split", "train", *data], "gallery")
+    pretrain = ["pretrain", "--config", str(trained.recipe), "--out", str(tmp_path / "out")]
+    refused(capsys, [*pretrain, "--data", str(absent)], str(absent), "no such file")
+    refused(capsys, [*pretrain, *data, "--where", "split=test"], "no clip")
+    assert not (tmp_path / "out" / "weights.safetensors").exists()
+
+
+def test_a_label_missing_from_the_list_names_the_clip(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = copy_essentials(trained.linear, tmp_path / "model")
+    labels = load(model / "labels.json")
+    (model / "labels.json").write_text(json.dumps(["OTHER", *labels[1:]]))
+    pack = Pack(trained.pack)
+    clip = next(pack.table["id"][int(row)].as_py() for row in pack.select(["test"], [f"gloss={labels[0]}"]))
+    refused(
+        capsys, ["evaluate", "--model", str(model), "--data", str(trained.pack)], repr(labels[0]), clip, "label list"
+    )
+
+
+def test_unfit_runs_are_refused(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = ["--data", str(trained.pack)]
+    evaluate = ["evaluate", *data, "--model"]
+    refused(capsys, [*evaluate, str(trained.pretrained)], "without a classifier", "finetune or linear")
+    refused(capsys, [*evaluate, str(tmp_path / "nowhere")], "no config.yaml", "nowhere")
+    unfinished = copy_essentials(trained.finetuned, tmp_path / "unfinished")
+    (unfinished / "weights.safetensors").unlink()
+    refused(capsys, [*evaluate, str(unfinished)], "no weights", "finished run")
+    refused(capsys, ["knn", *data, "--model", str(unfinished)], "no weights")
+    assert trained.classify("linear", tmp_path / "new", init=unfinished) == 2
+    assert "no weights" in capsys.readouterr().err
+    assert trained.classify("finetune", tmp_path / "new2", "--encoder.heads", "4") == 2
+    assert "heads=2" in capsys.readouterr().err
+
+
+def test_another_run_in_the_folder_is_refused(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(trained.finetuned), contents(trained.pretrained)
+    for options, word in (
+        (["--seed", "1"], "seed"), (["--finetune.epochs", "3"], "recipe"), (["--label_fraction", "0.5"], "label_fraction"),
+    ):  # fmt: skip
+        assert trained.classify("finetune", trained.finetuned, *options) == 2
+        shown = capsys.readouterr().err
+        assert word in shown
+        assert "Choose another --out" in shown
+    assert trained.pretrain(trained.pretrained, "--objective.momentum", "0.5") == 2
+    assert trained.classify("linear", trained.pretrained) == 2
+    assert (contents(trained.finetuned), contents(trained.pretrained)) == before
+
+
+def test_a_weights_file_of_another_config_is_refused(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mixed = copy_essentials(trained.linear, tmp_path / "mixed")
+    text = (mixed / "config.yaml").read_text()
+    (mixed / "config.yaml").write_text(
+        text.replace("part_widths:\n    - 16\n    - 16", "part_widths:\n    - 16\n    - 24")
+    )
+    assert text != (mixed / "config.yaml").read_text()
+    for command in ("evaluate", "knn"):
+        refused(capsys, [command, "--model", str(mixed), "--data", str(trained.pack)], "no encoders.joint", "more", "of one run")
+    shutil.copy(trained.pretrained / "weights.safetensors", mixed / "weights.safetensors")
+    refused(capsys, ["evaluate", "--model", str(mixed), "--data", str(trained.pack)], "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["pretrain", "--config", "nonsuch", "--data", "P", "--out", "R"], "small"),
+        (["pretrain", "--data", "P"], "out"),
+        (["pretrain", "--data", "P", "--out", "R", "--pretrain.epoks", "3"], "epoks"),
+        (["pretrain", "--data", "P", "--out", "R", "--pretrain.epochs", "many"], "epochs"),
+        (["nonsuch"], "nonsuch"),
+        (["evaluate", "--data", "P"], "model"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_names_the_option(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    try:
+        code = main(arguments)
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    assert code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_unknown_key_in_a_recipe_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "odd.yaml"
+    file.write_text(RECIPE.replace("monitor_every", "epoks"))
+    refused(capsys, ["pretrain", "--config", str(file), "--data", "P", "--out", str(tmp_path / "R")], "pretrain.epoks")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith("twinsign ")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder_is_an_error_in_words(trained: Trained, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    assert trained.pretrain(tmp_path / "R") == 2
