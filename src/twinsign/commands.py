@@ -128,7 +128,7 @@ def knn(
     model: str,
     data: list[str],
     where: list[str],
-    split: str = "val,test",
+    split: str = "test",
     gallery: str = "train",
     k: int = 5,
     label_fraction: float = 1.0,

@@ -79,7 +79,8 @@ class Journal(Callback):
         if not trainer.is_global_zero:
             return
         row: dict[str, Any] = {"step": trainer.global_step, "epoch": trainer.current_epoch}
-        row |= {k: round(float(v), 5) for k, v in trainer.callback_metrics.items() if not k.endswith("_step")}
+        found = {k: round(float(v), 5) for k, v in trainer.callback_metrics.items()}
+        row |= {k: v for k, v in found.items() if not k.endswith(("_step", "_epoch"))}
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["minutes"] = round((time.monotonic() - self.started) / 60, 3)
         last = trainer.current_epoch + 1 == trainer.max_epochs

@@ -8,7 +8,6 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import Optimizer
 
 from twinsign.errors import InputError
 from twinsign.optim import optimiser_and_schedule
@@ -50,12 +49,12 @@ class Task(pl.LightningModule):
         """This step's generator of augmentations."""
         return generator_at(self.seed, 1, self.global_step, self.global_rank)
 
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Stop at a loss that is no longer a number."""
-        loss = self.trainer.callback_metrics.get("loss")
-        if self.global_step % ACCURACY_EVERY == 0 and loss is not None and not bool(torch.isfinite(loss)):
+    def checked(self, loss: Tensor) -> Tensor:
+        """The loss; InputError at one that is no longer a number, looked at every few steps (it costs a wait)."""
+        if self.global_step % ACCURACY_EVERY == 0 and not bool(torch.isfinite(loss)):
             found = f"a loss of {float(loss)} at step {self.global_step}"
             raise InputError(found, "a finite loss", hint="Lower the learning rate, or set optimiser.clip.")
+        return loss
 
 
 class PretrainTask(Task):
@@ -83,8 +82,7 @@ class PretrainTask(Task):
             right = self.module.contrast_accuracy(out)
             self.log("infonce_top1", 100 * right, on_step=False, on_epoch=True, prog_bar=True, batch_size=count)
         self.module.enqueue(out.keys)
-        loss: Tensor = out.loss
-        return loss
+        return self.checked(out.loss)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """The optimiser's step, then the keys follow the queries."""
@@ -108,7 +106,7 @@ class ClassifyTask(Task):
         right = 100 * (logits.argmax(dim=1) == batch.label).float().mean()
         self.log("loss", loss.detach(), on_step=True, on_epoch=True, prog_bar=True, batch_size=len(batch))
         self.log("train_top1", right, on_step=False, on_epoch=True, batch_size=len(batch))
-        return loss
+        return self.checked(loss)
 
     def validation_step(self, batch: Clips, batch_idx: int) -> None:
         """Top-1 and loss on the test view."""

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 from twinsign.recognise.metrics import Scored
 
+NEVER = 2.0
+"""A threshold that no confidence reaches."""
 TRUSTED = 0.9
 """Share of the guesses above the threshold that should be right."""
 
@@ -31,6 +33,8 @@ def calibrate(scored: Scored, trusted: float = TRUSTED) -> Calibration:
     order = confidence.argsort(descending=True)
     right = (guess == labels)[order].double()
     precision = right.cumsum(0) / torch.arange(1, len(right) + 1)
-    enough = np.flatnonzero((precision >= trusted).numpy())
-    threshold = float(confidence[order][enough[-1]]) if len(enough) else 1.0
+    ranked = confidence[order]
+    below = torch.cat([ranked[1:], ranked.new_zeros(1)]) < ranked  # A threshold takes all clips of equal confidence.
+    enough = np.flatnonzero(((precision >= trusted) & below).numpy())
+    threshold = float(ranked[enough[-1]]) if len(enough) else NEVER
     return Calibration(temperature, threshold)

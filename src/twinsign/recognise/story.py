@@ -60,7 +60,7 @@ def classifier_figures(run: Run, pack: Pack, data: Labelled, scored: Scored) -> 
     }
     return evaluation_figures(
         scored,
-        curves=read_metrics(run.path),
+        curves=_curves(run),
         embeddings=maps,
         embedding_labels=[scored.glosses[label] for label in data.labels[:MOST_MAPPED]],
         wrong=[_wrong(pack, data, one) for one in mistakes(scored, WRONG_SHOWN)],
@@ -78,7 +78,7 @@ def pretraining_page(run: Run, pack: Pack) -> None:
 def pretraining_figures(run: Run, pack: Pack) -> list[Picture]:
     """Learning curves, and the maps of val (of train, where there is no val) before and after pre-training (ours)."""
     caption = "Losses and the health of the embedding."
-    figures: list[Picture] = [("Pre-training", caption, learning_curves(read_metrics(run.path)))]
+    figures: list[Picture] = [("Pre-training", caption, learning_curves(_curves(run)))]
     held = np.asarray([split == "val" for split in pack.column("split")])
     rows = np.flatnonzero((held if held.any() else ~held) & pack.usable)[:MOST_MAPPED]
     before, frames = random_encoders(run.recipe, run.about.get("seed") or 0), run.recipe.pretrain.frames
@@ -91,6 +91,10 @@ def pretraining_figures(run: Run, pack: Pack) -> list[Picture]:
     caption = f"Clips of {seen}; the colours are glosses, which pre-training does not know."
     figures.append(("Map of the embeddings", caption, embedding_map(maps, glosses)))
     return figures
+
+
+def _curves(run: Run) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != "minutes"} for row in read_metrics(run.path)]
 
 
 def _embeddings(run: Run, encoders: nn.ModuleDict, pack: Pack, rows: Indices, frames: int) -> NDArray[np.float32]:
