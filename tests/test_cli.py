@@ -118,8 +118,9 @@ def test_a_selected_split_is_named(
 @pytest.mark.parametrize("model", ["pretrained", "finetuned", "none"])
 def test_knn(trained: Trained, tmp_path: Path, model: str) -> None:
     found, config = tmp_path / "found.json", ["--config", str(trained.recipe)]
-    given = "none" if model == "none" else str(trained.folder / model)
-    assert main(["knn", "--model", given, *config, "--data", str(trained.pack), "--json", str(found)]) == 0
+    run = "none" if model == "none" else str(trained.folder / model)
+    given = ["knn", "--model", run, "--data", str(trained.pack)]
+    assert main([*given, *config, "--split", "val,test", "--json", str(found)]) == 0
     report = load(found)
     check_contract(report, clips=16, classes=4)
     assert (report["protocol"], report["gallery"], report["gallery_clips"]) == ("knn", "train", 23)
@@ -231,8 +232,10 @@ def test_another_run_in_the_folder_is_refused(
 ) -> None:
     before = contents(trained.finetuned), contents(trained.pretrained)
     for options, word in (
-        (["--seed", "1"], "seed"), (["--finetune.epochs", "3"], "recipe"), (["--label_fraction", "0.5"], "label_fraction"),
-    ):  # fmt: skip
+        (["--seed", "1"], "seed"),
+        (["--finetune.epochs", "3"], "recipe"),
+        (["--label_fraction", "0.5"], "label_fraction"),
+    ):
         assert trained.classify("finetune", trained.finetuned, *options) == 2
         shown = capsys.readouterr().err
         assert word in shown
@@ -252,7 +255,8 @@ def test_a_weights_file_of_another_config_is_refused(
     )
     assert text != (mixed / "config.yaml").read_text()
     for command in ("evaluate", "knn"):
-        refused(capsys, [command, "--model", str(mixed), "--data", str(trained.pack)], "no encoders.joint", "more", "of one run")
+        given = [command, "--model", str(mixed), "--data", str(trained.pack)]
+        refused(capsys, given, "no encoders.joint", "more", "of one run")
     shutil.copy(trained.pretrained / "weights.safetensors", mixed / "weights.safetensors")
     refused(capsys, ["evaluate", "--model", str(mixed), "--data", str(trained.pack)], "weights.safetensors")
 

@@ -133,7 +133,7 @@ def test_encoders_that_the_config_names_must_be_there(tmp_path: Path, change: st
         tensors["x"] = torch.zeros(1)
 
     rewrite(run, drop)
-    with pytest.raises(InputError, match="encoders|joint|motion|bones"):
+    with pytest.raises(InputError, match=r"encoders|joint|motion|bones"):
         load_encoders(run)
 
 

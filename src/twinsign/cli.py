@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
@@ -22,18 +23,19 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Command:
-    """A function, and which of its parameters take several words."""
+    """A function, and which of its parameters stand alone or take several words."""
 
     run: Callable[..., int]
-    several: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     recipe: bool = False
 
 
-SEVERAL = {
+WORDS = {
     "data": "Packs.",
     "where": "Only rows for which COLUMN=VALUE holds.",
     "keep_out": "Packs whose val and test clips stay out, by id and by identical poses.",
     "files": "Pose files.",
+    "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "demo": Command(demo),
@@ -48,6 +50,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "evaluate": Command(commands.evaluate, ("data", "where")),
     "knn": Command(commands.knn, ("data", "where"), recipe=True),
     "predict": Command(commands.predict, ("files",)),
+    "convert": Command(commands.convert, ("checkpoint",)),
 }
 
 
@@ -111,11 +114,15 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
     if command.recipe:
         parser.add_argument("--config", action=RecipeFile, help="A shipped recipe's name, or a YAML file.")
         parser.add_class_arguments(Recipe, nested_key=None, as_group=False)
-    for name in command.several:
-        flag = name if name == "files" else f"--{name}"
-        needed: dict[str, Any] = {"required": True} if name == "data" else {} if name == "files" else {"default": []}
-        parser.add_argument(flag, nargs="+", type=str, help=SEVERAL[name], **needed)
-    skip: set[str | int] = {*command.several, *(("recipe", "config") if command.recipe else ())}
+    for name in command.words:
+        if name == "checkpoint":
+            parser.add_argument(name, type=Path, help=WORDS[name])
+        elif name == "files":
+            parser.add_argument(name, nargs="+", type=str, help=WORDS[name])
+        else:
+            needed: dict[str, Any] = {"required": True} if name == "data" else {"default": []}
+            parser.add_argument(f"--{name}", nargs="+", type=str, help=WORDS[name], **needed)
+    skip: set[str | int] = {*command.words, *(("recipe", "config") if command.recipe else ())}
     parser.add_function_arguments(command.run, nested_key=None, as_group=False, skip=skip)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from twinsign import convert as conversion
 from twinsign import protocols
 from twinsign.errors import InputError
 from twinsign.files import atomic, write_json
@@ -156,6 +157,25 @@ def knn(
         _write_scores(scores, scored, found)
     if json:
         write_json(json, found)
+    return OK
+
+
+def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
+    """Read a checkpoint of the authors' released code into a RUN.
+
+    Args:
+        checkpoint: Their .pth.tar, of pre-training or of a classifier.
+        out: The RUN folder to write.
+        labels: A classifier's glosses in order: a JSON list, or one a line.
+    """
+    done = conversion.convert(checkpoint, out, labels)
+    console.print(f"{done.run.kind} run in {out}", markup=False)
+    for names, why in (
+        (done.dead, "take no part in the released forward pass"),
+        (done.unused, "are not kept in a RUN"),
+    ):
+        if names:
+            console.print(f"{len(names)} tensors {why}: {', '.join(names[:3])} …", markup=False)
     return OK
 
 

@@ -29,6 +29,7 @@ from twinsign.prepare import (
 from twinsign.recipe import Recipe
 from twinsign.recognise.calibrate import calibrate
 from twinsign.recognise.classify import Classifier
+from twinsign.recognise.embed import fastest_device
 from twinsign.recognise.evaluate import full_report, in_order, load_classifier, neighbours, score
 from twinsign.recognise.health import Monitor
 from twinsign.recognise.linear import fit_linear
@@ -136,7 +137,7 @@ def evaluate(
 ) -> tuple[dict[str, Any], Scored]:
     """The contract's report of a classifier on the named splits of a pack (None: all), and its scores."""
     run = load_run(model)
-    classifier = load_classifier(run)
+    classifier = load_classifier(run).to(fastest_device())
     pack = Pack(clips.data)
     data = labelled(pack, pack.select(splits, clips.where), run.labels)
     scored = score(run, classifier, pack, data)
@@ -171,7 +172,7 @@ def knn(
     else:
         run = load_run(model)
         encoders = load_encoders(run)
-    scored = neighbours(encoders, pack, stored, asked, glosses, run.recipe, k)
+    scored = neighbours(encoders.to(fastest_device()), pack, stored, asked, glosses, run.recipe, k)
     report = full_report(scored, run, pack, asked, splits, clips.where)
     return {**report, "protocol": "knn", "neighbours": k, "gallery": gallery, "gallery_clips": len(stored.rows)}, scored
 

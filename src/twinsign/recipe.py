@@ -78,8 +78,8 @@ class TrainerConfig:
     """Where and how training runs."""
 
     accelerator: str = "auto"
-    devices: int | str = "auto"
-    num_nodes: int = 1
+    devices: int = 1
+    """Devices that train; more than one is refused as yet, since banks must then be shared between processes."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: int | None = None
     """CPU threads; None: torch's own choice."""

@@ -1,4 +1,4 @@
-"""Stopped anywhere and started again, a training ends where an uninterrupted one does, bit for bit."""
+"""StoppedError anywhere and started again, a training ends where an uninterrupted one does, bit for bit."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from twinsign.recipe import Recipe, recipe_from, recipe_values
 from twinsign.recognise.health import Monitor
 from twinsign.run import Run, read_metrics
 
-SAVES = 12
-"""Of last.ckpt in two epochs of five steps, saved at every step and each epoch's end."""
+SAVES = 10
+"""Of last.ckpt in two epochs of five steps, saved after each."""
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Stands for the power cut."""
 
 
@@ -57,14 +57,14 @@ def train(kind: str, recipe: Recipe, trained: Trained, out: Path) -> Run:
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, saves: int, name: str = "last.ckpt") -> None:
-    """Raise Stopped right after that many checkpoints of this name were written."""
+    """Raise StoppedError right after that many checkpoints of this name were written."""
     save, left = Checkpoints._save, [saves]
 
     def counted(self: Checkpoints, trainer: pl.Trainer, file: str) -> None:
         save(self, trainer, file)
         left[0] -= file == name
         if left[0] == 0 and file == name:
-            raise Stopped
+            raise StoppedError
 
     monkeypatch.setattr(Checkpoints, "_save", counted)
 
@@ -101,7 +101,7 @@ def uninterrupted(kind: str, recipe: Recipe, trained: Trained, whole: Path) -> P
 
 
 @pytest.mark.parametrize("kind", ["pretrain", "finetune"])
-@pytest.mark.parametrize("saves", [1, 3, 5, 6, 7, 11, 12])
+@pytest.mark.parametrize("saves", [1, 4, 5, 6, 10])
 def test_stopped_after_any_checkpoint(
     kind: str, saves: int, recipe: Recipe, trained: Trained, whole: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -109,7 +109,7 @@ def test_stopped_after_any_checkpoint(
     wanted, out = uninterrupted(kind, recipe, trained, whole), tmp_path / "out"
     with monkeypatch.context() as patch:
         stop_after(patch, saves)
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             train(kind, recipe, trained, out)
     assert not (out / "weights.safetensors").exists()
     train(kind, recipe, trained, out)
@@ -122,7 +122,7 @@ def test_the_saves_counted_above_are_all(
     stop_after(monkeypatch, SAVES + 1)
     train("pretrain", recipe, trained, tmp_path / "out")
     stop_after(monkeypatch, SAVES)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         train("pretrain", recipe, trained, tmp_path / "out2")
 
 
@@ -133,7 +133,7 @@ def test_stopped_three_times(
     for _ in range(3):
         with monkeypatch.context() as patch:
             stop_after(patch, 3)
-            with pytest.raises(Stopped):
+            with pytest.raises(StoppedError):
                 train("pretrain", recipe, trained, tmp_path / "out")
     train("pretrain", recipe, trained, tmp_path / "out")
     same_end(tmp_path / "out", wanted)
@@ -145,7 +145,7 @@ def test_stopped_between_best_and_last(
     wanted = uninterrupted("finetune", recipe, trained, whole)
     with monkeypatch.context() as patch:
         stop_after(patch, 1, "best.ckpt")
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             train("finetune", recipe, trained, tmp_path / "out")
     train("finetune", recipe, trained, tmp_path / "out")
     same_end(tmp_path / "out", wanted)
@@ -173,7 +173,7 @@ def test_rows_past_the_checkpoint_are_dropped_and_the_resumption_noted(
     sparse = replace(recipe, trainer=replace(recipe.trainer, save_every=3))
     with monkeypatch.context() as patch:
         stop_after(patch, 1)
-        with pytest.raises(Stopped):
+        with pytest.raises(StoppedError):
             train("pretrain", sparse, trained, tmp_path / "out")
     with (tmp_path / "out" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 5, "epoch": 0}\n')

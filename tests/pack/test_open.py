@@ -100,7 +100,7 @@ class TestHashes:
         assert found[0] == found[1]
         assert len(set(found)) == 4
 
-    def test_a_zero_on_another_axis_is_another_pose(self, tmp_path: Path) -> None:
+    def test_the_mask_alone_makes_another_pose(self, tmp_path: Path) -> None:
         xy, score = np.zeros((2, 49, 2)), np.ones((2, 49))
         two = np.zeros((2, 49))
         two[0] = 1

@@ -176,7 +176,9 @@ def loader(pack: Pack, *, drop_last: bool = False, workers: int = 0, seed: int =
 
 def stream(source: ClipLoader) -> Iterator[Clips]:
     while True:
-        yield from source
+        epoch = iter(source)
+        yield next(epoch)
+        yield from epoch
 
 
 def taken(source: ClipLoader, count: int) -> list[list[int]]:
@@ -197,6 +199,9 @@ def test_a_continued_order_is_the_order_that_would_have_come(pack: Pack, drop_la
         second.load_state_dict(state)
         assert taken(second, 15 - stop) == whole[stop:]
         assert taken(first, 15 - stop) == whole[stop:]
+        second.go_to(stop)
+        assert second.state_dict() == state
+        assert taken(second, 15 - stop) == whole[stop:]
 
 
 def test_an_epoch_ends_where_it_ends(pack: Pack) -> None:

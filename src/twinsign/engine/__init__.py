@@ -17,6 +17,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 
 from twinsign.engine.callbacks import Checkpoints, Journal
 from twinsign.engine.tasks import ClassifyTask, PretrainTask, Task
+from twinsign.errors import InputError
 from twinsign.recipe import TrainerConfig
 from twinsign.run import CHECKPOINTS
 from twinsign.views.batches import ClipLoader
@@ -36,15 +37,17 @@ def fit(
 ) -> None:
     """Train in `out`, going on from its last checkpoint where there is one (ours)."""
     quiet()
+    if config.devices != 1:
+        raise InputError(f"trainer.devices {config.devices}", "1: several processes do not share their banks yet")
     if config.threads:
         torch.set_num_threads(config.threads)
+    task.epochs, task.epoch_steps = epochs, len(train)
     checkpoints = out / CHECKPOINTS
     callbacks: list[Callback] = [journal, Checkpoints(checkpoints, config.save_every)]
     callbacks += [RichProgressBar()] if config.progress else []
     trainer = pl.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
-        num_nodes=config.num_nodes,
         precision=config.precision,
         max_epochs=epochs,
         gradient_clip_val=clip,
@@ -59,9 +62,15 @@ def fit(
         log_every_n_steps=min(50, len(train)),
     )
     last = checkpoints / "last.ckpt"
-    # Checkpoints are this run's own; states of callbacks and loops need more than tensors.
+    if last.is_file():
+        train.go_to(torch.load(last, map_location="cpu", mmap=True, weights_only=False)["global_step"])
+    _run(trainer, task, train, val, last)
+
+
+def _run(trainer: pl.Trainer, task: Task, train: ClipLoader, val: ClipLoader | None, last: Path) -> None:
     interrupt = signal.getsignal(signal.SIGINT)
     try:
+        # Checkpoints are this run's own; states of callbacks and loops need more than tensors.
         trainer.fit(task, train, val, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
     except SystemExit as stop:  # Lightning ends the process after Ctrl-C, and ignores further ones.
         if not trainer.interrupted:

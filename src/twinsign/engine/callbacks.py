@@ -32,7 +32,8 @@ class Checkpoints(Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
         """Save every so many steps."""
-        if self.every and trainer.global_step % self.every == 0:
+        last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch  # The epoch's end saves, after its validation.
+        if self.every and trainer.global_step % self.every == 0 and not last:
             self._save(trainer, "last.ckpt")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

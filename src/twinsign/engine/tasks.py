@@ -29,6 +29,7 @@ class Task(pl.LightningModule):
     def __init__(self, module: torch.nn.Module, optimiser: OptimiserConfig, seed: int) -> None:
         super().__init__()
         self.module, self.optimiser, self.seed = module, optimiser, seed
+        self.epochs, self.epoch_steps = 1, 1
 
     def trained(self) -> torch.nn.Module:
         """The part that the optimiser moves."""
@@ -36,9 +37,9 @@ class Task(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser, its schedule stepped once a batch."""
-        steps = int(self.trainer.estimated_stepping_batches)
-        per_epoch = max(1, int(self.trainer.num_training_batches))
-        optimiser, schedule = optimiser_and_schedule(self.trained(), self.optimiser, steps, per_epoch)
+        # Asking the trainer for its length here would set up the loader before its place in the order is restored.
+        steps = self.epochs * self.epoch_steps
+        optimiser, schedule = optimiser_and_schedule(self.trained(), self.optimiser, steps, self.epoch_steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_batch_start(self, batch: Clips, batch_idx: int) -> None:
@@ -52,7 +53,7 @@ class Task(pl.LightningModule):
     def checked(self, loss: Tensor) -> Tensor:
         """The loss; InputError at one that is no longer a number, looked at every few steps (it costs a wait)."""
         if self.global_step % ACCURACY_EVERY == 0 and not bool(torch.isfinite(loss)):
-            found = f"a loss of {float(loss)} at step {self.global_step}"
+            found = f"a loss of {loss.item()} at step {self.global_step}"
             raise InputError(found, "a finite loss", hint="Lower the learning rate, or set optimiser.clip.")
         return loss
 

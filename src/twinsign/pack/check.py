@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from mmap import ACCESS_READ, MADV_RANDOM, mmap
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,11 @@ def open_batches(path: Path) -> tuple[pa.Schema, list[pa.RecordBatch]]:
     """A pack's schema and its memory-mapped record batches; InputError where it is no pack or a damaged one (ours)."""
     if not path.is_file():
         raise InputError("no such file", WANTED, file=path)
-    with decoding(path):
-        reader = ipc.open_file(pa.memory_map(str(path)))
+    with decoding(path), path.open("rb") as stream:
+        mapped = mmap(stream.fileno(), 0, access=ACCESS_READ)
+        # Clips are asked for in random order: reading ahead, by Arrow's or the system's own choice, would read it all.
+        mapped.madvise(MADV_RANDOM)
+        reader = ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
         _check_schema(reader.schema, path)
         batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
         for batch in batches:

@@ -15,6 +15,11 @@ from twinsign.views.clips import Clips, View, centred, resample
 Viewer = Callable[[Clips], View]
 
 
+def fastest_device() -> torch.device:
+    """A GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def device_of(module: nn.Module) -> torch.device:
     """Where a module's parameters live."""
     return next(module.parameters()).device

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from twinsign.optim import optimiser_and_schedule
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import embed, test_view
+from twinsign.recognise.embed import embed, fastest_device, test_view
 from twinsign.views.augment import random_view
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, generator_at
 
@@ -41,6 +41,7 @@ def fit_linear(
     classifier.encoders.load_state_dict(encoders.state_dict())
     classifier.requires_grad_(False).eval()
     classifier.fc.requires_grad_(True)
+    classifier.encoders.to(fastest_device())
     bank = _FeatureBank(classifier.encoders, train, config, seed)
     held = None if val is None else _features(classifier.encoders, val, config)
     batches = Batches(len(train), config.batch_size, seed=seed, shuffle=True)
@@ -70,7 +71,7 @@ def fit_linear(
         on_epoch(row)
     if best[1] and config.select == "best":
         classifier.fc.load_state_dict(best[1])
-    return classifier
+    return classifier.cpu()
 
 
 class _FeatureBank:

@@ -61,7 +61,7 @@ def share_of_labels(data: Labelled, fraction: float, seed: int) -> Labelled:
 
 
 def pretraining_rows(pack: Pack, keep_out: Sequence[Pack] = ()) -> Indices:
-    """Rows outside val and test that show a hand and repeat no held-out clip's poses or id, here or in `keep_out` (ours).
+    """Rows that show a hand, are not held out and repeat no held-out clip's poses or id, here or in `keep_out` (ours).
 
     By id too, since packs made by other estimators show the same videos with other poses.
     """

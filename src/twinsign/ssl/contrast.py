@@ -8,6 +8,7 @@ The whole method without files, loggers or optimisers:
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
@@ -56,7 +57,7 @@ class Branch(nn.Module):
 
 
 class Bank(nn.Module):
-    """A first-in-first-out queue of past keys (K D); slot i of every bank of a model holds the same past clip."""
+    """A first-in-first-out queue of past keys (K D); slot i of equally large banks of a model holds the same past clip."""
 
     slots: Tensor
     valid: Tensor
@@ -78,14 +79,22 @@ class MomentumPair(nn.Module):
 
     cursor: Tensor
 
-    def __init__(self, branches: Mapping[str, Branch], bank: int, width: int, momentum: float) -> None:
+    def __init__(
+        self,
+        branches: Mapping[str, Branch],
+        bank: int,
+        width: int,
+        momentum: float,
+        heads: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__()
-        self.momentum, self.size = momentum, bank
+        sizes = {head: (heads or {}).get(head, bank) for branch in branches.values() for head in branch.heads}
+        self.momentum, self.round = momentum, math.lcm(*sizes.values())
         self.query = nn.ModuleDict(dict(branches))
         self.key = copy.deepcopy(self.query).requires_grad_(False)
         self.banks = nn.ModuleDict(
             {
-                name: nn.ModuleDict({head: Bank(bank, width) for head in branch.heads})
+                name: nn.ModuleDict({head: Bank(sizes[head], width) for head in branch.heads})
                 for name, branch in branches.items()
             }
         )
@@ -120,9 +129,9 @@ class MomentumPair(nn.Module):
     def enqueue(self, keys: Mapping[str, Embeddings]) -> None:
         """Overwrite the oldest slots of all banks with the batch's keys; of a batch larger than the bank, the last."""
         count = len(next(iter(next(iter(keys.values())).z.values())))
-        kept = min(count, self.size)
-        at = (self.cursor + torch.arange(count - kept, count, device=self.cursor.device)) % self.size
+        place = self.cursor + torch.arange(count, device=self.cursor.device)
         for name, embeddings in keys.items():
             for head, bank in self.banks_of(name).items():
-                bank.write(at, embeddings.z[head][-kept:], embeddings.has[head][-kept:])
-        self.cursor.add_(count).remainder_(self.size)
+                last = slice(max(0, count - len(bank.slots)), None)
+                bank.write(place[last] % len(bank.slots), embeddings.z[head][last], embeddings.has[head][last])
+        self.cursor.add_(count).remainder_(self.round)

@@ -30,6 +30,8 @@ class ObjectiveConfig:
     """Embedding width D (Sec. III-E)."""
     bank: int = 16384
     """Slots K of each bank."""
+    head_banks: dict[str, int] = field(default_factory=dict)
+    """Slots of single heads' banks where they differ (released: hand and trunk 8192)."""
     momentum: float = 0.99
     """Key momentum m."""
     temperature: float = 0.07
@@ -84,7 +86,7 @@ class Pretrainer(MomentumPair):
         branches = {
             name: Branch(encoder, objective.heads, objective.hidden, objective.width) for name in objective.branches
         }
-        super().__init__(branches, objective.bank, objective.width, objective.momentum)
+        super().__init__(branches, objective.bank, objective.width, objective.momentum, objective.head_banks)
         self.objective = objective
 
     def forward(self, query_view: View, key_view: View) -> Outcome:

@@ -144,6 +144,10 @@ class ClipLoader(DataLoader[Clips]):
                 self.batches.epoch, self.batches.done = self.batches.epoch + 1, 0
             yield batch
 
+    def go_to(self, step: int) -> None:
+        """Go on after that many batches in all: a trainer restores the state below within an epoch only."""
+        self.batches.epoch, self.batches.done = divmod(step, len(self.batches))
+
     def state_dict(self) -> dict[str, int]:
         """Where the order stands."""
         return {"epoch": self.batches.epoch, "done": self.batches.done}

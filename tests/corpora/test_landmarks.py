@@ -1,0 +1,65 @@
+"""Landmark sets as clips to pack: rows kept, each clip read in its turn, bad ones listed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from twinsign.corpora.landmarks import landmark_samples
+from twinsign.errors import InputError
+from twinsign.pack.open import Pack
+from twinsign.pack.write import write_pack
+from twinsign.pose.layout import JOINT_COUNT
+
+LENGTHS = (2, 0, 3, 1)
+
+
+def write(folder: Path, table: str) -> Path:
+    rng = np.random.default_rng(0)
+    frames = sum(LENGTHS)
+    xy = rng.random((frames, JOINT_COUNT, 2)).astype(np.float16)
+    seen = np.packbits(np.ones((frames, JOINT_COUNT), bool), axis=1)
+    np.savez(folder / "set.npz", xy=xy, seen=seen, offsets=np.cumsum([0, *LENGTHS]))
+    (folder / "set.csv").write_text(table, encoding="utf-8")
+    return folder / "set.npz"
+
+
+def test_clips_with_their_rows(tmp_path: Path) -> None:
+    path = write(tmp_path, "id,gloss,split,level\na,x,train,1\nb,x,,\nc,y,val,2\nd,,test,\n")
+    count, samples = landmark_samples(path)
+    listed = list(samples)
+    assert count == len(listed) == 4
+    assert [one.id for one in listed] == ["a", "b", "c", "d"]
+    assert listed[2].row == {"gloss": "y", "split": "val", "level": "2"}
+    assert len(listed[2].read().xy) == 3
+    assert listed[2].read().id == "c"
+    with pytest.raises(InputError) as caught:
+        listed[1].read()
+    assert (caught.value.clip, caught.value.found) == ("b", "0 frames")
+
+
+def test_packing_lists_the_bad_clip_and_keeps_the_rest(tmp_path: Path) -> None:
+    path = write(tmp_path, "id,gloss,frames\na,x,2\nb,x,0\nc,y,3\nd,,1\n")
+    report = write_pack(landmark_samples(path)[1], tmp_path / "p")
+    pack = Pack(tmp_path / "p")
+    assert (report.exit_code, list(report.unreadable)) == (3, ["b"])
+    assert pack.column("id") == ["a", "c", "d"]
+    assert pack.column("gloss") == ["x", "y", None]
+    assert pack.frames.tolist() == [2, 3, 1]
+    assert pack.column("source") == [str(path)] * 3
+
+
+def test_ids_alone_will_do(tmp_path: Path) -> None:
+    _, samples = landmark_samples(write(tmp_path, "id\na\nb\nc\nd\n"))
+    assert [one.row for one in samples] == [{}] * 4
+
+
+def test_a_damaged_set_is_refused_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, "id\na\nb\n")
+    with pytest.raises(InputError, match="4 clips"):
+        landmark_samples(path)
+    path.unlink()
+    with pytest.raises(InputError, match="no such file"):
+        landmark_samples(path)

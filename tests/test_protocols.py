@@ -1,0 +1,135 @@
+"""What the experiments leave: which clips they used, which branches, what was chosen on val."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny import pack_of, sample
+from torch.nn import functional as F
+from trained import Trained
+
+from twinsign import protocols
+from twinsign.errors import InputError
+from twinsign.nn.heads import HeadConfig
+from twinsign.pack.open import Pack
+from twinsign.prepare import Clips
+from twinsign.recipe import Recipe
+from twinsign.recognise.evaluate import load_classifier, score
+from twinsign.recognise.rows import labelled
+from twinsign.run import load_run, read_metrics
+
+
+@pytest.fixture
+def recipe(trained: Trained) -> Recipe:
+    """The tiny recipe."""
+    return load_run(trained.pretrained).recipe
+
+
+def linear(recipe: Recipe, init: str | Path, pack: Path, out: Path, **options: object) -> dict[str, torch.Tensor]:
+    protocols.linear(recipe, init, Clips([pack]), out, page=False, **options)  # type: ignore[arg-type]
+    return load_file(out / "weights.safetensors")
+
+
+def test_the_linear_run_holds_the_pretrained_encoder_untouched(trained: Trained) -> None:
+    source = load_file(trained.pretrained / "weights.safetensors")
+    found = load_file(trained.linear / "weights.safetensors")
+    encoder = {name for name in source if name.startswith("encoders.")}
+    assert encoder == {name for name in found if name.startswith("encoders.")}
+    assert any("running_var" in name for name in encoder)
+    assert all(torch.equal(source[name], found[name]) for name in encoder)
+
+
+def test_finetuning_moves_the_encoder(trained: Trained) -> None:
+    source = load_file(trained.pretrained / "weights.safetensors")
+    found = load_file(trained.finetuned / "weights.safetensors")
+    moved = [name for name in source if name in found and not torch.equal(source[name], found[name])]
+    assert {name.split(".")[1] for name in moved} == {"joint", "motion"}
+
+
+def test_calibration_lowers_cross_entropy_on_val(trained: Trained) -> None:
+    for path in (trained.finetuned, trained.linear):
+        run, pack = load_run(path), Pack(trained.pack)
+        scored = score(run, load_classifier(run), pack, labelled(pack, pack.select(["val"]), run.labels))
+        logits, labels = torch.from_numpy(scored.scores), torch.from_numpy(scored.labels)
+        found = run.about["calibration"]
+        assert F.cross_entropy(logits / found["temperature"], labels) <= F.cross_entropy(logits, labels) + 1e-6
+        assert run.about["selected_on"] == ["train", "val"]
+
+
+def test_the_kept_weights_are_those_of_the_best_epoch_on_val(trained: Trained) -> None:
+    rows = read_metrics(trained.finetuned)
+    report, _ = protocols.evaluate(trained.finetuned, Clips([trained.pack]), ["val"])
+    assert report["per_instance"]["top1"] == pytest.approx(max(row["val_top1"] for row in rows), abs=0.01)
+
+
+@pytest.mark.parametrize("branch", ["joint", "motion"])
+def test_one_branch_of_two_can_be_probed(trained: Trained, recipe: Recipe, tmp_path: Path, branch: str) -> None:
+    one = replace(recipe, linear=replace(recipe.linear, head=HeadConfig(branches=(branch,))))
+    found = linear(one, trained.pretrained, trained.pack, tmp_path / "out")
+    assert {name.split(".")[1] for name in found} == {branch}
+    report, _ = protocols.evaluate(tmp_path / "out", Clips([trained.pack]), ["test"])
+    assert report["clips"] == 8
+
+
+def test_a_branch_that_was_not_pretrained_is_refused(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
+    alone = replace(recipe, objective=replace(recipe.objective, branches=("joint",)))
+    protocols.pretrain(alone, [trained.pack], tmp_path / "joint")
+    for run in (protocols.linear, protocols.finetune):
+        with pytest.raises(InputError, match="no motion branch"):
+            run(alone, tmp_path / "joint", Clips([trained.pack]), tmp_path / run.__name__)
+
+
+def test_linear_is_repeatable_and_follows_the_seed(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
+    one, same = (linear(recipe, "none", trained.pack, tmp_path / name) for name in "ab")
+    other = linear(recipe, "none", trained.pack, tmp_path / "c", seed=1)
+    assert all(torch.equal(one[name], same[name]) for name in one)
+    assert not torch.equal(one["fc.joint.weight"], other["fc.joint.weight"])
+
+
+def test_a_share_of_the_labels_is_recorded(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
+    clips = Clips([trained.pack], label_fraction=0.34)
+    run = protocols.linear(recipe, trained.pretrained, clips, tmp_path / "out", page=False)
+    assert run.about["clips"] == 8, "2 of each gloss's 6"
+    assert run.about["label_fraction"] == 0.34
+    assert run.about["rows_hash"] != load_run(trained.linear).about["rows_hash"]
+
+
+def test_val_labels_that_training_lacks_are_named(recipe: Recipe, tmp_path: Path) -> None:
+    clips = [sample(f"t{i}", "AB"[i % 2]) for i in range(4)]
+    pack_of(tmp_path / "P", *clips, sample("odd one", "C", "val"))
+    with pytest.raises(InputError, match=r"gloss 'C'.*label list") as error:
+        linear(recipe, "none", tmp_path / "P", tmp_path / "out")
+    assert "odd one" in str(error.value)
+
+
+def test_without_val_the_last_epoch_is_kept_and_nothing_is_calibrated(recipe: Recipe, tmp_path: Path) -> None:
+    pack_of(tmp_path / "P", *(sample(f"t{i}", "AB"[i % 2]) for i in range(4)), sample("x", "A", "test"))
+    linear(recipe, "none", tmp_path / "P", tmp_path / "linear")
+    protocols.finetune(recipe, "none", Clips([tmp_path / "P"]), tmp_path / "finetune", page=False)
+    for name in ("linear", "finetune"):
+        run = load_run(tmp_path / name)
+        assert run.about["selected_on"] == ["train"]
+        assert "calibration" not in run.about
+        assert not (tmp_path / name / "checkpoints" / "best.ckpt").exists()
+
+
+def test_handless_clips_are_left_out_of_training_and_counted_in_tests(recipe: Recipe, tmp_path: Path) -> None:
+    clips = [sample(f"t{i}", "AB"[i % 2]) for i in range(4)]
+    held = [sample("v", "A", "val"), sample("w", "B", "val"), sample("x", "A", "test")]
+    handless = [sample("n", "A", hand=False), sample("y", "B", "test", hand=False)]
+    pack_of(tmp_path / "P", *clips, *held, *handless)
+    linear(recipe, "none", tmp_path / "P", tmp_path / "out")
+    assert load_run(tmp_path / "out").about["clips"] == 4
+    report, scored = protocols.evaluate(tmp_path / "out", Clips([tmp_path / "P"]), ["test"])
+    assert (report["clips"], report["handless_clips"]) == (2, ["y"])
+    assert scored.scores.shape == (2, 2)
+
+
+def test_steps_decide_the_epochs(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
+    few = replace(recipe, pretrain=replace(recipe.pretrain, steps=6, monitor_every=0))
+    protocols.pretrain(few, [trained.pack], tmp_path / "out")
+    assert [row["step"] for row in read_metrics(tmp_path / "out")] == [2, 4, 6]
