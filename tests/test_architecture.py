@@ -33,6 +33,7 @@ ORDER = [
     "engine",
     "prepare",
     "protocols",
+    "convert",
     "extract",
     "serve",
     "packing",

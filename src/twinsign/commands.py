@@ -7,18 +7,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from twinsign import convert as conversion
 from twinsign import protocols
 from twinsign.errors import InputError
-from twinsign.files import atomic, write_json
+from twinsign.files import write_json
 from twinsign.pose.read import read
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
-from twinsign.recognise.metrics import Scored
+from twinsign.recognise.evaluate import write_scores
 from twinsign.recognise.predict import Recogniser
 from twinsign.run import REPORT
 
@@ -118,7 +117,7 @@ def evaluate(
     show(found)
     console.print(f"page: {page}")
     if scores:
-        _write_scores(scores, scored, found)
+        write_scores(scores, scored, found)
     if json:
         write_json(json, found)
     return OK
@@ -154,7 +153,7 @@ def knn(
     found, scored = protocols.knn(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed)
     show(found)
     if scores:
-        _write_scores(scores, scored, found)
+        write_scores(scores, scored, found)
     if json:
         write_json(json, found)
     return OK
@@ -242,15 +241,3 @@ def _after_training(run: Any, clips: Clips, split: str, json: Path | None) -> in
         show(found)
         write_json(json, found)
     return OK
-
-
-def _write_scores(path: Path, scored: Scored, report: dict[str, Any]) -> None:
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            ids=np.asarray(scored.ids),
-            glosses=np.asarray(scored.glosses),
-            labels=scored.labels,
-            scores=scored.scores,
-            split_hash=np.asarray(report["split_hash"]),
-        )

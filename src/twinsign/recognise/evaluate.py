@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from twinsign.errors import InputError
-from twinsign.files import sha256
+from twinsign.files import atomic, sha256
 from twinsign.pack.open import Indices, Pack
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.classify import Classifier
@@ -105,3 +106,16 @@ def full_report(
         "recipe_hash": sha256(repr(run.recipe.as_dict())),
         "seed": run.about.get("seed"),
     }
+
+
+def write_scores(path: Path, scored: Scored, report: dict[str, Any]) -> None:
+    """Write every clip's scores as NPZ: ids (N), glosses (C), labels (N), scores (N C), split_hash (ours)."""
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            ids=np.asarray(scored.ids),
+            glosses=np.asarray(scored.glosses),
+            labels=scored.labels,
+            scores=scored.scores,
+            split_hash=np.asarray(report["split_hash"]),
+        )

@@ -57,7 +57,7 @@ class Branch(nn.Module):
 
 
 class Bank(nn.Module):
-    """A first-in-first-out queue of past keys (K D); slot i of equally large banks of a model holds the same past clip."""
+    """A first-in-first-out queue of past keys (K D); slot i of equally large banks holds the same past clip."""
 
     slots: Tensor
     valid: Tensor
