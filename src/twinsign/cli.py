@@ -95,6 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOTHING_WRITTEN
+    except OSError as error:  # a full disk, a read-only folder: what was whole before still is
+        sys.stderr.write(f"{name}: {error}\n")
+        return NOTHING_WRITTEN
 
 
 def _add(parser: ArgumentParser, table: dict[str, Any]) -> None:

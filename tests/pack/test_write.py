@@ -212,3 +212,14 @@ def test_writing_over_an_open_pack_leaves_it_whole(pack: Pack, recordings: list[
     packed(pack.paths[0], recordings[:1])
     assert_same(pack.recording(7), recordings[7])
     assert len(Pack(pack.paths)) == 1
+
+
+@pytest.mark.parametrize("split", ["Test", "dev", "validation"])
+def test_a_clip_of_an_unknown_split_is_listed_and_not_packed(tmp_path: Path, split: str) -> None:
+    recording = Recording("odd", np.full((2, 49, 2), 0.5, np.float32), np.ones((2, 49), np.float32))
+    fine = Recording("fine", recording.xy, recording.score)
+    samples = [Sample("odd", lambda: recording, {"split": split}), Sample("fine", lambda: fine, {"split": "test"})]
+    report = write_pack(samples, tmp_path / "pack")
+    assert report.exit_code == 3
+    assert report.clips == {"test": 1}
+    assert repr(split) in report.unreadable["odd"]

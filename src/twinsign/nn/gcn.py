@@ -47,7 +47,7 @@ class GraphConv(nn.Module):
 
 
 class GraphBlock(nn.Module):
-    """Graph convolution, BN, ReLU, 1x1, BN, residual, ReLU (method, Encoder; golden details)."""
+    """Graph convolution, BN, ReLU, 1x1, BN, residual, ReLU (method, Encoder)."""
 
     def __init__(self, graph: Graph, width_in: int, width: int, residual: bool, dropout: float) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 NORM_EPS = 1e-12
-"""Under the root of every LayerNorm (golden details)."""
+"""Under the root of every LayerNorm (released)."""
 
 
 class Block(nn.Module):

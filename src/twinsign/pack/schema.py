@@ -9,7 +9,7 @@ from twinsign.pose.layout import JOINT_COUNT, LAYOUT_VERSION
 FORMAT_KEY = b"twinsign_layout"
 """Schema metadata: the layout version the pack was written with."""
 PROVENANCE_KEY = b"twinsign_provenance"
-"""Schema metadata: JSON of command, source hash and version."""
+"""Schema metadata: JSON of command, source and version."""
 FORMAT = str(LAYOUT_VERSION).encode()
 SEEN_BYTES = (JOINT_COUNT + 7) // 8
 SCORE_STEPS = 255

@@ -21,6 +21,8 @@ from twinsign.pack.schema import BATCH_CLIPS, COLUMNS, POSES, SCORE_STEPS, schem
 from twinsign.pose.layout import HANDS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
 
+SPLITS = ("train", "val", "test", "none", "", None)
+"""The only names of splits, so that a clip called `Test` or `dev` is not taken for one to learn from."""
 EXTRA_RESERVED = set(COLUMNS) | set(POSES)
 
 
@@ -106,6 +108,9 @@ def _batches(
             if sample.id in ids:
                 raise InputError(f"id {sample.id!r} a second time", "ids that occur once", clip=sample.id)
             recording = sample.read().fractions()
+            if sample.row.get("split") not in SPLITS:
+                wanted = "train, val, test, or none"
+                raise InputError(f"split {sample.row['split']!r}", wanted, file=recording.source, clip=sample.id)
             _check_float16(recording)
         except InputError as error:
             report.unreadable[sample.id if sample.id not in ids else f"{sample.id} (again)"] = str(error)
