@@ -70,7 +70,7 @@ def test_pretraining_never_sees_what_is_held_out(tmp_path: Path) -> None:
         tmp_path / "P",
         sample("train", look=1),
         sample("unsplit", split="", look=2),
-        sample("extra", split="unlabelled", look=3),
+        sample("extra", split="none", look=3),
         sample("val", split="val", look=4),
         sample("test", split="test", look=5),
         sample("same as val", look=4),
