@@ -131,7 +131,7 @@ def test_predict_a_file(trained: Trained, tmp_path: Path, capsys: pytest.Capture
     model, clip = copy_essentials(trained.finetuned, tmp_path / "model"), tmp_path / "clip.npz"
     pack = Pack(trained.pack)
     write_npz(pack.recording(int(pack.select(["test"])[0])), clip)
-    assert main(["predict", str(clip), "--model", str(model), "--json", "true"]) == 0
+    assert main(["predict", str(clip), "--model", str(model), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["file"] == str(clip)
     assert {guess["gloss"] for guess in found["guesses"]} == set(load(trained.finetuned / "labels.json"))

@@ -35,6 +35,7 @@ WORDS = {
     "where": "Only rows for which COLUMN=VALUE holds.",
     "keep_out": "Packs whose val and test clips stay out, by id and by identical poses.",
     "files": "Pose files.",
+    "json": "One JSON line a file instead of words.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
 COMMANDS: dict[str, Command | dict[str, Command]] = {
@@ -49,7 +50,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "linear": Command(commands.linear, ("data", "where"), recipe=True),
     "evaluate": Command(commands.evaluate, ("data", "where")),
     "knn": Command(commands.knn, ("data", "where"), recipe=True),
-    "predict": Command(commands.predict, ("files",)),
+    "predict": Command(commands.predict, ("files", "json")),
     "convert": Command(commands.convert, ("checkpoint",)),
 }
 
@@ -120,6 +121,8 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
     for name in command.words:
         if name == "checkpoint":
             parser.add_argument(name, type=Path, help=WORDS[name])
+        elif name == "json":
+            parser.add_argument("--json", action="store_true", help=WORDS[name])
         elif name == "files":
             parser.add_argument(name, nargs="+", type=str, help=WORDS[name])
         else:

@@ -181,10 +181,10 @@ def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
 def predict(
     files: list[str],
     model: Path,
+    json: bool,
     top: int = 5,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
-    json: bool = False,
 ) -> int:
     """Name the signs in pose files, or say "not sure".
 
@@ -193,7 +193,6 @@ def predict(
         top: How many glosses to list.
         size: Image width and height in pixels, for formats that do not state it.
         fps: Frames a second, for formats that do not state it.
-        json: One JSON line a file instead of a table.
     """
     recogniser, unreadable = Recogniser.load(model), 0
     for file in files:

@@ -34,6 +34,7 @@ from twinsign.run import REPORT, load_run
 
 SEEDS = 3
 LABELS_PER_GLOSS = 3
+EXAMPLES = 5
 STARTS = {"scratch": "without pre-training", "pretrained": "pre-trained"}
 PROTOCOLS = ("finetune", "linear")
 console = Console()
@@ -67,7 +68,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> int:
         for start in STARTS
     }
     reports = {start: {name: report_over_seeds(runs) for name, runs in row.items()} for start, row in found.items()}
-    _write_example(opened, out)
+    _write_examples(opened, out)
     _write_page(out, reports, found["pretrained"]["finetune"][0])
     seconds = round(time.monotonic() - started, 1)
     write_json(
@@ -92,11 +93,12 @@ def _seeds(recipe: Recipe, protocol: str, start: str, out: Path, clips: Clips, f
     return scored
 
 
-def _write_example(pack: Pack, out: Path) -> None:
-    """One test clip as a file, for `twinsign predict`."""
+def _write_examples(pack: Pack, out: Path) -> None:
+    """A few test clips as files, evenly taken, for `twinsign predict`; the names tell the signs."""
     rows = pack.select(["test"])
-    row = int(rows[pack.usable[rows]][0])
-    write_npz(pack.recording(row), out / f"{pack.recording(row).id}.npz")
+    rows = rows[pack.usable[rows]]
+    for row in rows[:: -(-len(rows) // EXAMPLES)].tolist():
+        write_npz(pack.recording(row), out / f"{pack.recording(row).id}.npz")
 
 
 def _write_page(out: Path, reports: dict[str, Any], scored: Scored) -> None:
