@@ -25,16 +25,16 @@ def test_pre_training_wins_on_the_default_corpus(tmp_path: Path, capsys: pytest.
         low, high = pretrained["interval95"]["per_instance.top1"][0], scratch["interval95"]["per_instance.top1"][1]
         assert low > high, f"{protocol}: the 95 % intervals overlap"
     page = (out / "report.html").read_text()
-    assert "With and without pre-training" in page and "http" not in page.split("</style>")[-1].replace(
-        "http-equiv", ""
-    )
+    assert "With and without pre-training" in page
+    assert "http" not in page.split("</style>")[-1].replace("http-equiv", "")
     clips = sorted(map(str, out.glob("*.npz")))
     capsys.readouterr()
     assert main(["predict", *clips, "--model", str(out / "run"), "--json"]) == 0
     guesses = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [guess["file"] for guess in guesses] == clips
     right = [guess["guesses"][0]["gloss"] in guess["file"] for guess in guesses]
-    assert len(right) == 5 and any(right)
+    assert len(right) == 5
+    assert any(right)
     data = ["--data", str(out / "corpus.pack")]
     assert main(["evaluate", "--model", str(out / "run"), *data, "--split", "test"]) == 0
     assert main(["knn", "--model", str(out / "pretrained"), *data]) == 0
