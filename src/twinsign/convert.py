@@ -14,12 +14,11 @@ from os import PathLike
 from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor, nn
 
 from twinsign.errors import InputError
 from twinsign.nn.graph import SUBSETS
-from twinsign.recipe import recipe_from, recipe_path
+from twinsign.recipe import load_recipe
 from twinsign.recognise.classify import Classifier
 from twinsign.run import Run, load_weights, save_run
 from twinsign.ssl.pretrain import Pretrainer
@@ -29,7 +28,7 @@ PARTS = {"hand": "hand", "trunk": "body"}
 HEADS = {"fused": "fc", "hand": "hand_fc", "trunk": "body_fc"}
 DEAD = re.compile(r"\.(conv2|non_local|fcn)\.")
 """Layers that the released code makes and never calls."""
-UNUSED = re.compile(r"(^|\.)(encoder_k(_\w+)?\.|queue|num_batches_tracked$)|_queue|^queue")
+UNUSED = re.compile(r"(^|\.)(encoder_k(_\w+)?\.|queue|num_batches_tracked$)|_queue")
 """Keys, queues and counters: a RUN keeps what later stages need, the query encoders and heads."""
 Rule = tuple[str, str, Callable[[list[Tensor]], Tensor]]
 
@@ -50,7 +49,7 @@ def convert(checkpoint: str | PathLike[str], out: Path, labels: Path | None = No
     Raises InputError that lists missing, unknown and ill-shaped tensors by name.
     """
     tensors = read_checkpoint(checkpoint)
-    recipe = recipe_from(yaml.safe_load(recipe_path("released").read_text(encoding="utf-8")), "released")
+    recipe = load_recipe("released")
     dead = sorted(name for name in tensors if DEAD.search(name))
     unused = sorted(name for name in tensors if UNUSED.search(name) and name not in dead)
     kept = {name: value for name, value in tensors.items() if name not in {*dead, *unused}}

@@ -10,11 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-from rich.console import Console
 from rich.table import Table
 
 from twinsign import protocols
+from twinsign.commands import console, with_interval
 from twinsign.corpora.generated import synthetic_samples
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.files import write_json
@@ -22,7 +21,7 @@ from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.pose.read import write_npz
 from twinsign.prepare import NOTHING, Clips
-from twinsign.recipe import Recipe, recipe_from, recipe_path
+from twinsign.recipe import Recipe, load_recipe
 from twinsign.recognise.figures import accuracy_bars
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.report import Table as ReportTable
@@ -37,7 +36,6 @@ LABELS_PER_GLOSS = 3
 EXAMPLES = 5
 STARTS = {"scratch": "without pre-training", "pretrained": "pre-trained"}
 PROTOCOLS = ("finetune", "linear")
-console = Console()
 
 
 def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> int:
@@ -49,8 +47,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> int:
         progress: Whether bars are shown.
     """
     started = time.monotonic()
-    values = yaml.safe_load(recipe_path("demo").read_text(encoding="utf-8"))
-    recipe = recipe_from(values, "demo")
+    recipe = load_recipe("demo")
     recipe = replace(recipe, trainer=replace(recipe.trainer, progress=progress))
     corpus = SyntheticConfig(seed=seed)
     pack = out / "corpus.pack"
@@ -131,9 +128,5 @@ def _show(reports: dict[str, Any]) -> None:
     for name in ("", *STARTS.values()):
         table.add_column(name, justify="right" if name else "left")
     for name in PROTOCOLS:
-        cells = []
-        for start in STARTS:
-            low, high = reports[start][name]["interval95"]["per_instance.top1"]
-            cells.append(f"{reports[start][name]['per_instance']['top1']:.1f} [{low:.1f}, {high:.1f}]")
-        table.add_row(name, *cells)
+        table.add_row(name, *(with_interval(reports[start][name], "per_instance", "top1") for start in STARTS))
     console.print(table)

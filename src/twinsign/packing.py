@@ -16,12 +16,13 @@ from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.files import write_json
 from twinsign.pack.write import NothingPackedError, PackReport, write_pack
 
+console = Console()
+errors = Console(stderr=True)
+
 LISTED = 10
 """Ids or reasons shown of a longer list; JSON holds all."""
 CORPUS = SyntheticConfig()
 """The generated corpus unless told otherwise."""
-console = Console()
-errors = Console(stderr=True)
 
 
 def pack_landmarks(data: Path, out: Path, json: Path | None = None) -> int:

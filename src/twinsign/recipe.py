@@ -151,6 +151,11 @@ def recipe_from(values: Any, source: str | Path = "recipe") -> Recipe:
     return recipe
 
 
+def load_recipe(name: str) -> Recipe:
+    """A shipped recipe by name, or one in a file; InputError where there is none or it does not fit (ours)."""
+    return recipe_from(recipe_values(recipe_path(name)), name)
+
+
 def check_keys(values: Any, source: str | Path, kind: type = Recipe, place: str = "") -> None:
     """Every key of nested plain values is a field of the dataclass, every section a mapping; else InputError (ours)."""
     if not isinstance(values, dict):

@@ -145,7 +145,8 @@ def calibration_error(scored: Scored) -> float:
     return float(np.abs(gap).sum() / len(right))
 
 
-def _percent(share: float) -> float:
+def percent(share: float) -> float:
+    """A share as percent to two decimals, as every report gives it (ours)."""
     return round(100 * float(share), 2)
 
 
@@ -164,13 +165,13 @@ def accuracy_report(scored: Scored, *, resamples: int = 2000, seed: int = 0) -> 
     intervals = {f"per_instance.top{top}": wilson(hit, len(rank)) for top, hit in zip(TOPS, hits, strict=True)}
     intervals |= {f"per_class.top{top}": (low[column], high[column]) for column, top in enumerate(TOPS)}
     return {
-        "per_instance": {f"top{top}": _percent(hit / len(rank)) for top, hit in zip(TOPS, hits, strict=True)},
-        "per_class": {f"top{top}": _percent(mean) for top, mean in zip(TOPS, means, strict=True)},
+        "per_instance": {f"top{top}": percent(hit / len(rank)) for top, hit in zip(TOPS, hits, strict=True)},
+        "per_class": {f"top{top}": percent(mean) for top, mean in zip(TOPS, means, strict=True)},
         "clips": len(rank),
         "classes": len(present),
         "label_count": len(scored.glosses),
-        "interval95": {name: [_percent(low), _percent(high)] for name, (low, high) in intervals.items()},
-        "ece": _percent(calibration_error(scored)),
+        "interval95": {name: [percent(low), percent(high)] for name, (low, high) in intervals.items()},
+        "ece": percent(calibration_error(scored)),
     }
 
 
@@ -196,8 +197,8 @@ def per_class_table(scored: Scored) -> list[dict[str, Any]]:
         {
             "gloss": scored.glosses[label],
             "clips": int(clips[label]),
-            "top1": _percent(top1[label] / clips[label]),
-            "top5": _percent(top5[label] / clips[label]),
+            "top1": percent(top1[label] / clips[label]),
+            "top5": percent(top5[label] / clips[label]),
             "wrong_guess": scored.glosses[wrong[label]] if counts[label, wrong[label]] else None,
             "wrong_clips": int(counts[label, wrong[label]]),
         }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
-from twinsign.recognise.metrics import TOPS, Scored, calibration_error, ranks
+from twinsign.recognise.metrics import TOPS, Scored, calibration_error, percent, ranks
 
 
 def report_over_seeds(runs: Sequence[Scored], *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
@@ -32,18 +32,18 @@ def report_over_seeds(runs: Sequence[Scored], *, resamples: int = 2000, seed: in
     low, high = np.percentile(np.stack(drawn), [2.5, 97.5], axis=0)
     kinds = ("per_instance", "per_class")
     return {
-        **{kind: {f"top{top}": _percent(centre[i, j]) for j, top in enumerate(TOPS)} for i, kind in enumerate(kinds)},
+        **{kind: {f"top{top}": percent(centre[i, j]) for j, top in enumerate(TOPS)} for i, kind in enumerate(kinds)},
         "clips": len(labels),
         "classes": len(classes),
         "label_count": len(runs[0].glosses),
         "interval95": {
-            f"{kind}.top{top}": [_percent(low[i, j]), _percent(high[i, j])]
+            f"{kind}.top{top}": [percent(low[i, j]), percent(high[i, j])]
             for i, kind in enumerate(kinds)
             for j, top in enumerate(TOPS)
         },
-        "ece": _percent(float(np.mean([calibration_error(one) for one in runs]))),
+        "ece": percent(float(np.mean([calibration_error(one) for one in runs]))),
         "seeds": len(runs),
-        "per_instance_top1_by_seed": [_percent(value) for value in hits[:, :, 0].mean(axis=1)],
+        "per_instance_top1_by_seed": [percent(value) for value in hits[:, :, 0].mean(axis=1)],
     }
 
 
@@ -53,7 +53,3 @@ def _means(hits: NDArray[np.float64], member: NDArray[np.float64], weight: NDArr
     count = weight @ member
     by_class = (member.T @ weighed)[count > 0] / count[count > 0, None]
     return np.stack([weighed.sum(axis=0) / weight.sum(), by_class.mean(axis=0)])
-
-
-def _percent(share: float) -> float:
-    return round(100 * float(share), 2)

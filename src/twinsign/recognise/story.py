@@ -53,11 +53,7 @@ def classifier_page(
 def classifier_figures(run: Run, pack: Pack, data: Labelled, scored: Scored) -> list[Picture]:
     """The pictures of a classifier on these clips (ours)."""
     rows, frames = data.rows[:MOST_MAPPED], head_recipe(run).frames
-    before = random_encoders(run.recipe, run.about.get("seed") or 0)
-    maps = {
-        "untrained encoder": _embeddings(run, before, pack, rows, frames),
-        "this model": _embeddings(run, load_encoders(run), pack, rows, frames),
-    }
+    maps = _before_and_after(run, pack, rows, frames, ("untrained encoder", "this model"))
     return evaluation_figures(
         scored,
         curves=_curves(run),
@@ -81,11 +77,7 @@ def pretraining_figures(run: Run, pack: Pack) -> list[Picture]:
     figures: list[Picture] = [("Pre-training", caption, learning_curves(_curves(run)))]
     held = np.asarray([split == "val" for split in pack.column("split")])
     rows = np.flatnonzero((held if held.any() else ~held) & pack.usable)[:MOST_MAPPED]
-    before, frames = random_encoders(run.recipe, run.about.get("seed") or 0), run.recipe.pretrain.frames
-    maps = {
-        "before pre-training": _embeddings(run, before, pack, rows, frames),
-        "after": _embeddings(run, load_encoders(run), pack, rows, frames),
-    }
+    maps = _before_and_after(run, pack, rows, run.recipe.pretrain.frames, ("before pre-training", "after"))
     glosses = [pack.table["gloss"][int(row)].as_py() for row in rows]
     seen = "val, which it never saw" if held.any() else "its own training"
     caption = f"Clips of {seen}; the colours are glosses, which pre-training does not know."
@@ -97,8 +89,18 @@ def _curves(run: Run) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "minutes"} for row in read_metrics(run.path)]
 
 
-def _embeddings(run: Run, encoders: nn.ModuleDict, pack: Pack, rows: Indices, frames: int) -> NDArray[np.float32]:
-    return joint_embedding(embed(encoders, in_order(pack, rows, run.recipe), test_view(frames))[0]).numpy()
+def _before_and_after(
+    run: Run, pack: Pack, rows: Indices, frames: int, names: tuple[str, str]
+) -> dict[str, NDArray[np.float32]]:
+    """Embeddings (N D) of these rows by untrained encoders of the run's branches and by its own, under these names."""
+    after = load_encoders(run)
+    untrained = random_encoders(run.recipe, run.about.get("seed") or 0)
+    before = nn.ModuleDict({name: untrained[name] for name in after})
+    viewer = test_view(frames)
+    return {
+        name: joint_embedding(embed(encoders, in_order(pack, rows, run.recipe), viewer)[0]).numpy()
+        for name, encoders in zip(names, (before, after), strict=True)
+    }
 
 
 def _wrong(pack: Pack, data: Labelled, mistake: Mapping[str, Any]) -> WrongClip:
