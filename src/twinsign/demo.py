@@ -14,7 +14,7 @@ from rich.table import Table
 
 from twinsign import protocols
 from twinsign.commands import console, with_interval
-from twinsign.corpora.generated import synthetic_samples
+from twinsign.corpora.generated import synthetic_corpus
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
@@ -53,7 +53,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> int:
     pack = out / "corpus.pack"
     if not pack.is_file():
         console.print("[bold]1[/] generating signs: signers of val and test are seen nowhere else")
-        write_pack(synthetic_samples(corpus)[1], pack, provenance={"command": "demo", "seed": seed})
+        write_pack(synthetic_corpus(corpus).samples, pack, provenance={"command": "demo", "seed": seed})
     opened = Pack(pack)
     train = len(opened.select(["train"]))
     console.print(f"[bold]2[/] pre-training on {train} clips without labels")

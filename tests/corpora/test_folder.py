@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from recordings import recording
 
-from twinsign.corpora.folder import folder_samples
+from twinsign.corpora.folder import folder_corpus
 from twinsign.corpora.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack import write
@@ -34,10 +34,7 @@ def listed(root: Path, table: str | None = None, **options: object) -> list[Samp
     if table is not None:
         path = root / "clips.csv"
         path.write_text(table, encoding="utf-8")
-    count, samples = folder_samples(root, path, **options)
-    found = list(samples)
-    assert count == len(found)
-    return found
+    return list(folder_corpus(root, path, **options).samples)
 
 
 def openpose(folder: Path, frames: int) -> None:
@@ -161,11 +158,11 @@ def test_tables_that_are_no_text_or_absent(tmp_path: Path) -> None:
     (tmp_path / "clips.csv").write_bytes(b"file\n\xff\xfe\n")
     for table in ("clips.csv", "absent.csv", "."):
         with pytest.raises(InputError) as caught:
-            folder_samples(tmp_path, tmp_path / table)
+            folder_corpus(tmp_path, tmp_path / table)
         assert caught.value.file == tmp_path / table
 
 
 def test_folders_without_clips(tmp_path: Path) -> None:
     for root, word in ((tmp_path, "no pose file"), (tmp_path / "absent", "no such folder")):
         with pytest.raises(InputError, match=word):
-            folder_samples(root)
+            folder_corpus(root)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twinsign.corpora.generated import synthetic_samples
+from twinsign.corpora.generated import synthetic_corpus
 from twinsign.corpora.synthetic import SyntheticConfig, synthesise
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
@@ -15,9 +15,8 @@ SMALL = SyntheticConfig(signers=5, glosses=3, clips_per_signer_gloss=2)
 
 
 def test_clips_keep_their_own_recording_when_read_late() -> None:
-    count, samples = synthetic_samples(SMALL)
-    listed = list(samples)
-    assert count == len(listed) == 30
+    listed = synthetic_corpus(SMALL).samples
+    assert len(listed) == 30
     for one, (wanted, row) in zip(listed, synthesise(SMALL), strict=True):
         assert one.id == one.read().id == wanted.id
         np.testing.assert_array_equal(one.read().xy, wanted.xy)
@@ -25,7 +24,7 @@ def test_clips_keep_their_own_recording_when_read_late() -> None:
 
 
 def test_packed(tmp_path: Path) -> None:
-    report = write_pack(synthetic_samples(SMALL)[1], tmp_path / "p")
+    report = write_pack(synthetic_corpus(SMALL).samples, tmp_path / "p")
     pack = Pack(tmp_path / "p")
     assert (report.exit_code, report.glosses, sum(report.clips.values())) == (0, 3, 30)
     assert set(pack.column("split")) == {"train", "val", "test"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twinsign.corpora.landmarks import landmark_samples
+from twinsign.corpora.landmarks import landmark_corpus
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
@@ -28,9 +28,10 @@ def write(folder: Path, table: str) -> Path:
 
 def test_clips_with_their_rows(tmp_path: Path) -> None:
     path = write(tmp_path, "id,gloss,split,level\na,x,train,1\nb,x,,\nc,y,val,2\nd,,test,\n")
-    count, samples = landmark_samples(path)
-    listed = list(samples)
-    assert count == len(listed) == 4
+    corpus = landmark_corpus(path)
+    listed = corpus.samples
+    assert len(listed) == 4
+    assert corpus.files == [path, path.with_suffix(".csv")]
     assert [one.id for one in listed] == ["a", "b", "c", "d"]
     assert listed[2].row == {"gloss": "y", "split": "val", "level": "2"}
     assert len(listed[2].read().xy) == 3
@@ -42,7 +43,7 @@ def test_clips_with_their_rows(tmp_path: Path) -> None:
 
 def test_packing_lists_the_bad_clip_and_keeps_the_rest(tmp_path: Path) -> None:
     path = write(tmp_path, "id,gloss,frames\na,x,2\nb,x,0\nc,y,3\nd,,1\n")
-    report = write_pack(landmark_samples(path)[1], tmp_path / "p")
+    report = write_pack(landmark_corpus(path).samples, tmp_path / "p")
     pack = Pack(tmp_path / "p")
     assert (report.exit_code, list(report.unreadable)) == (3, ["b"])
     assert pack.column("id") == ["a", "c", "d"]
@@ -52,14 +53,14 @@ def test_packing_lists_the_bad_clip_and_keeps_the_rest(tmp_path: Path) -> None:
 
 
 def test_ids_alone_will_do(tmp_path: Path) -> None:
-    _, samples = landmark_samples(write(tmp_path, "id\na\nb\nc\nd\n"))
+    samples = landmark_corpus(write(tmp_path, "id\na\nb\nc\nd\n")).samples
     assert [one.row for one in samples] == [{}] * 4
 
 
 def test_a_damaged_set_is_refused_at_once(tmp_path: Path) -> None:
     path = write(tmp_path, "id\na\nb\n")
     with pytest.raises(InputError, match="4 clips"):
-        landmark_samples(path)
+        landmark_corpus(path)
     path.unlink()
     with pytest.raises(InputError, match="no such file"):
-        landmark_samples(path)
+        landmark_corpus(path)

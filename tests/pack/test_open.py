@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from recordings import packed, recording
 
-from twinsign.corpora.landmarks import landmark_samples
+from twinsign.corpora.landmarks import landmark_corpus
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import PackReport, write_pack
@@ -112,8 +112,7 @@ class TestHashes:
 def wlasl(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pack, PackReport]:
     """The real hands, packed."""
     path = tmp_path_factory.mktemp("wlasl") / "hands.pack"
-    _, samples = landmark_samples(data_dir / "wlasl300_hands.npz")
-    report = write_pack(samples, path)
+    report = write_pack(landmark_corpus(data_dir / "wlasl300_hands.npz").samples, path)
     return Pack(path), report
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from os import PathLike
 from pathlib import Path
 
-from twinsign.corpora.sample import Sample
+from twinsign.corpora.sample import Corpus, Sample
 from twinsign.errors import InputError
 from twinsign.pose.read import read
 from twinsign.pose.recording import Recording
@@ -18,14 +18,14 @@ SUFFIXES = (".pose", ".json", ".npz", ".npy", ".pkl")
 OPENPOSE_FRAME = "_keypoints.json"
 
 
-def folder_samples(
+def folder_corpus(
     poses: str | PathLike[str],
     annotations: str | PathLike[str] | None = None,
     *,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
-) -> tuple[int, Iterator[Sample]]:
-    """How many clips there are, and each of them; `size` in pixels and `fps` for formats that state neither (ours).
+) -> Corpus:
+    """Every clip of a folder; `size` in pixels and `fps` for formats that state neither (ours).
 
     Without annotations the folder's name is the gloss: poses/GLOSS/clip.pose, or poses/SPLIT/GLOSS/clip.pose.
     """
@@ -35,8 +35,8 @@ def folder_samples(
     listed = list(_from_table(root, Path(annotations)) if annotations else _from_folders(root))
     if not listed:
         raise InputError("no pose file", f"files ending in {', '.join(SUFFIXES)}", file=root)
-    samples = (Sample(name, partial(_read, file, name, size, fps), row) for name, file, row in listed)
-    return len(listed), samples
+    samples = [Sample(name, partial(_read, file, name, size, fps), row) for name, file, row in listed]
+    return Corpus(samples, files=[Path(annotations)] if annotations else [])
 
 
 def _read(file: Path, name: str, size: tuple[int, int] | None, fps: float | None) -> Recording:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from os import PathLike
+from pathlib import Path
 
-from twinsign.corpora.sample import Sample
+from twinsign.corpora.sample import Corpus, Sample
 from twinsign.pose.read.landmarks import open_landmarks
 
 
-def landmark_samples(path: str | PathLike[str]) -> tuple[int, Iterator[Sample]]:
-    """How many clips the set has, and each of them; InputError where the set itself is damaged (ours)."""
+def landmark_corpus(path: str | PathLike[str]) -> Corpus:
+    """Every clip of a set; InputError where the set itself is damaged (ours)."""
     clips = open_landmarks(path)
-    samples = (
+    samples = [
         Sample(row["id"], partial(clips.clip, number), {name: value for name, value in row.items() if name != "id"})
         for number, row in enumerate(clips.rows)
-    )
-    return len(clips), samples
+    ]
+    return Corpus(samples, files=[Path(path), Path(path).with_suffix(".csv")])

@@ -1,9 +1,10 @@
-"""What every corpus yields: clips to pack, each read only when its turn comes."""
+"""What every corpus is: clips to pack, each read only when its turn comes, and what its annotation misses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from twinsign.pose.recording import Recording
 
@@ -15,3 +16,14 @@ class Sample:
     id: str
     read: Callable[[], Recording]
     row: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The clips of a corpus that can be packed, and those that its annotation lists without a pose file being there."""
+
+    samples: Sequence[Sample]
+    missing: Sequence[Mapping[str, str]] = ()
+    """Annotation rows (id, gloss, split, …) of listed clips without poses."""
+    files: Sequence[Path] = ()
+    """Annotation files and pose sets that it was made from: their hashes belong to a pack's provenance."""

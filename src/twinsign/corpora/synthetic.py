@@ -5,8 +5,9 @@ Everything follows from SyntheticConfig: the same config gives the same clips, o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from twinsign.corpora.signers import NECK, Signer, SyntheticConfig, make_signer,
 from twinsign.pose.layout import MIRROR
 from twinsign.pose.recording import Recording
 
-__all__ = ["SyntheticConfig", "synthesise"]
+__all__ = ["SyntheticConfig", "planned", "synthesise"]
 
 FLIP = np.array([-1.0, 1.0, 1.0])
 REST_HAND = (np.array([0.15, 1.0, -0.1]), np.array([1.0, 0.0, 0.3]))
@@ -185,16 +186,23 @@ def _clip(rng: np.random.Generator, clip: str, gloss: Gloss, signer: Signer, con
     )
 
 
-def synthesise(config: SyntheticConfig) -> Iterator[tuple[Recording, dict[str, str]]]:
-    """Clips of every signer and gloss in turn, each with its id, gloss, signer and split (ours)."""
+def _drawn(seed: tuple[int, ...], clip: str, gloss: Gloss, signer: Signer, config: SyntheticConfig) -> Recording:
+    return _clip(np.random.default_rng(seed), clip, gloss, signer, config)
+
+
+def planned(config: SyntheticConfig) -> Iterator[tuple[dict[str, str], Callable[[], Recording]]]:
+    """Each clip's id, gloss, signer and split, and what generates it, for every signer and gloss in turn (ours)."""
     splits = [split for split, count in config.split_signers().items() for _ in range(count)]
     for number, split in enumerate(splits):
         signer, person = make_signer(number, config), f"signer{number:03d}"
         for sign, gloss in enumerate(config.signs()):
             for repeat in range(config.clips_per_signer_gloss):
                 clip = f"{person}-{gloss.name}-{repeat + 1}"
-                rng = np.random.default_rng([config.seed, 2, number, sign, repeat])
-                yield (
-                    _clip(rng, clip, gloss, signer, config),
-                    {"id": clip, "gloss": gloss.name, "signer": person, "split": split},
-                )
+                row = {"id": clip, "gloss": gloss.name, "signer": person, "split": split}
+                yield row, partial(_drawn, (config.seed, 2, number, sign, repeat), clip, gloss, signer, config)
+
+
+def synthesise(config: SyntheticConfig) -> Iterator[tuple[Recording, dict[str, str]]]:
+    """Clips of every signer and gloss in turn, each with its id, gloss, signer and split (ours)."""
+    for row, make in planned(config):
+        yield make(), row
