@@ -21,7 +21,7 @@ LISTED = 10
 
 
 def import_corpus(corpus: Corpus, out: Path, json: Path | None, provenance: dict[str, Any]) -> int:
-    """Pack every readable clip and show what came of it; the exit code is 0, 2 (nothing written) or 3 (some unreadable)."""
+    """Pack every readable clip and show what came of it; exit codes: 0, 2 (nothing written), 3 (some unreadable)."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors) as progress:
         bar = progress.add_task("packing", total=len(corpus.samples))
