@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from twinsign.corpora.sample import Sample
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
-from twinsign.pose.crop import CropConfig
 from twinsign.pose.layout import HAND_WRIST, JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, SHOULDER_ELBOW_WRIST
 from twinsign.pose.recording import Recording
+from twinsign.views.crop import CropConfig
 
 GRID = 1024
 """Random coordinates are whole GRID-ths, so that 1 - x, products with image sizes and float16 lose nothing."""

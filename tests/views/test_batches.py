@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from recordings import SIZES, packed, recording
 
 from twinsign.pack.open import Pack
-from twinsign.pose.crop import CropConfig, crop
 from twinsign.pose.recording import Recording
 from twinsign.views.batches import (
     Batches,
@@ -27,6 +26,7 @@ from twinsign.views.batches import (
     strided,
 )
 from twinsign.views.clips import Clips
+from twinsign.views.crop import CropConfig, crop
 
 CLIPS = 23
 FEW_CORES = "ignore:This DataLoader will create"
@@ -49,8 +49,14 @@ def pack(recordings: list[Recording], tmp_path_factory: pytest.TempPathFactory) 
     return packed(tmp_path_factory.mktemp("batches") / "all.pack", recordings)
 
 
-def split(flat: np.ndarray, lengths: list[int]) -> list[list[bool]]:
-    return [part.tolist() for part in np.split(flat, np.cumsum(lengths)[:-1])]
+def end_to_end(clips: list[list[bool]]) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """Flags of all frames (F), the clip of each (F), and how many clips there are."""
+    owner = torch.repeat_interleave(torch.tensor([len(clip) for clip in clips]))
+    return torch.tensor([one for clip in clips for one in clip]), owner, len(clips)
+
+
+def split(flat: torch.Tensor, clips: list[list[bool]]) -> list[list[bool]]:
+    return [part.tolist() for part in flat.split([len(clip) for clip in clips])]
 
 
 def slow_active(active: list[bool], inner: bool) -> list[bool]:
@@ -70,22 +76,20 @@ def slow_strided(keep: list[bool], longest: int) -> list[bool]:
 
 @given(masks, st.booleans())
 def test_active_frames(clips: list[list[bool]], inner: bool) -> None:
-    lengths = [len(clip) for clip in clips]
-    found = active_frames(np.concatenate(clips), np.asarray(lengths), inner)
-    assert split(found, lengths) == [slow_active(clip, inner) for clip in clips]
+    found = active_frames(*end_to_end(clips), inner)
+    assert split(found, clips) == [slow_active(clip, inner) for clip in clips]
 
 
 @given(masks, st.integers(1, 10))
 def test_strided(clips: list[list[bool]], longest: int) -> None:
-    lengths = [len(clip) for clip in clips]
-    found = strided(np.concatenate(clips), np.asarray(lengths), longest)
-    assert split(found, lengths) == [slow_strided(clip, longest) for clip in clips]
+    found = strided(*end_to_end(clips), longest)
+    assert split(found, clips) == [slow_strided(clip, longest) for clip in clips]
 
 
 def test_a_long_clip_is_strided_evenly() -> None:
-    found = strided(np.ones(301, bool), np.asarray([301]), 150)
-    assert np.flatnonzero(found).tolist() == list(range(0, 301, 3))
-    assert strided(np.ones(150, bool), np.asarray([150]), 150).all()
+    found = strided(*end_to_end([[True] * 301]), 150)
+    assert found.nonzero().flatten().tolist() == list(range(0, 301, 3))
+    assert strided(*end_to_end([[True] * 150]), 150).all()
 
 
 CONFIGS = {
@@ -111,15 +115,15 @@ def test_a_batch_is_its_clips_cropped_one_by_one(pack: Pack, recordings: list[Re
         size = np.tile(np.float32(one.size or (1, 1)), (len(one.xy), 1))
         # A pack holds scores in 255 steps.
         score = np.round(one.score * 255).astype(np.float32) / 255
-        wanted = crop(one.xy, score, size, config.crop)
+        wanted = crop(*(torch.from_numpy(given) for given in (one.xy, score, size)), config.crop)
         keep = [True] * len(one.xy)
         if config.idle != "keep":
-            keep = slow_active(wanted.has_box.any(axis=1).tolist(), config.idle == "drop")
+            keep = slow_active(wanted.has_box.any(dim=1).tolist(), config.idle == "drop")
         keep = slow_strided(keep, config.longest or len(keep))
         first, count = int(batch.start[place]), int(batch.length[place])
         assert count == sum(keep)
-        np.testing.assert_array_equal(batch.xy[first : first + count].numpy(), wanted.xy[keep])
-        np.testing.assert_array_equal(batch.seen[first : first + count].numpy(), wanted.seen[keep])
+        assert torch.equal(batch.xy[first : first + count], wanted.xy[torch.tensor(keep)])
+        assert torch.equal(batch.seen[first : first + count], wanted.seen[torch.tensor(keep)])
 
 
 def test_one_clip_and_recordings_without_a_pack(pack: Pack, recordings: list[Recording]) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from twinsign.errors import InputError
 from twinsign.pose.layout import HANDS, JOINT_COUNT, LEFT_HAND, MIRROR, TRUNK
 from twinsign.views.clips import Clips, View, resample, window
+
+KINDS = ("rotation", "scale", "shear", "mask", "distort")
+Around = Literal["centre", "corner"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,8 @@ class AugmentConfig:
 
     crop: tuple[float, float] = (0.5, 1.0)
     """Share of a clip kept by the temporal crop, drawn evenly between the two."""
+    crop_frames: int = 1
+    """Frames that the temporal crop keeps at least, where the clip has them (released: 32; fine-tuning: 64)."""
     rotation: float = 15.0
     """Largest rotation, degrees."""
     scale: float = 0.2
@@ -25,10 +32,31 @@ class AugmentConfig:
     """Largest shear factor along either axis."""
     mask: float = 0.2
     """Largest share of joints masked throughout a view."""
+    distort: float = 0.0
+    """Largest entry, either way, of the matrix that takes the identity's place for some joints (released: 1)."""
+    joints: int | None = None
+    """How many joints `mask` and `distort` take (released: 25); None: a share from 0 to `mask`."""
     flip: float = 0.5
     """Probability of the left-right mirror."""
+    swap: float = 0.0
+    """Probability that the hands change places and the trunk stays as it is (released: 0.5, without `flip`)."""
     apply: float = 0.5
-    """Probability of each of rotation, scale, shear and mask: "a random combination" (paper, Sec. III-B)."""
+    """Probability of each of rotation, scale, shear, mask and distort: "a random combination" (paper, Sec. III-B)."""
+    one_of: dict[str, float] | None = None
+    """Instead of `apply`: kinds of which a view gets at most one, each with its probability (released)."""
+    around: Around = "centre"
+    """Fixed point of the matrices: each crop's centre, a left hand turning as its mirror image, or the crop's corner
+    (0, 0), all stored numbers alike (released)."""
+
+    def __post_init__(self) -> None:
+        shares = self.one_of or {}
+        unknown = sorted(set(shares) - set(KINDS))
+        if unknown:
+            raise InputError(f"one_of.{unknown[0]}", f"kinds among {', '.join(KINDS)}")
+        if min(shares.values(), default=0) < 0 or sum(shares.values()) > 1 + 1e-6:
+            raise InputError(f"one_of = {shares}", "probabilities of 0 or more that add up to at most 1")
+        if self.joints is not None and not 0 <= self.joints <= JOINT_COUNT:
+            raise InputError(f"joints = {self.joints}", f"0 to {JOINT_COUNT}")
 
 
 class _Uniform:
@@ -43,13 +71,20 @@ class _Uniform:
 
 @dataclass(frozen=True)
 class Draw:
-    """Random numbers for one view of B clips: crop ratio and place, matrix (B 2 2), masked joints (B V), flip (B)."""
+    """Random numbers for one view of B clips.
+
+    Crop ratio and place (B), matrix (B 2 2), masked joints (B V), flip (B), swap (B), distorted joints (B V) and their
+    own matrix (B 2 2), which takes the other's place.
+    """
 
     ratio: Tensor
     place: Tensor
     matrix: Tensor
     masked: Tensor
     flip: Tensor
+    swap: Tensor
+    distorted: Tensor
+    distortion: Tensor
 
     def to(self, device: torch.device | str) -> Draw:
         """The same numbers on another device."""
@@ -59,45 +94,58 @@ class Draw:
 def draw(config: AugmentConfig, clips: int, generator: torch.Generator) -> Draw:
     """Draw one view's random numbers for that many clips (paper, Sec. III-B: Data augmentation)."""
     uniform = _Uniform(generator)
+    chosen = None if config.one_of is None else _one_of(config.one_of, uniform(0, 1, clips))
 
-    def sometimes(low: float, high: float, neutral: float) -> Tensor:
+    def sometimes(kind: str, low: float, high: float, neutral: float) -> Tensor:
         values = uniform(low, high, clips)
-        return torch.where(uniform(0, 1, clips) < config.apply, values, neutral)
+        happens = uniform(0, 1, clips) < config.apply if chosen is None else chosen[kind]
+        return torch.where(happens, values, neutral)
 
-    angle = torch.deg2rad(sometimes(-config.rotation, config.rotation, 0.0))
-    scale = sometimes(1 - config.scale, 1 + config.scale, 1.0)
-    shear_x, shear_y = sometimes(-config.shear, config.shear, 0.0), sometimes(-config.shear, config.shear, 0.0)
-    count = torch.round(sometimes(0.0, config.mask, 0.0) * JOINT_COUNT)
+    angle = torch.deg2rad(sometimes("rotation", -config.rotation, config.rotation, 0.0))
+    scale = sometimes("scale", 1 - config.scale, 1 + config.scale, 1.0)
+    shear_x, shear_y = (sometimes("shear", -config.shear, config.shear, 0.0) for _ in range(2))
+    least, most = (0.0, config.mask) if config.joints is None else (config.joints / JOINT_COUNT,) * 2
+    count = torch.round(sometimes("mask", least, most, 0.0) * JOINT_COUNT)
     rank = uniform(0, 1, clips, JOINT_COUNT).argsort(dim=1).argsort(dim=1)
-    return Draw(
-        ratio=uniform(*config.crop, clips),
-        place=uniform(0, 1, clips),
-        matrix=_matrix(angle, scale, shear_x, shear_y),
-        masked=rank < count[:, None],
-        flip=uniform(0, 1, clips) < config.flip,
-    )
+    ratio, place, flip = uniform(*config.crop, clips), uniform(0, 1, clips), uniform(0, 1, clips) < config.flip
+    # Drawn last, and only where asked for: recipes without them draw the numbers they always drew.
+    swap = uniform(0, 1, clips) < config.swap if config.swap else torch.zeros(clips, dtype=torch.bool)
+    distortion, distorted = torch.eye(2).expand(clips, 2, 2), torch.zeros(clips, JOINT_COUNT, dtype=torch.bool)
+    if config.distort:
+        distortion = uniform(-config.distort, config.distort, clips, 2, 2)
+        many = torch.round(sometimes("distort", least, most, 0.0) * JOINT_COUNT)
+        distorted = uniform(0, 1, clips, JOINT_COUNT).argsort(dim=1).argsort(dim=1) < many[:, None]
+    matrix = _matrix(angle, scale, shear_x, shear_y)
+    return Draw(ratio, place, matrix, rank < count[:, None], flip, swap, distorted, distortion)
 
 
-def apply(view: View, numbers: Draw) -> View:
-    """The view mirrored, rotated, scaled, sheared and masked as drawn (paper, Sec. III-B: Data augmentation)."""
+def apply(view: View, numbers: Draw, around: Around = "centre") -> View:
+    """The view mirrored, swapped, rotated, scaled, sheared, masked, distorted as drawn (paper, Sec. III-B)."""
     mirrored = mirror(view)
-    flip = numbers.flip[:, None, None]
-    xy = torch.where(flip[..., None], mirrored.xy, view.xy)
-    seen = torch.where(flip, mirrored.seen, view.seen) & ~numbers.masked[:, None]
-    # The stored left hand is a mirror image: what turns the picture clockwise turns it the other way.
-    sign = torch.tensor([-1.0, 1.0], dtype=xy.dtype, device=xy.device)
-    matrix = numbers.matrix.to(xy.dtype)[:, None, None].repeat(1, 1, JOINT_COUNT, 1, 1)  # B 1 V 2 2
-    matrix[:, :, LEFT_HAND] *= sign[:, None] * sign
+    hand = torch.zeros(JOINT_COUNT, dtype=torch.bool, device=view.xy.device)
+    hand[HANDS] = True
+    turned = (numbers.flip[:, None] ^ (numbers.swap[:, None] & hand))[:, None]  # B 1 V
+    xy = torch.where(turned[..., None], mirrored.xy, view.xy)
+    seen = torch.where(turned, mirrored.seen, view.seen) & ~numbers.masked[:, None]
+    own = numbers.distorted[..., None, None]
+    matrix = torch.where(own, numbers.distortion[:, None], numbers.matrix[:, None]).to(xy.dtype)[:, None]  # B 1 V 2 2
+    middle = 0.0
+    if around == "centre":
+        middle = 0.5
+        # The stored left hand is a mirror image: what turns the picture clockwise turns it the other way.
+        sign = torch.tensor([-1.0, 1.0], dtype=xy.dtype, device=xy.device)
+        matrix[:, :, LEFT_HAND] *= sign[:, None] * sign
     # Term by term: as a matrix product, mixed precision would round the coordinates to its short type.
-    x, y = (xy - 0.5).split(1, dim=-1)
-    xy = matrix[..., 0] * x + matrix[..., 1] * y + 0.5
+    x, y = (xy - middle).split(1, dim=-1)
+    xy = matrix[..., 0] * x + matrix[..., 1] * y + middle
     return View(torch.where(seen[..., None], xy, 0.0), seen)
 
 
 def random_view(clips: Clips, config: AugmentConfig, frames: int, generator: torch.Generator) -> View:
     """One augmented view (B T V) of the clips: temporal crop, resampling, then the spatial mix (method, Input)."""
     numbers = draw(config, len(clips), generator).to(clips.xy.device)
-    return apply(resample(clips, *window(clips, numbers.ratio, numbers.place), frames), numbers)
+    begin, span = window(clips, numbers.ratio, numbers.place, config.crop_frames)
+    return apply(resample(clips, begin, span, frames), numbers, config.around)
 
 
 def mirror(view: View) -> View:
@@ -115,3 +163,13 @@ def _matrix(angle: Tensor, scale: Tensor, shear_x: Tensor, shear_y: Tensor) -> T
     one = torch.ones_like(scale)
     shear = torch.stack([one, shear_x, shear_y, one], dim=1).view(-1, 2, 2)
     return scale[:, None, None] * (turn @ shear)
+
+
+def _one_of(shares: dict[str, float], number: Tensor) -> dict[str, Tensor]:
+    """Which of the exclusive kinds each clip gets (B), by an even number (B) in [0, 1)."""
+    below, found = 0.0, {}
+    for kind in KINDS:
+        above = below + shares.get(kind, 0.0)
+        found[kind] = (number >= below) & (number < above)
+        below = above
+    return found

@@ -9,12 +9,13 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from twinsign.pack.open import Indices, Pack
-from twinsign.pose.crop import CropConfig, crop
 from twinsign.pose.recording import Recording
 from twinsign.views.clips import Clips
+from twinsign.views.crop import CropConfig, crop
 
 
 @dataclass(frozen=True)
@@ -67,42 +68,50 @@ def _clips(
     label: Indices,
     row: Indices,
 ) -> Clips:
-    keep = np.ones(len(xy), bool)
-    cropped = crop(xy, score, size, config.crop)
-    if config.idle != "keep":
-        keep = active_frames(np.any(cropped.has_box, axis=1), length, inner=config.idle == "drop")
-    if config.longest is not None:
-        keep = strided(keep, length, config.longest)
-    kept = np.add.reduceat(keep.astype(np.int64), np.cumsum(length) - length)
+    cropped = crop(torch.from_numpy(xy), torch.from_numpy(score), torch.from_numpy(size), config.crop)
+    owner = torch.repeat_interleave(torch.from_numpy(np.asarray(length, np.int64)))
+    keep = kept_frames(cropped.has_box.any(dim=1), owner, len(length), config)
+    kept = count_frames(keep, owner, len(length))
     return Clips(
-        xy=torch.from_numpy(cropped.xy[keep]),
-        seen=torch.from_numpy(cropped.seen[keep]),
-        start=torch.from_numpy(np.cumsum(kept) - kept),
-        length=torch.from_numpy(kept),
+        xy=cropped.xy[keep],
+        seen=cropped.seen[keep],
+        start=kept.cumsum(0) - kept,
+        length=kept,
         label=torch.from_numpy(np.ascontiguousarray(label)),
         index=torch.from_numpy(np.ascontiguousarray(row)),
     )
 
 
-def active_frames(active: NDArray[np.bool_], length: Indices, inner: bool) -> NDArray[np.bool_]:
+def kept_frames(active: Tensor, owner: Tensor, clips: int, config: ReadConfig) -> Tensor:
+    """Which frames (F) count, of those whose hands are boxed (F) and the clip that each belongs to (F)."""
+    keep = torch.ones_like(active)
+    if config.idle != "keep":
+        keep = active_frames(active, owner, clips, inner=config.idle == "drop")
+    return keep if config.longest is None else strided(keep, owner, clips, config.longest)
+
+
+def active_frames(active: Tensor, owner: Tensor, clips: int, inner: bool) -> Tensor:
     """Frames (F) from each clip's first to last active one, or (`inner`) the active ones alone; all where none is."""
-    begin = np.cumsum(length) - length
-    frame = np.arange(len(active))
-    first = np.minimum.reduceat(np.where(active, frame, len(active)), begin).repeat(length)
-    last = np.maximum.reduceat(np.where(active, frame, -1), begin).repeat(length)
+    frame = torch.arange(len(active), device=active.device)
+    none = torch.full((clips,), -1, device=active.device)
+    first = (none + 1 + len(active)).scatter_reduce(0, owner, torch.where(active, frame, len(active)), "amin")[owner]
+    last = none.scatter_reduce(0, owner, torch.where(active, frame, -1), "amax")[owner]
     between = (frame >= first) & (frame <= last)
-    return np.where(last < 0, True, between & active if inner else between)
+    return (last < 0) | (between & active if inner else between)
 
 
-def strided(keep: NDArray[np.bool_], length: Indices, longest: int) -> NDArray[np.bool_]:
+def strided(keep: Tensor, owner: Tensor, clips: int, longest: int) -> Tensor:
     """Of each clip's kept frames (F) every n-th, with the least n that leaves at most `longest` (method, Input)."""
-    begin = np.cumsum(length) - length
-    before: Indices = np.cumsum(keep) - keep
-    order: Indices = before - before[begin].repeat(length)
-    kept = np.add.reduceat(keep.astype(np.int64), begin)
-    step = np.maximum(-(-kept // longest), 1).repeat(length)
-    chosen: NDArray[np.bool_] = keep & (order % step == 0)
-    return chosen
+    kept = count_frames(keep, owner, clips)
+    before = kept.cumsum(0) - kept
+    order = keep.long().cumsum(0) - 1 - before[owner]
+    step = ((kept + longest - 1) // longest).clamp(min=1)
+    return keep & (order % step[owner] == 0)
+
+
+def count_frames(keep: Tensor, owner: Tensor, clips: int) -> Tensor:
+    """How many frames of each clip (B) are kept (F)."""
+    return torch.zeros(clips, dtype=torch.long, device=keep.device).scatter_add(0, owner, keep.long())
 
 
 class Batches:

@@ -44,10 +44,13 @@ class Clips:
         return replace(self, **{name: value.pin_memory() for name, value in vars(self).items()})
 
 
-def window(clips: Clips, ratio: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
-    """Begin and span in frames (B) of a crop keeping `ratio` (B) of each clip, placed at `place` (B) in [0, 1]."""
+def window(clips: Clips, ratio: Tensor, place: Tensor, least: int = 1) -> tuple[Tensor, Tensor]:
+    """Begin and span in frames (B) of a crop keeping `ratio` (B) of each clip, placed at `place` (B) in [0, 1].
+
+    It spans at least `least` frames, or the whole of a shorter clip (released).
+    """
     last = (clips.length - 1).to(ratio.dtype)
-    span = last * ratio
+    span = torch.maximum(last * ratio, last.clamp(max=least - 1))
     return (last - span) * place, span
 
 

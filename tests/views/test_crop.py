@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import GRID, SIZES, Floats, TieError, mirrored, random_pose, slow_crop
 
-from twinsign.pose.crop import CropConfig, Cropped, crop, hand_boxes
 from twinsign.pose.layout import HAND_WRIST, HANDS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, SHOULDER_ELBOW_WRIST, TRUNK
 from twinsign.pose.read import open_landmarks
 from twinsign.views.augment import mirror
 from twinsign.views.clips import View
+from twinsign.views.crop import SIDES, CropConfig, Cropped, crop, hand_boxes
 
 CONFIGS = {
     "wlasl": CropConfig(),
@@ -43,15 +43,27 @@ def sizes(size: tuple[int, int], frames: int) -> Floats:
     return np.tile(np.float32(size), (frames, 1))
 
 
-def as_view(cropped: Cropped) -> View:
-    return View(torch.from_numpy(cropped.xy)[None], torch.from_numpy(cropped.seen)[None])
+def cropped(xy: Floats, score: Floats, size: Floats, config: CropConfig) -> Cropped:
+    """The package's crop, its tensors as arrays."""
+    found = crop(*(torch.from_numpy(one) for one in (xy, score, size)), config)
+    return Cropped(*(one.numpy() for one in found))
+
+
+def boxes_of(side: str, pixels: Floats, score: Floats, size: Floats, config: CropConfig) -> list[Floats]:
+    """One hand's corners (F 2), sides (F), and which frames have a box (F)."""
+    found = hand_boxes(*(torch.from_numpy(np.float32(one)) for one in (pixels, score, size)), config)
+    return [one[:, SIDES.index(side)].numpy() for one in found]
+
+
+def as_view(found: Cropped) -> View:
+    return View(torch.from_numpy(found.xy)[None], torch.from_numpy(found.seen)[None])
 
 
 @poses
 def test_agrees_with_the_loop(seed: int, frames: int, scored: bool, size: tuple[int, int], name: str) -> None:
     xy, score = random_pose(np.random.default_rng(seed), frames, scored)
     given_xy, given_score = xy.copy(), score.copy()
-    found = crop(xy, score, sizes(size, frames), CONFIGS[name])
+    found = cropped(xy, score, sizes(size, frames), CONFIGS[name])
     assert (found.xy.dtype, found.seen.dtype) == (np.float32, bool)
     for frame in range(frames):
         try:
@@ -70,7 +82,7 @@ def test_unseen_joints_stay_unseen_and_zero(
     seed: int, frames: int, scored: bool, size: tuple[int, int], name: str
 ) -> None:
     xy, score = random_pose(np.random.default_rng(seed), frames, scored)
-    found = crop(xy, score, sizes(size, frames), CONFIGS[name])
+    found = cropped(xy, score, sizes(size, frames), CONFIGS[name])
     assert not found.xy[~found.seen].any()
     lent = [arm[2] for arm in SHOULDER_ELBOW_WRIST.values()] if CONFIGS[name].wrist_from_hand else []
     own = [joint for joint in range(JOINT_COUNT) if joint not in lent]
@@ -86,8 +98,8 @@ def test_garbage_in_unseen_joints_changes_nothing(
     rng = np.random.default_rng(seed)
     xy, score = random_pose(rng, frames, scored)
     other = np.where((score > 0)[..., None], xy, rng.normal(size=xy.shape) * 100).astype(np.float32)
-    one, two = (crop(each, score, sizes(size, frames), CONFIGS[name]) for each in (xy, other))
-    for mine, yours in zip(vars(one).values(), vars(two).values(), strict=True):
+    one, two = (cropped(each, score, sizes(size, frames), CONFIGS[name]) for each in (xy, other))
+    for mine, yours in zip(one, two, strict=True):
         np.testing.assert_array_equal(mine, yours)
 
 
@@ -96,8 +108,8 @@ def test_cropping_the_mirrored_is_mirroring_the_cropped(
     seed: int, frames: int, scored: bool, size: tuple[int, int], name: str
 ) -> None:
     xy, score = random_pose(np.random.default_rng(seed), frames, scored)
-    one = as_view(crop(*mirrored(xy, score), sizes(size, frames), CONFIGS[name]))
-    two = mirror(as_view(crop(xy, score, sizes(size, frames), CONFIGS[name])))
+    one = as_view(cropped(*mirrored(xy, score), sizes(size, frames), CONFIGS[name]))
+    two = mirror(as_view(cropped(xy, score, sizes(size, frames), CONFIGS[name])))
     assert torch.equal(one.seen, two.seen)
     torch.testing.assert_close(one.xy, two.xy, rtol=2e-5, atol=2e-4)
 
@@ -105,7 +117,7 @@ def test_cropping_the_mirrored_is_mirroring_the_cropped(
 def test_random_poses_hold_every_kind_of_hand() -> None:
     """The properties above are worth what these poses are: whole, arm-boxed and boxless hands, lent wrists."""
     xy, score = random_pose(np.random.default_rng(0), 400, scored=True)
-    found = crop(xy, score, sizes(SIZES[0], 400), CropConfig())
+    found = cropped(xy, score, sizes(SIZES[0], 400), CropConfig())
     whole = (score[:, RIGHT_HAND] > 0.1).sum(axis=1) >= 10
     wrist = SHOULDER_ELBOW_WRIST["right"][2]
     lent = found.seen[:, wrist] & (score[:, wrist] < 0.5)
@@ -117,11 +129,11 @@ def test_random_poses_hold_every_kind_of_hand() -> None:
 def test_clips_of_several_sizes_end_to_end() -> None:
     rng = np.random.default_rng(1)
     parts = [random_pose(rng, frames, scored=True) for frames in (3, 1, 4)]
-    each = [crop(*part, sizes(size, len(part[0])), CropConfig()) for part, size in zip(parts, SIZES, strict=True)]
+    each = [cropped(*part, sizes(size, len(part[0])), CropConfig()) for part, size in zip(parts, SIZES, strict=True)]
     joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
     size = np.concatenate([sizes(size, len(part[0])) for part, size in zip(parts, SIZES, strict=True)])
-    whole = crop(joined[0], joined[1], size, CropConfig())
-    for name, found in vars(whole).items():
+    whole = cropped(joined[0], joined[1], size, CropConfig())
+    for name, found in whole._asdict().items():
         np.testing.assert_array_equal(found, np.concatenate([getattr(one, name) for one in each]))
 
 
@@ -138,9 +150,9 @@ def hand(side: str, score: float = 1.0) -> tuple[Floats, Floats]:
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_a_box_worked_out_by_hand(side: str) -> None:
     xy, score = hand(side)
-    corner, extent, has_box = hand_boxes(side, xy * 1000, score, sizes((1000, 1000), 1), CropConfig())
+    corner, extent, has_box = boxes_of(side, xy * 1000, score, sizes((1000, 1000), 1), CropConfig())
     assert (corner[0].tolist(), float(extent[0]), bool(has_box[0])) == ([356.0, 256.0], 88.0, True)
-    found = crop(xy, score, sizes((1000, 1000), 1), CropConfig())
+    found = cropped(xy, score, sizes((1000, 1000), 1), CropConfig())
     across = (380 - 356) / 88
     wanted = (across if side == "right" else 1 - across, (290 - 256) / 88)
     np.testing.assert_allclose(found.xy[0, FIRST[side] + 1], wanted, rtol=1e-5)
@@ -150,7 +162,7 @@ def test_a_box_worked_out_by_hand(side: str) -> None:
 def test_sides_are_whole_pixels_where_the_size_is_known() -> None:
     xy, score = hand("right")
     for size, wanted in (((1000, 1000), 88.0), ((1010, 1010), 89.0), ((1, 1), 0.088)):
-        _, extent, _ = hand_boxes("right", xy * np.float32(size), score, sizes(size, 1), CropConfig())
+        _, extent, _ = boxes_of("right", xy * np.float32(size), score, sizes(size, 1), CropConfig())
         np.testing.assert_allclose(extent, [wanted], rtol=1e-5)
 
 
@@ -158,17 +170,17 @@ def test_sides_are_whole_pixels_where_the_size_is_known() -> None:
 def test_boxes_are_shifted_inside(shift: tuple[float, float], corner: tuple[int, int]) -> None:
     xy, score = hand("right")
     pixels = (xy + np.float32(shift)) * 1000
-    found, extent, _ = hand_boxes("right", pixels, score, sizes((1000, 1000), 1), CropConfig())
+    found, extent, _ = boxes_of("right", pixels, score, sizes((1000, 1000), 1), CropConfig())
     np.testing.assert_allclose(found[0], corner, atol=1e-3)
     assert extent[0] == 88
-    free, _, _ = hand_boxes("right", pixels, score, sizes((1000, 1000), 1), CropConfig(keep_inside=False))
+    free, _, _ = boxes_of("right", pixels, score, sizes((1000, 1000), 1), CropConfig(keep_inside=False))
     np.testing.assert_allclose(free[0], np.array([356, 256]) + np.array(shift) * 1000, atol=1e-2)
 
 
 def test_a_box_larger_than_the_image_is_centred_on_it() -> None:
     xy, score = hand("right")
     wide = np.where(xy > 0, (xy - np.float32([0.4, 0.3])) * 15 + np.float32([0.5, 0.3]), 0).astype(np.float32)
-    found, extent, _ = hand_boxes("right", wide * 1000, score, sizes((1000, 2000), 1), CropConfig())
+    found, extent, _ = boxes_of("right", wide * 1000, score, sizes((1000, 2000), 1), CropConfig())
     assert extent[0] == 1320
     np.testing.assert_allclose(found[0], [-160, 0], atol=1e-2)
 
@@ -178,12 +190,12 @@ def test_joints_at_each_threshold() -> None:
     score[0, RIGHT_HAND.start + 5 : RIGHT_HAND.stop] = 0
     score[0, RIGHT_HAND.start + 3 : RIGHT_HAND.start + 12] = 0.3
     score[0, 3] = 0.5
-    found = crop(xy, score, sizes((1000, 1000), 1), CropConfig())
+    found = cropped(xy, score, sizes((1000, 1000), 1), CropConfig())
     assert found.has_box[0].tolist() == [True, False]
     assert np.flatnonzero(found.seen[0, HANDS]).tolist() == [0, 1, 2, 3]
     for config in (CropConfig(box_score=0.3), CropConfig(box_joints=13)):
-        assert not crop(xy, score, sizes((1000, 1000), 1), config).has_box.any()
-    assert crop(xy, score, sizes((1000, 1000), 1), CropConfig(box_joints=12)).has_box[0, 0]
+        assert not cropped(xy, score, sizes((1000, 1000), 1), config).has_box.any()
+    assert cropped(xy, score, sizes((1000, 1000), 1), CropConfig(box_joints=12)).has_box[0, 0]
 
 
 def arm(side: str, upper: float) -> tuple[Floats, Floats]:
@@ -201,31 +213,31 @@ def arm(side: str, upper: float) -> tuple[Floats, Floats]:
 @pytest.mark.parametrize(("upper", "extent"), [(50, 110), (200, 198)])
 def test_an_arms_box_worked_out_by_hand(side: str, upper: float, extent: float) -> None:
     xy, score = arm(side, upper)
-    found = hand_boxes(side, xy * 1000, score, sizes((1000, 1000), 1), CropConfig())
+    found = boxes_of(side, xy * 1000, score, sizes((1000, 1000), 1), CropConfig())
     assert found[2].all()
     np.testing.assert_allclose(found[1], [extent])
     np.testing.assert_allclose(found[0][0], [633 - extent / 2, 500 - extent / 2], rtol=1e-5)
-    assert crop(xy, score, sizes((1000, 1000), 1), CropConfig()).seen[0, HANDS].sum() == 3
+    assert cropped(xy, score, sizes((1000, 1000), 1), CropConfig()).seen[0, HANDS].sum() == 3
     unsure = replace(CropConfig(), arm_score=0.81)
-    assert not crop(xy, score, sizes((1000, 1000), 1), unsure).seen[0, HANDS].any()
+    assert not cropped(xy, score, sizes((1000, 1000), 1), unsure).seen[0, HANDS].any()
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_a_missing_wrist_is_lent_by_its_own_hand(side: str) -> None:
     xy, score = hand(side)
     own, other = (SHOULDER_ELBOW_WRIST[one][2] for one in ("right", "left")[:: 1 if side == "right" else -1])
-    found = crop(xy, score, sizes((1000, 1000), 1), CropConfig())
+    found = cropped(xy, score, sizes((1000, 1000), 1), CropConfig())
     np.testing.assert_allclose(found.xy[0, own], xy[0, HAND_WRIST[side]])
     assert (bool(found.seen[0, own]), bool(found.seen[0, other])) == (True, False)
-    assert not crop(xy, score, sizes((1000, 1000), 1), CropConfig(wrist_from_hand=False)).seen[0, TRUNK].any()
+    assert not cropped(xy, score, sizes((1000, 1000), 1), CropConfig(wrist_from_hand=False)).seen[0, TRUNK].any()
     xy[0, own], score[0, own] = (0.7, 0.8), 0.9
-    np.testing.assert_allclose(crop(xy, score, sizes((1000, 1000), 1), CropConfig()).xy[0, own], (0.7, 0.8))
+    np.testing.assert_allclose(cropped(xy, score, sizes((1000, 1000), 1), CropConfig()).xy[0, own], (0.7, 0.8))
 
 
 def test_a_hand_in_one_point_has_no_box() -> None:
     xy, score = hand("right")
     xy[0, RIGHT_HAND] = (0.4, 0.3)
-    found = crop(xy, score, sizes((1000, 1000), 1), CropConfig())
+    found = cropped(xy, score, sizes((1000, 1000), 1), CropConfig())
     assert not found.has_box.any()
     assert np.isfinite(found.xy).all()
 
@@ -236,8 +248,8 @@ def test_real_poses(data_dir: Path, name: str) -> None:
     clips = [opened.clip(number) for number in range(0, len(opened), len(opened) // 30)]
     xy, score = (np.concatenate([getattr(clip, part) for clip in clips]) for part in ("xy", "score"))
     ones = sizes((1, 1), len(xy))
-    found = crop(xy, score, ones, CropConfig())
-    one, two = as_view(crop(*mirrored(xy, score), ones, CropConfig())), mirror(as_view(found))
+    found = cropped(xy, score, ones, CropConfig())
+    one, two = as_view(cropped(*mirrored(xy, score), ones, CropConfig())), mirror(as_view(found))
     assert torch.equal(one.seen, two.seen)
     torch.testing.assert_close(one.xy, two.xy, rtol=1e-4, atol=1e-3)
     boxed = found.has_box.any(axis=1)

@@ -1,0 +1,124 @@
+"""Hands cropped by their own boxes, the trunk by the image: the trunk's wrists carry the hands' global movement.
+
+Works on many clips end to end, on any device: axis F is frames of any number of clips (method, Input).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from twinsign.pose.layout import HAND_WRIST, HANDS, JOINT_COUNT, SHOULDER_ELBOW_WRIST, TRUNK
+
+SIDES = ("right", "left")
+"""Order of the two hands wherever an axis holds both."""
+LENDERS = list(range(JOINT_COUNT))
+"""Which joint stands in for a missing one: the hand's wrist for the trunk's, every other joint for itself."""
+for _side in SIDES:
+    LENDERS[SHOULDER_ELBOW_WRIST[_side][2]] = HAND_WRIST[_side]
+
+
+@dataclass(frozen=True)
+class CropConfig:
+    """How hands are boxed and joints counted as seen; scores matter where the pack has them."""
+
+    min_score: float = 0.5
+    """Joints under this score are missing; 0.5 for MSASL and WLASL, 0.4 elsewhere (released)."""
+    box_score: float = 0.1
+    """Joints over this score shape the hand's box (released)."""
+    box_margin: float = 2.2
+    """Side of the square box over the larger of width and height of the hand's joints (released)."""
+    box_joints: int = 10
+    """With fewer joints than this the box comes from the arm (released)."""
+    arm_score: float = 0.8
+    """Shoulder, elbow and wrist must reach this score for a box from the arm (released; 0.5 for SLR500, NMFs_CSL)."""
+    arm_reach: float = 0.33
+    """The arm's box lies at wrist + arm_reach * (wrist - elbow) (released)."""
+    arm_side: float = 1.1
+    """Side of the arm's box over the longer of forearm and 0.9 of the upper arm (released)."""
+    upper_arm: float = 0.9
+    """Weight of the upper arm beside the forearm in the arm's box (released)."""
+    keep_inside: bool = True
+    """Shift boxes to stay inside the image where they fit (released)."""
+    wrist_from_hand: bool = True
+    """A missing trunk wrist takes the hand's wrist (ours: hands-only corpora keep the hands' global movement)."""
+
+
+class Cropped(NamedTuple):
+    """Crop coordinates xy (F 49 2), about [0, 1], 0 where unseen; seen (F 49); has_box (F 2) for right, left."""
+
+    xy: Tensor
+    seen: Tensor
+    has_box: Tensor
+
+
+def crop(xy: Tensor, score: Tensor, size: Tensor, config: CropConfig) -> Cropped:
+    """Crop fractions xy (F 49 2), score (F 49), by image size (F 2) in pixels, ones where unknown (method, Input).
+
+    Hands: relative to their box, the left one mirrored. Trunk: image fractions. Unseen joints are 0 and stay unseen.
+    """
+    pixels = xy * size[:, None]
+    corner, extent, has_box = hand_boxes(pixels, score, size, config)
+    seen = (score > 0) & (score >= config.min_score)
+    inside = (_hands(pixels) - corner[:, :, None]) / extent[:, :, None, None]  # F 2 21 2
+    left = torch.stack([1 - inside[:, 1, :, 0], inside[:, 1, :, 1]], dim=-1)
+    hands_seen = (_hands(seen) & has_box[..., None]).flatten(1)
+    trunk, trunk_seen = xy[:, TRUNK], seen[:, TRUNK]
+    if config.wrist_from_hand:
+        lent = ~trunk_seen & seen[:, LENDERS[TRUNK]]
+        trunk, trunk_seen = torch.where(lent[..., None], xy[:, LENDERS[TRUNK]], trunk), trunk_seen | lent
+    seen = torch.cat([hands_seen, trunk_seen], dim=1)
+    out = torch.cat([inside[:, 0], left, trunk], dim=1)
+    return Cropped(torch.where(seen[..., None], out, 0.0), seen, has_box)
+
+
+def hand_boxes(pixels: Tensor, score: Tensor, size: Tensor, config: CropConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Both hands' boxes in pixels: top-left corners (F 2 2), sides (F 2), which there are (F 2) (method, Input)."""
+    used, points = _hands(score) > config.box_score, _hands(pixels)
+    low = torch.where(used[..., None], points, torch.inf).amin(dim=2)  # F 2 2
+    high = torch.where(used[..., None], points, -torch.inf).amax(dim=2)
+    by_hand = used.sum(dim=2) >= config.box_joints
+    sure, arm_centre, arm_extent = _arm_boxes(pixels, score, config)
+    by_arm = sure & ~by_hand
+    centre = torch.where(by_hand[..., None], (low + high) / 2, torch.where(by_arm[..., None], arm_centre, 0.0))
+    by_points = config.box_margin * (high - low).amax(dim=2)
+    extent = torch.where(by_hand, by_points, torch.where(by_arm, arm_extent, 0.0))
+    has_box = extent > 0
+    extent = torch.where(has_box, _whole_pixels(extent, size), 1.0)
+    corner = centre - extent[..., None] / 2
+    if config.keep_inside:
+        corner = _shift_inside(corner, extent, size)
+    return corner, extent, has_box
+
+
+def _hands(values: Tensor) -> Tensor:
+    """The hands' joints (F 49 …) as right, left (F 2 21 …)."""
+    found: Tensor = values[:, HANDS].unflatten(1, (len(SIDES), -1))
+    return found
+
+
+def _arm_boxes(pixels: Tensor, score: Tensor, config: CropConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Which arms are sure (F 2), the centres (F 2 2) and sides (F 2) of the boxes they give."""
+    arms = [joint for side in SIDES for joint in SHOULDER_ELBOW_WRIST[side]]
+    score = score[:, arms].unflatten(1, (len(SIDES), -1))
+    shoulder, elbow, wrist = pixels[:, arms].unflatten(1, (len(SIDES), -1)).unbind(dim=2)  # each F 2 2
+    sure = ((score > 0) & (score >= config.arm_score)).all(dim=2)
+    forearm = torch.linalg.vector_norm(wrist - elbow, dim=2)
+    upper = torch.linalg.vector_norm(elbow - shoulder, dim=2)
+    centre = wrist + config.arm_reach * (wrist - elbow)
+    return sure, centre, config.arm_side * torch.maximum(forearm, config.upper_arm * upper)
+
+
+def _whole_pixels(extent: Tensor, size: Tensor) -> Tensor:
+    """Sides rounded to whole pixels where the image size is known, else as they are."""
+    known = size.amax(dim=1, keepdim=True) > 1
+    return torch.where(known, extent.round().clamp(min=1), extent)
+
+
+def _shift_inside(corner: Tensor, extent: Tensor, size: Tensor) -> Tensor:
+    """Boxes shifted into the image where they fit; a larger box is centred on the image along that axis."""
+    room = size[:, None] - extent[..., None]  # F 2 2
+    return torch.where(room >= 0, torch.minimum(corner.clamp(min=0), room), room / 2)
