@@ -46,6 +46,9 @@ def _show_packed(report: PackReport, out: Path) -> None:
         console.print(f"frames without {rates}")
     if report.handless:
         console.print(f"{len(report.handless)} clips show no hand; training leaves them out: {_some(report.handless)}")
+    if report.notes:
+        first = next(iter(report.notes))
+        console.print(f"{len(report.notes)} clips have notes; {first}: {report.notes[first][0]}", markup=False)
     if report.unreadable:
         errors.print(f"{len(report.unreadable)} clips could not be read:")
         for reason in list(report.unreadable.values())[:LISTED]:

@@ -223,3 +223,10 @@ def test_a_clip_of_an_unknown_split_is_listed_and_not_packed(tmp_path: Path, spl
     assert report.exit_code == 3
     assert report.clips == {"test": 1}
     assert repr(split) in report.unreadable["odd"]
+
+
+def test_readers_notes_are_listed_by_clip(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noted = replace(recording(rng, "a", 2), notes=("2 persons in 1 of 2 frames",))
+    report = write_pack([sample(noted), sample(recording(rng, "b", 1))], tmp_path / "p")
+    assert report.notes == {"a": ["2 persons in 1 of 2 frames"]}

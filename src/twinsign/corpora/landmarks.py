@@ -1,20 +1,23 @@
-"""A landmark set (NAME.npz with NAME.csv beside it) as clips to pack."""
+"""A file of many clips as clips to pack: a landmark set, or any other that `open_set` knows."""
 
 from __future__ import annotations
 
 from functools import partial
 from os import PathLike
-from pathlib import Path
 
 from twinsign.corpora.sample import Corpus, Sample
-from twinsign.pose.read.landmarks import open_landmarks
+from twinsign.pose.read import PoseSet, open_landmarks
 
 
 def landmark_corpus(path: str | PathLike[str]) -> Corpus:
-    """Every clip of a set; InputError where the set itself is damaged (ours)."""
-    clips = open_landmarks(path)
+    """Every clip of a landmark set; InputError where the set itself is damaged (ours)."""
+    return set_corpus(open_landmarks(path))
+
+
+def set_corpus(clips: PoseSet) -> Corpus:
+    """Every clip of an opened set, with its row (ours)."""
     samples = [
         Sample(row["id"], partial(clips.clip, number), {name: value for name, value in row.items() if name != "id"})
         for number, row in enumerate(clips.rows)
     ]
-    return Corpus(samples, files=[Path(path), Path(path).with_suffix(".csv")])
+    return Corpus(samples, files=clips.files)

@@ -36,6 +36,8 @@ class PackReport:
     missing: dict[str, float] = field(default_factory=dict)
     handless: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    """What readers had to settle, by clip, such as which of several persons they took."""
 
     @property
     def exit_code(self) -> int:
@@ -117,6 +119,7 @@ def _batches(
         else:
             ids.add(sample.id)
             batch.append((recording, sample.row))
+            report.notes |= {sample.id: list(recording.notes)} if recording.notes else {}
         tick()
         if len(batch) == BATCH_CLIPS:
             yield batch

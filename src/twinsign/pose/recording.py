@@ -22,6 +22,7 @@ class Recording:
     """A checked pose sequence: xy (T 49 2), score (T 49) in [0, 1], 0 = unseen (ours).
 
     Unseen joints hold xy = 0. `size` is (width, height) in pixels, `fps` frames a second, None where unknown.
+    `notes` say what the reader had to settle, such as which of several persons it took.
     Raises InputError where shapes disagree, no frame is there, a seen joint is not finite or a score leaves [0, 1].
     """
 
@@ -33,6 +34,7 @@ class Recording:
     fps: float | None = None
     source: str = ""
     estimator: str = ""
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         xy = np.asarray(self.xy, dtype=np.float32)

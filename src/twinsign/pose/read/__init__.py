@@ -1,4 +1,4 @@
-"""Readers, one file a format: `read` picks one by ending and content; `open_landmarks` opens a set of many clips."""
+"""Readers, one file a format: `read` takes one clip, `open_set` a file of many; both go by ending and content."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from twinsign.pose.read import canonical, coco_wholebody, mediapipe, openpose, p
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.landmarks import LandmarkSet, open_landmarks
+from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import Recording
 
-__all__ = ["KNOWN", "LandmarkSet", "open_landmarks", "read", "write_npz"]
+__all__ = ["KNOWN", "KNOWN_SETS", "LandmarkSet", "PoseSet", "open_landmarks", "open_set", "read", "write_npz"]
 
 KNOWN = (
     ".pose; .json (MMPose, COCO-WholeBody-133); .npz or .npy (COCO-WholeBody-133 or MediaPipe Holistic);"
     " .npz with xy of 49 joints; .pkl (COCO-WholeBody-133); a folder of OpenPose .json"
 )
 """What `read` can read, for messages and help."""
+KNOWN_SETS = "a landmark set (.npz with a .csv beside it)"
+"""What `open_set` can open, for messages and help."""
 
 
 def _read_arrays(clip: ClipFile) -> Recording:
     arrays = clip.read_arrays()
     if {"xy", "offsets"} <= arrays.keys():
-        hint = "Open it with open_landmarks, or pack it with `twinsign pack landmarks`."
+        hint = "Open it with open_set, or pack it with `twinsign pack landmarks`."
         raise clip.error("a landmark set of many clips", "one clip", hint=hint)
     if "xy" in arrays:
         return canonical.from_arrays(clip, arrays)
@@ -73,3 +76,19 @@ def read(
     if reader is None:
         raise clip.error(f"a file that ends in {clip.path.suffix or 'nothing'!r}", KNOWN)
     return reader(clip)
+
+
+_SETS = {".npz": open_landmarks}
+
+
+def open_set(path: str | PathLike[str], *, size: tuple[int, int] | None = None, fps: float | None = None) -> PoseSet:
+    """Open one file of many clips of any known format (ours).
+
+    size (width, height) in pixels and fps fill in what the file leaves open. Raises InputError on unknown formats and
+    where the file as a whole is damaged; a clip that alone is bad raises it when it is read.
+    """
+    file = ClipFile(Path(path), size, fps)
+    opener = _SETS.get(file.path.suffix.lower())
+    if opener is None:
+        raise file.error(f"a file that ends in {file.path.suffix or 'nothing'!r}", KNOWN_SETS)
+    return opener(path, size=size, fps=fps)

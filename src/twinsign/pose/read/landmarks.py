@@ -8,7 +8,6 @@ table has one row a clip, in order, with a unique `id`; its other columns are ke
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -20,39 +19,34 @@ from numpy.typing import NDArray
 from twinsign.errors import InputError
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import Recording
 
 _SEEN_BYTES = -(-JOINT_COUNT // 8)
 
 
 @dataclass(frozen=True)
-class LandmarkSet:
+class LandmarkSet(PoseSet):
     """A checked set: rows, offsets (clips + 1), xy (F 49 2) in image fractions, seen (F 7) in packed bits."""
 
-    path: Path
-    rows: list[dict[str, str]]
     offsets: NDArray[np.int64]
     xy: NDArray[np.floating[Any]]
     seen: NDArray[np.uint8]
 
-    def __len__(self) -> int:
-        return len(self.rows)
+    @property
+    def files(self) -> list[Path]:
+        """The archive and its table."""
+        return [self.path, self.path.with_suffix(".csv")]
 
-    def clip(self, number: int) -> Recording:
-        """Clip `number` from 0; InputError where it has no frame, or NaN or infinity in a seen joint."""
-        number = range(len(self))[number]
+    def _read(self, number: int, clip: ClipFile) -> Recording:
         frames = slice(self.offsets[number], self.offsets[number + 1])
         seen = np.unpackbits(self.seen[frames], axis=1, count=JOINT_COUNT)
-        clip = ClipFile(self.path, clip_id=self.rows[number]["id"])
         return clip.recording(clip.numbers(self.xy[frames], "xy"), seen.astype(np.float32), unit="fraction")
 
-    def __iter__(self) -> Iterator[tuple[Recording, dict[str, str]]]:
-        """Every clip with its row; ends with InputError at the first bad one: call `clip` to go on past it."""
-        for number, row in enumerate(self.rows):
-            yield self.clip(number), row
 
-
-def open_landmarks(path: str | PathLike[str]) -> LandmarkSet:
+def open_landmarks(
+    path: str | PathLike[str], *, size: tuple[int, int] | None = None, fps: float | None = None
+) -> LandmarkSet:
     """Open NAME.npz with NAME.csv beside it; InputError where either is damaged or the two disagree (ours)."""
     archive = Path(path)
     arrays = ClipFile(archive).read_arrays()
@@ -67,7 +61,7 @@ def open_landmarks(path: str | PathLike[str]) -> LandmarkSet:
     rows = _read_rows(archive.with_suffix(".csv"))
     if len(rows) != len(offsets) - 1:
         raise InputError(f"{len(offsets) - 1} clips", f"{len(rows)}, as the table's rows", file=archive)
-    return LandmarkSet(archive, rows, offsets.astype(np.int64), xy, seen)
+    return LandmarkSet(ClipFile(archive, size, fps), rows, offsets.astype(np.int64), xy, seen)
 
 
 def _expect(file: Path, name: str, array: NDArray[Any], shape: tuple[int, ...], kind: str) -> None:
