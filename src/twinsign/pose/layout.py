@@ -90,6 +90,8 @@ SHOULDER_ELBOW_WRIST = {
     "right": tuple(INDEX[f"right_{joint}"] for joint in ("shoulder", "elbow", "wrist")),
     "left": tuple(INDEX[f"left_{joint}"] for joint in ("shoulder", "elbow", "wrist")),
 }
+OFTEN_UNSEEN = tuple(INDEX[f"{side}_{joint}"] for side in ("right", "left") for joint in ("elbow", "wrist"))
+"""Joints of the trunk that a picture of head and shoulders does not show."""
 HAND_WRIST = {side: INDEX[f"{side}_hand_wrist"] for side in ("right", "left")}
 BONES = (
     *((a, b) for a, b in HAND_GRAPH.bones),

@@ -24,7 +24,8 @@ Refused = Callable[[Path], InputError]
 def test_there_and_back(tmp_path: Path, person: FloatArray, unit: Any, fps: float | None) -> None:
     score = np.where(person[..., 2] < 0.3, 0, person[..., 2])
     size = (640, 480) if unit == "pixel" else None
-    recording = Recording("a/b", person[..., :2], score, unit, size, fps, estimator="mediapipe")
+    places = person[..., :2] * np.float32(size or (1, 1))
+    recording = Recording("a/b", places, score, unit, size, fps, estimator="mediapipe")
     path = tmp_path / "folder" / "clip.npz"
     write_npz(recording, path)
     loaded = read(path)

@@ -84,9 +84,29 @@ def test_an_image_is_one_frame(tmp_path: Path, points: FloatArray) -> None:
 
 def test_a_frame_without_persons_has_nothing_seen(tmp_path: Path, points: FloatArray) -> None:
     content = forms(points)["instance_info"]
-    content["instance_info"].insert(1, {"frame_id": 9, "instances": []})
+    content["instance_info"][1]["instances"] = []
     recording = read(write(tmp_path / "a.json", content), size=SIZE)
-    assert recording.seen.any(axis=1).tolist() == [True, False, True, True]
+    assert recording.seen.any(axis=1).tolist() == [True, False, True]
+    assert recording.notes == ()
+
+
+def test_a_frame_left_out_keeps_its_time(tmp_path: Path, points: FloatArray) -> None:
+    content = forms(points)["instance_info"]
+    del content["instance_info"][1]
+    content["instance_info"].append({"frame_id": 3, "instances": []})
+    recording = read(write(tmp_path / "a.json", content), size=SIZE)
+    assert recording.seen.any(axis=1).tolist() == [True, False, True, False]
+    assert "1 of 4 frames missing (1)" in recording.notes[0]
+
+
+@pytest.mark.parametrize("numbers", [(0, 2, 1), (0, 0, 1), (0, 1, 50)])
+def test_frame_numbers_that_fall_or_leap(
+    tmp_path: Path, points: FloatArray, refused: Refused, numbers: tuple[int, ...]
+) -> None:
+    content = forms(points)["entries"]
+    for entry, number in zip(content, numbers, strict=True):
+        entry["frame_id"] = number
+    assert "frame" in refused(write(tmp_path / "a.json", content)).found
 
 
 def test_json_states_the_size(tmp_path: Path, points: FloatArray) -> None:

@@ -60,12 +60,12 @@ def refused_here(clip: Path) -> Callable[[], InputError]:
 
 
 def test_frames_in_numeric_order(clip: Path) -> None:
-    persons = {number: person(number) for number in (2, 10, 9, 100)}
+    persons = {number: person(seed) for number, seed in ((8, 2), (10, 10), (9, 9), (11, 100))}
     for number, each in persons.items():
         write(clip, number, [each])
     recording = read(clip, size=SIZE, fps=50)
     assert (recording.id, recording.unit, recording.size, recording.fps) == ("hello", "pixel", SIZE, 50)
-    for t, number in enumerate((2, 9, 10, 100)):
+    for t, number in enumerate((8, 9, 10, 11)):
         for joint, (part, point) in CHECKED.items():
             values = np.reshape(persons[number][part], (-1, 3))[point]
             np.testing.assert_allclose(recording.xy[t, INDEX[joint]], values[:2], rtol=1e-6)
@@ -76,6 +76,28 @@ def test_a_frame_without_a_person_has_nothing_seen(clip: Path) -> None:
     for number, people in enumerate(([person(1)], [], [{name: [0] * 3 * n for name, n in COUNTS.items()}])):
         write(clip, f"{number:012}", people)
     assert read(clip, size=SIZE).seen.any(axis=1).tolist() == [True, False, False]
+
+
+def test_missing_frames_are_unseen_ones(clip: Path) -> None:
+    for number in (4, 5, 8):
+        write(clip, number, [person(number)])
+    recording = read(clip, size=SIZE)
+    assert recording.seen.any(axis=1).tolist() == [True, True, False, False, True]
+    assert recording.notes == ("2 of 5 frames missing (6, 7): nothing seen there",)
+
+
+def test_every_second_frame_is_no_gap(clip: Path) -> None:
+    for number in (4, 6, 8):
+        write(clip, number, [person(number)])
+    recording = read(clip, size=SIZE)
+    assert recording.seen.any(axis=1).tolist() == [True] * 3
+    assert "2 apart" in recording.notes[0]
+
+
+def test_a_folder_of_leaps_is_refused(clip: Path, refused_here: Callable[[], InputError]) -> None:
+    for number in (2, 9, 10, 100):
+        write(clip, number, [person(number)])
+    assert "95 are missing" in str(refused_here())
 
 
 def test_parts_may_be_absent_or_empty(clip: Path) -> None:
@@ -93,6 +115,9 @@ def test_the_signer_is_followed(clip: Path) -> None:
         write(clip, number, [signer, other] if number % 2 else [other, signer])
     recording = read(clip, size=SIZE)
     np.testing.assert_allclose(recording.xy[:, INDEX["nose"]], [signer[BODY][:2]] * 4, rtol=1e-6)
+    (note,) = recording.notes
+    assert note.startswith("several persons in 4 of 4 frames: followed person ")
+    assert note.endswith("through 4 frames")
 
 
 def test_pixels_need_a_size(clip: Path) -> None:

@@ -154,13 +154,18 @@ def test_missing_components_and_points_are_unseen(tmp_path: Path) -> None:
     assert recording.seen[:, TRUNK].sum(axis=1).tolist() == [2] * FRAMES
 
 
-def test_the_most_confident_person(tmp_path: Path) -> None:
-    data, confidence = body(HOLISTIC, persons=3)
-    confidence[:, [0, 2]] *= 0.5
-    confidence[:, 2, column(HOLISTIC, "FACE_LANDMARKS", "0")] = 1
-    recording = read(write(tmp_path / "a.pose", HOLISTIC, data, confidence))
+def test_the_signer_is_followed_through_changing_places(tmp_path: Path) -> None:
+    data, confidence = body(HOLISTIC)
+    aside, faint = data * 0.1 + np.float32([180, 5]), data * 0.1 + np.float32([5, 80])
+    persons = np.concatenate([data, aside, faint], axis=1)
+    persons[1] = persons[1, [2, 0, 1]]
     number = column(HOLISTIC, "POSE_LANDMARKS", "NOSE")
-    np.testing.assert_array_equal(recording.xy[:, INDEX["nose"]], data[:, 1, number])
+    recording = read(write(tmp_path / "a.pose", HOLISTIC, persons, np.repeat(confidence, 3, axis=1)))
+    np.testing.assert_array_equal(recording.xy[:, INDEX["nose"]], data[:, 0, number])
+    (note,) = recording.notes
+    assert f"several persons in {FRAMES} of {FRAMES} frames" in note
+    assert f"through {FRAMES} frames" in note
+    assert read(write(tmp_path / "a.pose", HOLISTIC, data, confidence)).notes == ()
 
 
 def test_unseen_joints_may_be_nan(tmp_path: Path) -> None:

@@ -240,6 +240,26 @@ def test_nesting_that_would_overflow_the_stack_is_refused(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x02}(" + b"N" + b"N\x86" * 5000 + b"Nu.",
+        b"\x80\x04}(N" + b"\x94h\x00\x85" + b"".join(b"\x94h" + bytes([n]) + b"\x85" for n in range(1, 250)) + b"Nu.",
+        b"\x80\x02}(N" + b"2\x86" * 300 + b"Nu.",
+        b"\x80\x02}(" + b"(" * 5000 + b"t" * 5000 + b"Nu.",
+        b"\x80\x02}(N" + b"\x85" * 500 + b"Nu.",
+    ],
+    ids=["pairs", "memo", "twice", "marks", "singles"],
+)
+def test_deep_tuples_by_any_way_are_refused(tmp_path: Path, data: bytes) -> None:
+    assert "nested deeper" in refused(tmp_path, data).found
+
+
+def test_many_shallow_tuples_are_read(tmp_path: Path) -> None:
+    value = {(number, (number, "a")): [(1, 2), ((3,), 4)] for number in range(20_000)}
+    assert loads(tmp_path, pickle.dumps(value, 2)) == value
+
+
+@pytest.mark.parametrize(
     ("head", "repeated"),
     [
         (b"c_codecs\nencode\nq\x00X\xa0\x86\x01\x00%bX\x06\x00\x00\x00latin1\x86q\x010", b"h\x00h\x01R"),

@@ -10,12 +10,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from twinsign.pose.layout import COCO_WHOLEBODY_POINTS
-from twinsign.pose.read import canonical, coco_wholebody, mediapipe, openpose, pose_file
+from twinsign.pose.read import canonical, coco_wholebody, mediapipe, openpose, pickles, pose_file
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.landmarks import LandmarkSet, open_landmarks
 from twinsign.pose.read.pose_set import PoseSet
-from twinsign.pose.recording import Recording
+from twinsign.pose.recording import Recording, Unit
 
 __all__ = ["KNOWN", "KNOWN_SETS", "LandmarkSet", "PoseSet", "open_landmarks", "open_set", "read", "write_npz"]
 
@@ -52,8 +52,8 @@ _READERS = {
     ".json": coco_wholebody.read_json,
     ".npz": _read_arrays,
     ".npy": _read_arrays,
-    ".pkl": coco_wholebody.read_pickle,
-    ".pickle": coco_wholebody.read_pickle,
+    ".pkl": pickles.read,
+    ".pickle": pickles.read,
 }
 
 
@@ -63,13 +63,15 @@ def read(
     size: tuple[int, int] | None = None,
     fps: float | None = None,
     clip_id: str | None = None,
+    unit: Unit | None = None,
 ) -> Recording:
     """Read one clip's file or folder of any known format (ours).
 
-    size (width, height) in pixels and fps fill in what the file leaves open; clip_id defaults to the file's name
-    without its ending. Raises InputError, naming file and clip, on unknown formats and bad content.
+    size (width, height) in pixels and fps fill in what the file leaves open; unit, where given, goes before the
+    format's; clip_id defaults to the file's name without its ending. Raises InputError, naming file and clip, on
+    unknown formats, bad content, and coordinates that cannot be of their unit or size.
     """
-    clip = ClipFile(Path(path), size, fps, clip_id)
+    clip = ClipFile(Path(path), size, fps, clip_id, unit)
     if clip.path.is_dir():
         return openpose.read(clip)
     reader = _READERS.get(clip.path.suffix.lower())

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
+from twinsign.pose.read.plausible import check
 from twinsign.pose.recording import FloatArray, Recording, Unit
 
 LONE_ARRAY = "arr_0"
@@ -23,12 +24,16 @@ _HEIGHT_WIDTH_KEYS = ("img_shape", "ori_shape", "original_shape")
 
 @dataclass(frozen=True)
 class ClipFile:
-    """Where a clip lies and what fills in whatever the file leaves open: size (width, height) in pixels, fps, id."""
+    """Where a clip lies and what fills in whatever the file leaves open: size (width, height) in pixels, fps, id.
+
+    `unit` is the caller's own word on the coordinates and goes before the format's.
+    """
 
     path: Path
     size: tuple[int, int] | None = None
     fps: float | None = None
     clip_id: str | None = None
+    unit: Unit | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
@@ -121,11 +126,16 @@ class ClipFile:
             raise self.error(f"{len(values)} numbers as fps", "one number of frames a second")
         return float(values[0])
 
-    def pixel_size(self, stated: tuple[int, int] | None) -> tuple[int, int]:
-        """The image's (width, height): as the file states, else as the caller gave; InputError where neither does."""
+    def extent(self, unit: Unit, stated: tuple[int, int] | None) -> tuple[int, int]:
+        """The image's extent in the coordinates' unit: width and height in pixels, (1, 1) in fractions.
+
+        The size is as the file states, else as the caller gave; InputError where pixels come with neither.
+        """
+        if (self.unit or unit) == "fraction":
+            return (1, 1)
         size = stated or self.size
         if size is None:
-            hint = "Pass the video's size, for example size=(1280, 720)."
+            hint = "Pass the video's size, for example size=(1280, 720) or --size '[1280, 720]'."
             raise self.error("pixels without an image size", "size=(width, height)", hint=hint)
         return size
 
@@ -145,7 +155,15 @@ class ClipFile:
         size: tuple[int, int] | None = None,
         fps: float | None = None,
         estimator: str = "",
+        notes: tuple[str, ...] = (),
     ) -> Recording:
-        """The checked Recording of xy (T 49 2), score (T 49); size and fps as the file states, else the caller."""
+        """The checked Recording of xy (T 49 2), score (T 49) that plausibly are in `unit`, unless the caller said so.
+
+        Size and fps are as the file states, else as the caller gave.
+        """
+        unit, insisted = self.unit or unit, self.unit is not None
         size, fps = size or self.size, self.fps if fps is None else fps
-        return Recording(self.id, xy, self.scores(score), unit, size, fps, str(self.path), estimator)
+        if unit == "pixel":
+            size = self.extent(unit, size)
+        known = Recording(self.id, xy, self.scores(score), unit, size, fps, str(self.path), estimator, notes)
+        return check(known, insisted=insisted)

@@ -1,4 +1,4 @@
-"""COCO-WholeBody-133 in pixels: MMPose's JSON, arrays in .npz or .npy, and the published pickles of arrays.
+"""COCO-WholeBody-133 in pixels: MMPose's JSON, and arrays in .npz, .npy or pickles.
 
 Arrays: keypoints (T 133 3) of x, y, score, or (T 133 2) with scores or keypoint_scores (T 133). The image's size may
 stand beside them (size, image_size: width, height; img_shape: height, width), and fps.
@@ -11,16 +11,16 @@ from collections.abc import Mapping
 import numpy as np
 
 from twinsign.pose.layout import COCO_WHOLEBODY, COCO_WHOLEBODY_POINTS
-from twinsign.pose.read import safe_pickle
 from twinsign.pose.read.clip_file import LONE_ARRAY, ClipFile
+from twinsign.pose.read.frame_numbers import in_time
 from twinsign.pose.read.signer import follow
 from twinsign.pose.recording import FloatArray, Recording
 
-_ESTIMATOR = "coco_wholebody"
+ESTIMATOR = "coco_wholebody"
+"""What recordings of this layout are said to come from."""
 _JOINTS = list(COCO_WHOLEBODY)
 _SCORES = ("scores", "keypoint_scores")
 _JSON = 'MMPose predictions: {"instance_info": [{"instances": [...]}]} or a list with the instances of each frame'
-_PICKLE = f'a dictionary with the array "keypoints" (frames, {COCO_WHOLEBODY_POINTS} joints, 3)'
 
 
 def read_json(clip: ClipFile) -> Recording:
@@ -29,7 +29,8 @@ def read_json(clip: ClipFile) -> Recording:
     top = content if isinstance(content, dict) else {}
     meta = top.get("meta_info")
     stated = {**(meta if isinstance(meta, dict) else {}), **top}
-    size = clip.pixel_size(clip.stated_size(stated))
+    size = clip.stated_size(stated)
+    extent = clip.extent("pixel", size)
     entries = top.get("instance_info") if isinstance(content, dict) else content
     if not isinstance(entries, list):
         raise clip.error(f"JSON with {', '.join(map(str, top)) or 'neither'}"[:200], _JSON)
@@ -37,10 +38,28 @@ def read_json(clip: ClipFile) -> Recording:
     if entries and all(isinstance(entry, dict) and "keypoints" in entry for entry in entries):
         entries = [entries]
     frames = [[_person(clip, person, t) for person in _instances(clip, entry, t)] for t, entry in enumerate(entries)]
-    track = follow(frames, size)
+    frames, gaps = _in_time(clip, entries, frames)
+    track = follow(frames, extent)
     return clip.recording(
-        track[..., :2], track[..., 2], unit="pixel", size=size, fps=clip.stated_fps(stated), estimator=_ESTIMATOR
+        track.xy,
+        track.score,
+        unit="pixel",
+        size=size,
+        fps=clip.stated_fps(stated),
+        estimator=ESTIMATOR,
+        notes=gaps + track.notes,
     )
+
+
+def _in_time(
+    clip: ClipFile, entries: list[object], frames: list[list[FloatArray]]
+) -> tuple[list[list[FloatArray]], tuple[str, ...]]:
+    """Frames with empty ones where numbers are missing; entries without a `frame_id` follow each other."""
+    numbers = [entry.get("frame_id") if isinstance(entry, dict) else None for entry in entries]
+    counted = [number for number in numbers if type(number) is int]
+    if not counted or len(counted) != len(numbers):
+        return frames, ()
+    return in_time(clip, counted, frames)
 
 
 def _instances(clip: ClipFile, entry: object, frame: int) -> list[object]:
@@ -70,18 +89,6 @@ def _person(clip: ClipFile, person: object, frame: int) -> FloatArray:
     return joints
 
 
-def read_pickle(clip: ClipFile) -> Recording:
-    """Read a published pickle {"keypoints": (T 133 3), "img_list": [...]}; InputError on all that is no plain array."""
-    content = safe_pickle.load(clip)
-    if not isinstance(content, dict) or not isinstance(content.get("keypoints"), np.ndarray):
-        raise clip.error(f"a pickled {type(content).__name__} without it", _PICKLE)
-    images = content.get("img_list")
-    if isinstance(images, list | tuple) and len(images) != len(content["keypoints"]):
-        found = f"{len(content['keypoints'])} frames of keypoints for {len(images)} images"
-        raise clip.error(found, "as many of both")
-    return from_arrays(clip, content)
-
-
 def from_arrays(clip: ClipFile, arrays: Mapping[str, object]) -> Recording:
     """A Recording of keypoints (T 133 3), or (T 133 2) and scores (T 133), in pixels; InputError on other shapes."""
     values = arrays.get("keypoints", arrays.get(LONE_ARRAY))
@@ -94,6 +101,5 @@ def from_arrays(clip: ClipFile, arrays: Mapping[str, object]) -> Recording:
         if score.shape != (len(points), COCO_WHOLEBODY_POINTS):
             raise clip.error(f"scores of shape {score.shape}", f"({len(points)}, {COCO_WHOLEBODY_POINTS})")
         score = score[:, _JOINTS]
-    size = clip.pixel_size(clip.stated_size(arrays))
-    fps = clip.stated_fps(arrays)
-    return clip.recording(points[..., :2], score, unit="pixel", size=size, fps=fps, estimator=_ESTIMATOR)
+    size, fps = clip.stated_size(arrays), clip.stated_fps(arrays)
+    return clip.recording(points[..., :2], score, unit="pixel", size=size, fps=fps, estimator=ESTIMATOR)

@@ -17,6 +17,7 @@ from twinsign.pose.layout import (
     TRUNK,
 )
 from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.read.frame_numbers import in_time
 from twinsign.pose.read.signer import follow
 from twinsign.pose.recording import FloatArray, Recording
 
@@ -32,13 +33,15 @@ _FOLDER = "a folder of OpenPose JSON files, NAME_<frame number>_keypoints.json"
 
 def read(clip: ClipFile) -> Recording:
     """Read a folder of frames, following the signer; a frame without a person has nothing seen; else InputError."""
-    size = clip.pixel_size(None)
-    frames = [_persons(clip, path, frame) for frame, path in enumerate(_frame_files(clip))]
-    track = follow(frames, size)
-    return clip.recording(track[..., :2], track[..., 2], unit="pixel", size=size, estimator="openpose")
+    extent = clip.extent("pixel", None)
+    files = _frame_files(clip)
+    frames = [_persons(clip, path, frame) for frame, path in enumerate(files.values())]
+    frames, gaps = in_time(clip, list(files), frames)
+    track = follow(frames, extent)
+    return clip.recording(track.xy, track.score, unit="pixel", estimator="openpose", notes=gaps + track.notes)
 
 
-def _frame_files(clip: ClipFile) -> list[Path]:
+def _frame_files(clip: ClipFile) -> dict[int, Path]:
     with clip.decoding(_FOLDER):
         paths = [path for path in clip.path.iterdir() if path.suffix == ".json" and not path.name.startswith(".")]
     numbered: dict[int, Path] = {}
@@ -53,7 +56,7 @@ def _frame_files(clip: ClipFile) -> list[Path]:
         numbered[number] = path
     if not numbered:
         raise clip.error("0 frames", _FOLDER)
-    return [numbered[number] for number in sorted(numbered)]
+    return dict(sorted(numbered.items()))
 
 
 def _persons(clip: ClipFile, path: Path, frame: int) -> list[FloatArray]:

@@ -10,8 +10,9 @@ from pose_format.numpy import NumPyPoseBody
 from pose_format.pose_header import PoseHeader
 from pose_format.utils.reader import BufferReader
 
-from twinsign.pose.layout import HAND_JOINTS, TRUNK_JOINTS
+from twinsign.pose.layout import HAND_JOINTS, INDEX, JOINT_COUNT, TRUNK_JOINTS
 from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.read.signer import signer_of
 from twinsign.pose.recording import Recording
 
 _WANTED = "a whole .pose file"
@@ -66,32 +67,32 @@ _COMPONENTS: dict[str, _Component] = {
 def read(clip: ClipFile) -> Recording:
     """Read a `.pose` file of Holistic, OpenPose or COCO-WholeBody components; joints it lacks are unseen.
 
-    Of several persons the one with the most confidence over the clip is taken. Raises InputError on bad bytes, on
-    components of other names, and where neither the header nor the caller gives the image's size.
+    Of several persons the signer is followed. Raises InputError on bad bytes, on components of other names, and where
+    neither the header nor the caller gives the image's size.
     """
     header, body = _decode(clip)
     places = _places(header)
     if not places:
         names = ", ".join(component.name for component in header.components)
         raise clip.error(f"components {names or '(none)'}"[:200], f"points of {', '.join(_COMPONENTS)}")
-    numbers = [place.number for place in places]
-    data, score = np.ma.getdata(body.data), clip.scores(np.asarray(body.confidence, np.float32)[..., numbers])
+    data, score = np.ma.getdata(body.data), clip.scores(np.asarray(body.confidence, np.float32))
     if 0 in score.shape:
         raise clip.error(f"{score.shape[0]} frames of {score.shape[1]} persons", "at least 1 of both")
-    person = int(score.sum(axis=(0, 2)).argmax())
-    joints = {
-        place.joint: (data[:, person, place.number][:, [place.x, place.y]], score[:, person, column])
-        for column, place in enumerate(places)
-    }
+    persons = np.zeros((*score.shape[:2], JOINT_COUNT, 3), np.float32)
+    for place in places:
+        persons[:, :, INDEX[place.joint], :2] = data[:, :, place.number][:, :, [place.x, place.y]]
+        persons[:, :, INDEX[place.joint], 2] = score[:, :, place.number]
     dimensions = (int(header.dimensions.width), int(header.dimensions.height))
-    return Recording.by_name(
-        clip.id,
-        joints,
+    size = dimensions if min(dimensions) > 0 else None
+    track = signer_of(clip, persons, clip.extent("pixel", size))
+    return clip.recording(
+        track.xy,
+        track.score,
         unit="pixel",
-        size=clip.pixel_size(dimensions if min(dimensions) > 0 else None),
-        fps=float(body.fps) or clip.fps,
-        source=str(clip.path),
+        size=size,
+        fps=float(body.fps) or None,
         estimator=places[0].estimator,
+        notes=track.notes,
     )
 
 

@@ -22,7 +22,11 @@ from twinsign.pose.read.clip_file import ClipFile
 
 _WANTED = "a pickle of numpy arrays, numbers, text and plain containers only"
 _HINT = "Nothing in it was run. If you trust its author, save its arrays with numpy.savez and read that."
-_MOST_TUPLES = 10_000
+_DEEPEST = 100
+"""How deep tuples may nest: an array's state nests them three deep (ours)."""
+_MEMO_WRITES = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
+_MEMO_READS = ("GET", "BINGET", "LONG_BINGET")
+_NESTING = ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET", "REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST", "BUILD")
 _TYPE_CODE = re.compile(r"\?|[biufc]\d{1,2}|[SU][1-9]\d{0,5}")
 
 
@@ -162,18 +166,66 @@ class _Unpickler(pickle.Unpickler):
         return _Call(_ADMITTED[module, name], self._budget)
 
 
+class _Depths:
+    """How deep the values on a pickle's stack nest tuples and frozensets, found without making any of them.
+
+    Python hashes nested tuples on the C stack without a limit, so that deep ones as keys would end the process.
+    """
+
+    _MARK = -1
+
+    def __init__(self) -> None:
+        self.stack: list[int] = []
+        self.memo: dict[object, int] = {}
+
+    def step(self, opcode: pickletools.OpcodeInfo, argument: object) -> None:
+        """Follow one opcode; refused where it nests too deep, UnpicklingError where the stack cannot be so."""
+        name = opcode.name
+        if name in _MEMO_WRITES:
+            self.memo[len(self.memo) if name == "MEMOIZE" else argument] = self._top()
+        elif name in _MEMO_READS:
+            self.stack.append(self.memo.get(argument, 0))
+        elif name == "POP":
+            self.stack.pop() if self.stack else self._top()
+        elif name == "DUP":
+            self.stack.append(self._top())
+        else:
+            depth = max(self._pop(opcode), default=0)
+            nested = depth + 1 if name in _NESTING else 0
+            if nested > _DEEPEST:
+                raise _RefusedError(f"a pickle with tuples nested deeper than {_DEEPEST}")
+            marks = (each is pickletools.markobject for each in opcode.stack_after)
+            self.stack.extend(self._MARK if mark else nested for mark in marks)
+
+    def _top(self) -> int:
+        if not self.stack or self.stack[-1] == self._MARK:
+            raise pickle.UnpicklingError("an empty stack")
+        return self.stack[-1]
+
+    def _pop(self, opcode: pickletools.OpcodeInfo) -> list[int]:
+        before, popped = list(opcode.stack_before), []
+        if pickletools.markobject in before:
+            while self.stack and self.stack[-1] != self._MARK:
+                popped.append(self.stack.pop())
+            if not self.stack:
+                raise pickle.UnpicklingError("no mark on the stack")
+            self.stack.pop()
+            before = before[: before.index(pickletools.markobject)]
+        for _ in before:
+            popped.append(self._top())
+            self.stack.pop()
+        return popped
+
+
 def _scan(data: bytes) -> None:
     """Refuse what find_class cannot see: extension codes, memo numbers and nesting that would break the process."""
-    tuples = 0
+    depths = _Depths()
     for count, (opcode, argument, _position) in enumerate(pickletools.genops(data)):
         if opcode.name.startswith("EXT"):
             raise _RefusedError(f"a pickle that asks for extension {argument}")
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not (isinstance(argument, int) and argument <= count):
             raise _RefusedError(f"a pickle with memo number {argument}")
-        # Python hashes nested tuples on the C stack without a limit, so that deep ones as keys end the process.
-        tuples += opcode.name.startswith(("TUPLE", "FROZENSET"))
-        if tuples > _MOST_TUPLES:
-            raise _RefusedError(f"a pickle with more than {_MOST_TUPLES} tuples")
+        depths.step(opcode, argument)
 
 
 def load(clip: ClipFile) -> object:

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.pose.layout import JOINT_COUNT, TRUNK
+from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import FloatArray
 
 REACH = 0.25
 """How far the signer may move between frames where seen, in image diagonals; farther off is someone else (ours)."""
 
 
-def follow(frames: Sequence[Sequence[FloatArray]], size: tuple[int, int]) -> FloatArray:
-    """The signer's x, y (pixels), score (T 49 3) from each frame's persons (49 3); zeros where unseen (ours).
+class Track(NamedTuple):
+    """The signer's x, y, score (T 49 3), zeros where unseen, and notes of who was taken."""
+
+    joints: FloatArray
+    notes: tuple[str, ...]
+
+    @property
+    def xy(self) -> FloatArray:
+        """Coordinates (T 49 2)."""
+        return self.joints[..., :2]
+
+    @property
+    def score(self) -> FloatArray:
+        """Scores (T 49)."""
+        return self.joints[..., 2]
+
+
+def follow(frames: Sequence[Sequence[FloatArray]], size: tuple[int, int]) -> Track:
+    """The signer among each frame's persons (49 3), x and y in pixels of `size`, or in fractions of size (1, 1) (ours).
 
     The start is the most prominent person of the clip: large, confident, near the image's centre. From there, both ways
     in time, the signer is the person nearest to where the signer was last, within REACH.
@@ -28,7 +47,7 @@ def follow(frames: Sequence[Sequence[FloatArray]], size: tuple[int, int]) -> Flo
         default=None,
     )
     if best is None:
-        return track
+        return Track(track, ())
     _, start, person = best
     track[start] = person
     for times in (range(start + 1, len(frames)), range(start - 1, -1, -1)):
@@ -37,7 +56,36 @@ def follow(frames: Sequence[Sequence[FloatArray]], size: tuple[int, int]) -> Flo
             nearest = min(persons[t], key=lambda other: _distance(other, centre), default=None)
             if nearest is not None and _distance(nearest, centre) <= REACH * np.hypot(*size):
                 track[t], centre = nearest, _centre(nearest)[0]
-    return track
+    return Track(track, _notes(frames, persons, track, start, person))
+
+
+def signer_of(clip: ClipFile, persons: FloatArray, size: tuple[int, int]) -> Track:
+    """The signer among persons (T M 49 3), who may change places; a single one is taken wherever it goes (ours)."""
+    wrong = (persons[..., 2] > 0) & ~np.isfinite(persons).all(axis=-1)
+    if wrong.any():
+        frame = int(np.argwhere(wrong)[0, 0])
+        raise clip.error("NaN or infinity in a seen joint", "finite coordinates", frame=frame)
+    if persons.shape[1] == 1:
+        return Track(persons[:, 0], ())
+    return follow([list(frame) for frame in persons], size)
+
+
+def _notes(
+    frames: Sequence[Sequence[FloatArray]],
+    persons: Sequence[Sequence[FloatArray]],
+    track: FloatArray,
+    start: int,
+    person: FloatArray,
+) -> tuple[str, ...]:
+    several = sum(len(frame) > 1 for frame in persons)
+    followed = int((track[..., 2] > 0).any(axis=1).sum())
+    others = sum(bool(frame) for frame in persons) - followed
+    if not several and not others:
+        return ()
+    number = next(number for number, one in enumerate(frames[start], 1) if one is person)
+    note = f"several persons in {several} of {len(frames)} frames: followed person {number} of {len(frames[start])}"
+    lost = f", not found in {others} frames that show someone" if others else ""
+    return (f"{note} in frame {start} through {followed} frames{lost}",)
 
 
 def _centre(person: FloatArray) -> tuple[NDArray[np.float64], float]:
@@ -56,4 +104,4 @@ def _distance(person: FloatArray, centre: NDArray[np.float64]) -> float:
 def _prominence(person: FloatArray, size: tuple[int, int]) -> float:
     centre, radius = _centre(person)
     off_centre = float(np.hypot(*(centre - np.asarray(size) / 2)) / np.hypot(*size))
-    return radius * float(person[:, 2].sum()) * max(1 - off_centre, 0)
+    return radius * float(person[:, 2].sum(dtype=np.float64)) * max(1 - off_centre, 0)
