@@ -81,6 +81,13 @@ TRUNK_GROUP_GRAPH = Graph(3, ((2, 0), (2, 1)), ((0, 1),), ())
 # Other layouts' numbers of our 49 joints, in our order (method, Input).
 COCO_WHOLEBODY_POINTS = 133
 COCO_WHOLEBODY = (*range(112, 133), *range(91, 112), 0, 5, 7, 9, 6, 8, 10)
+_SAM_SLR_HAND = ("wrist", "thumb_4", *(f"{finger}_{level}" for finger in FINGERS[1:] for level in (1, 4)))
+SAM_SLR = (
+    INDEX["nose"],
+    *(INDEX[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist") for side in ("left", "right")),
+    *(INDEX[f"{side}_hand_{joint}"] for side in ("left", "right") for joint in _SAM_SLR_HAND),
+)
+"""Our numbers of the 27 joints of SAM-SLR, in its order: the trunk and ten joints of each hand."""
 MEDIAPIPE_POSE_POINTS = 33
 MEDIAPIPE_FACE_POINTS = 468
 MEDIAPIPE_TRUNK = (0, 11, 13, 15, 12, 14, 16)

@@ -10,7 +10,20 @@ from typing import Any
 from numpy.typing import NDArray
 
 from twinsign.pose.layout import COCO_WHOLEBODY_POINTS
-from twinsign.pose.read import canonical, coco_wholebody, mediapipe, openpose, pickles, pose_file
+from twinsign.pose.read import (
+    canonical,
+    coco_wholebody,
+    kaggle,
+    mediapipe,
+    named_pickle,
+    openpose,
+    pickles,
+    pose_file,
+    pyskl,
+    safe_pickle,
+    sam_slr,
+    spoter,
+)
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.landmarks import LandmarkSet, open_landmarks
@@ -21,10 +34,14 @@ __all__ = ["KNOWN", "KNOWN_SETS", "LandmarkSet", "PoseSet", "open_landmarks", "o
 
 KNOWN = (
     ".pose; .json (MMPose, COCO-WholeBody-133); .npz or .npy (COCO-WholeBody-133 or MediaPipe Holistic);"
-    " .npz with xy of 49 joints; .pkl (COCO-WholeBody-133); a folder of OpenPose .json"
+    " .npz with xy of 49 joints; .pkl (COCO-WholeBody-133, Uni-Sign); .parquet (Kaggle's isolated signs); a folder of"
+    " OpenPose .json"
 )
 """What `read` can read, for messages and help."""
-KNOWN_SETS = "a landmark set (.npz with a .csv beside it)"
+KNOWN_SETS = (
+    "a landmark set (.npz with a .csv beside it); .pkl of PYSKL's annotations or of clips by name (NLA-SLR); .npy of"
+    " SAM-SLR's 27 joints; .parquet of many sequences (fingerspelling); SPOTER's .csv"
+)
 """What `open_set` can open, for messages and help."""
 
 
@@ -37,6 +54,8 @@ def _read_arrays(clip: ClipFile) -> Recording:
         return canonical.from_arrays(clip, arrays)
     if arrays.keys() & mediapipe.PARTS.keys() or _points(arrays) & set(mediapipe.WHOLE_POINTS):
         return mediapipe.from_arrays(clip, arrays)
+    if any(array.ndim == 5 for array in arrays.values()):
+        raise clip.error("an array of many clips", "one clip", hint="Pack it with `twinsign pack set`.")
     if COCO_WHOLEBODY_POINTS in _points(arrays) or "keypoints" in arrays:
         return coco_wholebody.from_arrays(clip, arrays)
     shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
@@ -54,6 +73,7 @@ _READERS = {
     ".npy": _read_arrays,
     ".pkl": pickles.read,
     ".pickle": pickles.read,
+    ".parquet": kaggle.read,
 }
 
 
@@ -80,17 +100,46 @@ def read(
     return reader(clip)
 
 
-_SETS = {".npz": open_landmarks}
+def _open_landmarks(file: ClipFile) -> PoseSet:
+    return open_landmarks(file.path, size=file.size, fps=file.fps, unit=file.unit)
 
 
-def open_set(path: str | PathLike[str], *, size: tuple[int, int] | None = None, fps: float | None = None) -> PoseSet:
+def _open_pickle(file: ClipFile) -> PoseSet:
+    content = safe_pickle.load(file)
+    if pyskl.holds(content):
+        return pyskl.from_content(file, content)
+    if isinstance(content, dict) and named_pickle.holds(content):
+        return named_pickle.from_content(file, content)
+    one = isinstance(content, dict) and "keypoints" in content
+    hint = "It holds one clip: pack it with `twinsign pack folder`." if one else ""
+    raise file.error(f"a pickled {type(content).__name__} of something else", KNOWN_SETS, hint=hint)
+
+
+_SETS = {
+    ".npz": _open_landmarks,
+    ".npy": sam_slr.open_array,
+    ".pkl": _open_pickle,
+    ".pickle": _open_pickle,
+    ".parquet": kaggle.open_sequences,
+    ".csv": spoter.open_table,
+}
+
+
+def open_set(
+    path: str | PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    unit: Unit | None = None,
+) -> PoseSet:
     """Open one file of many clips of any known format (ours).
 
-    size (width, height) in pixels and fps fill in what the file leaves open. Raises InputError on unknown formats and
-    where the file as a whole is damaged; a clip that alone is bad raises it when it is read.
+    size (width, height) in pixels and fps fill in what the file leaves open; unit, where given, goes before the
+    format's. Raises InputError on unknown formats and where the file as a whole is damaged; a clip that alone is bad
+    raises it when it is read.
     """
-    file = ClipFile(Path(path), size, fps)
+    file = ClipFile(Path(path), size, fps, unit=unit)
     opener = _SETS.get(file.path.suffix.lower())
     if opener is None:
         raise file.error(f"a file that ends in {file.path.suffix or 'nothing'!r}", KNOWN_SETS)
-    return opener(path, size=size, fps=fps)
+    return opener(file)

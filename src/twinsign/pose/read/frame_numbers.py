@@ -18,18 +18,20 @@ def in_time(
     clip: ClipFile, numbers: Sequence[int], frames: Sequence[list[FloatArray]]
 ) -> tuple[list[list[FloatArray]], tuple[str, ...]]:
     """Each frame's persons at its place in time, none in missing frames; notes of those, InputError of too many."""
-    places, notes = _places(clip, numbers)
-    spread: list[list[FloatArray]] = [[] for _ in range(places[-1] + 1 if places else 0)]
-    for place, persons in zip(places, frames, strict=True):
+    found_at, notes = places(clip, numbers)
+    spread: list[list[FloatArray]] = [[] for _ in range(found_at[-1] + 1 if found_at else 0)]
+    for place, persons in zip(found_at, frames, strict=True):
         spread[place] = persons
     return spread, notes
 
 
-def _places(clip: ClipFile, numbers: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:
+def places(clip: ClipFile, numbers: Sequence[int]) -> tuple[list[int], tuple[str, ...]]:
     """The place from 0 of each frame, and notes of what is missing; InputError where numbers fall or most are absent.
 
     A constant step, as of every second frame, is none missing: it is the clip's own time.
     """
+    if not numbers:
+        return [], ()
     steps = [after - before for before, after in pairwise(numbers)]
     fall = next((place for place, step in enumerate(steps, 1) if step <= 0), None)
     if fall is not None:

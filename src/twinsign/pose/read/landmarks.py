@@ -20,7 +20,7 @@ from twinsign.errors import InputError
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.pose_set import PoseSet
-from twinsign.pose.recording import Recording
+from twinsign.pose.recording import Recording, Unit
 
 _SEEN_BYTES = -(-JOINT_COUNT // 8)
 
@@ -45,7 +45,11 @@ class LandmarkSet(PoseSet):
 
 
 def open_landmarks(
-    path: str | PathLike[str], *, size: tuple[int, int] | None = None, fps: float | None = None
+    path: str | PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    unit: Unit | None = None,
 ) -> LandmarkSet:
     """Open NAME.npz with NAME.csv beside it; InputError where either is damaged or the two disagree (ours)."""
     archive = Path(path)
@@ -61,7 +65,7 @@ def open_landmarks(
     rows = _read_rows(archive.with_suffix(".csv"))
     if len(rows) != len(offsets) - 1:
         raise InputError(f"{len(offsets) - 1} clips", f"{len(rows)}, as the table's rows", file=archive)
-    return LandmarkSet(ClipFile(archive, size, fps), rows, offsets.astype(np.int64), xy, seen)
+    return LandmarkSet(ClipFile(archive, size, fps, unit=unit), rows, offsets.astype(np.int64), xy, seen)
 
 
 def _expect(file: Path, name: str, array: NDArray[Any], shape: tuple[int, ...], kind: str) -> None:

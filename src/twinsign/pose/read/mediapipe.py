@@ -38,7 +38,7 @@ WHOLE_POINTS = tuple(_ORDERS)
 _VISIBILITY = 3
 
 
-def from_arrays(clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]]) -> Recording:
+def from_arrays(clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]], notes: tuple[str, ...] = ()) -> Recording:
     """A Recording of Holistic's parts, or of the one array (T 75 2..4) or (T 543 2..4); InputError on other shapes."""
     parts = {name: clip.joints(arrays[name], PARTS[name], _COLUMNS[name], name) for name in PARTS if name in arrays}
     if not parts:
@@ -53,7 +53,7 @@ def from_arrays(clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]]) -> Re
         xy[:, _ROWS[name]] = part[..., :2]
         score[:, _ROWS[name]] = _score(part, name)
     size, fps = clip.stated_size(arrays), clip.stated_fps(arrays)
-    return clip.recording(xy, score, unit="fraction", size=size, fps=fps, estimator="mediapipe_holistic")
+    return clip.recording(xy, score, unit="fraction", size=size, fps=fps, estimator="mediapipe_holistic", notes=notes)
 
 
 def _split(clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]]) -> dict[str, FloatArray]:

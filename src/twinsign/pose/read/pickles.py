@@ -25,6 +25,11 @@ def read(clip: ClipFile) -> Recording:
     content = safe_pickle.load(clip)
     if not isinstance(content, dict) or "keypoints" not in content:
         raise clip.error(f"a pickled {type(content).__name__} without keypoints", _WANTED, hint=_hint(content))
+    return from_content(clip, content)
+
+
+def from_content(clip: ClipFile, content: Mapping[str, object]) -> Recording:
+    """A Recording of unpickled `keypoints` and what stands beside them; InputError on other types and shapes."""
     points = content["keypoints"]
     if isinstance(points, list) or (isinstance(points, np.ndarray) and points.ndim == 4):
         return _of_persons(clip, content)

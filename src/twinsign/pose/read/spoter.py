@@ -1,0 +1,175 @@
+"""SPOTER's tables: a CSV with a row a clip, a column a coordinate (nose_X, leftWrist_Y, indexDIP_left_X ...) that holds
+a list of numbers, one a frame, in image fractions; 0 where a joint was not found. Beside them labels, video_fps,
+video_size_width, video_size_height.
+
+The published tables, by Apple's Vision, count y upwards; others of the same form, by MediaPipe, downwards. Which of the
+two follows from the nose, which is above the shoulders.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from twinsign.pose.layout import FINGERS, INDEX, JOINT_COUNT
+from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.read.pose_set import PoseSet
+from twinsign.pose.recording import FloatArray, Recording
+
+_WANTED = "a CSV with a row a clip and columns such as nose_X, leftWrist_Y, indexDIP_left_X that hold lists of numbers"
+_LEVELS = {"thumb": ("CMC", "MP", "IP", "Tip")} | dict.fromkeys(FINGERS[1:], ("MCP", "PIP", "DIP", "Tip"))
+_SIDES = ("left", "right")
+_TRUNK = {f"{side}_{joint}": f"{side}{joint.title()}" for side in _SIDES for joint in ("shoulder", "elbow", "wrist")}
+COLUMNS = (
+    {"nose": "nose"}
+    | _TRUNK
+    | {f"{side}_hand_wrist": f"wrist_{side}" for side in _SIDES}
+    | {
+        f"{side}_hand_{finger}_{level}": f"{finger}{name}_{side}"
+        for side in _SIDES
+        for finger in FINGERS
+        for level, name in enumerate(_LEVELS[finger], 1)
+    }
+)
+"""Our joints' names to the columns' without _X and _Y."""
+_ROW = {"labels": "gloss", "gloss": "gloss", "split": "split", "signer": "signer", "signer_id": "signer"}
+_IDS = ("id", "video_id", "name")
+_UPRIGHT_ROWS = 50
+"""Clips asked which way y counts: it is one way through a table (ours)."""
+_UPRIGHT = 0.9
+"""The share of frames that must agree on it: people sign upright (ours)."""
+_FIELD = 2**24
+"""The longest field in characters: an hour's frames take less (ours)."""
+
+
+@dataclass(frozen=True)
+class Table(PoseSet):
+    """The rows of a table, read from their places in the file; `upwards`: y counts from the bottom."""
+
+    columns: list[str]
+    places: list[int]
+    upwards: bool
+
+    def _read(self, number: int, clip: ClipFile) -> Recording:
+        _, fields = next(_records(clip, self.places[number]), (0, []))
+        row = _row(clip, self.columns, fields)
+        xy, score = _joints(clip, row, self.upwards)
+        width, height = _number(clip, row, "video_size_width"), _number(clip, row, "video_size_height")
+        size = clip.stated_size({"size": (width, height)}) if width and height else None
+        return clip.recording(xy, score, unit="fraction", size=size, fps=_number(clip, row, "video_fps"))
+
+
+def open_table(file: ClipFile) -> Table:
+    """Open a table; InputError where its columns are others, a row is cut off, or y counts neither way throughout."""
+    records = _records(file, 0)
+    _, header = next(records, (0, []))
+    columns = [_column(name) for name in header]
+    if "wrist_left_X" not in columns and "wrist_right_X" not in columns:
+        raise file.error(f"columns {', '.join(header) or '(none)'}"[:200], _WANTED)
+    if len(set(columns)) != len(columns):
+        raise file.error("a column twice", _WANTED)
+    rows: list[dict[str, str]] = []
+    places: list[int] = []
+    heights: list[FloatArray] = []
+    for place, fields in records:
+        row = _row(file, columns, fields)
+        name = next((row[key] for key in _IDS if row.get(key)), f"{file.path.stem}_{len(rows):05d}")
+        known = {_ROW[key]: value for key, value in row.items() if key in _ROW}
+        rows.append({"id": name} | known)
+        places.append(place)
+        if len(heights) < _UPRIGHT_ROWS:
+            heights.append(_nose_over_shoulders(replace(file, clip_id=name), row))
+    upwards = _upwards(file, np.concatenate(heights)) if rows else False
+    notes = ("y counts upwards in the file: turned",) if upwards else ()
+    return Table(file, rows, columns, places, upwards, notes=notes)
+
+
+def _records(file: ClipFile, start: int) -> Iterator[tuple[int, list[str]]]:
+    """The place in bytes and the fields of every record from the byte `start`."""
+    place = start
+
+    def lines() -> Iterator[str]:
+        nonlocal place
+        with file.path.open("rb") as stream:
+            stream.seek(start)
+            for line in stream:
+                place += len(line)
+                yield line.decode("utf-8-sig" if place == len(line) else "utf-8")
+
+    with file.decoding(_WANTED):
+        csv.field_size_limit(max(csv.field_size_limit(), _FIELD))
+        reader, here = csv.reader(lines(), strict=True), start
+        for fields in reader:
+            if fields:
+                yield here, fields
+            here = place
+
+
+def _column(name: str) -> str:
+    """A column's name as in the published tables; earlier ones say _Left_ and _Right_, or _0_ and _1_."""
+    for other, side in (("_Left_", "_left_"), ("_Right_", "_right_"), ("_0_", "_left_"), ("_1_", "_right_")):
+        name = name.replace(other, side)
+    return name
+
+
+def _row(clip: ClipFile, columns: list[str], fields: list[str]) -> dict[str, str]:
+    if len(fields) != len(columns):
+        raise clip.error(f"a row of {len(fields)} fields", f"{len(columns)}, as the header")
+    return dict(zip(columns, fields, strict=True))
+
+
+def _number(clip: ClipFile, row: dict[str, str], name: str) -> float | None:
+    with clip.decoding(f"a number as {name}"):
+        return float(row[name]) if row.get(name) else None
+
+
+def _list(clip: ClipFile, text: str, name: str) -> FloatArray:
+    """The numbers of "[0.1, 0.2]"; None and nan are not found."""
+    inside = text.strip()
+    if not (inside.startswith("[") and inside.endswith("]")):
+        raise clip.error(f"{name} {text[:40]!r}", "a list of numbers, one a frame")
+    words = [word.strip() for word in inside[1:-1].split(",")] if inside[1:-1].strip() else []
+    with clip.decoding(f"numbers in {name}"):
+        return clip.numbers([0.0 if word in ("None", "nan") else float(word) for word in words], name)
+
+
+def _joints(clip: ClipFile, row: dict[str, str], upwards: bool) -> tuple[FloatArray, FloatArray]:
+    """xy (T 49 2) and score (T 49): a joint at (0, 0) was not found."""
+    lists = {
+        joint: [_list(clip, row[f"{column}_{axis}"], f"{column}_{axis}") for axis in "XY"]
+        for joint, column in COLUMNS.items()
+        if f"{column}_X" in row and f"{column}_Y" in row
+    }
+    lengths = {len(values) for pair in lists.values() for values in pair}
+    if len(lengths) != 1:
+        raise clip.error(f"lists of {min(lengths)} to {max(lengths)} frames", "as many in each column")
+    xy = np.zeros((lengths.pop(), JOINT_COUNT, 2), np.float32)
+    for joint, pair in lists.items():
+        xy[:, INDEX[joint]] = np.stack(pair, axis=-1)
+    score = (xy != 0).any(axis=-1).astype(np.float32)
+    xy[..., 1] = 1 - xy[..., 1] if upwards else xy[..., 1]
+    return xy, score
+
+
+def _nose_over_shoulders(clip: ClipFile, row: dict[str, str]) -> FloatArray:
+    """How much greater the nose's y is than the shoulders' in each frame that shows them."""
+    names = [f"{column}_Y" for column in ("nose", "leftShoulder", "rightShoulder")]
+    if not set(names) <= row.keys():
+        return np.zeros(0, np.float32)
+    nose, left, right = (_list(clip, row[name], name) for name in names)
+    if not len(nose) == len(left) == len(right):
+        return np.zeros(0, np.float32)
+    above: FloatArray = (2 * nose - left - right)[(nose != 0) & (left != 0) & (right != 0)]
+    return above
+
+
+def _upwards(file: ClipFile, heights: FloatArray) -> bool:
+    share = float((heights > 0).mean()) if len(heights) else 0.5
+    if 1 - _UPRIGHT < share < _UPRIGHT:
+        found = f"the nose at a larger y than the shoulders in {share:.0%} of {len(heights)} frames"
+        wanted = "nose and shoulders of people upright, which tell whether y counts upwards or downwards"
+        raise file.error(found, wanted)
+    return share >= _UPRIGHT
