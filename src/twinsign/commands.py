@@ -15,6 +15,7 @@ from twinsign import protocols
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.pose.read import read
+from twinsign.pose.recording import Unit
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
 from twinsign.recognise.evaluate import write_scores
@@ -185,6 +186,7 @@ def predict(
     top: int = 5,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
+    unit: Unit | None = None,
 ) -> int:
     """Name the signs in pose files, or say "not sure".
 
@@ -193,11 +195,12 @@ def predict(
         top: How many glosses to list.
         size: Image width and height in pixels, for formats that do not state it.
         fps: Frames a second, for formats that do not state it.
+        unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
     """
     recogniser, unreadable = Recogniser.load(model), 0
     for file in files:
         try:
-            found = asdict(recogniser.predict(read(file, size=size, fps=fps), top))
+            found = asdict(recogniser.predict(read(file, size=size, fps=fps, unit=unit), top))
         except InputError as error:
             unreadable += 1
             found = {"error": str(error)}

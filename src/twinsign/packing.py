@@ -10,6 +10,7 @@ from twinsign.corpora.generated import synthetic_corpus
 from twinsign.corpora.landmarks import landmark_corpus
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.importing import import_corpus
+from twinsign.pose.recording import Unit
 
 CORPUS = SyntheticConfig()
 """The generated corpus unless told otherwise."""
@@ -32,6 +33,7 @@ def pack_folder(
     annotations: Path | None = None,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
+    unit: Unit | None = None,
     json: Path | None = None,
 ) -> int:
     """Pack one's own pose files: a folder for each gloss, or a CSV of file, gloss, split, signer.
@@ -42,10 +44,11 @@ def pack_folder(
         annotations: CSV with a column `file`, and gloss, split, signer, or more.
         size: Image width and height in pixels, for formats that do not state it.
         fps: Frames a second, for formats that do not state it.
+        unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
         json: Where to write what was packed and what was not.
     """
     note = {"command": "pack folder", "poses": str(poses), "annotations": str(annotations)}
-    return import_corpus(folder_corpus(poses, annotations, size=size, fps=fps), out, json, note)
+    return import_corpus(folder_corpus(poses, annotations, size=size, fps=fps, unit=unit), out, json, note)
 
 
 def pack_synthetic(out: Path, corpus: SyntheticConfig = CORPUS, json: Path | None = None) -> int:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import published
 import pytest
 from recordings import recording
 
@@ -98,9 +99,23 @@ def test_a_table(tmp_path: Path) -> None:
 
 def test_a_tables_own_ids_and_a_folder_of_frames(tmp_path: Path) -> None:
     openpose(tmp_path / "frames", 2)
-    found = listed(poses(tmp_path, "a.npz"), "id,file\n1,a.npz\n2,frames\n,a.npz\n", size=(10, 10))
+    found = listed(poses(tmp_path, "a.npz"), "id,file\n1,a.npz\n2,frames\n,a.npz\n", size=(200, 100))
     assert [one.id for one in found] == ["1", "2", "a"]
     assert [one.read().id for one in found] == ["1", "2", "a"]
+
+
+def test_the_unit_goes_before_the_formats(tmp_path: Path) -> None:
+    poses(tmp_path, "hello/a.npz")
+    (one,) = listed(tmp_path, unit="pixel", size=(1, 1))
+    assert one.read().unit == "pixel"
+
+
+def test_a_parquet_file_is_a_clip(tmp_path: Path) -> None:
+    path = tmp_path / "hello" / "100015657.parquet"
+    path.parent.mkdir()
+    path.write_bytes(published.parquet_bytes(published.isolated(published.signer(0, 3))))
+    (one,) = listed(tmp_path)
+    assert (one.id, len(one.read().xy)) == ("hello/100015657", 3)
 
 
 def test_a_column_may_be_empty_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

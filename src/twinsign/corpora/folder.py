@@ -11,9 +11,9 @@ from pathlib import Path
 from twinsign.corpora.sample import Corpus, Sample
 from twinsign.errors import InputError
 from twinsign.pose.read import read
-from twinsign.pose.recording import Recording
+from twinsign.pose.recording import Unit
 
-SUFFIXES = (".pose", ".json", ".npz", ".npy", ".pkl")
+SUFFIXES = (".pose", ".json", ".npz", ".npy", ".pkl", ".parquet")
 """Endings of files that hold one clip; a folder of OpenPose JSON is one clip too."""
 OPENPOSE_FRAME = "_keypoints.json"
 
@@ -24,8 +24,9 @@ def folder_corpus(
     *,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
+    unit: Unit | None = None,
 ) -> Corpus:
-    """Every clip of a folder; `size` in pixels and `fps` for formats that state neither (ours).
+    """Every clip of a folder; `size` in pixels and `fps` for formats that state neither, `unit` over theirs (ours).
 
     Without annotations the folder's name is the gloss: poses/GLOSS/clip.pose, or poses/SPLIT/GLOSS/clip.pose.
     """
@@ -35,12 +36,11 @@ def folder_corpus(
     listed = list(_from_table(root, Path(annotations)) if annotations else _from_folders(root))
     if not listed:
         raise InputError("no pose file", f"files ending in {', '.join(SUFFIXES)}", file=root)
-    samples = [Sample(name, partial(_read, file, name, size, fps), row) for name, file, row in listed]
+    samples = [
+        Sample(name, partial(read, file, size=size, fps=fps, clip_id=name, unit=unit), row)
+        for name, file, row in listed
+    ]
     return Corpus(samples, files=[Path(annotations)] if annotations else [])
-
-
-def _read(file: Path, name: str, size: tuple[int, int] | None, fps: float | None) -> Recording:
-    return read(file, size=size, fps=fps, clip_id=name)
 
 
 def _from_folders(root: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:

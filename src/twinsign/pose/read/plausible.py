@@ -22,8 +22,9 @@ SMALL = 32
 MARGIN = 0.1
 """How far outside a joint must be to speak against the image's size, in image fractions (ours)."""
 SHARE = 0.05
-"""The share of joints outside from which on width and height may be exchanged. At this share and MARGIN, 24 of 18,938
-real clips at most are refused wrongly, and 55 % of them found at 16:9, 11 % at 4:3, 88 % at 9:16 (ours)."""
+"""The share of joints outside from which on width and height may be exchanged. At this share and MARGIN, none of 18,938
+real clips is refused wrongly in landscape and 3 in portrait; 11 % of exchanged ones are found at 4:3, 55 % at 16:9,
+42 % at 3:4 and 88 % at 9:16 (ours)."""
 FITS = 0.1
 """Exchanged, at most this part of that share may still be outside (ours)."""
 
