@@ -2,8 +2,8 @@
 a list of numbers, one a frame, in image fractions; 0 where a joint was not found. Beside them labels, video_fps,
 video_size_width, video_size_height.
 
-The published tables, by Apple's Vision, count y upwards; others of the same form, by MediaPipe, downwards. Which of the
-two follows from the nose, which is above the shoulders.
+Tables by Apple's Vision count y upwards, as SPOTER's own code expects; others of the same form, by MediaPipe, downwards.
+Which of the two follows from the nose, which is above the shoulders.
 """
 
 from __future__ import annotations
