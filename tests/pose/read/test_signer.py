@@ -39,7 +39,7 @@ def test_the_note_says_who_and_where() -> None:
     frames[1] = [person(601, 300)]
     track = follow(frames, SIZE)
     np.testing.assert_array_equal(track.joints[3], frames[3][2])
-    assert track.notes == ("several persons in 3 of 4 frames: followed person 3 of 3 in frame 3 through 4 frames",)
+    assert track.notes == ("several persons in 3 of 4 frames: followed person 3 of 3 in frame 0 through 4 frames",)
 
 
 def test_frames_that_show_only_someone_else_are_told() -> None:

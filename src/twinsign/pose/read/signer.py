@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,14 +49,16 @@ def follow(frames: Sequence[Sequence[FloatArray]], size: tuple[int, int]) -> Tra
     if best is None:
         return Track(track, ())
     _, start, person = best
-    track[start] = person
+    taken = {start: person}
     for times in (range(start + 1, len(frames)), range(start - 1, -1, -1)):
         centre = _centre(person)[0]
         for t in times:
             nearest = min(persons[t], key=lambda other: _distance(other, centre), default=None)
             if nearest is not None and _distance(nearest, centre) <= REACH * np.hypot(*size):
-                track[t], centre = nearest, _centre(nearest)[0]
-    return Track(track, _notes(frames, persons, track, start, person))
+                taken[t], centre = nearest, _centre(nearest)[0]
+    for t, one in taken.items():
+        track[t] = one
+    return Track(track, _notes(frames, persons, taken))
 
 
 def signer_of(clip: ClipFile, persons: FloatArray, size: tuple[int, int]) -> Track:
@@ -71,21 +73,17 @@ def signer_of(clip: ClipFile, persons: FloatArray, size: tuple[int, int]) -> Tra
 
 
 def _notes(
-    frames: Sequence[Sequence[FloatArray]],
-    persons: Sequence[Sequence[FloatArray]],
-    track: FloatArray,
-    start: int,
-    person: FloatArray,
+    frames: Sequence[Sequence[FloatArray]], persons: Sequence[Sequence[FloatArray]], taken: Mapping[int, FloatArray]
 ) -> tuple[str, ...]:
     several = sum(len(frame) > 1 for frame in persons)
-    followed = int((track[..., 2] > 0).any(axis=1).sum())
-    others = sum(bool(frame) for frame in persons) - followed
+    others = sum(bool(frame) for frame in persons) - len(taken)
     if not several and not others:
         return ()
-    number = next(number for number, one in enumerate(frames[start], 1) if one is person)
-    note = f"several persons in {several} of {len(frames)} frames: followed person {number} of {len(frames[start])}"
+    shown = max(sorted(taken), key=lambda t: len(frames[t]))
+    number = next(number for number, one in enumerate(frames[shown], 1) if one is taken[shown])
+    note = f"several persons in {several} of {len(frames)} frames: followed person {number} of {len(frames[shown])}"
     lost = f", not found in {others} frames that show someone" if others else ""
-    return (f"{note} in frame {start} through {followed} frames{lost}",)
+    return (f"{note} in frame {shown} through {len(taken)} frames{lost}",)
 
 
 def _centre(person: FloatArray) -> tuple[NDArray[np.float64], float]:
