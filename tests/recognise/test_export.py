@@ -143,6 +143,7 @@ def test_the_file_says_what_it_is(file: Path, trained: Trained) -> None:
     assert [one.name for one in file.parent.iterdir()] == [file.name], "one file, nothing beside it"
 
 
+@pytest.mark.slow
 def test_a_pretrained_run_gives_its_embedding(trained: Trained, tmp_path: Path, clips: list[Recording]) -> None:
     recipe = load_run(trained.pretrained).recipe
     recipe = replace(
