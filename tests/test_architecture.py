@@ -39,6 +39,7 @@ ORDER = [
     "importing",
     "packing",
     "commands",
+    "exporting",
     "demo",
     "cli",
     "__main__",

@@ -16,12 +16,16 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tiny import pack_of, sample
 from torch import Tensor
 
 from twinsign.cli import main
 from twinsign.convert import convert, read_checkpoint
 from twinsign.errors import InputError
 from twinsign.nn.graph import SUBSETS
+from twinsign.pack.open import Pack
+from twinsign.pose.read.canonical import write_npz
+from twinsign.recognise.embeddings import read_embeddings
 from twinsign.recognise.evaluate import load_classifier
 from twinsign.run import load_encoders, load_run
 from twinsign.ssl.pretrain import Pretrainer
@@ -257,3 +261,42 @@ def test_something_else_than_tensors_is_refused(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "other.pth.tar")
     with pytest.raises(InputError, match="no such file"):
         read_checkpoint(tmp_path / "absent.pth.tar")
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few clips whose glosses are among the converted classifier's."""
+    path = tmp_path_factory.mktemp("walk") / "P"
+    clips = [("a", "07"), ("b", "42"), ("c", "07"), ("d", "42"), ("e", "07"), ("f", "42")]
+    splits = ("train", "train", "train", "train", "val", "test")
+    pack_of(path, *(sample(name, gloss, split) for (name, gloss), split in zip(clips, splits, strict=True)))
+    return path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["pretrained", "classifier"])
+def test_every_command_takes_a_converted_run(
+    stage: str, pack: Path, tmp_path: Path, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, data = str(request.getfixturevalue(stage)), ["--data", str(pack)]
+    brief = ["--config", "released", "--init", run, *data, "--trainer.progress", "false"]
+    small = [f"--{{}}.{option}" for option in ("epochs=1", "batch_size=4", "frames=8")]
+    if stage == "pretrained":
+        for command in ("finetune", "linear"):
+            options = [option.format(command) for option in small]
+            assert main([command, *brief, *options, "--out", str(tmp_path / command)]) == 0, command
+            assert load_run(tmp_path / command).labels == ["07", "42"]
+        assert main(["knn", "--model", run, *data, "--split", "test", "--json", str(tmp_path / "k.json")]) == 0
+        assert json.loads((tmp_path / "k.json").read_text())["recipe"] == "released"
+    else:
+        write_npz(Pack(pack).recording(0), tmp_path / "clip.npz")
+        assert main(["predict", str(tmp_path / "clip.npz"), "--model", run, "--json"]) == 0
+        assert len(json.loads(capsys.readouterr().out)["guesses"]) == 5
+        options = ["--json", str(tmp_path / "e.json"), "--report", str(tmp_path / "page.html")]
+        assert main(["evaluate", "--model", run, *data, *options]) == 0
+        assert json.loads((tmp_path / "e.json").read_text())["clips"] == 1
+    assert main(["embed", "--model", run, *data, "--out", str(tmp_path / "f.parquet")]) == 0
+    assert read_embeddings(tmp_path / "f.parquet").features["embedding"].shape == (6, 1024)
+    if stage == "classifier":
+        pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
+        assert main(["export", "--model", run, "--out", str(tmp_path / "model.onnx")]) == 0

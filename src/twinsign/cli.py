@@ -12,7 +12,7 @@ from typing import Any
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
-from twinsign import __version__, commands, packing
+from twinsign import __version__, commands, exporting, packing
 from twinsign.demo import demo
 from twinsign.errors import TwinsignError
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
@@ -34,6 +34,8 @@ WORDS = {
     "data": "Packs.",
     "where": "Only rows for which COLUMN=VALUE holds.",
     "keep_out": "Packs whose val and test clips stay out, by id and by identical poses.",
+    "branches": "Branches to embed: joint, motion; all that the RUN has unless told.",
+    "parts": "Parts to embed: hand, trunk; all that the RUN uses unless told.",
     "files": "Pose files.",
     "json": "One JSON line a file instead of words.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
@@ -52,6 +54,8 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "knn": Command(commands.knn, ("data", "where"), recipe=True),
     "predict": Command(commands.predict, ("files", "json")),
     "convert": Command(commands.convert, ("checkpoint",)),
+    "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
+    "export": Command(exporting.export),
 }
 
 

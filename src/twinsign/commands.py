@@ -114,7 +114,7 @@ def evaluate(
         report: Where to write the page; report.html in the RUN unless told.
     """
     page = report or Path(model) / REPORT
-    found, scored = protocols.evaluate(model, Clips(data, where), _splits(split), page=page)
+    found, scored = protocols.evaluate(model, Clips(data, where), splits_of(split), page=page)
     show(found)
     console.print(f"page: {page}")
     if scores:
@@ -150,7 +150,7 @@ def knn(
         scores: Where to write every clip's scores.
     """
     clips = Clips(data, where, label_fraction)
-    splits = _splits(split) or []
+    splits = splits_of(split) or []
     found, scored = protocols.knn(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed)
     show(found)
     if scores:
@@ -234,14 +234,15 @@ def with_interval(report: dict[str, Any], kind: str, top: str) -> str:
     return f"{report[kind][top]:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def _splits(split: str) -> list[str] | None:
+def splits_of(split: str) -> list[str] | None:
+    """The splits that an option names, joined by commas; None for `all` (ours)."""
     return None if split == "all" else [one.strip() for one in split.split(",") if one.strip()]
 
 
 def _after_training(run: Any, clips: Clips, split: str, json: Path | None) -> int:
     console.print(f"trained on {run.about['clips']} clips of {run.about['classes']} glosses: {run.path}")
     if json:
-        found, _ = protocols.evaluate(run.path, Clips(clips.data, clips.where), _splits(split))
+        found, _ = protocols.evaluate(run.path, Clips(clips.data, clips.where), splits_of(split))
         show(found)
         write_json(json, found)
     return OK

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.files import atomic, write_json, write_text
+from twinsign.files import atomic, sha256, write_json, write_text
 from twinsign.nn.encoder import Encoder
 from twinsign.recipe import Recipe, recipe_from, recipe_values
 
@@ -61,6 +61,11 @@ class Run:
         except (SafetensorError, OSError) as error:
             raise InputError(f"damaged weights ({error})", "a safetensors file", file=file) from error
         return tensors
+
+    def digest(self) -> str:
+        """A hash of config, labels and weights: RUNs of one hash are one model (ours)."""
+        files = [self.path / name for name in (CONFIG, LABELS, WEIGHTS)]
+        return sha256(*(file.read_bytes() for file in files if file.is_file()))
 
 
 def save_config(run: Run) -> None:

@@ -35,6 +35,11 @@ def head_recipe(run: Run) -> ClassifyConfig:
     return chosen
 
 
+def frames_of(run: Run) -> int:
+    """T that a RUN's encoders were last trained at: its classifier's, or that of the pre-training."""
+    return head_recipe(run).frames if run.kind == "classifier" else run.recipe.pretrain.frames
+
+
 def load_classifier(run: Run) -> Classifier:
     """The classifier of a RUN in evaluation mode; InputError for a run that was only pre-trained."""
     if run.kind != "classifier":

@@ -82,6 +82,24 @@ def _clips(
     )
 
 
+def equal_clips(xy: Tensor, score: Tensor, size: Tensor, config: ReadConfig) -> Clips:
+    """Clips of equal length, xy (B T 49 2), score (B T 49), size (B 2), as a batch without labels (ours).
+
+    All shapes follow from B and T, as an exported network needs: frames that do not count come last, beyond every clip.
+    """
+    clips, frames = score.shape[:2]
+    owner = torch.arange(clips, device=xy.device)[:, None].expand(clips, frames).flatten()
+    sizes = size[:, None].expand(clips, frames, 2).flatten(0, 1)
+    cropped = crop(xy.flatten(0, 1), score.flatten(0, 1), sizes, config.crop)
+    keep = kept_frames(cropped.has_box.any(dim=1), owner, clips, config)
+    every, last = torch.arange(clips * frames, device=xy.device), clips * frames
+    place = torch.where(keep, keep.long().cumsum(0) - 1, last)
+    order = every.new_zeros(last + 1).scatter(0, place, every)[:last]
+    kept = count_frames(keep, owner, clips)
+    nothing = torch.full_like(kept, -1)
+    return Clips(cropped.xy[order], cropped.seen[order], kept.cumsum(0) - kept, kept, nothing, nothing)
+
+
 def kept_frames(active: Tensor, owner: Tensor, clips: int, config: ReadConfig) -> Tensor:
     """Which frames (F) count, of those whose hands are boxed (F) and the clip that each belongs to (F)."""
     keep = torch.ones_like(active)
@@ -92,9 +110,10 @@ def kept_frames(active: Tensor, owner: Tensor, clips: int, config: ReadConfig) -
 
 def active_frames(active: Tensor, owner: Tensor, clips: int, inner: bool) -> Tensor:
     """Frames (F) from each clip's first to last active one, or (`inner`) the active ones alone; all where none is."""
-    frame = torch.arange(len(active), device=active.device)
+    frames = active.shape[0]  # len() would fix the number of frames in an exported network
+    frame = torch.arange(frames, device=active.device)
     none = torch.full((clips,), -1, device=active.device)
-    first = (none + 1 + len(active)).scatter_reduce(0, owner, torch.where(active, frame, len(active)), "amin")[owner]
+    first = (none + 1 + frames).scatter_reduce(0, owner, torch.where(active, frame, frames), "amin")[owner]
     last = none.scatter_reduce(0, owner, torch.where(active, frame, -1), "amax")[owner]
     between = (frame >= first) & (frame <= last)
     return (last < 0) | (between & active if inner else between)

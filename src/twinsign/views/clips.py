@@ -56,7 +56,7 @@ def window(clips: Clips, ratio: Tensor, place: Tensor, least: int = 1) -> tuple[
 
 def centred(clips: Clips, ratio: float = TEST_CROP) -> tuple[Tensor, Tensor]:
     """The window (B), (B) of tests: the middle `ratio` of each clip (released)."""
-    whole = torch.ones(len(clips), device=clips.xy.device)
+    whole = torch.ones_like(clips.length, dtype=torch.float32)
     return window(clips, ratio * whole, 0.5 * whole)
 
 
@@ -80,7 +80,7 @@ def resample(clips: Clips, begin: Tensor, span: Tensor, frames: int) -> View:
     both = seen_low & seen_high
     share = torch.where(both, weight, nearer_high.to(weight.dtype))[..., None]  # B T V 1
     xy = torch.lerp(clips.xy[low], clips.xy[high], share)
-    seen = both | torch.where(nearer_high, seen_high, seen_low)
+    seen = (seen_high & (nearer_high | seen_low)) | (seen_low & ~nearer_high)
     return View(torch.where(seen[..., None], xy, 0.0), seen)
 
 

@@ -1,0 +1,58 @@
+"""The commands that hand a RUN's work to other tools: features as a table, the model as one ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from twinsign.commands import OK, console, errors, splits_of
+from twinsign.files import write_json
+from twinsign.pack.open import Pack
+from twinsign.recognise.embeddings import Choice, write_embeddings
+from twinsign.recognise.export import export_onnx
+from twinsign.run import load_run
+
+
+def embed(
+    model: Path,
+    data: list[str],
+    where: list[str],
+    branches: list[str],
+    parts: list[str],
+    out: Path,
+    split: str = "all",
+    json: Path | None = None,
+) -> int:
+    """Write the features of a pack's clips as a Parquet table, a row a clip.
+
+    Args:
+        model: RUN of any kind.
+        out: The Parquet file to write.
+        split: One split, several joined by commas, or `all`.
+        json: Where to write what was embedded, of what and by what.
+    """
+    run, pack = load_run(model), Pack(data)
+    rows = pack.select(splits_of(split), where)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, disable=not run.recipe.trainer.progress) as progress:
+        bar = progress.add_task("embedding", total=len(rows))
+        note = write_embeddings(out, run, pack, rows, Choice(branches, parts), lambda n: progress.advance(bar, n))
+    vectors = [name for name, kind in note["columns"].items() if kind.startswith("fixed_size_list")]
+    console.print(f"{out}: {note['clips']} clips, {', '.join(vectors)}", markup=False)
+    if json:
+        write_json(json, {**note, "where": where, "split": splits_of(split)})
+    return OK
+
+
+def export(model: Path, out: Path) -> int:
+    """Write a RUN as one ONNX file with reading, crop and view inside, and compare it with the RUN.
+
+    Args:
+        model: RUN of any kind; of a pre-trained one the encoders alone.
+        out: The ONNX file to write.
+    """
+    found = export_onnx(model, out)
+    said = ", ".join(f"{name} {value:.1e}" for name, value in found.items() if name != "has_hand")
+    console.print(f"{out}: largest difference from the RUN on generated signs: {said}", markup=False)
+    return OK

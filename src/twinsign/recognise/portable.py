@@ -1,0 +1,78 @@
+"""Poses in, probabilities out: all that lies between as one module without files, ready to leave torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from twinsign.pose.layout import HANDS, JOINT_COUNT
+from twinsign.pose.recording import Recording
+from twinsign.recognise.calibrate import Calibration
+from twinsign.recognise.classify import Classifier, branch_features
+from twinsign.recognise.embed import joint_embedding, test_view
+from twinsign.recognise.evaluate import frames_of, load_classifier
+from twinsign.run import Run, load_encoders
+from twinsign.views.batches import clips_of, equal_clips
+from twinsign.views.clips import Clips
+
+INPUTS = ("xy", "seen", "size")
+
+
+class Portable(nn.Module):
+    """A RUN from image fractions to its answers: reading, crop, test view, encoders and, of a classifier, its head."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.read, self.frames = run.recipe.read, frames_of(run)
+        self.calibration = Calibration(**run.about.get("calibration", {}))
+        self.classifier = load_classifier(run) if run.kind == "classifier" else None
+        self.encoders = None if self.classifier else load_encoders(run)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `forward` returns: probabilities (of classifiers alone), embedding, has_hand."""
+        return (*(("probabilities",) if self.classifier else ()), "embedding", "has_hand")
+
+    def forward(self, xy: Tensor, seen: Tensor, size: Tensor) -> tuple[Tensor, ...]:
+        """Image fractions xy (B T 49 2), scores or 1 for seen (B T 49), image size (B 2) in pixels, ones if unknown.
+
+        Gives calibrated probabilities (B C), the unit embedding (B D), and whether any frame shows a hand (B): where
+        none does, `predict` refuses, and the others mean nothing.
+        """
+        xy = torch.where((seen > 0)[..., None], xy, 0.0)
+        answers = self.answers(equal_clips(xy, seen, size, self.read))
+        return (*answers, (seen[:, :, HANDS] > 0).flatten(1).any(dim=1))
+
+    def answers(self, clips: Clips) -> tuple[Tensor, ...]:
+        """Probabilities (B C), of a classifier, and the unit embedding (B D) of cropped clips."""
+        view = test_view(self.frames)(clips)
+        if self.encoders is not None:
+            return (joint_embedding(branch_features(self.encoders, view)),)
+        classifier = cast(Classifier, self.classifier)
+        features = classifier.features(view)
+        logits = classifier.joined(classifier.logits(features))
+        return (logits / self.calibration.temperature).softmax(dim=1), joint_embedding(features)
+
+    @torch.no_grad()
+    def of_recordings(self, recordings: Sequence[Recording]) -> tuple[Tensor, ...]:
+        """The answers on recordings of any lengths, read as `predict` reads them, and whether they show a hand."""
+        hand = torch.tensor([bool(one.seen[:, HANDS].any()) for one in recordings])
+        return (*self.answers(clips_of(recordings, self.read)), hand)
+
+
+def stacked(recordings: Sequence[Recording]) -> dict[str, NDArray[np.float32]]:
+    """Recordings as `forward`'s inputs; shorter ones are followed by frames that show nothing (ours).
+
+    Those count for nothing where idle frames are trimmed or dropped and a hand has a box in some frame.
+    """
+    count, frames = len(recordings), max(len(one.xy) for one in recordings)
+    xy = np.zeros((count, frames, JOINT_COUNT, 2), np.float32)
+    seen = np.zeros((count, frames, JOINT_COUNT), np.float32)
+    for row, one in enumerate(recordings):
+        xy[row, : len(one.xy)], seen[row, : len(one.xy)] = one.fractions().xy, one.score
+    return {"xy": xy, "seen": seen, "size": np.asarray([one.size or (1, 1) for one in recordings], np.float32)}
