@@ -12,12 +12,13 @@ from typing import Any
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
-from twinsign import __version__, commands, packing
+from twinsign import __version__, commands, comparing, packing, probing
 from twinsign.demo import demo
 from twinsign.errors import TwinsignError
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
+POSITIONAL = ("files", "scores")
 INTERRUPTED = 130
 
 
@@ -36,6 +37,11 @@ WORDS = {
     "keep_out": "Packs whose val and test clips stay out, by id and by identical poses.",
     "files": "Pose files.",
     "json": "One JSON line a file instead of words.",
+    "scores": "Score files (evaluate --scores), or another model's NPZ or CSV with the clips' ids.",
+    "against": "Score files of B, where each side has several seeds; the files before it are then A's.",
+    "weights": "A weight a file; 1 each unless told.",
+    "temperatures": "Divide each file's logits before the softmax; 1 each unless told.",
+    "tune": "Score files of val, in the same order, that choose temperatures and weights.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
 COMMANDS: dict[str, Command | dict[str, Command]] = {
@@ -49,7 +55,10 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "finetune": Command(commands.finetune, ("data", "where"), recipe=True),
     "linear": Command(commands.linear, ("data", "where"), recipe=True),
     "evaluate": Command(commands.evaluate, ("data", "where")),
-    "knn": Command(commands.knn, ("data", "where"), recipe=True),
+    "knn": Command(probing.knn, ("data", "where"), recipe=True),
+    "retrieve": Command(probing.retrieve, ("data", "where")),
+    "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune")),
+    "compare": Command(comparing.compare, ("scores", "against")),
     "predict": Command(commands.predict, ("files", "json")),
     "convert": Command(commands.convert, ("checkpoint",)),
 }
@@ -123,7 +132,7 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
             parser.add_argument(name, type=Path, help=WORDS[name])
         elif name == "json":
             parser.add_argument("--json", action="store_true", help=WORDS[name])
-        elif name == "files":
+        elif name in POSITIONAL:
             parser.add_argument(name, nargs="+", type=str, help=WORDS[name])
         else:
             needed: dict[str, Any] = {"required": True} if name == "data" else {"default": []}
@@ -138,7 +147,7 @@ def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[st
     if command.recipe:
         recipe = Recipe(**{field.name: values.pop(field.name) for field in fields(Recipe)})
         values["recipe"] = recipe
-        if command.run is not commands.knn:
+        if command.run is not probing.knn:
             values["config"] = _config_name(given)
     return {name: value for name, value in values.items() if not name.startswith("__")}
 
