@@ -89,12 +89,12 @@ def _numbers(words: list[str], what: str) -> list[float]:
 
 def _show_members(report: dict[str, Any]) -> None:
     table = Table(title="alone, top-1 in percent [95 %]")
-    for name in ("", "weight", "temperature", "per instance", "per class", "clips left out"):
+    for name in ("", "weight", "divided by", "per instance", "per class", "left out"):
         table.add_column(name, justify="right" if name else "left")
     for one in report["members"]:
         tops = (with_interval(one, kind, "top1") for kind in comparison.KINDS)
         numbers = (f"{one['weight']:.3g}", f"{one['temperature']:.3g}")
-        table.add_row(one["file"], *numbers, *tops, str(one["left_out"]))
+        table.add_row("/".join(Path(one["file"]).parts[-2:]), *numbers, *tops, str(one["left_out"]))
     console.print(table)
 
 

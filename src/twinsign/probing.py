@@ -12,6 +12,7 @@ from twinsign.commands import OK, console, show, splits_of, with_interval
 from twinsign.files import write_json
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
+from twinsign.recognise.retrieve import KINDS
 from twinsign.recognise.scores import write_scores
 
 
@@ -83,11 +84,10 @@ def retrieve(
 
 
 def _show_retrieval(found: dict[str, Any]) -> None:
-    names = list(found["per_instance"])
     title = f"{found['clips']} clips among {found['label_count']} glosses by {found['by']}, in percent [95 %]"
     table = Table(title=f"{', '.join(found['split'])}: {title}")
-    for name in ("", *names):
+    for name in ("", *(kind.replace("_", " ") for kind in KINDS)):
         table.add_column(name, justify="right" if name else "left")
-    for kind in ("per_instance", "per_class"):
-        table.add_row(kind.replace("_", " "), *(with_interval(found, kind, name) for name in names))
+    for name in found["per_instance"]:
+        table.add_row(name, *(with_interval(found, kind, name) for kind in KINDS))
     console.print(table)

@@ -70,7 +70,7 @@ def _numbers(file: ScoreFile, truths: Truth, glosses: list[str], ids: list[str])
         truth = truths[place[name]]
         gloss = truth if isinstance(truth, str) else own[truth] if 0 <= truth < len(own) else ""
         if gloss not in number:
-            raise InputError(f"label {truth!r}", f"one of the {len(own)} classes", file=file.path, clip=name)
+            raise InputError(f"label {truth}", f"one of the {len(own)} classes", file=file.path, clip=name)
         found[row] = number[gloss]
     return found
 

@@ -75,7 +75,7 @@ def _from_npz(file: Path) -> ScoreFile:
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, OSError, zipfile.BadZipFile, TypeError) as error:
         raise InputError(f"no readable NPZ ({error})", "plain arrays: ids, scores, …", file=file) from error
     found: dict[str, Any] = {}
     for what, names in KEYS.items():
