@@ -19,6 +19,7 @@ from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
 POSITIONAL = ("files", "scores")
+FLAGS = ("json", "common")
 INTERRUPTED = 130
 
 
@@ -42,6 +43,7 @@ WORDS = {
     "weights": "A weight a file; 1 each unless told.",
     "temperatures": "Divide each file's logits before the softmax; 1 each unless told.",
     "tune": "Score files of val, in the same order, that choose temperatures and weights.",
+    "common": "Take the clips that all files have, where their sets differ.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
 COMMANDS: dict[str, Command | dict[str, Command]] = {
@@ -57,8 +59,8 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "evaluate": Command(commands.evaluate, ("data", "where")),
     "knn": Command(probing.knn, ("data", "where"), recipe=True),
     "retrieve": Command(probing.retrieve, ("data", "where")),
-    "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune")),
-    "compare": Command(comparing.compare, ("scores", "against")),
+    "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
+    "compare": Command(comparing.compare, ("scores", "against", "common")),
     "predict": Command(commands.predict, ("files", "json")),
     "convert": Command(commands.convert, ("checkpoint",)),
 }
@@ -130,8 +132,8 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
     for name in command.words:
         if name == "checkpoint":
             parser.add_argument(name, type=Path, help=WORDS[name])
-        elif name == "json":
-            parser.add_argument("--json", action="store_true", help=WORDS[name])
+        elif name in FLAGS:
+            parser.add_argument(f"--{name}", action="store_true", help=WORDS[name])
         elif name in POSITIONAL:
             parser.add_argument(name, nargs="+", type=str, help=WORDS[name])
         else:

@@ -23,8 +23,8 @@ def fuse(
     weights: list[str],
     temperatures: list[str],
     tune: list[str],
+    common: bool,
     add: fusion.Addends = "softmax",
-    common: bool = False,
     json: Path | None = None,
     out: Path | None = None,
 ) -> int:
@@ -32,7 +32,6 @@ def fuse(
 
     Args:
         add: What is summed: softmaxes or logits.
-        common: Fuse the clips that all files have, where their sets differ.
         json: Where to write the report as JSON.
         out: Where to write the fused scores (NPZ).
     """
@@ -59,11 +58,10 @@ def fuse(
     return OK
 
 
-def compare(scores: list[str], against: list[str], common: bool = False, json: Path | None = None) -> int:
+def compare(scores: list[str], against: list[str], common: bool, json: Path | None = None) -> int:
     """Test whether one model is better than another on the same clips: two score files, A and B.
 
     Args:
-        common: Compare on the clips that all files have, where their sets differ.
         json: Where to write the comparison as JSON.
     """
     if not against and len(scores) != 2:

@@ -30,8 +30,9 @@ def retrieve(
     by = by or ("logits" if run.kind == "classifier" else "nearest")
     about: dict[str, Any] = {"by": by, "measures": "retrieval"}
     if by == "logits":
+        classifier = load_classifier(run).to(fastest_device())
         asked = labelled(pack, pack.select(splits, clips.where), run.labels)
-        scored = score(run, load_classifier(run).to(fastest_device()), pack, asked)
+        scored = score(run, classifier, pack, asked)
     else:
         if gallery in splits:
             raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips it answers")
