@@ -33,6 +33,7 @@ ORDER = [
     "engine",
     "prepare",
     "protocols",
+    "probes",
     "convert",
     "extract",
     "serve",
@@ -40,6 +41,8 @@ ORDER = [
     "packing",
     "commands",
     "exporting",
+    "comparing",
+    "probing",
     "demo",
     "cli",
     "__main__",
@@ -51,7 +54,13 @@ MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 8
 # Eq. 6 has nine symbols, and banks are arguments of a pure loss; a command's parameters are its options.
-MANY_PARAMETERS = {Path("ssl/losses.py"), Path("commands.py"), Path("packing.py")}
+MANY_PARAMETERS = {
+    Path("ssl/losses.py"),
+    Path("commands.py"),
+    Path("packing.py"),
+    Path("probing.py"),
+    Path("comparing.py"),
+}
 PRINTING = ("commands", "cli")
 # Bounds and sizes that only a joint layout has: parts of ours (21, 42, 48, 49) and of COCO-WholeBody (91, 112, 133).
 JOINT_BOUNDS = {21, 42, 48, 49, 91, 112, 133}

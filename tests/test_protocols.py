@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,6 +97,39 @@ def test_a_share_of_the_labels_is_recorded(trained: Trained, recipe: Recipe, tmp
     assert run.about["clips"] == 8, "2 of each gloss's 6"
     assert run.about["label_fraction"] == 0.34
     assert run.about["rows_hash"] != load_run(trained.linear).about["rows_hash"]
+
+
+def test_labels_a_class_are_recorded_and_no_share_is(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
+    few = Clips([trained.pack], labels_per_class=2)
+    run = protocols.linear(recipe, trained.pretrained, few, tmp_path / "R", page=False)
+    assert (run.about["clips"], run.about["labels_per_class"]) == (8, 2)
+    assert "labels_per_class" not in load_run(trained.linear).about  # runs of earlier versions go on as they were
+
+
+def test_a_report_says_how_sure_answers_fare_and_who_signed(trained: Trained, tmp_path: Path) -> None:
+    report, _ = protocols.evaluate(trained.linear, Clips([trained.pack]), ["test"])
+    assert report["selective"][-1] == report["selective"][-1] | {
+        "coverage": 100.0,
+        "accuracy": report["per_instance"]["top1"],
+    }
+    assert report["ece_calibrated"] is not None
+    assert report["signers"]["independent"] is True
+    assert report["signers"]["evaluated"] == 2
+    on_train, _ = protocols.evaluate(trained.linear, Clips([trained.pack]), ["train"])
+    assert on_train["signers"]["shared"] == on_train["signers"]["evaluated"] == 6
+    elsewhere = shutil.copytree(trained.linear, tmp_path / "R")
+    config = elsewhere / "config.yaml"
+    text = config.read_text()
+    rows_hash = load_run(elsewhere).about["rows_hash"]
+    for gone in (text.replace(str(trained.pack), str(tmp_path / "gone")), text.replace(rows_hash, "other")):
+        config.write_text(gone)
+        assert protocols.evaluate(elsewhere, Clips([trained.pack]), ["test"])[0]["signers"] is None
+
+
+def test_neighbours_have_no_temperature_of_a_classifier(trained: Trained, recipe: Recipe) -> None:
+    report, _ = protocols.knn(trained.finetuned, recipe, Clips([trained.pack]), ["test"])
+    assert (report["ece_calibrated"], report["answered"]["threshold"]) == (None, None)
+    assert report["signers"]["independent"] is True
 
 
 def test_val_labels_that_training_lacks_are_named(recipe: Recipe, tmp_path: Path) -> None:

@@ -12,12 +12,14 @@ from typing import Any
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
-from twinsign import __version__, commands, exporting, packing
+from twinsign import __version__, commands, comparing, exporting, packing, probing
 from twinsign.demo import demo
 from twinsign.errors import TwinsignError
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
+POSITIONAL = ("files", "scores")
+FLAGS = ("json", "common")
 INTERRUPTED = 130
 
 
@@ -38,6 +40,12 @@ WORDS = {
     "parts": "Parts to embed: hand, trunk; all that the RUN uses unless told.",
     "files": "Pose files.",
     "json": "One JSON line a file instead of words.",
+    "scores": "Score files (evaluate --scores), or another model's NPZ or CSV with the clips' ids.",
+    "against": "Score files of B, where each side has several seeds; the files before it are then A's.",
+    "weights": "A weight a file; 1 each unless told.",
+    "temperatures": "Divide each file's logits before the softmax; 1 each unless told.",
+    "tune": "Score files of val, in the same order, that choose temperatures and weights.",
+    "common": "Take the clips that all files have, where their sets differ.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
 COMMANDS: dict[str, Command | dict[str, Command]] = {
@@ -51,7 +59,10 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "finetune": Command(commands.finetune, ("data", "where"), recipe=True),
     "linear": Command(commands.linear, ("data", "where"), recipe=True),
     "evaluate": Command(commands.evaluate, ("data", "where")),
-    "knn": Command(commands.knn, ("data", "where"), recipe=True),
+    "knn": Command(probing.knn, ("data", "where"), recipe=True),
+    "retrieve": Command(probing.retrieve, ("data", "where")),
+    "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
+    "compare": Command(comparing.compare, ("scores", "against", "common")),
     "predict": Command(commands.predict, ("files", "json")),
     "convert": Command(commands.convert, ("checkpoint",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
@@ -125,9 +136,9 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
     for name in command.words:
         if name == "checkpoint":
             parser.add_argument(name, type=Path, help=WORDS[name])
-        elif name == "json":
-            parser.add_argument("--json", action="store_true", help=WORDS[name])
-        elif name == "files":
+        elif name in FLAGS:
+            parser.add_argument(f"--{name}", action="store_true", help=WORDS[name])
+        elif name in POSITIONAL:
             parser.add_argument(name, nargs="+", type=str, help=WORDS[name])
         else:
             needed: dict[str, Any] = {"required": True} if name == "data" else {"default": []}
@@ -142,7 +153,7 @@ def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[st
     if command.recipe:
         recipe = Recipe(**{field.name: values.pop(field.name) for field in fields(Recipe)})
         values["recipe"] = recipe
-        if command.run is not commands.knn:
+        if command.run is not probing.knn:
             values["config"] = _config_name(given)
     return {name: value for name, value in values.items() if not name.startswith("__")}
 

@@ -18,8 +18,8 @@ from twinsign.pose.read import read
 from twinsign.pose.recording import Unit
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
-from twinsign.recognise.evaluate import write_scores
 from twinsign.recognise.predict import Recogniser
+from twinsign.recognise.scores import write_scores
 from twinsign.run import REPORT
 
 OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
@@ -49,6 +49,7 @@ def finetune(
     where: list[str],
     config: str,
     label_fraction: float = 1.0,
+    labels_per_class: int | None = None,
     seed: int = 0,
     split: str = "test",
     json: Path | None = None,
@@ -59,11 +60,12 @@ def finetune(
         init: RUN of pretrain, or `none`: from scratch.
         out: The RUN folder; the same command on an unfinished one goes on.
         label_fraction: Share of each gloss's train clips that keep their label.
+        labels_per_class: How many train clips of each gloss keep their label, instead of a share.
         seed: Of the share, weights, order and augmentation.
         split: The split that reports into --json.
         json: Where to write the report on that split.
     """
-    clips = Clips(data, where, label_fraction)
+    clips = Clips(data, where, label_fraction, labels_per_class)
     run = protocols.finetune(recipe, init, clips, out, config=config, seed=seed)
     return _after_training(run, clips, split, json)
 
@@ -76,6 +78,7 @@ def linear(
     where: list[str],
     config: str,
     label_fraction: float = 1.0,
+    labels_per_class: int | None = None,
     seed: int = 0,
     split: str = "test",
     json: Path | None = None,
@@ -86,11 +89,12 @@ def linear(
         init: RUN of pretrain, or `none`: a random encoder.
         out: The RUN folder.
         label_fraction: Share of each gloss's train clips that keep their label.
+        labels_per_class: How many train clips of each gloss keep their label, instead of a share.
         seed: Of the share, weights, order and augmentation.
         split: The split that reports into --json.
         json: Where to write the report on that split.
     """
-    clips = Clips(data, where, label_fraction)
+    clips = Clips(data, where, label_fraction, labels_per_class)
     run = protocols.linear(recipe, init, clips, out, config=config, seed=seed)
     return _after_training(run, clips, split, json)
 
@@ -110,49 +114,13 @@ def evaluate(
         model: RUN of finetune or linear.
         split: One split, several joined by commas, or `all`.
         json: Where to write the report as JSON.
-        scores: Where to write every clip's scores (NPZ: ids, glosses, labels, scores).
+        scores: Where to write every clip's scores (NPZ), for fuse and compare.
         report: Where to write the page; report.html in the RUN unless told.
     """
     page = report or Path(model) / REPORT
     found, scored = protocols.evaluate(model, Clips(data, where), splits_of(split), page=page)
     show(found)
     console.print(f"page: {page}")
-    if scores:
-        write_scores(scores, scored, found)
-    if json:
-        write_json(json, found)
-    return OK
-
-
-def knn(
-    recipe: Recipe,
-    model: str,
-    data: list[str],
-    where: list[str],
-    split: str = "test",
-    gallery: str = "train",
-    k: int = 5,
-    label_fraction: float = 1.0,
-    seed: int = 0,
-    json: Path | None = None,
-    scores: Path | None = None,
-) -> int:
-    """k-NN accuracy of a RUN's encoders: no training, the gallery's clips vote.
-
-    Args:
-        model: RUN of any kind, or `none`: a random encoder of --config.
-        split: The clips that are asked: splits joined by commas.
-        gallery: The split whose clips vote.
-        k: How many vote.
-        label_fraction: Share of each gloss's gallery clips that vote.
-        seed: Of the share and of a random encoder.
-        json: Where to write the report as JSON.
-        scores: Where to write every clip's scores.
-    """
-    clips = Clips(data, where, label_fraction)
-    splits = splits_of(split) or []
-    found, scored = protocols.knn(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed)
-    show(found)
     if scores:
         write_scores(scores, scored, found)
     if json:
@@ -228,14 +196,14 @@ def show(report: dict[str, Any]) -> None:
         errors.print(f"note: the model was selected on {', '.join(report['selected_on'])}: this is no test result")
 
 
-def with_interval(report: dict[str, Any], kind: str, top: str) -> str:
+def with_interval(report: dict[str, Any], kind: str, top: str, sign: str = "") -> str:
     """An accuracy of a report and its 95 % interval, in percent: "66.6 [62.4, 70.6]" (ours)."""
     low, high = report["interval95"][f"{kind}.{top}"]
-    return f"{report[kind][top]:.1f} [{low:.1f}, {high:.1f}]"
+    return f"{report[kind][top]:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
 
 
 def splits_of(split: str) -> list[str] | None:
-    """The splits that an option names, joined by commas; None for `all` (ours)."""
+    """The splits that --split names, joined by commas; None for `all`."""
     return None if split == "all" else [one.strip() for one in split.split(",") if one.strip()]
 
 

@@ -15,7 +15,7 @@ from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
 from twinsign.recognise.embed import settle_norms, test_view
-from twinsign.recognise.rows import Labelled, label_list, labelled, share_of_labels
+from twinsign.recognise.rows import Labelled, labelled, training_rows
 from twinsign.run import WEIGHTS, Run, load_encoders, load_run, random_encoders
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 
@@ -26,20 +26,18 @@ NOTHING = "none"
 
 @dataclass(frozen=True)
 class Clips:
-    """Which clips take part: packs, conditions COLUMN=VALUE on rows, share of the labels."""
+    """Which clips take part: packs, conditions COLUMN=VALUE on rows, share of the labels or labels a class."""
 
     data: Sequence[str | Path]
     where: list[str] = field(default_factory=list)
     label_fraction: float = 1.0
+    labels_per_class: int | None = None
 
 
 def labelled_clips(clips: Clips, seed: int) -> tuple[Pack, Labelled, Labelled | None, list[str]]:
     """The pack, its labelled train clips (a share of them), val clips or None, and the label list of train."""
     pack = Pack(clips.data)
-    rows = pack.select(["train"], clips.where)
-    rows = rows[pack.usable[rows]]
-    glosses = label_list(pack, rows)
-    train = share_of_labels(labelled(pack, rows, glosses), clips.label_fraction, seed)
+    train, glosses = training_rows(pack, clips.where, clips.label_fraction, seed, clips.labels_per_class)
     if "val" not in pack.column("split"):
         return pack, train, None, glosses
     return pack, train, labelled(pack, pack.select(["val"], clips.where), glosses), glosses
@@ -60,6 +58,8 @@ def classifier_run(
     about: dict[str, Any] = {"protocol": protocol, "config": config, "init": str(init), "seed": seed}
     about |= {"data": [str(path) for path in clips.data], "where": clips.where}
     about |= {"label_fraction": clips.label_fraction, "clips": len(train.rows), "classes": len(glosses)}
+    if clips.labels_per_class is not None:  # absent otherwise, as in the runs of earlier versions
+        about["labels_per_class"] = clips.labels_per_class
     about |= {"rows_hash": pack.split_hash(train.rows), "selected_on": ["train", "val"] if val else ["train"]}
     return Run(out, "classifier", recipe, glosses, about)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,12 @@ from twinsign.prepare import (
 from twinsign.recipe import Recipe
 from twinsign.recognise.calibrate import calibrate
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import fastest_device
-from twinsign.recognise.evaluate import full_report, in_order, load_classifier, neighbours, score
+from twinsign.recognise.embed import fastest_device, knn_scores
+from twinsign.recognise.evaluate import by_gallery, full_report, in_order, load_classifier, score
 from twinsign.recognise.health import Monitor
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
-from twinsign.recognise.rows import Labelled, label_list, labelled, pretraining_rows, share_of_labels
+from twinsign.recognise.rows import Labelled, labelled, pretraining_rows, shared_signers, training_rows
 from twinsign.recognise.story import classifier_page, pretraining_page
 from twinsign.run import REPORT, Run, load_encoders, load_run, save_config, save_run
 from twinsign.ssl.pretrain import Pretrainer
@@ -161,10 +162,8 @@ def knn(
     if gallery in splits:
         raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips it answers")
     pack = Pack(clips.data)
-    rows = pack.select([gallery], clips.where)
-    rows = rows[pack.usable[rows]]
-    glosses = label_list(pack, rows)
-    stored = share_of_labels(labelled(pack, rows, glosses), clips.label_fraction, seed)
+    share = (clips.label_fraction, seed, clips.labels_per_class)
+    stored, glosses = training_rows(pack, clips.where, *share, split=gallery)
     asked = labelled(pack, pack.select(splits, clips.where), glosses)
     if str(model) == NOTHING:
         run = Run(Path(NOTHING), "pretrained", recipe, about={"protocol": "random", "seed": seed})
@@ -172,9 +171,12 @@ def knn(
     else:
         run = load_run(model)
         encoders = load_encoders(run)
-    scored = neighbours(encoders.to(fastest_device()), pack, stored, asked, glosses, run.recipe, k)
-    report = full_report(scored, run, pack, asked, splits, clips.where)
-    return {**report, "protocol": "knn", "neighbours": k, "gallery": gallery, "gallery_clips": len(stored.rows)}, scored
+    rank = partial(knn_scores, neighbours=k)
+    scored = by_gallery(encoders.to(fastest_device()), pack, stored, asked, glosses, run, rank)
+    bare = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
+    report = full_report(scored, bare, pack, asked, splits, clips.where)  # a classifier's calibration is not k-NN's
+    report |= {"protocol": "knn", "neighbours": k, "gallery": gallery, "gallery_clips": len(stored.rows)}
+    return {**report, "signers": shared_signers(pack, asked.rows, pack, stored.rows)}, scored
 
 
 def _train(

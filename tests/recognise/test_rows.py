@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny import pack_of, sample
 
+from twinsign.corpora.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
-from twinsign.recognise.rows import Labelled, label_list, labelled, pretraining_rows, share_of_labels
+from twinsign.recognise.rows import Labelled, label_list, labelled, pretraining_rows, share_of_labels, shared_signers
 
 
 def ids(pack: Pack, rows: np.ndarray) -> list[str]:
@@ -63,6 +66,58 @@ def test_shares_differ_by_seed_and_all_is_all() -> None:
     for wrong in (0.0, -0.5, 1.5, float("nan")):
         with pytest.raises(InputError, match="label fraction"):
             share_of_labels(data, wrong, 0)
+
+
+@given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=60), seed=st.integers(0, 1000))
+def test_shares_of_one_seed_are_nested(labels: list[int], seed: int) -> None:
+    data = Labelled(np.arange(len(labels)), np.asarray(labels))
+    shares = [share_of_labels(data, fraction, seed) for fraction in (0.1, 0.2, 0.4, 0.6, 1.0)]
+    counts = [share_of_labels(data, 1.0, seed, per_class) for per_class in (1, 2, 5, 60)]
+    for chain in (shares, counts):
+        for less, more in pairwise(chain):
+            assert set(less.rows.tolist()) <= set(more.rows.tolist())
+    for found, wanted in zip(counts, (1, 2, 5, 60), strict=True):
+        for label in set(labels):
+            assert (found.labels == label).sum() == min(wanted, labels.count(label))
+
+
+def test_labels_a_class_exclude_a_share() -> None:
+    data = Labelled(np.arange(10), np.arange(10) % 2)
+    with pytest.raises(InputError, match="0 labels per class"):
+        share_of_labels(data, 1.0, 0, 0)
+    with pytest.raises(InputError, match=r"3 labels per class with label fraction 0\.5; wanted at least 1, and one of"):
+        share_of_labels(data, 0.5, 0, 3)
+
+
+def signed(name: str, signer: str, split: str = "train") -> Sample:
+    made = sample(name, "A", split)
+    return replace(made, row={**made.row, "signer": signer})
+
+
+def test_shared_signers_are_counted_where_they_are_named(tmp_path: Path) -> None:
+    pack = pack_of(
+        tmp_path / "P",
+        *(signed(f"a{i}", who) for i, who in enumerate(["ann", "ann", "bea", ""])),
+        *(signed(f"b{i}", who, "test") for i, who in enumerate(["bea", "bea", "cem", ""])),
+    )
+    rows = {split: pack.select([split]) for split in ("train", "test")}
+    assert shared_signers(pack, rows["test"], pack, rows["train"]) == {
+        "evaluated": 2,
+        "shared": 1,
+        "clips_of_shared": 2,
+        "clips_without_signer": 1,
+        "independent": False,
+    }
+
+    def independent(asked: np.ndarray, learnt: np.ndarray) -> bool | None:
+        found = shared_signers(pack, asked, pack, learnt)
+        return found["independent"] if found else None
+
+    assert independent(rows["test"][:3], rows["train"][:2]) is True
+    assert independent(rows["test"][2:], rows["train"][:2]) is None  # one clip's signer may be anybody
+    assert independent(rows["test"][2:3], rows["train"]) is None
+    assert shared_signers(pack, rows["test"][3:], pack, rows["train"]) is None
+    assert shared_signers(pack, rows["test"], pack, rows["train"][3:]) is None
 
 
 def test_pretraining_never_sees_what_is_held_out(tmp_path: Path) -> None:

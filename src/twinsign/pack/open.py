@@ -43,6 +43,11 @@ class _Chunk(NamedTuple):
     score: NDArray[np.uint8]
 
 
+def split_hash(ids: Sequence[str], glosses: Sequence[str | None]) -> str:
+    """A hash of clips' ids and glosses, whatever their order: equal reports are of equal clips (ours)."""
+    return sha256(*sorted(f"{one}\t{gloss}" for one, gloss in zip(ids, glosses, strict=True)))
+
+
 class Pack:
     """One or several pack files as one list of clips; nothing of the poses is read before it is asked for."""
 
@@ -108,7 +113,7 @@ class Pack:
     def split_hash(self, rows: Indices) -> str:
         """A hash of the ids and glosses of these rows, whatever their order (ours)."""
         ids, glosses = self.table["id"].take(rows).to_pylist(), self.table["gloss"].take(rows).to_pylist()
-        return sha256(*sorted(f"{one}\t{gloss}" for one, gloss in zip(ids, glosses, strict=True)))
+        return split_hash(ids, glosses)
 
     def pose_hashes(self, rows: Sequence[int] | Indices) -> list[str]:
         """A hash of each clip's stored coordinates and mask: equal for bit-identical clips only (ours)."""

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from twinsign.recognise.metrics import Scored
+from twinsign.run import Run
 
 NEVER = 2.0
 """A threshold that no confidence reaches."""
@@ -22,6 +23,12 @@ class Calibration:
 
     temperature: float = 1.0
     threshold: float = 0.5
+
+
+def calibration_of(run: Run) -> Calibration | None:
+    """What was fitted on val for this run; None where it had none."""
+    fitted = run.about.get("calibration")
+    return Calibration(**fitted) if fitted else None
 
 
 def calibrate(scored: Scored, trusted: float = TRUSTED) -> Calibration:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from twinsign.errors import InputError
-from twinsign.files import atomic, sha256
+from twinsign.files import sha256
 from twinsign.pack.open import Indices, Pack
 from twinsign.recipe import ClassifyConfig, Recipe
+from twinsign.recognise.calibrate import calibration_of
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import device_of, embed, joint_embedding, knn_scores, test_view
+from twinsign.recognise.embed import device_of, embed, joint_embedding, test_view
 from twinsign.recognise.metrics import Scored, accuracy_report
-from twinsign.recognise.rows import Labelled
+from twinsign.recognise.rows import Labelled, shared_signers, training_rows
+from twinsign.recognise.selective import selective_report
 from twinsign.run import Run, load_weights
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import Clips
 
+Ranker = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+"""Query (N D) and gallery (M D) unit vectors, the gallery's labels (M) and the number of classes to scores (N C)."""
 EVALUATION_BATCH = 128
 """Clips scored at once."""
 
@@ -80,14 +83,14 @@ def clip_ids(pack: Pack, rows: Indices) -> list[str]:
     return names
 
 
-def neighbours(
-    encoders: nn.ModuleDict, pack: Pack, gallery: Labelled, query: Labelled, glosses: list[str], recipe: Recipe, k: int
+def by_gallery(
+    encoders: nn.ModuleDict, pack: Pack, gallery: Labelled, query: Labelled, glosses: list[str], run: Run, rank: Ranker
 ) -> Scored:
-    """k-NN scores of the query clips among the gallery's, by frozen encoders (ours; gallery: train)."""
-    viewer = test_view(recipe.pretrain.frames)
-    stored, labels = embed(encoders, in_order(pack, gallery.rows, recipe, gallery.labels), viewer)
-    asked, _ = embed(encoders, in_order(pack, query.rows, recipe, query.labels), viewer)
-    scores = knn_scores(joint_embedding(asked), joint_embedding(stored), labels, len(glosses), k)
+    """What frozen encoders say of the query clips by the gallery's: `rank` scores each class (ours; gallery: train)."""
+    viewer = test_view(run.recipe.pretrain.frames)
+    stored, labels = embed(encoders, in_order(pack, gallery.rows, run.recipe, gallery.labels), viewer)
+    asked, _ = embed(encoders, in_order(pack, query.rows, run.recipe, query.labels), viewer)
+    scores = rank(joint_embedding(asked), joint_embedding(stored), labels, len(glosses))
     return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
 
 
@@ -99,6 +102,8 @@ def full_report(
     present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
     return {
         **accuracy_report(scored),
+        **selective_report(scored, calibration_of(run)),
+        "signers": signers_of(run, pack, data.rows),
         "split": splits,
         "where": where,
         "split_hash": pack.split_hash(data.rows),
@@ -113,14 +118,17 @@ def full_report(
     }
 
 
-def write_scores(path: Path, scored: Scored, report: dict[str, Any]) -> None:
-    """Write every clip's scores as NPZ: ids (N), glosses (C), labels (N), scores (N C), split_hash (ours)."""
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            ids=np.asarray(scored.ids),
-            glosses=np.asarray(scored.glosses),
-            labels=scored.labels,
-            scores=scored.scores,
-            split_hash=np.asarray(report["split_hash"]),
-        )
+def signers_of(run: Run, pack: Pack, rows: Indices) -> dict[str, Any] | None:
+    """`shared_signers` of these clips with those a classifier learnt from; None where its pack is gone or changed."""
+    about = run.about
+    if run.kind != "classifier" or "rows_hash" not in about:
+        return None
+    try:
+        same = [str(path) for path in pack.paths] == about["data"]
+        training = pack if same else Pack(about["data"])
+        share = (about["label_fraction"], about["seed"], about.get("labels_per_class"))
+        learnt, _ = training_rows(training, about["where"], *share)
+    except (InputError, KeyError, OSError):
+        return None
+    known = training.split_hash(learnt.rows) == about["rows_hash"]
+    return shared_signers(pack, rows, training, learnt.rows) if known else None

@@ -11,7 +11,7 @@ import torch
 from twinsign.errors import InputError
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
-from twinsign.recognise.calibrate import Calibration
+from twinsign.recognise.calibrate import Calibration, calibration_of
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.embed import device_of, test_view
 from twinsign.recognise.evaluate import head_recipe, load_classifier
@@ -41,7 +41,7 @@ class Recogniser:
     def __init__(self, run: Run, classifier: Classifier) -> None:
         self.run, self.classifier = run, classifier
         self.frames = head_recipe(run).frames
-        self.calibration = Calibration(**run.about.get("calibration", {}))
+        self.calibration = calibration_of(run) or Calibration()
 
     @classmethod
     def load(cls, path: str | PathLike[str], device: str = "cpu") -> Recogniser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,16 +48,54 @@ def labelled(pack: Pack, rows: Indices, glosses: Sequence[str]) -> Labelled:
     return Labelled(np.asarray(kept), np.asarray(labels))
 
 
-def share_of_labels(data: Labelled, fraction: float, seed: int) -> Labelled:
-    """A seeded share of each class's clips, at least one a class (paper, Sec. IV-D: semi-supervised)."""
+def share_of_labels(data: Labelled, fraction: float, seed: int, per_class: int | None = None) -> Labelled:
+    """A seeded share of each class's clips, at least one a class, or `per_class` clips of each (paper, Sec. IV-D).
+
+    One seed's shares are nested: its 20 % are among its 40 %, its 2 a class among its 5.
+    """
     if not 0 < fraction <= 1:
         raise InputError(f"label fraction {fraction}", "a number in (0, 1]")
+    if per_class is not None and (per_class < 1 or fraction != 1):
+        found = f"{per_class} labels per class" + (f" with label fraction {fraction}" if fraction != 1 else "")
+        raise InputError(found, "at least 1, and one of the two options")
     random, kept = np.random.default_rng(seed), []
     for label in np.unique(data.labels):
         mine = random.permutation(np.flatnonzero(data.labels == label))
-        kept.append(mine[: max(1, round(fraction * len(mine)))])
+        kept.append(mine[: max(1, round(fraction * len(mine))) if per_class is None else per_class])
     order = np.sort(np.concatenate(kept))
     return Labelled(data.rows[order], data.labels[order])
+
+
+def training_rows(
+    pack: Pack, where: Sequence[str], fraction: float, seed: int, per_class: int | None = None, split: str = "train"
+) -> tuple[Labelled, list[str]]:
+    """The labelled train clips that show a hand, a share of them, and all their glosses: what a classifier learns."""
+    rows = pack.select([split], where)
+    rows = rows[pack.usable[rows]]
+    glosses = label_list(pack, rows)
+    return share_of_labels(labelled(pack, rows, glosses), fraction, seed, per_class), glosses
+
+
+def shared_signers(pack: Pack, rows: Indices, training: Pack, training_rows: Indices) -> dict[str, Any] | None:
+    """How far these clips' signers also signed training clips; None where either side names no signer (ours).
+
+    `independent` is None where some clips of either side have no named signer and no named one is shared.
+    """
+    asked, learnt = (
+        one.table["signer"].take(chosen).to_pylist() for one, chosen in ((pack, rows), (training, training_rows))
+    )
+    named, known = {one for one in asked if one}, {one for one in learnt if one}
+    if not named or not known:
+        return None
+    shared = named & known
+    certain = all(asked) and all(learnt)
+    return {
+        "evaluated": len(named),
+        "shared": len(shared),
+        "clips_of_shared": sum(one in shared for one in asked),
+        "clips_without_signer": sum(not one for one in asked),
+        "independent": False if shared else True if certain else None,
+    }
 
 
 def pretraining_rows(pack: Pack, keep_out: Sequence[Pack] = ()) -> Indices:

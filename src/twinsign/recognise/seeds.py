@@ -1,4 +1,4 @@
-"""One report of several seeds of the same experiment on the same clips."""
+"""One report of several seeds of the same experiment on the same clips, and the bootstrap over clips and classes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ def report_over_seeds(runs: Sequence[Scored], *, resamples: int = 2000, seed: in
     labels = runs[0].labels
     hits = np.stack([np.stack([ranks(one) < top for top in TOPS], axis=1) for one in runs]).astype(float)  # S N 3
     classes, place = np.unique(labels, return_inverse=True)
-    member = np.eye(len(classes))[place]  # N C
     random = np.random.default_rng(seed)
     drawn: list[NDArray[np.float64]] = []
     for _ in range(resamples):
         chosen = hits[random.integers(len(runs), size=len(runs))].mean(axis=0)
-        drawn.append(_means(chosen, member, random.multinomial(len(labels), np.full(len(labels), 1 / len(labels)))))
-    centre = _means(hits.mean(axis=0), member, np.ones(len(labels)))  # 2 3
+        drawn.append(weighted_means(chosen, place, redrawn(random, len(labels))))
+    centre = weighted_means(hits.mean(axis=0), place)  # 2 3
     low, high = np.percentile(np.stack(drawn), [2.5, 97.5], axis=0)
     kinds = ("per_instance", "per_class")
     return {
@@ -47,9 +46,17 @@ def report_over_seeds(runs: Sequence[Scored], *, resamples: int = 2000, seed: in
     }
 
 
-def _means(hits: NDArray[np.float64], member: NDArray[np.float64], weight: NDArray[Any]) -> NDArray[np.float64]:
-    """Weighted mean of hits (N 3) over clips, and over the classes (N C) that occur: (2 3)."""
-    weighed = hits * weight[:, None]
-    count = weight @ member
-    by_class = (member.T @ weighed)[count > 0] / count[count > 0, None]
-    return np.stack([weighed.sum(axis=0) / weight.sum(), by_class.mean(axis=0)])
+def redrawn(random: np.random.Generator, clips: int) -> NDArray[np.int64]:
+    """How often each of N clips (N) comes up in N draws with replacement: one bootstrap sample (ours)."""
+    return random.multinomial(clips, np.full(clips, 1 / clips))
+
+
+def weighted_means(
+    values: NDArray[np.float64], classes: NDArray[np.int64], weight: NDArray[Any] | None = None
+) -> NDArray[np.float64]:
+    """Weighted mean of values (N K) over clips, and over the classes (N) that occur of their clips': (2 K) (ours)."""
+    weight = np.ones(len(values)) if weight is None else weight
+    count = np.bincount(classes, weight)
+    sums = np.stack([np.bincount(classes, column) for column in (values * weight[:, None]).T], axis=1)
+    by_class = sums[count > 0] / count[count > 0, None]
+    return np.stack([sums.sum(axis=0) / count.sum(), by_class.mean(axis=0)])

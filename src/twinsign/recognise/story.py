@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twinsign.pack.open import Indices, Pack
+from twinsign.recognise.calibrate import calibration_of
 from twinsign.recognise.embed import embed, joint_embedding, test_view
 from twinsign.recognise.evaluate import head_recipe, in_order
 from twinsign.recognise.figures import learning_curves
@@ -18,6 +19,7 @@ from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored, mistakes
 from twinsign.recognise.report import Picture, WrongClip, evaluation_figures, evaluation_tables, write_report
 from twinsign.recognise.rows import Labelled
+from twinsign.recognise.selective import coverage_curve, selective_report
 from twinsign.run import REPORT, Run, load_encoders, random_encoders, read_metrics
 
 MOST_MAPPED = 1500
@@ -43,6 +45,8 @@ def classifier_page(
         "Seed": str(report["seed"]),
         "Data": ", ".join(report["data"]),
         "Split": f"{split} (hash {report['split_hash']})",
+        "Signers": _signers(report["signers"]),
+        "Confidence's calibration error": _calibration_error(report),
         "Clips without a hand": str(len(report["handless_clips"])),
         "Training minutes": str(run.about.get("minutes", "")),
     }
@@ -50,17 +54,35 @@ def classifier_page(
     write_report(page, title="Sign recognition", lead=lead, facts=facts, tables=tables, figures=figures)
 
 
+def _signers(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "not known"
+    independent = {True: "none of them", False: f"{found['shared']} of them", None: "none that is named"}
+    return f"{found['evaluated']}; {independent[found['independent']]} in the training clips"
+
+
+def _calibration_error(report: Mapping[str, Any]) -> str:
+    after = report["ece_calibrated"]
+    return f"{report['ece']:.2f} %" + ("" if after is None else f"; {after:.2f} % at the run's temperature")
+
+
 def classifier_figures(run: Run, pack: Pack, data: Labelled, scored: Scored) -> list[Picture]:
     """The pictures of a classifier on these clips (ours)."""
     rows, frames = data.rows[:MOST_MAPPED], head_recipe(run).frames
     maps = _before_and_after(run, pack, rows, frames, ("untrained encoder", "this model"))
-    return evaluation_figures(
+    card = selective_report(scored, calibration_of(run))
+    sure = coverage_curve(card["selective"], card["answered"])
+    caption = (
+        f"Accuracy among the surest clips. Area under the risk-coverage curve (less is better): {card['aurc']:.2f} %."
+    )
+    pictures = evaluation_figures(
         scored,
         curves=_curves(run),
         embeddings=maps,
         embedding_labels=[scored.glosses[label] for label in data.labels[:MOST_MAPPED]],
         wrong=[_wrong(pack, data, one) for one in mistakes(scored, WRONG_SHOWN)],
     )
+    return [("Answering when sure", caption, sure), *pictures]
 
 
 def pretraining_page(run: Run, pack: Pack) -> None:

@@ -1,0 +1,72 @@
+"""What a "not sure" buys: accuracy among the surest clips, by how many are answered (Geifman and El-Yaniv 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from twinsign.recognise.calibrate import Calibration
+from twinsign.recognise.figures import COLOURS, GREY
+from twinsign.recognise.metrics import Scored, calibration_error, confidences, percent, ranks
+
+STEPS = 20
+"""Points of the curve: the surest 5 %, 10 %, … of the clips."""
+_DECIMALS = 9
+"""Confidences closer than float64 sums in another order are equal."""
+
+
+def selective_report(scored: Scored, calibration: Calibration | None) -> dict[str, Any]:
+    """Accuracy by coverage, the area under the risk-coverage curve (AURC), and both errors of confidence, in percent.
+
+    Clips are taken by falling confidence at the run's temperature; of equally sure ones the wrong first (ours). AURC is
+    the mean error over all coverages 1/N … 1, less is better. `ece_calibrated` is None without a calibration.
+    """
+    temperature = calibration.temperature if calibration else 1.0
+    cooled = replace(scored, scores=scored.scores / np.float32(temperature))
+    confidence, right = confidences(cooled).round(_DECIMALS), ranks(scored) == 0
+    order = np.lexsort((right, -confidence))
+    accuracy = right[order].cumsum() / np.arange(1, len(right) + 1)
+    counts = np.unique(np.ceil(np.arange(1, STEPS + 1) * len(right) / STEPS).astype(int))
+    points = [
+        {
+            "coverage": percent(count / len(right)),
+            "accuracy": percent(accuracy[count - 1]),
+            "confidence": round(float(confidence[order[count - 1]]), 4),
+        }
+        for count in counts
+    ]
+    answered = confidence >= calibration.threshold if calibration else np.ones(len(right), bool)
+    return {
+        "ece_calibrated": percent(calibration_error(cooled)) if calibration else None,
+        "selective": points,
+        "aurc": percent((1 - accuracy).mean()),
+        "answered": {
+            "threshold": calibration.threshold if calibration else None,
+            "coverage": percent(answered.mean()),
+            "accuracy": percent(right[answered].mean()) if answered.any() else None,
+        },
+    }
+
+
+def coverage_curve(points: Sequence[Mapping[str, float]], answered: Mapping[str, Any]) -> Figure:
+    """Accuracy against coverage of a `selective_report`, with the place of the run's own threshold (ours)."""
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    coverage, accuracy = ([point[name] for point in points] for name in ("coverage", "accuracy"))
+    axes.plot(coverage, accuracy, color=COLOURS[0], marker="o", markersize=3.5, linewidth=1.4)
+    if answered["threshold"] is not None and answered["accuracy"] is not None:
+        spot = (answered["coverage"], answered["accuracy"])
+        axes.plot(*spot, color=COLOURS[1], marker="D", markersize=7, linestyle="", label="the run's threshold")
+        axes.axvline(spot[0], color=GREY, linewidth=0.8, linestyle=":")
+        axes.legend(frameon=False, fontsize=9, loc="lower left")
+    axes.set(xlim=(0, 102), ylim=(-3, 103), xlabel="clips answered, the surest first", ylabel="of these right")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(decimals=0))
+    axes.grid(color="#dddddd", linewidth=0.6)
+    return figure

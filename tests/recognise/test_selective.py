@@ -1,0 +1,93 @@
+"""Accuracy by coverage against a slow loop; temperature, ties and the picture."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twinsign.recognise.calibrate import Calibration, calibrate
+from twinsign.recognise.metrics import Scored, calibration_error
+from twinsign.recognise.selective import coverage_curve, selective_report
+
+
+def scored(labels, scores) -> Scored:
+    scores = np.asarray(scores, np.float32)
+    ids, glosses = [f"c{i}" for i in range(len(labels))], [f"g{c}" for c in range(scores.shape[1])]
+    return Scored(ids, glosses, np.asarray(labels, np.int64), scores)
+
+
+def random_scored(seed: int = 0, clips: int = 300, scale: float = 1.0) -> Scored:
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, 5, clips)
+    return scored(labels, scale * (random.normal(size=(clips, 5)) + 1.5 * np.eye(5)[labels]))
+
+
+@st.composite
+def small(draw) -> Scored:
+    clips = draw(st.integers(1, 30))
+    row = st.lists(st.integers(-2, 2), min_size=3, max_size=3)
+    labels = draw(st.lists(st.integers(0, 2), min_size=clips, max_size=clips))
+    return scored(labels, draw(st.lists(row, min_size=clips, max_size=clips)))
+
+
+def slow(clips: Scored, temperature: float) -> tuple[list[float], float]:
+    """Accuracy of the surest n clips for each n, wrong ones first among equals; the mean error."""
+    found = []
+    for scores, label in zip(clips.scores.astype(float), clips.labels, strict=True):
+        shares = np.exp(scores / temperature) / np.exp(scores / temperature).sum()
+        right = all(scores[c] < scores[label] for c in range(len(scores)) if c != label)
+        found.append((-round(float(shares.max()), 9), right))
+    found.sort()
+    right = [one for _, one in found]
+    accuracy = [sum(right[: n + 1]) / (n + 1) for n in range(len(right))]
+    return accuracy, float(np.mean([1 - one for one in accuracy]))
+
+
+@given(small(), st.sampled_from([0.5, 1.0, 2.0]))
+def test_agrees_with_the_loop(clips: Scored, temperature: float) -> None:
+    report = selective_report(clips, Calibration(temperature, 0.5))
+    accuracy, error = slow(clips, temperature)
+    assert report["aurc"] == pytest.approx(100 * error, abs=0.006)
+    for point in report["selective"]:
+        count = round(point["coverage"] / 100 * len(accuracy))
+        assert point["accuracy"] == pytest.approx(100 * accuracy[count - 1], abs=0.006)
+    assert report["selective"][-1]["coverage"] == 100
+    coverages = [point["coverage"] for point in report["selective"]]
+    assert coverages == sorted(set(coverages))
+
+
+def test_sure_clips_are_right_more_often_and_blind_confidence_gains_nothing() -> None:
+    report = selective_report(random_scored(), None)
+    assert len(report["selective"]) == 20
+    assert report["selective"][1]["accuracy"] > report["selective"][-1]["accuracy"] + 10
+    labels = np.random.default_rng(0).integers(0, 4, 2000)
+    blind = selective_report(scored(labels, np.eye(4)[np.random.default_rng(1).integers(0, 4, 2000)]), None)
+    assert blind["selective"][0]["accuracy"] == 0  # all equally sure: the wrong ones come first
+    assert blind["aurc"] > 100 - blind["selective"][-1]["accuracy"]
+
+
+def test_the_runs_temperature_and_threshold_count() -> None:
+    loud = random_scored(scale=6.0)
+    fitted = calibrate(loud)
+    report = selective_report(loud, fitted)
+    assert report["ece_calibrated"] < 100 * calibration_error(loud) / 2
+    surest = selective_report(loud, Calibration(fitted.temperature, 0.9))["answered"]
+    assert 0 < surest["coverage"] < 100
+    assert surest["accuracy"] > report["selective"][-1]["accuracy"]
+    nothing = selective_report(loud, Calibration(1.0, 2.0))["answered"]
+    assert (nothing["coverage"], nothing["accuracy"]) == (0, None)
+    bare = selective_report(loud, None)
+    assert bare["ece_calibrated"] is None
+    assert bare["answered"] == {"threshold": None, "coverage": 100, "accuracy": bare["selective"][-1]["accuracy"]}
+
+
+@pytest.mark.parametrize("threshold", [None, 0.6, 2.0])
+def test_the_picture_has_the_points_and_the_threshold(threshold: float | None) -> None:
+    report = selective_report(random_scored(), None if threshold is None else Calibration(1.0, threshold))
+    (axes,) = coverage_curve(report["selective"], report["answered"]).axes
+    line = axes.lines[0]
+    assert line.get_xdata().tolist() == [point["coverage"] for point in report["selective"]]
+    assert line.get_ydata().tolist() == [point["accuracy"] for point in report["selective"]]
+    assert (axes.get_legend() is not None) == (threshold == 0.6)
