@@ -288,6 +288,7 @@ def test_every_command_takes_a_converted_run(
             assert load_run(tmp_path / command).labels == ["07", "42"]
         assert main(["knn", "--model", run, *data, "--split", "test", "--json", str(tmp_path / "k.json")]) == 0
         assert json.loads((tmp_path / "k.json").read_text())["recipe"] == "released"
+        assert main(["retrieve", "--model", run, *data, "--json", str(tmp_path / "r.json")]) == 0
     else:
         write_npz(Pack(pack).recording(0), tmp_path / "clip.npz")
         assert main(["predict", str(tmp_path / "clip.npz"), "--model", run, "--json"]) == 0
