@@ -104,7 +104,8 @@ def training_loader(reader: ClipReader, size: int, seed: int, recipe: Recipe) ->
 def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.ModuleDict:
     """Random encoders whose norms know the clips' statistics: the fair control of linear and k-NN results (ours)."""
     encoders = random_encoders(recipe, seed)
-    loader = ClipLoader(reader, Batches(len(reader), recipe.pretrain.batch_size, seed=seed, shuffle=True))
+    size = recipe.pretrain.batch_size * here().size  # of all processes, each of which sees all clips here
+    loader = ClipLoader(reader, Batches(len(reader), size, seed=seed, shuffle=True))
     settle_norms(encoders, loader, test_view(recipe.pretrain.frames))
     return encoders
 

@@ -5,6 +5,7 @@ The only room that knows the Trainer: loops, devices, precision, progress bars a
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import signal
@@ -21,6 +22,7 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy, Strategy
+from torch.nn.parallel import DistributedDataParallel
 
 from twinsign.engine.callbacks import Checkpoints, Journal, WholeFiles
 from twinsign.engine.launch import on_all_devices
@@ -100,8 +102,10 @@ def _strategy(task: Task) -> Strategy | str:
     """Data parallel where there are several processes: banks and statistics are alike already, and not sent around."""
     if here().size == 1:
         return "auto"
-    unused = not task.all_used()
-    return DDPStrategy(broadcast_buffers=False, find_unused_parameters=unused, gradient_as_bucket_view=True)
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # until torch 2.12
+    chosen: dict[str, Any] = {buffers: False, "find_unused_parameters": not task.all_used()}
+    return DDPStrategy(gradient_as_bucket_view=True, **chosen)
 
 
 def _environment() -> ClusterEnvironment:
@@ -156,7 +160,7 @@ def load_best(task: Task, out: Path) -> None:
 
 def quiet() -> None:
     """Silence Lightning's start-up lines and its advice about worker processes (reading a pack needs none)."""
-    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.rank_zero"):
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning.accelerators.cuda").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*You defined a `validation_step` but have no `val_dataloader`.*")
