@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import SIZES, packed, recording
 
+from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
 from twinsign.views.batches import (
@@ -172,7 +173,7 @@ def test_the_parts_of_processes_are_the_batches_of_one(count: int, size: int, pa
     assert [len(one) for one in shared] == [len(one) for one in found]
     for number, batch in enumerate(whole):
         mine = [one[number] for one in found if number < len(one)]
-        assert sum(mine, []) == batch
+        assert [clip for one in mine for clip in one] == batch
         for batches, clips in zip(shared, mine, strict=False):
             first, total = batches.place(number)
             assert total == len(batch)
