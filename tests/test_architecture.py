@@ -23,6 +23,7 @@ ORDER = [
     "pose",
     "corpora",
     "pack",
+    "world",
     "views",
     "nn",
     "ssl",

@@ -14,13 +14,14 @@ from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-d
 
 from twinsign import __version__, commands, comparing, exporting, packing, probing
 from twinsign.demo import demo
-from twinsign.errors import TwinsignError
+from twinsign.errors import StoppedError, TwinsignError
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
 POSITIONAL = ("files", "scores")
 FLAGS = ("json", "common")
-INTERRUPTED = 130
+SIGNALLED = 128
+INTERRUPTED = SIGNALLED + 2
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,10 @@ def build_parser() -> ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Exit codes: 0 written, 2 nothing written, 3 written but some inputs unreadable (ours)."""
+    """Run a command. Exit codes: 0 written, 2 nothing written, 3 written but some inputs unreadable (ours).
+
+    A signal's number plus 128: a training that it stopped.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     name = "twinsign"
     try:
@@ -102,6 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             chosen = options.subcommand
             name, table, options = f"{name} {chosen}", table[chosen], options[chosen]
         return table.run(**_parameters(table, options, given))
+    except StoppedError as stopped:
+        sys.stderr.write(f"{name}: {stopped}\n")
+        return SIGNALLED + stopped.by
     except TwinsignError as error:
         sys.stderr.write(f"{name}: {error}\n")
         return NOTHING_WRITTEN

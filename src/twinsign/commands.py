@@ -21,6 +21,7 @@ from twinsign.recipe import Recipe
 from twinsign.recognise.predict import Recogniser
 from twinsign.recognise.scores import write_scores
 from twinsign.run import REPORT
+from twinsign.world import here
 
 OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
 console = Console()
@@ -37,6 +38,8 @@ def pretrain(
         seed: Of weights, order and augmentation.
     """
     run = protocols.pretrain(recipe, data, out, config=config, seed=seed, where=where, keep_out=keep_out)
+    if not here().first:
+        return OK
     console.print(f"pre-trained on {run.about['clips']} clips in {run.about['minutes']} minutes: {run.path / REPORT}")
     return OK
 
@@ -208,6 +211,8 @@ def splits_of(split: str) -> list[str] | None:
 
 
 def _after_training(run: Any, clips: Clips, split: str, json: Path | None) -> int:
+    if not here().first:
+        return OK
     console.print(f"trained on {run.about['clips']} clips of {run.about['classes']} glosses: {run.path}")
     if json:
         found, _ = protocols.evaluate(run.path, Clips(clips.data, clips.where), splits_of(split))

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import signal
+from collections.abc import Callable
 from os import PathLike
+from typing import Any
 
 
 class TwinsignError(Exception):
     """Base of every error that twinsign raises on purpose."""
+
+
+class StoppedError(TwinsignError):
+    """A training that a signal ended; what it had done by `step` is saved (None: nothing since its last checkpoint)."""
+
+    def __init__(self, by: int, step: int | None = None) -> None:
+        self.by, self.step = by, step
+        where = "from its last checkpoint" if step is None else f"after step {step}"
+        super().__init__(f"stopped by {signal.Signals(by).name}; the same command goes on {where}")
+
+    def __reduce__(self) -> tuple[type[StoppedError], tuple[int, int | None]]:
+        return StoppedError, (self.by, self.step)
 
 
 class InputError(TwinsignError, ValueError):
@@ -29,3 +45,7 @@ class InputError(TwinsignError, ValueError):
         places += [f"frame {frame}"] if frame is not None else []
         where = ", ".join(places) + ": " if places else ""
         super().__init__(f"{where}found {found}; wanted {wanted}." + (f" {hint}" if hint else ""))
+
+    def __reduce__(self) -> tuple[Callable[[], InputError], tuple[Any, ...]]:
+        place = {"file": self.file, "clip": self.clip, "frame": self.frame, "hint": self.hint}
+        return functools.partial(InputError, self.found, self.wanted, **place), ()  # type: ignore[arg-type]

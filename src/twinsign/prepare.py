@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,12 +13,14 @@ import torch
 from torch import nn
 
 from twinsign.errors import InputError
+from twinsign.files import locked
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
 from twinsign.recognise.embed import settle_norms, test_view
 from twinsign.recognise.rows import Labelled, labelled, training_rows
 from twinsign.run import WEIGHTS, Run, load_encoders, load_run, random_encoders
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.world import here
 
 log = logging.getLogger("twinsign")
 NOTHING = "none"
@@ -83,16 +86,26 @@ def finished(run: Run) -> bool:
     return (run.path / WEIGHTS).is_file()
 
 
+@contextmanager
+def owned(out: Path) -> Iterator[None]:
+    """Hold a RUN folder for this training, by its first process; InputError where another one has it."""
+    with locked(out) if here().first else nullcontext():
+        yield
+
+
 def training_loader(reader: ClipReader, size: int, seed: int, recipe: Recipe) -> ClipLoader:
-    """Shuffled batches (B) of whole size, the last short one dropped (ours)."""
-    batches = Batches(len(reader), size, seed=seed, shuffle=True, drop_last=True)
+    """Shuffled batches of `size` clips for each process, the last short one dropped (ours)."""
+    place = here()
+    part = (place.rank, place.size)
+    batches = Batches(len(reader), size * place.size, seed=seed, shuffle=True, drop_last=True, part=part)
     return ClipLoader(reader, batches, workers=recipe.trainer.workers, pin=torch.cuda.is_available())
 
 
 def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.ModuleDict:
     """Random encoders whose norms know the clips' statistics: the fair control of linear and k-NN results (ours)."""
     encoders = random_encoders(recipe, seed)
-    loader = ClipLoader(reader, Batches(len(reader), recipe.pretrain.batch_size, seed=seed, shuffle=True))
+    size = recipe.pretrain.batch_size * here().size  # of all processes, each of which sees all clips here
+    loader = ClipLoader(reader, Batches(len(reader), size, seed=seed, shuffle=True))
     settle_norms(encoders, loader, test_view(recipe.pretrain.frames))
     return encoders
 

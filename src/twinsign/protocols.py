@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from twinsign.engine import ClassifyTask, Journal, PretrainTask, Task, fit, load_best
+from twinsign.engine import ClassifyTask, Journal, PretrainTask, Task, fit, load_best, on_all_devices
 from twinsign.errors import InputError
-from twinsign.files import locked, write_json
+from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.prepare import (
     NOTHING,
@@ -24,6 +24,7 @@ from twinsign.prepare import (
     control_encoders,
     finished,
     labelled_clips,
+    owned,
     starting_encoders,
     training_loader,
 )
@@ -40,8 +41,10 @@ from twinsign.recognise.story import classifier_page, pretraining_page
 from twinsign.run import REPORT, Run, load_encoders, load_run, save_config, save_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import ClipLoader, ClipReader
+from twinsign.world import here
 
 
+@on_all_devices
 def pretrain(
     recipe: Recipe,
     data: Sequence[str | Path],
@@ -64,7 +67,7 @@ def pretrain(
     about = {"protocol": "pretrain", "config": config, "seed": seed, "data": [str(path) for path in data]}
     about |= {"where": list(where), "clips": len(rows), "rows_hash": pack.split_hash(rows)}
     run = Run(out, "pretrained", recipe, about=about)
-    with locked(out):
+    with owned(out):
         if finished(run):
             return load_run(out)
         with torch.random.fork_rng(devices=[]):
@@ -73,16 +76,18 @@ def pretrain(
         loader = training_loader(ClipReader(pack, rows, recipe.read), recipe.pretrain.batch_size, seed, recipe)
         epochs = recipe.pretrain.epochs
         if recipe.pretrain.steps is not None:
-            epochs = max(1, round(recipe.pretrain.steps / len(loader)))
+            epochs = max(1, round(recipe.pretrain.steps * recipe.trainer.accumulate / len(loader)))
         journal = Journal(out, Monitor(model, pack, rows, recipe), recipe.pretrain.monitor_every)
         task = PretrainTask(model, recipe.pretrain, seed)
         run = _train(run, task, loader, None, epochs, recipe.pretrain.optimiser.clip, journal)
-        save_run(run, model.query_weights())
-        if page:
-            pretraining_page(run, pack)
+        if here().first:
+            save_run(run, model.query_weights())
+            if page:
+                pretraining_page(run, pack)
     return run
 
 
+@on_all_devices
 def finetune(
     recipe: Recipe, init: str | Path, clips: Clips, out: Path, *, config: str = "", seed: int = 0, page: bool = True
 ) -> Run:
@@ -90,7 +95,7 @@ def finetune(
     pack, train, val, glosses = labelled_clips(clips, seed)
     chosen = recipe.finetune
     run = classifier_run(recipe, "finetune", init, clips, out, config, seed, (pack, train, val, glosses))
-    with locked(out):
+    with owned(out):
         if finished(run):
             return load_run(out)
         reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
@@ -101,9 +106,11 @@ def finetune(
         classifier.encoders.load_state_dict(branches_of(encoders, chosen.head.branches, init).state_dict())
         loader = training_loader(reader, chosen.batch_size, seed, recipe)
         watched = val if chosen.select == "best" else None
-        held = in_order(pack, watched.rows, recipe, watched.labels) if watched else None
+        held = in_order(pack, watched.rows, recipe, watched.labels, _part_of(watched)) if watched else None
         task = ClassifyTask(classifier, chosen, seed)
         run = _train(run, task, loader, held, chosen.epochs, chosen.optimiser.clip, Journal(out))
+        if not here().first:
+            return run
         if watched:
             load_best(task, out)
         return _finish_classifier(run, classifier.eval(), pack, val, page)
@@ -115,7 +122,7 @@ def linear(
     """Train a linear layer on frozen encoders of a RUN, or of none: the random control (paper, Sec. IV-D)."""
     pack, train, val, glosses = labelled_clips(clips, seed)
     run = classifier_run(recipe, "linear", init, clips, out, config, seed, (pack, train, val, glosses))
-    with locked(out):
+    with owned(out):
         if finished(run):
             return load_run(out)
         started = time.monotonic()
@@ -182,10 +189,16 @@ def knn(
 def _train(
     run: Run, task: Task, train: ClipLoader, val: ClipLoader | None, epochs: int, clip: float | None, journal: Journal
 ) -> Run:
-    started = time.monotonic()
-    save_config(run)
+    if here().first:
+        save_config(run)
     fit(task, train, val, run.path, run.recipe.trainer, epochs, clip, journal)
-    return replace(run, about={**run.about, "minutes": round((time.monotonic() - started) / 60, 2)})
+    return replace(run, about={**run.about, "minutes": round(journal.minutes(), 2)})
+
+
+def _part_of(data: Labelled) -> tuple[int, int]:
+    """A process's part of evaluated clips; of fewer clips than processes each takes all, and means stay as they are."""
+    place = here()
+    return (place.rank, place.size) if len(data.rows) >= place.size else (0, 1)
 
 
 def _finish_classifier(run: Run, classifier: Classifier, pack: Pack, val: Labelled | None, page: bool) -> Run:

@@ -79,16 +79,27 @@ class TrainerConfig:
 
     accelerator: str = "auto"
     devices: int = 1
-    """Devices that train; more than one is refused as yet, since banks must then be shared between processes."""
+    """Devices of this machine that train, a process each; `batch_size` is that of one of them."""
+    num_nodes: int = 1
+    """Machines that train, with `devices` each; more than one are started by torchrun or srun (docs/scaling.md)."""
+    sync_norms: bool = True
+    """Whether BatchNorms take the clips of all devices together, while training."""
+    accumulate: int = 1
+    """Batches that make one step: their gradients are averaged, and the banks wait for the step's end."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     threads: int | None = None
-    """CPU threads; None: torch's own choice."""
+    """CPU threads of each process; None: torch's own choice, shared between this machine's processes."""
     workers: int = 0
     """Processes that read and crop clips."""
     save_every: int = 200
     """Steps between checkpoints, beside one at each epoch's end."""
     progress: bool = True
     """Whether bars are shown."""
+
+    def __post_init__(self) -> None:
+        for name in ("devices", "num_nodes", "accumulate"):
+            if getattr(self, name) < 1:
+                raise InputError(f"trainer.{name} {getattr(self, name)}", "1 or more")
 
 
 def _linear_default() -> ClassifyConfig:

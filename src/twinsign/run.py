@@ -134,9 +134,17 @@ def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:
 
 
 def read_metrics(path: str | PathLike[str]) -> list[dict[str, Any]]:
-    """Rows of a RUN's metrics.jsonl; none where it was never written."""
+    """Rows of a RUN's metrics.jsonl; none where it was never written. A last line that was cut off is none."""
     file = Path(path) / METRICS
-    return [json.loads(line) for line in file.read_text().splitlines() if line.strip()] if file.is_file() else []
+    lines = [line for line in file.read_text().splitlines() if line.strip()] if file.is_file() else []
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            if number < len(lines):
+                raise InputError(f"no JSON in line {number} ({error})", "a JSON object a line", file=file) from error
+    return rows
 
 
 def _labels(folder: Path) -> list[str]:

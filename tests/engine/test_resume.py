@@ -1,7 +1,8 @@
-"""StoppedError anywhere and started again, a training ends where an uninterrupted one does, bit for bit."""
+"""Stopped anywhere and started again, a training ends where an uninterrupted one does, bit for bit."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from twinsign.cli import main
 from twinsign.engine.callbacks import Checkpoints
 from twinsign.errors import InputError
 from twinsign.files import locked
+from twinsign.pack.open import Pack
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe, recipe_from, recipe_values
 from twinsign.recognise.health import Monitor
@@ -30,7 +32,7 @@ SAVES = 10
 """Of last.ckpt in two epochs of five steps, saved after each."""
 
 
-class StoppedError(Exception):
+class CutError(Exception):
     """Stands for the power cut."""
 
 
@@ -57,14 +59,14 @@ def train(kind: str, recipe: Recipe, trained: Trained, out: Path) -> Run:
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, saves: int, name: str = "last.ckpt") -> None:
-    """Raise StoppedError right after that many checkpoints of this name were written."""
+    """Raise CutError right after that many checkpoints of this name were written."""
     save, left = Checkpoints._save, [saves]
 
     def counted(self: Checkpoints, trainer: pl.Trainer, file: str) -> None:
         save(self, trainer, file)
         left[0] -= file == name
         if left[0] == 0 and file == name:
-            raise StoppedError
+            raise CutError
 
     monkeypatch.setattr(Checkpoints, "_save", counted)
 
@@ -84,8 +86,9 @@ def same_end(one: Path, other: Path) -> None:
         assert torch.equal(value, theirs["state_dict"][name]), name
     torch.testing.assert_close(mine["optimizer_states"], theirs["optimizer_states"], rtol=0, atol=0)
     assert mine["lr_schedulers"] == theirs["lr_schedulers"]
-    epochs = [[row["epoch"] for row in read_metrics(out) if "epoch" in row] for out in (one, other)]
-    assert epochs[0] == epochs[1] == [0, 1]
+    rows = [[{**row, "minutes": 0} for row in read_metrics(out) if "epoch" in row] for out in (one, other)]
+    assert rows[0] == rows[1]
+    assert [row["epoch"] for row in rows[0]] == [0, 1]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +112,7 @@ def test_stopped_after_any_checkpoint(
     wanted, out = uninterrupted(kind, recipe, trained, whole), tmp_path / "out"
     with monkeypatch.context() as patch:
         stop_after(patch, saves)
-        with pytest.raises(StoppedError):
+        with pytest.raises(CutError):
             train(kind, recipe, trained, out)
     assert not (out / "weights.safetensors").exists()
     train(kind, recipe, trained, out)
@@ -122,7 +125,7 @@ def test_the_saves_counted_above_are_all(
     stop_after(monkeypatch, SAVES + 1)
     train("pretrain", recipe, trained, tmp_path / "out")
     stop_after(monkeypatch, SAVES)
-    with pytest.raises(StoppedError):
+    with pytest.raises(CutError):
         train("pretrain", recipe, trained, tmp_path / "out2")
 
 
@@ -133,7 +136,7 @@ def test_stopped_three_times(
     for _ in range(3):
         with monkeypatch.context() as patch:
             stop_after(patch, 3)
-            with pytest.raises(StoppedError):
+            with pytest.raises(CutError):
                 train("pretrain", recipe, trained, tmp_path / "out")
     train("pretrain", recipe, trained, tmp_path / "out")
     same_end(tmp_path / "out", wanted)
@@ -145,7 +148,7 @@ def test_stopped_between_best_and_last(
     wanted = uninterrupted("finetune", recipe, trained, whole)
     with monkeypatch.context() as patch:
         stop_after(patch, 1, "best.ckpt")
-        with pytest.raises(StoppedError):
+        with pytest.raises(CutError):
             train("finetune", recipe, trained, tmp_path / "out")
     train("finetune", recipe, trained, tmp_path / "out")
     same_end(tmp_path / "out", wanted)
@@ -173,7 +176,7 @@ def test_rows_past_the_checkpoint_are_dropped_and_the_resumption_noted(
     sparse = replace(recipe, trainer=replace(recipe.trainer, save_every=3))
     with monkeypatch.context() as patch:
         stop_after(patch, 1)
-        with pytest.raises(StoppedError):
+        with pytest.raises(CutError):
             train("pretrain", sparse, trained, tmp_path / "out")
     with (tmp_path / "out" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 5, "epoch": 0}\n')
@@ -236,6 +239,16 @@ def test_a_folder_in_use_is_refused(recipe: Recipe, trained: Trained, tmp_path: 
 def test_a_loss_that_is_no_number_stops_the_training(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
     optimiser = replace(recipe.finetune.optimiser, lr=1e30)
     wild = replace(recipe, finetune=replace(recipe.finetune, optimiser=optimiser, epochs=5))
-    with pytest.raises(InputError, match=r"loss of (nan|inf).*Lower the learning rate"):
-        train("finetune", wild, trained, tmp_path / "out")
-    assert not (tmp_path / "out" / "weights.safetensors").exists()
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"(loss of|are no numbers).*bad_batch.json.*Lower the learning rate"):
+        train("finetune", replace(wild, trainer=replace(wild.trainer, save_every=0)), trained, out)
+    assert not (out / "weights.safetensors").exists()
+    assert not (out / "checkpoints" / "last.ckpt").exists()
+    told = json.loads((out / "bad_batch.json").read_text())
+    known = set(Pack(trained.pack).column("id"))
+    assert told["found"] in ("a loss of nan", "a loss of inf", "weights that are no numbers")
+    for batch in told["batches"]:
+        assert len(batch["clips"]) == 4
+        assert {clip["id"] for clip in batch["clips"]} <= known
+        assert {clip["pack"] for clip in batch["clips"]} == {str(trained.pack)}
+    assert [batch["batch"] for batch in told["batches"]] == [told["batch"], told["batch"] - 1]

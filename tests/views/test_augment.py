@@ -188,6 +188,13 @@ class TestDraws:
         assert not torch.equal(one.matrix, other.matrix)
         assert torch.equal(torch.get_rng_state(), state)
 
+    def test_a_part_of_a_batch_gets_what_the_batch_would_give_it(self) -> None:
+        whole = draw(AugmentConfig(shear=0.1), 11, torch.Generator().manual_seed(1))
+        for first, count in ((0, 6), (6, 5), (3, 1)):
+            mine = draw(AugmentConfig(shear=0.1), count, torch.Generator().manual_seed(1), (first, 11))
+            for name, value in vars(mine).items():
+                assert torch.equal(value, getattr(whole, name)[first : first + count]), name
+
     def test_two_draws_of_one_generator_are_two(self) -> None:
         generator = torch.Generator().manual_seed(0)
         one, two = draw(ALWAYS, 5, generator), draw(ALWAYS, 5, generator)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import SIZES, packed, recording
 
+from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
 from twinsign.views.batches import (
@@ -158,6 +159,25 @@ def test_an_epoch_visits_every_clip_once(count: int, size: int, drop_last: bool,
     assert set(places) <= set(range(count))
     assert len(places) == (count // size * size if drop_last else count)
     assert list(batches) == found
+
+
+@given(st.integers(1, 40), st.integers(1, 50), st.integers(1, 4), st.booleans())
+def test_the_parts_of_processes_are_the_batches_of_one(count: int, size: int, parts: int, drop_last: bool) -> None:
+    whole = Batches(count, size, shuffle=True, drop_last=drop_last)
+    if min(size, count) < parts:
+        with pytest.raises(InputError, match=f"each of {parts} processes"):
+            Batches(count, size, shuffle=True, part=(0, parts))
+        return
+    shared = [Batches(count, size, shuffle=True, drop_last=drop_last, part=(rank, parts)) for rank in range(parts)]
+    found = [list(one) for one in shared]
+    assert [len(one) for one in shared] == [len(one) for one in found]
+    for number, batch in enumerate(whole):
+        mine = [one[number] for one in found if number < len(one)]
+        assert [clip for one in mine for clip in one] == batch
+        for batches, clips in zip(shared, mine, strict=False):
+            first, total = batches.place(number)
+            assert total == len(batch)
+            assert batch[first : first + len(clips)] == clips
 
 
 def test_orders_differ_by_epoch_and_seed_alone() -> None:

@@ -10,17 +10,37 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Callback
 
+from twinsign.engine.tasks import Task
+from twinsign.engine.watch import Watch
+from twinsign.errors import InputError
 from twinsign.files import atomic, write_text
 from twinsign.run import METRICS, read_metrics
+
+
+class WholeFiles(TorchCheckpointIO):
+    """Checkpoints that are whole or absent, written where they will stand: a node's own /tmp may be small."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write under a temporary name, then rename; InputError where that fails."""
+        try:
+            with atomic(path) as temporary, temporary.open("wb") as file:
+                torch.save(checkpoint, file)
+        except (OSError, RuntimeError) as error:  # torch wraps some errors of the file in its own
+            cause = error if isinstance(error, OSError) else error.__context__ or error
+            hint = "What was saved before is as it was: make room, and the same command goes on."
+            raise InputError(f"no way to write ({cause})", "room for a checkpoint", file=path, hint=hint) from error
 
 
 class Checkpoints(Callback):
     """last.ckpt every so many steps and at each epoch's end, best.ckpt where val top-1 rises; each whole or absent."""
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self.folder, self.every, self.best = folder, every, -math.inf
+    def __init__(self, folder: Path, every: int, watch: Watch) -> None:
+        self.folder, self.every, self.watch, self.best = folder, every, watch, -math.inf
+        self.step = 0
 
     def state_dict(self) -> dict[str, Any]:
         """The best value so far."""
@@ -30,11 +50,19 @@ class Checkpoints(Callback):
         """Go on from there."""
         self.best = state_dict["best"]
 
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Know the step resumed from."""
+        self.step = trainer.global_step
+
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
-        """Save every so many steps."""
+        """Save every so many steps, and when asked to stop; only after a step, never amid its batches."""
+        stepped, self.step = trainer.global_step > self.step, trainer.global_step
         last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch  # The epoch's end saves, after its validation.
-        if self.every and trainer.global_step % self.every == 0 and not last:
+        if not stepped or last:
+            return
+        if self.watch.ending or (self.every and self.step % self.every == 0):
             self._save(trainer, "last.ckpt")
+        self.watch.stop_if_asked(self.step)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the best epoch's weights."""
@@ -46,13 +74,14 @@ class Checkpoints(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save at each epoch's end."""
         self._save(trainer, "last.ckpt")
+        if trainer.current_epoch + 1 < (trainer.max_epochs or 0):
+            self.watch.stop_if_asked(self.step)
 
     def _save(self, trainer: pl.Trainer, name: str) -> None:
-        if not trainer.is_global_zero:  # Every process takes part in saving; the first alone writes.
-            trainer.save_checkpoint(self.folder / name, weights_only=False)
-            return
-        with atomic(self.folder / name) as temporary:
-            trainer.save_checkpoint(temporary, weights_only=False)
+        """Every process takes part in saving; the first alone writes."""
+        self.watch.look()
+        self.watch.check_weights()
+        trainer.save_checkpoint(self.folder / name, weights_only=False)
 
 
 class Journal(Callback):
@@ -60,7 +89,19 @@ class Journal(Callback):
 
     def __init__(self, out: Path, measure: Callable[[], dict[str, float]] | None = None, every: int = 0) -> None:
         self.out, self.measure, self.every = out, measure, every
-        self.started = time.monotonic()
+        self.started, self.before = time.monotonic(), 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The minutes so far."""
+        return {"minutes": self.minutes()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Count on from there."""
+        self.before = state_dict["minutes"]
+
+    def minutes(self) -> float:
+        """Minutes of training up to now, those before a resumption among them."""
+        return self.before + (time.monotonic() - self.started) / 60
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Drop rows past the step resumed from, and note it."""
@@ -77,13 +118,16 @@ class Journal(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the epoch's row."""
+        task: Task = pl_module  # type: ignore[assignment]
+        found = {k: round(v, 5) for k, v in (task.averages.means() | task.validated.means()).items()}
+        task.averages.clear()
         if not trainer.is_global_zero:
             return
-        row: dict[str, Any] = {"step": trainer.global_step, "epoch": trainer.current_epoch}
-        found = {k: round(float(v), 5) for k, v in trainer.callback_metrics.items()}
-        row |= {k: v for k, v in found.items() if not k.endswith(("_step", "_epoch"))}
+        for logger in trainer.loggers:
+            logger.log_metrics({f"epoch/{name}": value for name, value in found.items()}, trainer.global_step)
+        row: dict[str, Any] = {"step": trainer.global_step, "epoch": trainer.current_epoch, **found}
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
-        row["minutes"] = round((time.monotonic() - self.started) / 60, 3)
+        row["minutes"] = round(self.minutes(), 3)
         last = trainer.current_epoch + 1 == trainer.max_epochs
         if self.measure and self.every and (last or (trainer.current_epoch + 1) % self.every == 0):
             row |= self.measure()

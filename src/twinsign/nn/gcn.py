@@ -9,15 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from twinsign.nn.graph import SUBSETS, adjacency
+from twinsign.nn.norm import BatchNorm
 from twinsign.pose.layout import Graph
-
-
-class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation over every axis but the last (… C) (Ioffe and Szegedy 2015)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalise x (… C)."""
-        return super().forward(x.reshape(-1, x.shape[-1])).view(x.shape)
 
 
 class GraphConv(nn.Module):

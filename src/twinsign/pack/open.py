@@ -151,9 +151,13 @@ class Pack:
         place, ends = int(np.argmin(np.isfinite(xy).all(axis=1))), np.cumsum(length)
         which = int(np.searchsorted(ends, place, side="right"))
         frame, row = place - int(ends[which] - length[which]), int(rows[which])
+        name = self.name_of(row)
+        return InputError("NaN or infinity", "finite coordinates", file=name["pack"], clip=name["id"], frame=frame)
+
+    def name_of(self, row: int) -> dict[str, str]:
+        """A clip's id, and the pack file it is in."""
         file = self._files[int(np.searchsorted(self._firsts, row, side="right") - 1)]
-        clip = self.table["id"][row].as_py()
-        return InputError("NaN or infinity", "finite coordinates", file=file, clip=clip, frame=frame)
+        return {"pack": str(file), "id": self.table["id"][row].as_py()}
 
     def recording(self, row: int) -> Recording:
         """One clip as a Recording in image fractions."""

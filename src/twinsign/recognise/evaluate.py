@@ -52,10 +52,13 @@ def load_classifier(run: Run) -> Classifier:
     return classifier.eval()
 
 
-def in_order(pack: Pack, rows: Indices, recipe: Recipe, labels: Indices | None = None) -> ClipLoader:
-    """These rows' clips in their order, in batches for evaluation."""
+def in_order(
+    pack: Pack, rows: Indices, recipe: Recipe, labels: Indices | None = None, part: tuple[int, int] = (0, 1)
+) -> ClipLoader:
+    """These rows' clips in their order, in batches for evaluation; or a process's `part` (rank, processes) of them."""
     reader = ClipReader(pack, rows, recipe.read, None if labels is None else labels.tolist())
-    return ClipLoader(reader, Batches(len(reader), EVALUATION_BATCH, shuffle=False), workers=recipe.trainer.workers)
+    batches = Batches(len(reader), EVALUATION_BATCH * part[1], shuffle=False, part=part)
+    return ClipLoader(reader, batches, workers=recipe.trainer.workers)
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from twinsign import world
 from twinsign.nn.encoder import PARTS, Encoder, EncoderConfig
 from twinsign.nn.heads import Projector
 from twinsign.views.clips import View, motion
@@ -126,8 +127,12 @@ class MomentumPair(nn.Module):
         torch._foreach_lerp_(keys, queries, 1 - self.momentum)
 
     @torch.no_grad()
-    def enqueue(self, keys: Mapping[str, Embeddings]) -> None:
-        """Overwrite the oldest slots of all banks with the batch's keys; of a batch larger than the bank, the last."""
+    def enqueue(self, keys: Mapping[str, Embeddings], total: int | None = None) -> None:
+        """Overwrite the oldest slots of all banks with the batch's keys; of a batch larger than the bank, the last.
+
+        Of several processes all keys enter, in the processes' order, so that all hold the same banks (`of_all`).
+        """
+        keys = of_all(keys, total)
         count = len(next(iter(next(iter(keys.values())).z.values())))
         place = self.cursor + torch.arange(count, device=self.cursor.device)
         for name, embeddings in keys.items():
@@ -135,3 +140,19 @@ class MomentumPair(nn.Module):
                 last = slice(max(0, count - len(bank.slots)), None)
                 bank.write(place[last] % len(bank.slots), embeddings.z[head][last], embeddings.has[head][last])
         self.cursor.add_(count).remainder_(self.round)
+
+
+def of_all(keys: Mapping[str, Embeddings], total: int | None = None) -> Mapping[str, Embeddings]:
+    """The keys of all processes in their order, `total` clips in all (None: as many on each as here) (ours)."""
+    if world.size() == 1:
+        return keys
+    places = [(name, head) for name, one in keys.items() for head in one.z]
+    z = [keys[name].z[head] for name, head in places]
+    has = torch.stack([keys[name].has[head] for name, head in places], dim=1)
+    rows = world.gathered(torch.cat([*z, has.to(z[0].dtype)], dim=1), total)  # one exchange for all banks
+    widths = [one.shape[1] for one in z]
+    found = {name: Embeddings({}, {}) for name in keys}
+    split = rows.split([*widths, len(places)], dim=1)
+    for number, (name, head) in enumerate(places):
+        found[name].z[head], found[name].has[head] = split[number], split[-1][:, number] > 0
+    return found

@@ -2,7 +2,8 @@
 
 Axes: B clips, D embedding width, K bank slots, k neighbours. Embeddings and valid bank rows are l2-normalised. `valid`
 (K) says which slots hold a past key; `has` (B) which clips show the part at all: the others add nothing. Every loss is
-the mean over the clips that count, and 0 where none does. No gradient reaches a key or a bank.
+the mean over the clips that count, and 0 where none does; `count` replaces their number where these clips are a share
+of a larger batch. No gradient reaches a key or a bank.
 """
 
 from __future__ import annotations
@@ -16,11 +17,19 @@ EMPTY_LOGIT = -1e4
 """Stands for minus infinity where a slot is empty: exp(EMPTY_LOGIT) is exactly 0, yet 0 * EMPTY_LOGIT is 0, not NaN."""
 
 
-def info_nce(query: Tensor, key: Tensor, bank: Tensor, valid: Tensor, has: Tensor, temperature: float) -> Tensor:
+def info_nce(
+    query: Tensor,
+    key: Tensor,
+    bank: Tensor,
+    valid: Tensor,
+    has: Tensor,
+    temperature: float,
+    count: Tensor | None = None,
+) -> Tensor:
     """Eq. 2, one part: tell a clip's own key (B D) from the bank's negatives (K D) by its query (B D)."""
     positive = (query * key.detach()).sum(dim=1, keepdim=True) / temperature
     negatives = similarity_logits(query, bank, valid, temperature)
-    return _mean_of(torch.logsumexp(torch.cat([positive, negatives], dim=1), dim=1) - positive[:, 0], has)
+    return _mean_of(torch.logsumexp(torch.cat([positive, negatives], dim=1), dim=1) - positive[:, 0], has, count)
 
 
 def consistency(
@@ -35,6 +44,7 @@ def consistency(
     temperature: float,
     temperature_query: float | None = None,
     top: int | None = None,
+    count: Tensor | None = None,
 ) -> Tensor:
     """Eq. 3: KL(P(key of a part) || P(query of the other part)), both ways; P is over past samples, by bank similarity.
 
@@ -47,7 +57,7 @@ def consistency(
     guess_trunk = similarity_logits(query_trunk, bank_trunk, valid, student)
     by_trunk = _kl(*_at_nearest(hand, guess_trunk, top))
     by_hand = _kl(*_at_nearest(trunk, guess_hand, top))
-    return _mean_of(by_trunk + by_hand, has)
+    return _mean_of(by_trunk + by_hand, has, count)
 
 
 def anchors(banks: Sequence[Tensor]) -> Tensor:
@@ -71,12 +81,13 @@ def transfer(
     k: int,
     teacher_temperature: float,
     student_temperature: float,
+    count: Tensor | None = None,
 ) -> Tensor:
     """Eq. 6: branch B's query learns how branch A's key sees its k nearest anchors (all valid ones where fewer)."""
     near = similarity_logits(key_a, anchors_a, valid, 1.0).topk(min(k, len(valid)), dim=1, sorted=False).indices
     teacher = neighbourhood(key_a.detach(), anchors_a, teacher_temperature, near, valid)
     student = neighbourhood(query_b, anchors_b, student_temperature, near, valid)
-    return _mean_of(_kl(teacher, student), has)
+    return _mean_of(_kl(teacher, student), has, count)
 
 
 def transfer_both(
@@ -91,9 +102,10 @@ def transfer_both(
     k: int,
     teacher_temperature: float,
     student_temperature: float,
+    count: Tensor | None = None,
 ) -> Tensor:
     """Eq. 7: knowledge from joint to motion and from motion to joint."""
-    rest = (valid, has, k, teacher_temperature, student_temperature)
+    rest = (valid, has, k, teacher_temperature, student_temperature, count)
     to_motion = transfer(key_joint, query_motion, anchors_joint, anchors_motion, *rest)
     return to_motion + transfer(key_motion, query_joint, anchors_motion, anchors_joint, *rest)
 
@@ -125,5 +137,5 @@ def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(dim=1)
 
 
-def _mean_of(values: Tensor, has: Tensor) -> Tensor:
-    return torch.where(has, values, 0.0).sum() / has.sum().clamp(min=1)
+def _mean_of(values: Tensor, has: Tensor, count: Tensor | None) -> Tensor:
+    return torch.where(has, values, 0.0).sum() / (has.sum().clamp(min=1) if count is None else count)

@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from twinsign import world
 from twinsign.errors import InputError
 from twinsign.nn.encoder import PARTS, EncoderConfig
 from twinsign.ssl import losses
@@ -71,12 +72,22 @@ class ObjectiveConfig:
 
 
 class Outcome(NamedTuple):
-    """A step's loss, its terms by name (detached), the batch's keys for the banks, and the queries."""
+    """A step's loss, its terms by name (detached), the batch's keys for the banks, and the queries.
+
+    Of several processes each has its own loss and terms; their mean over the processes is that of the whole batch.
+    """
 
     loss: Tensor
     terms: dict[str, Tensor]
     keys: dict[str, Embeddings]
     queries: dict[str, Embeddings]
+
+
+class Shown(NamedTuple):
+    """Which clips (B) a term averages over, and by what it divides their sum."""
+
+    has: Tensor
+    clips: Tensor
 
 
 class Pretrainer(MomentumPair):
@@ -92,10 +103,11 @@ class Pretrainer(MomentumPair):
     def forward(self, query_view: View, key_view: View) -> Outcome:
         """Two views (B T 49 2), (B T 49) of the same clips to the loss; banks and keys are left as they are."""
         keys, queries = self.embed_keys(key_view), self.embed_queries(query_view)
+        shown = self._shown(queries, keys)
         with torch.autocast(query_view.xy.device.type, enabled=False):
-            contrast = {name: self._contrast(name, queries[name], keys[name]) for name in queries}
-            agree = {name: self._agreement(name, queries[name], keys[name]) for name in queries}
-            knowledge = self._knowledge(queries, keys)
+            contrast = {name: self._contrast(name, queries[name], keys[name], shown) for name in queries}
+            agree = {name: self._agreement(name, queries[name], keys[name], shown) for name in queries}
+            knowledge = self._knowledge(queries, keys, shown)
             loss = losses.total(contrast, agree, knowledge, self.objective.weights)
         terms = {"transfer": knowledge.detach()}
         for name in queries:
@@ -117,17 +129,30 @@ class Pretrainer(MomentumPair):
                 rival = losses.similarity_logits(query.z[head], bank.slots, bank.valid, 1.0).amax(dim=1)
                 right.append((((query.z[head] * key).sum(dim=1) > rival) & has).sum())
                 count.append(has.sum())
-        return torch.stack(right).sum() / torch.stack(count).sum().clamp(min=1)
+        sums = world.summed(torch.stack([torch.stack(right).sum(), torch.stack(count).sum()]))
+        return sums[0] / sums[1].clamp(min=1)
 
-    def _contrast(self, name: str, query: Embeddings, key: Embeddings) -> Tensor:
+    def _shown(self, queries: Mapping[str, Embeddings], keys: Mapping[str, Embeddings]) -> dict[str, Shown]:
+        """Which clips each term averages over; of several processes the count is all clips' a process (ours)."""
+        has = {name: {head: one.has[head] & keys[name].has[head] for head in one.has} for name, one in queries.items()}
+        masks = {f"{name}.{head}": mask for name, one in has.items() for head, mask in one.items()}
+        if self.objective.consistency:
+            masks |= {name: one["hand"] & one["trunk"] for name, one in has.items()}
+        if self.objective.transfer and len(queries) > 1:
+            tables = [[one.has[head] for head in self.objective.anchors] for one in (*queries.values(), *keys.values())]
+            masks["transfer"] = torch.stack([torch.stack(row).any(dim=0) for row in tables]).all(dim=0)
+        counts = world.summed(torch.stack([mask.sum() for mask in masks.values()])).clamp(min=1) / world.size()
+        return {name: Shown(mask, count) for (name, mask), count in zip(masks.items(), counts, strict=True)}
+
+    def _contrast(self, name: str, query: Embeddings, key: Embeddings, shown: Mapping[str, Shown]) -> Tensor:
         terms = []
         for head, bank in self.banks_of(name).items():
-            has = query.has[head] & key.has[head]
-            temperature = self.objective.temperature
-            terms.append(losses.info_nce(query.z[head], key.z[head], bank.slots, bank.valid, has, temperature))
+            mine, temperature = shown[f"{name}.{head}"], self.objective.temperature
+            rest = (bank.slots, bank.valid, mine.has, temperature, mine.clips)
+            terms.append(losses.info_nce(query.z[head], key.z[head], *rest))
         return torch.stack(terms).sum()
 
-    def _agreement(self, name: str, query: Embeddings, key: Embeddings) -> Tensor:
+    def _agreement(self, name: str, query: Embeddings, key: Embeddings, shown: Mapping[str, Shown]) -> Tensor:
         if not self.objective.consistency:
             return torch.zeros((), device=self.cursor.device)
         banks = self.banks_of(name)
@@ -140,22 +165,22 @@ class Pretrainer(MomentumPair):
             hand.slots,
             trunk.slots,
             hand.valid & trunk.valid,
-            key.has["hand"] & key.has["trunk"] & query.has["hand"] & query.has["trunk"],
+            shown[name].has,
             self.objective.consistency_temperature,
             self.objective.consistency_query_temperature,
             self.objective.consistency_top,
+            shown[name].clips,
         )
 
-    def _knowledge(self, queries: Mapping[str, Embeddings], keys: Mapping[str, Embeddings]) -> Tensor:
-        if not self.objective.transfer or len(queries) < 2:
+    def _knowledge(
+        self, queries: Mapping[str, Embeddings], keys: Mapping[str, Embeddings], shown: Mapping[str, Shown]
+    ) -> Tensor:
+        if "transfer" not in shown:
             return torch.zeros((), device=self.cursor.device)
         heads = self.objective.anchors
 
         def whole(embeddings: Embeddings) -> Tensor:
             return torch.stack([embeddings.z[head] for head in heads]).sum(dim=0)
-
-        def shown(table: Mapping[str, Embeddings]) -> Tensor:
-            return torch.stack([torch.stack([one.has[head] for head in heads]).any(dim=0) for one in table.values()])
 
         banks = {name: [self.banks_of(name)[head] for head in heads] for name in queries}
         valid = [torch.stack([bank.valid for bank in row]).any(dim=0) for row in banks.values()]
@@ -167,8 +192,9 @@ class Pretrainer(MomentumPair):
             losses.anchors([bank.slots for bank in banks["joint"]]),
             losses.anchors([bank.slots for bank in banks["motion"]]),
             torch.stack(valid).all(dim=0),
-            (shown(queries) & shown(keys)).all(dim=0),
+            shown["transfer"].has,
             self.objective.neighbours,
             self.objective.teacher_temperature,
             self.objective.student_temperature,
+            shown["transfer"].clips,
         )

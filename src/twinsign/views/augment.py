@@ -60,13 +60,16 @@ class AugmentConfig:
 
 
 class _Uniform:
-    """Numbers in [low, high) from an explicit generator, drawn on the CPU whatever the device."""
+    """Numbers in [low, high) for each of B clips, from an explicit generator, on the CPU whatever the device.
 
-    def __init__(self, generator: torch.Generator) -> None:
-        self.generator = generator
+    They are drawn for the whole batch of `place` (first, total), so that they do not depend on who has which clips.
+    """
 
-    def __call__(self, low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand(*shape, generator=self.generator)
+    def __init__(self, generator: torch.Generator, clips: int, place: tuple[int, int]) -> None:
+        self.generator, self.total, self.mine = generator, place[1], slice(place[0], place[0] + clips)
+
+    def __call__(self, low: float, high: float, *axes: int) -> Tensor:
+        return low + (high - low) * torch.rand(self.total, *axes, generator=self.generator)[self.mine]
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,17 @@ class Draw:
         return Draw(*(value.to(device, non_blocking=True) for value in vars(self).values()))
 
 
-def draw(config: AugmentConfig, clips: int, generator: torch.Generator) -> Draw:
-    """Draw one view's random numbers for that many clips (paper, Sec. III-B: Data augmentation)."""
-    uniform = _Uniform(generator)
-    chosen = None if config.one_of is None else _one_of(config.one_of, uniform(0, 1, clips))
+def draw(config: AugmentConfig, clips: int, generator: torch.Generator, place: tuple[int, int] | None = None) -> Draw:
+    """Draw one view's random numbers for that many clips (paper, Sec. III-B: Data augmentation).
+
+    `place`: where among how many clips of a batch these begin; they then get what the whole batch would have given.
+    """
+    uniform = _Uniform(generator, clips, place or (0, clips))
+    chosen = None if config.one_of is None else _one_of(config.one_of, uniform(0, 1))
 
     def sometimes(kind: str, low: float, high: float, neutral: float) -> Tensor:
-        values = uniform(low, high, clips)
-        happens = uniform(0, 1, clips) < config.apply if chosen is None else chosen[kind]
+        values = uniform(low, high)
+        happens = uniform(0, 1) < config.apply if chosen is None else chosen[kind]
         return torch.where(happens, values, neutral)
 
     angle = torch.deg2rad(sometimes("rotation", -config.rotation, config.rotation, 0.0))
@@ -106,17 +112,17 @@ def draw(config: AugmentConfig, clips: int, generator: torch.Generator) -> Draw:
     shear_x, shear_y = (sometimes("shear", -config.shear, config.shear, 0.0) for _ in range(2))
     least, most = (0.0, config.mask) if config.joints is None else (config.joints / JOINT_COUNT,) * 2
     count = torch.round(sometimes("mask", least, most, 0.0) * JOINT_COUNT)
-    rank = uniform(0, 1, clips, JOINT_COUNT).argsort(dim=1).argsort(dim=1)
-    ratio, place, flip = uniform(*config.crop, clips), uniform(0, 1, clips), uniform(0, 1, clips) < config.flip
+    rank = uniform(0, 1, JOINT_COUNT).argsort(dim=1).argsort(dim=1)
+    ratio, begin, flip = uniform(*config.crop), uniform(0, 1), uniform(0, 1) < config.flip
     # Drawn last, and only where asked for: recipes without them draw the numbers they always drew.
-    swap = uniform(0, 1, clips) < config.swap if config.swap else torch.zeros(clips, dtype=torch.bool)
+    swap = uniform(0, 1) < config.swap if config.swap else torch.zeros(clips, dtype=torch.bool)
     distortion, distorted = torch.eye(2).expand(clips, 2, 2), torch.zeros(clips, JOINT_COUNT, dtype=torch.bool)
     if config.distort:
-        distortion = uniform(-config.distort, config.distort, clips, 2, 2)
+        distortion = uniform(-config.distort, config.distort, 2, 2)
         many = torch.round(sometimes("distort", least, most, 0.0) * JOINT_COUNT)
-        distorted = uniform(0, 1, clips, JOINT_COUNT).argsort(dim=1).argsort(dim=1) < many[:, None]
+        distorted = uniform(0, 1, JOINT_COUNT).argsort(dim=1).argsort(dim=1) < many[:, None]
     matrix = _matrix(angle, scale, shear_x, shear_y)
-    return Draw(ratio, place, matrix, rank < count[:, None], flip, swap, distorted, distortion)
+    return Draw(ratio, begin, matrix, rank < count[:, None], flip, swap, distorted, distortion)
 
 
 def apply(view: View, numbers: Draw, around: Around = "centre") -> View:
@@ -141,9 +147,18 @@ def apply(view: View, numbers: Draw, around: Around = "centre") -> View:
     return View(torch.where(seen[..., None], xy, 0.0), seen)
 
 
-def random_view(clips: Clips, config: AugmentConfig, frames: int, generator: torch.Generator) -> View:
-    """One augmented view (B T V) of the clips: temporal crop, resampling, then the spatial mix (method, Input)."""
-    numbers = draw(config, len(clips), generator).to(clips.xy.device)
+def random_view(
+    clips: Clips,
+    config: AugmentConfig,
+    frames: int,
+    generator: torch.Generator,
+    place: tuple[int, int] | None = None,
+) -> View:
+    """One augmented view (B T V) of the clips: temporal crop, resampling, then the spatial mix (method, Input).
+
+    `place`: where among how many clips of a batch these begin (`draw`).
+    """
+    numbers = draw(config, len(clips), generator, place).to(clips.xy.device)
     begin, span = window(clips, numbers.ratio, numbers.place, config.crop_frames)
     return apply(resample(clips, begin, span, frames), numbers, config.around)
 

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.recording import Recording
 from twinsign.views.clips import Clips
 from twinsign.views.crop import CropConfig, crop
+from twinsign.world import share
 
 
 @dataclass(frozen=True)
@@ -134,21 +136,44 @@ def count_frames(keep: Tensor, owner: Tensor, clips: int) -> Tensor:
 
 
 class Batches:
-    """Lists of places, reshuffled each epoch from (seed, epoch) alone, so that any epoch can be continued anywhere."""
+    """Lists of places, reshuffled each epoch from (seed, epoch) alone, so that any epoch can be continued anywhere.
 
-    def __init__(self, count: int, size: int, *, seed: int = 0, shuffle: bool, drop_last: bool = False) -> None:
+    `part` (rank, processes): each process gets its neighbouring share of every batch of `size`. A last batch of fewer
+    clips than processes has nothing for some of them: drop it where they must keep step.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        size: int,
+        *,
+        seed: int = 0,
+        shuffle: bool,
+        drop_last: bool = False,
+        part: tuple[int, int] = (0, 1),
+    ) -> None:
         self.count, self.size, self.seed = count, min(size, count), seed
-        self.shuffle, self.drop_last = shuffle, drop_last
+        self.shuffle, self.drop_last, self.part = shuffle, drop_last, part
         self.epoch, self.done = 0, 0
+        if self.size < part[1]:
+            raise InputError(f"{self.size} clips in a batch", f"at least one for each of {part[1]} processes")
 
     def __len__(self) -> int:
-        return self.count // self.size if self.drop_last else -(-self.count // self.size)
+        whole, rest = divmod(self.count, self.size)
+        mine = share(rest, *self.part)
+        return whole + (mine.start < mine.stop and not self.drop_last)
+
+    def place(self, number: int) -> tuple[int, int]:
+        """Of an epoch's batch: where in it this process's clips begin, and how many it has for all processes."""
+        total = min(self.size, self.count - number * self.size)
+        return share(total, *self.part).start, total
 
     def __iter__(self) -> Iterator[list[int]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
         order = order if self.shuffle else np.arange(self.count)
         for number in range(self.done, len(self)):
-            yield order[number * self.size : (number + 1) * self.size].tolist()
+            batch = order[number * self.size : (number + 1) * self.size]
+            yield batch[share(len(batch), *self.part)].tolist()
 
 
 class ClipLoader(DataLoader[Clips]):
@@ -163,7 +188,7 @@ class ClipLoader(DataLoader[Clips]):
             pin_memory=pin,
             persistent_workers=workers > 0,
         )
-        self.batches = batches
+        self.reader, self.batches = reader, batches
 
     def __iter__(self) -> Any:
         for batch in super().__iter__():
@@ -172,9 +197,9 @@ class ClipLoader(DataLoader[Clips]):
                 self.batches.epoch, self.batches.done = self.batches.epoch + 1, 0
             yield batch
 
-    def go_to(self, step: int) -> None:
+    def go_to(self, number: int) -> None:
         """Go on after that many batches in all: a trainer restores the state below within an epoch only."""
-        self.batches.epoch, self.batches.done = divmod(step, len(self.batches))
+        self.batches.epoch, self.batches.done = divmod(number, len(self.batches))
 
     def state_dict(self) -> dict[str, int]:
         """Where the order stands."""

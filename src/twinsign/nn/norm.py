@@ -1,0 +1,86 @@
+"""Batch normalisation of channels-last features, over one process's rows or over those of all processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from twinsign import world
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation over every axis but the last (… C) (Ioffe and Szegedy 2015).
+
+    `together` makes the statistics those of all processes' rows while training; its tensors are nn.BatchNorm1d's.
+    """
+
+    together = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x (… C)."""
+        rows = x.reshape(-1, x.shape[-1])
+        if self.training and self.together and world.size() > 1:
+            return self._over_all(rows).view(x.shape)
+        return super().forward(rows).view(x.shape)
+
+    def _over_all(self, rows: Tensor) -> Tensor:
+        # torch leaves `apply` without annotations.
+        out, mean, variance = _OverAll.apply(rows, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            with torch.no_grad():
+                self.num_batches_tracked.add_(1)
+                share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+                self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
+                self.running_var.lerp_(variance.to(self.running_var.dtype), share)
+        normalised: Tensor = out
+        return normalised
+
+
+class _OverAll(torch.autograd.Function):
+    """Rows (R C) of all processes normalised together, with their mean and unbiased variance; one sum each way."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        x, width = rows.float(), rows.shape[1]
+        variance, mean = torch.var_mean(x, dim=0, correction=0)
+        # Sums of squares lose digits where the mean is large: so in float64, which costs little at C numbers.
+        mean, variance, here = mean.double(), variance.double(), float(len(x))
+        sums = torch.cat([here * mean, here * (variance + mean.square()), mean.new_full((1,), here)])
+        sums = world.summed(sums)
+        count = sums[-1]
+        mean = sums[:width] / count
+        variance = (sums[width:-1] / count - mean.square()).clamp(min=0)
+        scale = (variance + eps).rsqrt()
+        centre, inverse = mean.float(), scale.float()
+        ctx.save_for_backward(rows, weight, centre, inverse, count.float())
+        unbiased = variance * count / (count - 1).clamp(min=1)
+        ctx.mark_non_differentiable(mean, unbiased)
+        return ((x - centre) * (inverse * weight) + bias).to(rows.dtype), mean, unbiased
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        rows, weight, centre, inverse, count = ctx.saved_tensors
+        grad = grads[0].float()
+        normed = (rows.float() - centre) * inverse
+        for_bias, for_weight = grad.sum(dim=0), (grad * normed).sum(dim=0)
+        through = None
+        if ctx.needs_input_grad[0]:
+            of_bias, of_weight = (world.summed(torch.cat([for_bias, for_weight])) / count).chunk(2)
+            through = ((grad - of_bias - normed * of_weight) * (inverse * weight)).to(rows.dtype)
+        return through, for_weight.to(weight.dtype), for_bias.to(weight.dtype), None
+
+
+def normalise_together(module: nn.Module, together: bool) -> None:
+    """Let every BatchNorm of a module take its statistics over all processes' clips, or over its own alone."""
+    for norm in module.modules():
+        if isinstance(norm, BatchNorm):
+            norm.together = together
+
+
+def statistics(module: nn.Module) -> list[Tensor]:
+    """The running statistics of every BatchNorm."""
+    norms = [norm for norm in module.modules() if isinstance(norm, nn.BatchNorm1d)]
+    found = [value for norm in norms for value in (norm.running_mean, norm.running_var) if value is not None]
+    return found
