@@ -15,35 +15,38 @@ from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-d
 from twinsign import __version__, commands, comparing, exporting, packing, probing
 from twinsign.demo import demo
 from twinsign.errors import StoppedError, TwinsignError
+from twinsign.pack.write import Effort
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
 POSITIONAL = ("files", "scores")
-FLAGS = ("json", "common")
+FLAGS = ("json", "common", "strict")
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + 2
 
 
 @dataclass(frozen=True)
 class Command:
-    """A function, and which of its parameters stand alone or take several words."""
+    """A function, which of its parameters stand alone or take several words, and whether it trains or packs."""
 
     run: Callable[..., int]
     words: tuple[str, ...] = ()
     recipe: bool = False
+    effort: bool = False
 
 
 WORDS = {
-    "data": "Packs.",
+    "data": "Packs: files, quoted globs, folders of shards, URLs that fsspec opens (s3://…).",
     "where": "Only rows for which COLUMN=VALUE holds.",
     "keep_out": "Packs whose val and test clips stay out, by id and by identical poses.",
     "branches": "Branches to embed: joint, motion; all that the RUN has unless told.",
     "parts": "Parts to embed: hand, trunk; all that the RUN uses unless told.",
+    "strict": "Refuse clips unlike those that the RUN learnt from, instead of warning.",
     "files": "Pose files.",
     "json": "One JSON line a file instead of words.",
     "scores": "Score files (evaluate --scores), or another model's NPZ or CSV with the clips' ids.",
     "against": "Score files of B, where each side has several seeds; the files before it are then A's.",
-    "weights": "A weight a file; 1 each unless told.",
+    "weights": "A weight a file, 1 each unless told: of its scores, or how often an epoch shows its clips.",
     "temperatures": "Divide each file's logits before the softmax; 1 each unless told.",
     "tune": "Score files of val, in the same order, that choose temperatures and weights.",
     "common": "Take the clips that all files have, where their sets differ.",
@@ -52,19 +55,19 @@ WORDS = {
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "demo": Command(demo),
     "pack": {
-        "landmarks": Command(packing.pack_landmarks),
-        "folder": Command(packing.pack_folder),
-        "synthetic": Command(packing.pack_synthetic),
+        "landmarks": Command(packing.pack_landmarks, effort=True),
+        "folder": Command(packing.pack_folder, effort=True),
+        "synthetic": Command(packing.pack_synthetic, effort=True),
     },
-    "pretrain": Command(commands.pretrain, ("data", "where", "keep_out"), recipe=True),
-    "finetune": Command(commands.finetune, ("data", "where"), recipe=True),
-    "linear": Command(commands.linear, ("data", "where"), recipe=True),
-    "evaluate": Command(commands.evaluate, ("data", "where")),
-    "knn": Command(probing.knn, ("data", "where"), recipe=True),
+    "pretrain": Command(commands.pretrain, ("data", "where", "keep_out", "weights"), recipe=True),
+    "finetune": Command(commands.finetune, ("data", "where", "strict"), recipe=True),
+    "linear": Command(commands.linear, ("data", "where", "strict"), recipe=True),
+    "evaluate": Command(commands.evaluate, ("data", "where", "strict")),
+    "knn": Command(probing.knn, ("data", "where", "strict"), recipe=True),
     "retrieve": Command(probing.retrieve, ("data", "where")),
     "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
     "compare": Command(comparing.compare, ("scores", "against", "common")),
-    "predict": Command(commands.predict, ("files", "json")),
+    "predict": Command(commands.predict, ("files", "json", "strict")),
     "convert": Command(commands.convert, ("checkpoint",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
     "export": Command(exporting.export),
@@ -113,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{name}: {error}\n")
         return NOTHING_WRITTEN
     except KeyboardInterrupt:
-        sys.stderr.write(f"{name}: interrupted; the same command goes on from the last checkpoint\n")
+        sys.stderr.write(f"{name}: interrupted; the same command goes on where this one stopped\n")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -140,6 +143,8 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
     if command.recipe:
         parser.add_argument("--config", action=RecipeFile, help="A shipped recipe's name, or a YAML file.")
         parser.add_class_arguments(Recipe, nested_key=None, as_group=False)
+    if command.effort:
+        parser.add_class_arguments(Effort, nested_key=None, as_group=False)
     for name in command.words:
         if name == "checkpoint":
             parser.add_argument(name, type=Path, help=WORDS[name])
@@ -150,7 +155,7 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
         else:
             needed: dict[str, Any] = {"required": True} if name == "data" else {"default": []}
             parser.add_argument(f"--{name}", nargs="+", type=str, help=WORDS[name], **needed)
-    skip: set[str | int] = {*command.words, *(("recipe", "config") if command.recipe else ())}
+    skip: set[str | int] = {*command.words, "effort", *(("recipe", "config") if command.recipe else ())}
     parser.add_function_arguments(command.run, nested_key=None, as_group=False, skip=skip)
 
 
@@ -162,6 +167,8 @@ def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[st
         values["recipe"] = recipe
         if command.run is not probing.knn:
             values["config"] = _config_name(given)
+    if command.effort:
+        values["effort"] = Effort(**{field.name: values.pop(field.name) for field in fields(Effort)})
     return {name: value for name, value in values.items() if not name.startswith("__")}
 
 

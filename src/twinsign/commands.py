@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
 from twinsign.recognise.predict import Recogniser
 from twinsign.recognise.scores import write_scores
+from twinsign.recognise.shift import check_recording
 from twinsign.run import REPORT
 from twinsign.world import here
 
@@ -29,7 +30,14 @@ errors = Console(stderr=True)
 
 
 def pretrain(
-    recipe: Recipe, data: list[str], out: Path, where: list[str], keep_out: list[str], config: str, seed: int = 0
+    recipe: Recipe,
+    data: list[str],
+    out: Path,
+    where: list[str],
+    keep_out: list[str],
+    weights: list[str],
+    config: str,
+    seed: int = 0,
 ) -> int:
     """Learn from poses without labels: every clip outside val and test.
 
@@ -37,6 +45,8 @@ def pretrain(
         out: The RUN folder; the same command on an unfinished one goes on.
         seed: Of weights, order and augmentation.
     """
+    if weights:
+        recipe = replace(recipe, pretrain=replace(recipe.pretrain, weights=tuple(numbers(weights, "weights"))))
     run = protocols.pretrain(recipe, data, out, config=config, seed=seed, where=where, keep_out=keep_out)
     if not here().first:
         return OK
@@ -50,6 +60,7 @@ def finetune(
     data: list[str],
     out: Path,
     where: list[str],
+    strict: bool,
     config: str,
     label_fraction: float = 1.0,
     labels_per_class: int | None = None,
@@ -68,7 +79,7 @@ def finetune(
         split: The split that reports into --json.
         json: Where to write the report on that split.
     """
-    clips = Clips(data, where, label_fraction, labels_per_class)
+    clips = Clips(data, where, label_fraction, labels_per_class, strict)
     run = protocols.finetune(recipe, init, clips, out, config=config, seed=seed)
     return _after_training(run, clips, split, json)
 
@@ -79,6 +90,7 @@ def linear(
     data: list[str],
     out: Path,
     where: list[str],
+    strict: bool,
     config: str,
     label_fraction: float = 1.0,
     labels_per_class: int | None = None,
@@ -97,7 +109,7 @@ def linear(
         split: The split that reports into --json.
         json: Where to write the report on that split.
     """
-    clips = Clips(data, where, label_fraction, labels_per_class)
+    clips = Clips(data, where, label_fraction, labels_per_class, strict)
     run = protocols.linear(recipe, init, clips, out, config=config, seed=seed)
     return _after_training(run, clips, split, json)
 
@@ -106,6 +118,7 @@ def evaluate(
     model: Path,
     data: list[str],
     where: list[str],
+    strict: bool,
     split: str = "test",
     json: Path | None = None,
     scores: Path | None = None,
@@ -121,7 +134,8 @@ def evaluate(
         report: Where to write the page; report.html in the RUN unless told.
     """
     page = report or Path(model) / REPORT
-    found, scored = protocols.evaluate(model, Clips(data, where), splits_of(split), page=page)
+    clips = Clips(data, where, strict=strict)
+    found, scored = protocols.evaluate(model, clips, splits_of(split), page=page)
     show(found)
     console.print(f"page: {page}")
     if scores:
@@ -154,6 +168,7 @@ def predict(
     files: list[str],
     model: Path,
     json: bool,
+    strict: bool,
     top: int = 5,
     size: tuple[int, int] | None = None,
     fps: float | None = None,
@@ -171,7 +186,9 @@ def predict(
     recogniser, unreadable = Recogniser.load(model), 0
     for file in files:
         try:
-            found = asdict(recogniser.predict(read(file, size=size, fps=fps, unit=unit), top))
+            recording = read(file, size=size, fps=fps, unit=unit)
+            note = check_recording(recogniser.run, recording, strict)
+            found = asdict(recogniser.predict(recording, top)) | ({"note": note} if note else {})
         except InputError as error:
             unreadable += 1
             found = {"error": str(error)}
@@ -182,6 +199,8 @@ def predict(
         else:
             ranked = ", ".join(f"{guess['gloss']} {100 * guess['confidence']:.0f} %" for guess in found["guesses"])
             console.print(f"{file}: {'' if found['sure'] else 'not sure; perhaps '}{ranked}", markup=False)
+            if note:
+                errors.print(f"note: {file} is unlike the clips that the model learnt from: {note}", markup=False)
     return NOTHING_WRITTEN if unreadable == len(files) else SOME_UNREADABLE if unreadable else OK
 
 
@@ -208,6 +227,14 @@ def with_interval(report: dict[str, Any], kind: str, top: str, sign: str = "") -
 def splits_of(split: str) -> list[str] | None:
     """The splits that --split names, joined by commas; None for `all`."""
     return None if split == "all" else [one.strip() for one in split.split(",") if one.strip()]
+
+
+def numbers(words: list[str], what: str) -> list[float]:
+    """An option's words as numbers; InputError where one is none."""
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise InputError(f"{what} {' '.join(words)}", "numbers") from error
 
 
 def _after_training(run: Any, clips: Clips, split: str, json: Path | None) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from twinsign.commands import OK, console, show, with_interval
+from twinsign.commands import OK, console, numbers, show, with_interval
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.pack.open import split_hash
@@ -44,7 +44,7 @@ def fuse(
         fusion.check_tuning(tuning, files)
         mix = fusion.tune(aligned(tuning, common), add)
     else:
-        mix = fusion.mix_of(len(files), _numbers(weights, "weights"), _numbers(temperatures, "temperatures"), add=add)
+        mix = fusion.mix_of(len(files), numbers(weights, "weights"), numbers(temperatures, "temperatures"), add=add)
     fused = fusion.fuse(members, mix)
     report: dict[str, Any] = fusion.fused_report(files, members, mix, fused)
     report["tuned_on"] = tune
@@ -76,13 +76,6 @@ def compare(scores: list[str], against: list[str], common: bool, json: Path | No
     if json:
         write_json(json, found)
     return OK
-
-
-def _numbers(words: list[str], what: str) -> list[float]:
-    try:
-        return [float(word) for word in words]
-    except ValueError as error:
-        raise InputError(f"{what} {' '.join(words)}", "numbers") from error
 
 
 def _show_members(report: dict[str, Any]) -> None:

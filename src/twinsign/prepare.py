@@ -18,8 +18,10 @@ from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
 from twinsign.recognise.embed import settle_norms, test_view
 from twinsign.recognise.rows import Labelled, labelled, training_rows
-from twinsign.run import WEIGHTS, Run, load_encoders, load_run, random_encoders
+from twinsign.recognise.shift import check_shift, learnt_from
+from twinsign.run import LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.mixture import Mixture
 from twinsign.world import here
 
 log = logging.getLogger("twinsign")
@@ -35,6 +37,8 @@ class Clips:
     where: list[str] = field(default_factory=list)
     label_fraction: float = 1.0
     labels_per_class: int | None = None
+    strict: bool = False
+    """Refuse clips unlike those that a RUN learnt from, instead of warning."""
 
 
 def labelled_clips(clips: Clips, seed: int) -> tuple[Pack, Labelled, Labelled | None, list[str]]:
@@ -64,6 +68,7 @@ def classifier_run(
     if clips.labels_per_class is not None:  # absent otherwise, as in the runs of earlier versions
         about["labels_per_class"] = clips.labels_per_class
     about |= {"rows_hash": pack.split_hash(train.rows), "selected_on": ["train", "val"] if val else ["train"]}
+    about |= {LEARNT_FROM: learnt_from(pack, train.rows, recipe.read)}
     return Run(out, "classifier", recipe, glosses, about)
 
 
@@ -74,7 +79,7 @@ def finished(run: Run) -> bool:
             raise InputError("weights without a config", "an empty or new folder", file=run.path)
         return False
     there = load_run(run.path)
-    ignored = {"minutes", "calibration"}
+    ignored = {"minutes", "calibration", LEARNT_FROM}
     one, other = ({k: v for k, v in about.items() if k not in ignored} for about in (there.about, run.about))
     same_recipe = replace(there.recipe, trainer=run.recipe.trainer) == run.recipe
     if one != other or not same_recipe or there.labels != run.labels:
@@ -93,11 +98,13 @@ def owned(out: Path) -> Iterator[None]:
         yield
 
 
-def training_loader(reader: ClipReader, size: int, seed: int, recipe: Recipe) -> ClipLoader:
-    """Shuffled batches of `size` clips for each process, the last short one dropped (ours)."""
-    place = here()
+def training_loader(
+    reader: ClipReader, size: int, seed: int, recipe: Recipe, mixture: Mixture | None = None
+) -> ClipLoader:
+    """Shuffled batches of `size` clips for each process, in the mixture's order if any; no short ones (ours)."""
+    place, count = here(), len(reader) if mixture is None else len(mixture)
     part = (place.rank, place.size)
-    batches = Batches(len(reader), size * place.size, seed=seed, shuffle=True, drop_last=True, part=part)
+    batches = Batches(count, size * place.size, seed=seed, shuffle=True, drop_last=True, part=part, mixture=mixture)
     return ClipLoader(reader, batches, workers=recipe.trainer.workers, pin=torch.cuda.is_available())
 
 
@@ -110,8 +117,10 @@ def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.Module
     return encoders
 
 
-def starting_encoders(recipe: Recipe, init: str | Path, reader: ClipReader, seed: int) -> nn.ModuleDict:
-    """A RUN's query encoders, or (`none`) random ones; InputError where its encoder is another."""
+def starting_encoders(
+    recipe: Recipe, init: str | Path, reader: ClipReader, seed: int, strict: bool = False
+) -> nn.ModuleDict:
+    """A RUN's query encoders, or (`none`) random ones; InputError where its encoder, or (strict) data, is another."""
     if str(init) == NOTHING:
         return control_encoders(recipe, reader, seed)
     source = load_run(init)
@@ -124,6 +133,7 @@ def starting_encoders(recipe: Recipe, init: str | Path, reader: ClipReader, seed
         )
     if source.recipe.read != recipe.read:
         log.warning("note: %s was pre-trained with other crop settings than this run's", source.path)
+    check_shift(source, reader.pack, reader.rows, recipe.read, strict)
     return load_encoders(source)
 
 

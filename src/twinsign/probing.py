@@ -21,6 +21,7 @@ def knn(
     model: str,
     data: list[str],
     where: list[str],
+    strict: bool,
     split: str = "test",
     gallery: str = "train",
     k: int = 5,
@@ -43,7 +44,7 @@ def knn(
         json: Where to write the report as JSON.
         scores: Where to write every clip's scores.
     """
-    clips = Clips(data, where, label_fraction, labels_per_class)
+    clips = Clips(data, where, label_fraction, labels_per_class, strict)
     splits = splits_of(split) or []
     found, scored = protocols.knn(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed)
     show(found)

@@ -37,10 +37,12 @@ from twinsign.recognise.health import Monitor
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.rows import Labelled, labelled, pretraining_rows, shared_signers, training_rows
+from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.recognise.story import classifier_page, pretraining_page
-from twinsign.run import REPORT, Run, load_encoders, load_run, save_config, save_run
+from twinsign.run import LEARNT_FROM, REPORT, Run, load_encoders, load_run, save_config, save_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import ClipLoader, ClipReader
+from twinsign.views.mixture import mixture_of
 from twinsign.world import here
 
 
@@ -66,6 +68,8 @@ def pretrain(
         raise InputError("no clip to learn from", wanted, file=pack.paths[0])
     about = {"protocol": "pretrain", "config": config, "seed": seed, "data": [str(path) for path in data]}
     about |= {"where": list(where), "clips": len(rows), "rows_hash": pack.split_hash(rows)}
+    about |= {LEARNT_FROM: learnt_from(pack, rows, recipe.read)}
+    mixture = mixture_of(pack, rows, recipe.pretrain.weights, seed)
     run = Run(out, "pretrained", recipe, about=about)
     with owned(out):
         if finished(run):
@@ -73,7 +77,7 @@ def pretrain(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = Pretrainer(recipe.encoder, recipe.objective)
-        loader = training_loader(ClipReader(pack, rows, recipe.read), recipe.pretrain.batch_size, seed, recipe)
+        loader = training_loader(ClipReader(pack, rows, recipe.read), recipe.pretrain.batch_size, seed, recipe, mixture)
         epochs = recipe.pretrain.epochs
         if recipe.pretrain.steps is not None:
             epochs = max(1, round(recipe.pretrain.steps * recipe.trainer.accumulate / len(loader)))
@@ -99,7 +103,7 @@ def finetune(
         if finished(run):
             return load_run(out)
         reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
-        encoders = starting_encoders(recipe, init, reader, seed)
+        encoders = starting_encoders(recipe, init, reader, seed, clips.strict)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             classifier = Classifier(recipe.encoder, chosen.head, len(glosses))
@@ -129,7 +133,7 @@ def linear(
         save_config(run)
         reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
         held = ClipReader(pack, val.rows, recipe.read, val.labels.tolist()) if val else None
-        encoders = starting_encoders(recipe, init, reader, seed)
+        encoders = starting_encoders(recipe, init, reader, seed, clips.strict)
         rows: list[dict[str, Any]] = []
         if recipe.trainer.threads:
             torch.set_num_threads(recipe.trainer.threads)
@@ -148,8 +152,9 @@ def evaluate(
     classifier = load_classifier(run).to(fastest_device())
     pack = Pack(clips.data)
     data = labelled(pack, pack.select(splits, clips.where), run.labels)
+    shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
     scored = score(run, classifier, pack, data)
-    report = full_report(scored, run, pack, data, splits, clips.where)
+    report = full_report(scored, run, pack, data, splits, clips.where) | {"shift": shift}
     if page is not None:
         classifier_page(page, run, pack, data, scored, report)
     return report, scored
@@ -178,12 +183,13 @@ def knn(
     else:
         run = load_run(model)
         encoders = load_encoders(run)
+    shift = check_shift(run, pack, asked.rows, run.recipe.read, clips.strict)
     rank = partial(knn_scores, neighbours=k)
     scored = by_gallery(encoders.to(fastest_device()), pack, stored, asked, glosses, run, rank)
     bare = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
     report = full_report(scored, bare, pack, asked, splits, clips.where)  # a classifier's calibration is not k-NN's
     report |= {"protocol": "knn", "neighbours": k, "gallery": gallery, "gallery_clips": len(stored.rows)}
-    return {**report, "signers": shared_signers(pack, asked.rows, pack, stored.rows)}, scored
+    return {**report, "shift": shift, "signers": shared_signers(pack, asked.rows, pack, stored.rows)}, scored
 
 
 def _train(

@@ -49,6 +49,8 @@ class PretrainConfig:
     steps: int | None = None
     """Steps in all, whatever the data's size; None: `epochs` decides."""
     batch_size: int = 64
+    weights: tuple[float, ...] = ()
+    """How often an epoch shows a clip of each pack, in the order of --data; none: each clip once."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(weight_decay=1e-4, milestones=(50, 100)))
     monitor_every: int = 10

@@ -33,6 +33,8 @@ WEIGHTS, CONFIG, LABELS, METRICS, REPORT = (
     "report.html",
 )
 CHECKPOINTS = "checkpoints"
+LEARNT_FROM = "learnt_from"
+"""Key of `about`: what poses the run learnt from, to tell others by (recognise/shift.py)."""
 
 
 @dataclass(frozen=True)

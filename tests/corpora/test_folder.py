@@ -120,6 +120,7 @@ def test_a_parquet_file_is_a_clip(tmp_path: Path) -> None:
 
 def test_a_column_may_be_empty_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "BATCH_CLIPS", 1)
+    monkeypatch.setattr(write, "BATCH_FRAMES", 0)
     found = listed(poses(tmp_path, *CLIPS), f"file,note\n{CLIPS[0]},\n{CLIPS[1]}\n{CLIPS[2]},late\n")
     write_pack(found, tmp_path / "p")
     assert Pack(tmp_path / "p").column("note") == [None, None, "late"]

@@ -39,6 +39,7 @@ def recordings() -> list[Recording]:
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three clips a record batch."""
     monkeypatch.setattr(write, "BATCH_CLIPS", 3)
+    monkeypatch.setattr(write, "BATCH_FRAMES", 0)
 
 
 @pytest.fixture

@@ -7,13 +7,18 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import ipc
 from recordings import packed, recording
 
 from twinsign.corpora.landmarks import landmark_corpus
 from twinsign.errors import InputError
+from twinsign.pack.file import PackFile
 from twinsign.pack.open import Pack
-from twinsign.pack.write import PackReport, write_pack
+from twinsign.pack.report import PackReport
+from twinsign.pack.schema import POSE_HASH, ROWS_KEY
+from twinsign.pack.write import write_pack
 from twinsign.pose.read import open_landmarks
 from twinsign.pose.recording import Recording
 
@@ -32,6 +37,29 @@ def test_several_files_are_one_list(tmp_path: Path, recordings: list[Recording],
     assert both.pose_hashes([6, 1]) == two.pose_hashes([1]) + one.pose_hashes([1])
     assert both.select(["none"]).tolist() == [5, 6, 7]
     assert both.select(where=["mine=x"]).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_opening_touches_no_record_batch(pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+    touched: list[int] = []
+    read = PackFile._batch
+    monkeypatch.setattr(PackFile, "_batch", lambda self, number: touched.append(number) or read(self, number))
+    found = Pack(pack.paths)
+    assert (len(found), touched) == (8, [])
+    found.flat([7])
+    assert touched == [2], "a clip is its own batch"
+    found.select(["train"])
+    assert touched == [2, 0, 1, 2]
+
+
+def test_a_footer_that_miscounts_is_refused(pack: Pack) -> None:
+    table = ipc.open_file(pa.memory_map(str(pack.paths[0]))).read_all()
+    for rows, words in (([3, 3, 3], "2 clips; wanted 3"), ([3, 3], "miscounts"), ([3, 3, "2"], "miscounts")):
+        pack.paths[0].unlink(missing_ok=True)
+        with ipc.new_file(pack.paths[0], table.schema, metadata={ROWS_KEY: json.dumps(rows).encode()}) as file:
+            file.write_table(table)
+        with pytest.raises(InputError, match=words) as caught:
+            Pack(pack.paths).flat([7])
+        assert caught.value.file == pack.paths[0]
 
 
 class TestSelect:
@@ -100,6 +128,16 @@ class TestHashes:
         assert found[0] == found[1]
         assert len(set(found)) == 4
 
+    def test_older_packs_have_none_and_give_the_same(self, pack: Pack) -> None:
+        stored = pack.pose_hashes(range(8))
+        assert stored == pack.column(POSE_HASH)
+        table = ipc.open_file(pa.BufferReader(pack.paths[0].read_bytes())).read_all().drop_columns([POSE_HASH])
+        pack.paths[0].unlink()
+        with ipc.new_file(pack.paths[0], table.schema) as file:
+            file.write_table(table)
+        assert POSE_HASH not in Pack(pack.paths).table.column_names
+        assert Pack(pack.paths).pose_hashes(range(8)) == stored
+
     def test_the_mask_alone_makes_another_pose(self, tmp_path: Path) -> None:
         xy, score = np.zeros((2, 49, 2)), np.ones((2, 49))
         two = np.zeros((2, 49))
@@ -112,15 +150,15 @@ class TestHashes:
 def wlasl(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pack, PackReport]:
     """The real hands, packed."""
     path = tmp_path_factory.mktemp("wlasl") / "hands.pack"
-    report = write_pack(landmark_corpus(data_dir / "wlasl300_hands.npz").samples, path)
+    report = write_pack(landmark_corpus(data_dir / "wlasl300_hands.npz"), path)
     return Pack(path), report
 
 
 def test_real_splits(wlasl: tuple[Pack, PackReport]) -> None:
     pack, report = wlasl
     assert report.clips == {"train": 1897, "val": 446, "test": 317}
-    assert (report.glosses, report.exit_code, report.missing["trunk"]) == (300, 0, 100.0)
-    assert 20 < report.missing["both hands"] < 45
+    assert (report.glosses, report.exit_code, report.without["trunk"]) == (300, 0, 100.0)
+    assert 20 < report.without["both hands"] < 45
     assert [len(pack.select([split], ["wlasl100=1"])) for split in ("train", "val", "test")] == [748, 165, 100]
 
 

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from recordings import packed, recording, sample
 
 from twinsign import __version__
-from twinsign.corpora.sample import Sample
+from twinsign.corpora.sample import Corpus, Sample
 from twinsign.errors import InputError
+from twinsign.files import hash_file
 from twinsign.pack.open import Pack
-from twinsign.pack.write import NothingPackedError, PackReport, write_pack
+from twinsign.pack.report import PackReport
+from twinsign.pack.write import NothingPackedError, write_pack
 from twinsign.pose.layout import HANDS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
 
@@ -90,7 +92,14 @@ def test_annotations(pack: Pack, recordings: list[Recording]) -> None:
     assert pack.column("note") == [None] * 7 + ["ü"]
     assert pack.column("source") == [one.source or None for one in recordings]
     assert pack.column("fps") == [one.fps for one in recordings]
-    assert pack.provenance == [{"twinsign": __version__}]
+    assert pack.provenance == [
+        {
+            "twinsign": __version__,
+            "estimators": {"holistic": 4, "unknown": 4},
+            "fps": {"least": 25.0, "median": 25.0, "largest": 25.0, "unknown": 4},
+            "sizes": {"640x480": 4, "unknown": 4},
+        }
+    ]
 
 
 def test_the_annotation_goes_before_the_reader_and_facts_before_the_annotation(tmp_path: Path) -> None:
@@ -103,6 +112,38 @@ def test_the_annotation_goes_before_the_reader_and_facts_before_the_annotation(t
     assert [found.column(name)[0] for name in ("unit", "fractions")] == [None, None]
 
 
+def test_the_annotation_fills_in_what_the_file_leaves_open(tmp_path: Path) -> None:
+    plain = [recording(np.random.default_rng(0), name, 2) for name in "abcd"]
+    rows = [
+        {"fps": "25", "width": "640", "height": "480"},
+        {"width": "640"},
+        {"fps": "fast"},
+        {"height": "-1", "width": "3"},
+    ]
+    report = write_pack([sample(one, **row) for one, row in zip(plain, rows, strict=True)], tmp_path / "p")
+    found = Pack(tmp_path / "p")
+    assert [found.column(name) for name in ("fps", "width", "height")] == [[25.0, None], [640, None], [480, None]]
+    assert found.recording(0).size == (640, 480)
+    assert "fps 'fast'; wanted a positive number" in report.unreadable["c"]
+    assert "height '-1'" in report.unreadable["d"]
+
+
+def test_the_id_is_the_samples(tmp_path: Path) -> None:
+    one = recording(np.random.default_rng(0), "the reader's", 2)
+    write_pack([Sample(name, lambda: one) for name in "ab"], tmp_path / "p")
+    assert Pack(tmp_path / "p").column("id") == ["a", "b"]
+
+
+def test_what_the_annotation_misses_is_kept(tmp_path: Path, recordings: list[Recording]) -> None:
+    lost = [{"id": "x", "gloss": "ü", "split": "test"}]
+    annotation = tmp_path / "rows.csv"
+    annotation.write_text("id\nclip0\nx\n")
+    report = write_pack(Corpus([sample(recordings[0])], lost, [annotation]), tmp_path / "p")
+    assert (report.listed, report.missing) == (2, 1)
+    assert Pack(tmp_path / "p").missing == lost
+    assert Pack(tmp_path / "p").provenance[0]["files"] == {"rows.csv": hash_file(annotation)}
+
+
 def test_the_report_counts_what_was_packed(recordings: list[Recording], tmp_path: Path) -> None:
     rows = [{"gloss": "a", "split": "train"}, {"gloss": "b", "split": "train"}, {"split": "val"}, {"gloss": "a"}]
     chosen, ticks = recordings[2:6], []
@@ -110,7 +151,7 @@ def test_the_report_counts_what_was_packed(recordings: list[Recording], tmp_path
         [sample(one, **row) for one, row in zip(chosen, rows, strict=True)],
         tmp_path / "p",
         provenance={"command": "x"},
-        tick=lambda: ticks.append(1),
+        tick=ticks.append,
     )
     seen = np.concatenate([one.seen for one in chosen])
     parts = {"right hand": RIGHT_HAND, "left hand": LEFT_HAND, "both hands": HANDS, "trunk": TRUNK}
@@ -118,8 +159,8 @@ def test_the_report_counts_what_was_packed(recordings: list[Recording], tmp_path
     assert (report.frames, report.glosses, report.handless, report.unreadable) == (len(seen), 2, ["clip5"], {})
     for name, part in parts.items():
         lacking = sum(not seen[frame, part].any() for frame in range(len(seen)))
-        assert report.missing[name] == pytest.approx(100 * lacking / len(seen), abs=0.005)
-    assert (len(ticks), report.exit_code) == (4, 0)
+        assert report.without[name] == pytest.approx(100 * lacking / len(seen), abs=0.005)
+    assert (ticks, report.exit_code) == ([0, 1, 2, 3, 4], 0)
     assert Pack(tmp_path / "p").provenance[0]["command"] == "x"
 
 
@@ -136,11 +177,11 @@ def test_unreadable_clips_are_listed_and_the_others_kept(tmp_path: Path, small_b
     good = [sample(recording(rng, str(number), 2), gloss="g") for number in range(7)]
     ticks: list[int] = []
     mixed = [bad("x"), *good[:4], bad("y"), *good[4:], bad("z")]
-    report = write_pack(mixed, tmp_path / "p", tick=lambda: ticks.append(1))
+    report = write_pack(mixed, tmp_path / "p", tick=ticks.append)
     assert list(report.unreadable) == ["x", "y", "z"]
     assert "x.pose" in report.unreadable["x"]
     assert "rubbish" in report.unreadable["x"]
-    assert (report.exit_code, len(ticks)) == (3, 10)
+    assert (report.exit_code, ticks) == (3, list(range(11)))
     assert Pack(tmp_path / "p").column("id") == [one.id for one in good]
 
 
@@ -200,12 +241,11 @@ def test_an_exception_leaves_the_old_file_and_no_other(
     assert path.read_bytes() == before
 
 
-def test_a_new_annotation_column_late_is_refused(tmp_path: Path, small_batches: None) -> None:
+def test_a_column_that_late_rows_alone_have(tmp_path: Path, small_batches: None) -> None:
     rng = np.random.default_rng(0)
     samples = [sample(recording(rng, str(number), 1), **({"late": "1"} if number == 5 else {})) for number in range(6)]
-    with pytest.raises(InputError, match="'late'"):
-        write_pack(samples, tmp_path / "p")
-    assert list(tmp_path.iterdir()) == []
+    write_pack(samples, tmp_path / "p")
+    assert Pack(tmp_path / "p").column("late") == [None] * 5 + ["1"]
 
 
 def test_writing_over_an_open_pack_leaves_it_whole(pack: Pack, recordings: list[Recording]) -> None:

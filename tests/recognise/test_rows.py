@@ -15,6 +15,7 @@ from tiny import pack_of, sample
 from twinsign.corpora.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
+from twinsign.pack.write import write_pack
 from twinsign.recognise.rows import Labelled, label_list, labelled, pretraining_rows, share_of_labels, shared_signers
 
 
@@ -153,6 +154,27 @@ def test_other_packs_clips_are_kept_out_by_id_and_by_poses(tmp_path: Path) -> No
     assert ids(pack, pretraining_rows(pack, [other])) == ["z", "poses of z", "new"]
     both = Pack([tmp_path / "O", tmp_path / "P"])
     assert ids(both, pretraining_rows(both)) == ["z", "z", "poses of z", "new"], "of joined packs, too"
+
+
+def test_equal_ids_of_datasets_that_are_told_apart_are_chance(tmp_path: Path) -> None:
+    def packed(name: str, split: str, look: int, **note: str) -> Path:
+        write_pack([sample("1", split=split, look=look), sample("2", look=look + 1)], tmp_path / name, provenance=note)
+        return tmp_path / name
+
+    wlasl = packed("wlasl", "test", 1, command="pack landmarks", dataset="WLASL")
+    cases = {
+        "unknown": ({"command": "pack landmarks"}, 2),
+        "same": ({"dataset": "wlasl"}, 2),
+        "its own command": ({"command": "pack wlasl"}, 2),
+        "another": ({"dataset": "slr500"}, 3),
+        "another command": ({"command": "pack slr500"}, 3),
+    }
+    for look, (name, (note, left)) in enumerate(cases.items()):
+        both = Pack([wlasl, packed(name, "train", 10 * look + 10, **note)])
+        assert len(pretraining_rows(both)) == left, name
+        assert len(pretraining_rows(Pack(tmp_path / name), [Pack(wlasl)])) == left - 1, name
+    copies = packed("copies", "train", 1, dataset="slr500")
+    assert len(pretraining_rows(Pack([wlasl, copies]))) == 2, "bit-identical poses stay out whatever the dataset"
 
 
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:

@@ -180,6 +180,12 @@ def test_the_parts_of_processes_are_the_batches_of_one(count: int, size: int, pa
             assert batch[first : first + len(clips)] == clips
 
 
+@pytest.mark.parametrize(("count", "size"), [(0, 4), (4, 0)])
+def test_no_batches_of_nothing(count: int, size: int) -> None:
+    with pytest.raises(InputError, match=f"batches of {size} out of {count} clips"):
+        Batches(count, size, shuffle=True)
+
+
 def test_orders_differ_by_epoch_and_seed_alone() -> None:
     def order(seed: int, epoch: int) -> list[list[int]]:
         batches = Batches(CLIPS, 4, seed=seed, shuffle=True)

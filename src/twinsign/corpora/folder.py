@@ -37,7 +37,7 @@ def folder_corpus(
     if not listed:
         raise InputError("no pose file", f"files ending in {', '.join(SUFFIXES)}", file=root)
     samples = [
-        Sample(name, partial(read, file, size=size, fps=fps, clip_id=name, unit=unit), row)
+        Sample(name, partial(read, file, size=size, fps=fps, clip_id=name, unit=unit), row, file)
         for name, file, row in listed
     ]
     return Corpus(samples, files=[Path(annotations)] if annotations else [])

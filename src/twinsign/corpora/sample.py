@@ -16,6 +16,8 @@ class Sample:
     id: str
     read: Callable[[], Recording]
     row: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+    """Where its poses are, if in a file or folder of their own: a change to it is then noticed (ours)."""
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +16,19 @@ from numpy.typing import NDArray
 
 from twinsign.errors import InputError
 from twinsign.files import sha256
-from twinsign.pack.check import decoding, open_batches
-from twinsign.pack.schema import COLUMNS, POSES, PROVENANCE_KEY, SCORE_STEPS, SEEN_BYTES
+from twinsign.pack.check import decoding
+from twinsign.pack.clip import pose_hash
+from twinsign.pack.file import Chunk, Indices, PackFile, scores, spans
+from twinsign.pack.locate import Place, is_url, locate
+from twinsign.pack.schema import COLUMNS, POSE_HASH
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.recording import FloatArray, Recording
 
-Indices = NDArray[np.int64]
+__all__ = ["Flat", "Indices", "Pack"]
+
+
+ANY_DATASET = ("landmarks", "folder", "synthetic")
+"""Words of `pack` commands that say nothing of the dataset."""
 
 
 class Flat(NamedTuple):
@@ -33,14 +40,11 @@ class Flat(NamedTuple):
     length: Indices
 
 
-class _Chunk(NamedTuple):
-    """One record batch's poses, zero-copy: first frame of each clip (n + 1) and values a frame."""
-
-    offsets: Indices
-    xy: NDArray[np.float16]
-    seen: NDArray[np.uint8]
-    score_offsets: Indices | None
-    score: NDArray[np.uint8]
+def dataset_of(provenance: dict[str, Any]) -> str:
+    """The dataset that a pack names, or whose own command packed it (`pack wlasl`); "" where unknown (ours)."""
+    command = str(provenance.get("command", "")).split()
+    packed_as = command[1] if command[:1] == ["pack"] and len(command) == 2 else ""
+    return str(provenance.get("dataset") or ("" if packed_as in ANY_DATASET else packed_as)).lower()
 
 
 def split_hash(ids: Sequence[str], glosses: Sequence[str | None]) -> str:
@@ -49,29 +53,50 @@ def split_hash(ids: Sequence[str], glosses: Sequence[str | None]) -> str:
 
 
 class Pack:
-    """One or several pack files as one list of clips; nothing of the poses is read before it is asked for."""
+    """Packs (files, globs, folders of shards, URLs) as one list of clips; nothing is read before it is asked for."""
 
     def __init__(self, paths: str | PathLike[str] | Sequence[str | PathLike[str]]) -> None:
         listed = [paths] if isinstance(paths, str | PathLike) else list(paths)
-        self.paths = [Path(path) for path in listed]
-        opened = [open_batches(path) for path in self.paths]
-        self._batches = [batch for _, batches in opened for batch in batches]
-        self._files = [path for path, (_, batches) in zip(self.paths, opened, strict=True) for _ in batches]
-        if not self._batches:
+        self.given: list[Place] = [str(one) if is_url(one) else Path(one) for one in listed]
+        """The packs as they were named."""
+        located = [locate(one) for one in self.given]
+        self.paths = list(chain.from_iterable(located))
+        self._files = [PackFile(path) for path in self.paths]
+        self.provenance = [file.provenance for file in self._files]
+        self.datasets = [dataset_of(note) for note in self.provenance]
+        """Name of the dataset of each of `paths`, "" where unknown."""
+        self.missing = [row for file in self._files for row in file.missing]
+        """Clips that the annotations list without poses: id, gloss, split and more."""
+        self._places = [(file, number) for file in self._files for number in range(len(file.rows))]
+        self._firsts = np.cumsum([0, *(rows for file in self._files for rows in file.rows)])
+        if not len(self):
             raise InputError("a pack without clips", "at least one clip", file=self.paths[0])
-        self.provenance = [_provenance(schema, path) for path, (schema, _) in zip(self.paths, opened, strict=True)]
-        rows = [batch.select([name for name in batch.schema.names if name not in POSES]) for batch in self._batches]
-        with decoding(self.paths[-1]):
-            self.table = pa.concat_tables([pa.Table.from_batches([row]) for row in rows], promote_options="default")
-        self._firsts = np.cumsum([0, *(batch.num_rows for batch in self._batches)])
-        self._chunks: dict[int, _Chunk] = {}
+        rows = [sum(file.rows) for file in self._files]
+        self._file_firsts = np.cumsum([0, *rows])
+        self._given_of = np.repeat(np.arange(len(located)), [len(files) for files in located])
 
-    def __reduce__(self) -> tuple[type[Pack], tuple[list[Path]]]:
+    def __reduce__(self) -> tuple[type[Pack], tuple[list[Place]]]:
         """Another process opens the files itself instead of being sent their content."""
-        return Pack, (self.paths,)
+        return Pack, (self.given,)
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return int(self._firsts[-1])
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """All columns but the poses, checked; read when first asked for."""
+        batches = [pa.Table.from_batches([file.columns(number)]) for file, number in self._places]
+        with decoding(self.paths[-1]):
+            return pa.concat_tables(batches, promote_options="default")
+
+    def file_of(self, rows: Indices) -> Indices:
+        """Which of `paths` each of these rows is in."""
+        return np.searchsorted(self._file_firsts, rows, side="right") - 1
+
+    def given_of(self, rows: Indices) -> Indices:
+        """Which of `given` each of these rows is in."""
+        found: Indices = self._given_of[self.file_of(rows)]
+        return found
 
     @cached_property
     def frames(self) -> Indices:
@@ -82,6 +107,14 @@ class Pack:
     def usable(self) -> NDArray[np.bool_]:
         """Which clips (N) show a hand at all; the others are left out of training."""
         return np.asarray(self.table["hand_frames"]) > 0
+
+    @cached_property
+    def splits(self) -> NDArray[np.str_]:
+        """The split of each clip (N), `none` where it has none."""
+        stated = pc.dictionary_encode(pc.fill_null(self.table["split"], "none")).combine_chunks()
+        names = np.asarray([name or "none" for name in stated.dictionary.to_pylist()], np.str_)
+        found: NDArray[np.str_] = names[stated.indices.to_numpy()]
+        return found
 
     def column(self, name: str) -> list[Any]:
         """A column's values, one a clip; InputError where the pack lacks it."""
@@ -99,11 +132,11 @@ class Pack:
             self.column(name)
             keep &= np.asarray(pc.fill_null(pc.equal(pc.cast(self.table[name], pa.string()), value), False))
         if splits is not None:
-            known = sorted({split or "none" for split in self.column("split")})
+            known = np.unique(self.splits).tolist()
             for split in splits:
                 if split not in known:
                     raise InputError(f"split {split!r}", f"one of {', '.join(known)}", file=self.paths[0])
-            keep &= np.isin(np.asarray([split or "none" for split in self.column("split")]), list(splits))
+            keep &= np.isin(self.splits, list(splits))
         rows = np.flatnonzero(keep)
         if not len(rows):
             asked = " and ".join([*where, *([f"split in {list(splits)}"] if splits is not None else [])])
@@ -116,36 +149,60 @@ class Pack:
         return split_hash(ids, glosses)
 
     def pose_hashes(self, rows: Sequence[int] | Indices) -> list[str]:
-        """A hash of each clip's stored coordinates and mask: equal for bit-identical clips only (ours)."""
-        hashes = []
-        for row in rows:
-            batch = int(np.searchsorted(self._firsts, row, side="right") - 1)
-            chunk, inside = self._chunk(batch), int(row - self._firsts[batch])
-            span = slice(chunk.offsets[inside], chunk.offsets[inside + 1])
-            hashes.append(sha256(chunk.xy[span].tobytes(), chunk.seen[span].tobytes()))
-        return hashes
+        """A hash of each clip's coordinates and mask, equal for bit-identical clips only: stored, or made (ours)."""
+        rows = np.asarray(rows, dtype=np.int64)
+        hashes: list[str | None] = [None] * len(rows)
+        if POSE_HASH in self.table.column_names:
+            hashes = self.table[POSE_HASH].take(rows).to_pylist()
+        return [found or self._pose_hash(row) for found, row in zip(hashes, rows.tolist(), strict=True)]
+
+    def _pose_hash(self, row: int) -> str:
+        chunk, inside = self._chunk_of(row)
+        span = slice(chunk.offsets[inside], chunk.offsets[inside + 1])
+        return pose_hash(chunk.xy[span], chunk.seen[span])
 
     def flat(self, rows: Sequence[int] | Indices) -> Flat:
         """The clips of these rows end to end, in their order; touches only their own pages."""
         rows = np.asarray(rows, dtype=np.int64)
-        length = self.frames[rows]
-        total = int(length.sum())
-        place = np.cumsum(length) - length
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"rows {rows.min()} to {rows.max()} of {len(self)} clips")
+        found = self._chunks_of(rows)
+        length = np.empty(len(rows), np.int64)
+        for chunk, mine, inside in found:
+            length[mine] = chunk.offsets[inside + 1] - chunk.offsets[inside]
+        total, place = int(length.sum()), np.cumsum(length) - length
         xy = np.empty((total, JOINT_COUNT * 2), np.float16)
         score = np.empty((total, JOINT_COUNT), np.float32)
-        batch_of = np.searchsorted(self._firsts, rows, side="right") - 1
-        for batch in np.unique(batch_of):
-            mine = np.flatnonzero(batch_of == batch)
-            chunk, inside = self._chunk(int(batch)), rows[mine] - self._firsts[batch]
-            source = _spans(chunk.offsets[inside], length[mine])
-            target = _spans(place[mine], length[mine])
+        size = np.empty((len(rows), 2), np.float32)
+        for chunk, mine, inside in found:
+            source = spans(chunk.offsets[inside], length[mine])
+            target = spans(place[mine], length[mine])
             xy[target] = chunk.xy[source]
-            score[target] = _scores(chunk, inside, source, length[mine])
+            score[target] = scores(chunk, inside, source, length[mine])
+            size[mine] = chunk.size[inside]
         wide = xy.astype(np.float32)
         if not np.isfinite(wide).all():
             raise self._not_finite(rows, length, wide)
-        sizes = self._sizes[rows].repeat(length, axis=0)
-        return Flat(wide.reshape(total, JOINT_COUNT, 2), score, sizes, length)
+        return Flat(wide.reshape(total, JOINT_COUNT, 2), score, size.repeat(length, axis=0), length)
+
+    def _chunks_of(self, rows: Indices) -> list[tuple[Chunk, Indices, Indices]]:
+        """The chunks that hold these rows: each with the places in `rows` it answers, and its own rows for them."""
+        batch_of = np.searchsorted(self._firsts, rows, side="right") - 1
+        found: list[tuple[Chunk, Indices, Indices]] = []
+        wanted: dict[PackFile, list[tuple[Chunk, Indices]]] = {}
+        for batch in np.unique(batch_of).tolist():
+            file, number = self._places[batch]
+            mine = np.flatnonzero(batch_of == batch)
+            chunk, inside = file.chunk(number), rows[mine] - self._firsts[batch]
+            found.append((chunk, mine, inside))
+            wanted.setdefault(file, []).append((chunk, inside))
+        for file, chunks in wanted.items():
+            file.need(chunks)
+        return found
+
+    def _chunk_of(self, row: int) -> tuple[Chunk, int]:
+        chunk, _, inside = self._chunks_of(np.asarray([row], np.int64))[0]
+        return chunk, int(inside[0])
 
     def _not_finite(self, rows: Indices, length: Indices, xy: FloatArray) -> InputError:
         place, ends = int(np.argmin(np.isfinite(xy).all(axis=1))), np.cumsum(length)
@@ -156,13 +213,15 @@ class Pack:
 
     def name_of(self, row: int) -> dict[str, str]:
         """A clip's id, and the pack file it is in."""
-        file = self._files[int(np.searchsorted(self._firsts, row, side="right") - 1)]
-        return {"pack": str(file), "id": self.table["id"][row].as_py()}
+        chunk, inside = self._chunk_of(row)
+        file = self.paths[int(self.file_of(np.asarray([row]))[0])]
+        return {"pack": str(file), "id": chunk.batch.column("id")[inside].as_py()}
 
     def recording(self, row: int) -> Recording:
         """One clip as a Recording in image fractions."""
         flat = self.flat([row])
-        about = {name: self.table[name][row].as_py() for name in COLUMNS}
+        chunk, inside = self._chunk_of(row)
+        about = {name: chunk.batch.column(name)[inside].as_py() for name in COLUMNS}
         size = (about["width"], about["height"]) if about["width"] else None
         return Recording(
             about["id"],
@@ -173,47 +232,3 @@ class Pack:
             source=about["source"] or "",
             estimator=about["estimator"] or "",
         )
-
-    @cached_property
-    def _sizes(self) -> FloatArray:
-        sides = [np.asarray(pc.fill_null(self.table[name], 1)) for name in ("width", "height")]
-        return np.stack(sides, axis=1).astype(np.float32)
-
-    def _chunk(self, number: int) -> _Chunk:
-        if number not in self._chunks:
-            batch = self._batches[number]
-            xy, seen, score = (batch.column(name) for name in POSES)
-            flat = [column.values.values.to_numpy(zero_copy_only=True) for column in (xy, seen, score)]
-            self._chunks[number] = _Chunk(
-                xy.offsets.to_numpy(),
-                flat[0].reshape(-1, JOINT_COUNT * 2),
-                flat[1].reshape(-1, SEEN_BYTES),
-                None if score.null_count == len(score) else score.offsets.to_numpy(),
-                flat[2].reshape(-1, JOINT_COUNT),
-            )
-        return self._chunks[number]
-
-
-def _spans(first: Indices, length: Indices) -> Indices:
-    """The whole numbers first, first + 1, … of each span, end to end."""
-    starts = np.cumsum(length) - length
-    return np.repeat(first - starts, length) + np.arange(int(length.sum()))
-
-
-def _scores(chunk: _Chunk, inside: Indices, source: Indices, length: Indices) -> FloatArray:
-    """Scores (F 49): as stored, or 1 for every seen joint of a clip stored without."""
-    score = np.unpackbits(chunk.seen[source], axis=1, count=JOINT_COUNT).astype(np.float32)
-    if chunk.score_offsets is not None:
-        first, after = chunk.score_offsets[inside], chunk.score_offsets[inside + 1]
-        has = np.repeat(after > first, length)
-        kept = _spans(first[after > first], length[after > first])
-        score[has] = chunk.score[kept].astype(np.float32) / SCORE_STEPS
-    return score
-
-
-def _provenance(schema: pa.Schema, path: Path) -> dict[str, Any]:
-    try:
-        note: dict[str, Any] = json.loads(schema.metadata.get(PROVENANCE_KEY, b"{}"))
-    except ValueError as error:
-        raise InputError(f"provenance that is no JSON ({error})", "JSON", file=path) from error
-    return note

@@ -1,12 +1,14 @@
-"""Writing a pack: samples in, one file out, whole or not at all; unreadable clips are listed, not lost."""
+"""Writing a pack: a corpus in, one file or a folder of shards out, whole or not at all; an interrupted one goes on."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,63 +16,39 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from twinsign import __version__
-from twinsign.corpora.sample import Sample
+from twinsign.corpora.sample import Corpus, Sample
 from twinsign.errors import InputError
-from twinsign.files import atomic
-from twinsign.pack.schema import BATCH_CLIPS, COLUMNS, POSES, SCORE_STEPS, schema
-from twinsign.pose.layout import HANDS, LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.pose.recording import Recording
+from twinsign.files import atomic, atomic_folder, hash_file, sha256
+from twinsign.pack.clip import StoredClip, extra_columns
+from twinsign.pack.parts import Parts, parts_of
+from twinsign.pack.report import PackReport, Tally
+from twinsign.pack.schema import BATCH_CLIPS, BATCH_FRAMES, BATCH_MOST, POSES, ROWS_KEY, schema
+from twinsign.pack.workers import cores, outcomes
 
-SPLITS = ("train", "val", "test", "none", "", None)
-"""The only names of splits, so that a clip called `Test` or `dev` is not taken for one to learn from."""
-EXTRA_RESERVED = set(COLUMNS) | set(POSES)
-
-
-@dataclass
-class PackReport:
-    """What was packed: clips a split, missing rates in percent of frames, flagged clips, and what could not be read."""
-
-    clips: dict[str, int] = field(default_factory=dict)
-    frames: int = 0
-    glosses: int = 0
-    missing: dict[str, float] = field(default_factory=dict)
-    handless: list[str] = field(default_factory=list)
-    unreadable: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, list[str]] = field(default_factory=dict)
-    """What readers had to settle, by clip, such as which of several persons they took."""
-
-    @property
-    def exit_code(self) -> int:
-        """0 written, 2 nothing written, 3 written but some inputs unreadable (ours)."""
-        if not sum(self.clips.values()):
-            return 2
-        return 3 if self.unreadable else 0
+SHARD = "{number:05d}-of-{count:05d}.pack"
 
 
-def write_pack(
-    samples: Iterable[Sample],
-    path: str | PathLike[str],
-    *,
-    provenance: Mapping[str, Any] | None = None,
-    tick: Callable[[], None] = lambda: None,
-) -> PackReport:
-    """Write samples to one pack, calling `tick` after each; NothingPackedError, and no file, where none is readable."""
-    report, tally = PackReport(), _Tally()
-    note = json.dumps({"twinsign": __version__, **(provenance or {})})
-    with atomic(path) as temporary:
-        writer = None
-        for batch in _batches(samples, report, tick):
-            names = sorted({name for _, row in batch for name in row} - EXTRA_RESERVED)
-            if writer is None:
-                writer = _Writer(temporary, names, note)
-            writer.write(batch)
-            for recording, row in batch:
-                tally.add(recording, row)
-        if writer is None:
-            raise NothingPackedError(report)
-        writer.close()
-    tally.fill(report)
-    return report
+@dataclass(frozen=True)
+class Effort:
+    """How a corpus is packed; neither workers nor patience changes a byte of the pack."""
+
+    workers: int | None = None
+    """Processes that read clips; as many as there are cores unless told, 0: none beside this one."""
+    patience: float = 300.0
+    """Seconds after which a clip whose reader is silent is given up."""
+    shard_clips: int | None = None
+    """Write a folder of files of about so many clips each, in whole record batches; one file unless told."""
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("workers", self.workers, 0), ("shard_clips", self.shard_clips, 1)):
+            if value is not None and value < least:
+                raise InputError(f"{name} {value}", f"{least} or more")
+        if not self.patience > 0:
+            raise InputError(f"patience {self.patience}", "seconds above 0")
+
+
+HERE = Effort(workers=0)
+"""Reading in this process alone."""
 
 
 class NothingPackedError(InputError):
@@ -84,83 +62,105 @@ class NothingPackedError(InputError):
         )
 
 
-class _Writer:
-    def __init__(self, path: PathLike[str], extra: list[str], note: str) -> None:
-        self.extra, self.schema = extra, schema(extra, note)
-        self.file = ipc.new_file(path, self.schema)
+def write_pack(
+    corpus: Corpus | Iterable[Sample],
+    path: str | PathLike[str],
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    effort: Effort = HERE,
+    tick: Callable[[int], None] = lambda done: None,
+    restarted: Callable[[], None] = lambda: None,
+) -> PackReport:
+    """Write a corpus to one pack, telling `tick` how many samples are done; goes on where the same import stopped.
 
-    def write(self, batch: list[tuple[Recording, Mapping[str, str]]]) -> None:
-        columns = [_column(name, batch) for name in (*COLUMNS, *self.extra)]
-        unknown = {name for _, row in batch for name in row} - EXTRA_RESERVED - set(self.extra)
-        if unknown:
-            raise InputError(f"new annotation column {sorted(unknown)[0]!r}", f"the first rows' columns {self.extra}")
-        self.file.write_batch(pa.record_batch([*columns, *_pose_columns(batch)], schema=self.schema))
+    `restarted` is called where a stopped import to this path was of other inputs, and is thrown away.
+    NothingPackedError, and no file, where no clip is readable.
+    """
+    corpus = corpus if isinstance(corpus, Corpus) else Corpus(list(corpus))
+    target, extra = Path(path), extra_columns(sample.row for sample in corpus.samples)
+    _check_target(target, effort.shard_clips)
+    files = {Path(file).name: hash_file(file) for file in corpus.files}
+    note = {"twinsign": __version__, **(provenance or {})} | ({"files": files} if files else {})
+    with parts_of(target, _inputs_key(corpus, note), schema(extra, "{}")) as (parts, other):
+        if other:
+            restarted()
+        _fill(parts, corpus.samples, effort, tick)
+        tally = Tally()
+        for batch in parts.batches():
+            tally.add(batch)
+        listed, lost = len(corpus.samples) + len(corpus.missing), len(corpus.missing)
+        report = tally.report(parts.unreadable, parts.notes, listed, lost)
+        if parts.rows:
+            words = json.dumps(note | tally.facts(), sort_keys=False)
+            missing = [dict(row) for row in corpus.missing]
+            _assemble(parts, target, effort.shard_clips, lambda rows: schema(extra, words, json.dumps(rows)), missing)
+    if not parts.rows:
+        raise NothingPackedError(report)
+    return report
 
-    def close(self) -> None:
-        self.file.close()
+
+def _check_target(target: Path, shard_clips: int | None) -> None:
+    """Refuse at the start what could not be replaced at the end of a long import."""
+    if not target.is_dir():
+        return
+    strange = [file for file in target.iterdir() if file.suffix != ".pack"]
+    if shard_clips is None or strange:
+        found = f"a folder that holds {strange[0].name}" if strange else "a folder"
+        raise InputError(found, "a new name, a pack to replace, or a folder of shards alone", file=target)
 
 
-def _batches(
-    samples: Iterable[Sample], report: PackReport, tick: Callable[[], None]
-) -> Iterable[list[tuple[Recording, Mapping[str, str]]]]:
-    ids: set[str] = set()
-    batch: list[tuple[Recording, Mapping[str, str]]] = []
-    for sample in samples:
-        try:
-            if sample.id in ids:
-                raise InputError(f"id {sample.id!r} a second time", "ids that occur once", clip=sample.id)
-            recording = sample.read().fractions()
-            if sample.row.get("split") not in SPLITS:
-                wanted = "train, val, test, or none"
-                raise InputError(f"split {sample.row['split']!r}", wanted, file=recording.source, clip=sample.id)
-            _check_float16(recording)
-        except InputError as error:
-            report.unreadable[sample.id if sample.id not in ids else f"{sample.id} (again)"] = str(error)
+def _inputs_key(corpus: Corpus, note: Mapping[str, Any]) -> str:
+    """A hash of all that decides a pack: options, annotation, and size and time of the poses' own files."""
+    digest = hashlib.sha256()
+    for sample in corpus.samples:
+        digest.update(repr((sample.id, sorted(sample.row.items()))).encode())
+        if sample.file is not None and sample.file.exists():
+            about = sample.file.stat()
+            digest.update(f"{about.st_size} {about.st_mtime_ns}".encode())
+    missing = [sorted(row.items()) for row in corpus.missing]
+    return sha256(json.dumps(note, default=str), repr(missing), digest.hexdigest())
+
+
+def _fill(parts: Parts, samples: Sequence[Sample], effort: Effort, tick: Callable[[int], None]) -> None:
+    """Read what is not in the parts yet, in order, a part a record batch."""
+    ids = {name for batch in parts.batches() for name in batch.column("id").to_pylist()}
+    unreadable: dict[str, str] = {}
+    clips: list[StoredClip] = []
+    done, frames = parts.read, 0
+    tick(done)
+    workers = cores() if effort.workers is None else effort.workers
+    for outcome in outcomes(samples, parts.read, workers, effort.patience):
+        name = samples[done].id
+        if isinstance(outcome, StoredClip) and name in ids:
+            outcome = str(InputError(f"id {name!r} a second time", "ids that occur once", clip=name))
+        if isinstance(outcome, StoredClip):
+            ids.add(name)
+            clips.append(outcome)
+            frames += len(outcome.xy)
         else:
-            ids.add(sample.id)
-            batch.append((recording, sample.row))
-            report.notes |= {sample.id: list(recording.notes)} if recording.notes else {}
-        tick()
-        if len(batch) == BATCH_CLIPS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+            while name in ids or name in unreadable or name in parts.unreadable:
+                name += " (again)"
+            unreadable[name] = outcome
+        done += 1
+        if clips and (_full(len(clips), frames) or done == len(samples)):
+            notes = {clip.columns["id"]: clip.notes for clip in clips if clip.notes}
+            parts.add(_record_batch(clips, parts.schema), done, unreadable, notes)
+            clips, unreadable, frames = [], {}, 0
+        tick(done)
+    parts.unreadable.update(unreadable)
 
 
-def _check_float16(recording: Recording) -> None:
-    limit = float(np.finfo(np.float16).max)
-    wild = np.abs(recording.xy) > limit
-    if wild.any():
-        frame = int(np.argwhere(wild)[0, 0])
-        found = f"image fraction {recording.xy[wild][0]:g}"
-        wanted = "image fractions near [0, 1] (are these pixels? then state the image size)"
-        raise InputError(found, wanted, file=recording.source or None, clip=recording.id, frame=frame)
+def _full(clips: int, frames: int) -> bool:
+    return (clips >= BATCH_CLIPS and frames >= BATCH_FRAMES) or clips >= BATCH_MOST
 
 
-def _column(name: str, batch: list[tuple[Recording, Mapping[str, str]]]) -> pa.Array:
-    values: dict[str, Callable[[Recording], Any]] = {
-        "id": lambda one: one.id,
-        "fps": lambda one: one.fps,
-        "width": lambda one: one.size[0] if one.size else None,
-        "height": lambda one: one.size[1] if one.size else None,
-        "frames": lambda one: len(one.xy),
-        "hand_frames": lambda one: int(one.seen[:, HANDS].any(axis=1).sum()),
-    }
-    if name in values:
-        return pa.array([values[name](recording) for recording, _ in batch], COLUMNS[name])
-    # The annotation's word on source and estimator goes before the reader's.
-    known = name in ("source", "estimator")
-    stated = [row.get(name) or (getattr(one, name) if known else None) or None for one, row in batch]
-    return pa.array(stated, pa.string())
-
-
-def _pose_columns(batch: list[tuple[Recording, Mapping[str, str]]]) -> list[pa.Array]:
-    recordings = [recording for recording, _ in batch]
-    xy = [one.xy.reshape(len(one.xy), -1).astype(np.float16) for one in recordings]
-    seen = [np.packbits(one.seen, axis=1) for one in recordings]
-    scored = [None if _without_scores(one) else _quantised(one) for one in recordings]
-    return [_ragged(xy, "xy"), _ragged(seen, "seen"), _ragged(scored, "score")]
+def _record_batch(clips: Sequence[StoredClip], layout: pa.Schema) -> pa.RecordBatch:
+    poses = {name: _ragged([getattr(clip, name) for clip in clips], name) for name in POSES}
+    columns = [
+        poses.get(name) or pa.array([clip.columns.get(name) for clip in clips], layout.field(name).type)
+        for name in layout.names
+    ]
+    return pa.record_batch(columns, schema=layout)
 
 
 def _ragged(rows: list[Any], name: str) -> pa.Array:
@@ -175,37 +175,28 @@ def _ragged(rows: list[Any], name: str) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets), frames, mask=absent).cast(kind)
 
 
-def _without_scores(recording: Recording) -> bool:
-    return bool(np.isin(recording.score, (0.0, 1.0)).all())
+def _assemble(
+    parts: Parts, target: Path, shard_clips: int | None, layout: Callable[[list[Any]], pa.Schema], missing: list[Any]
+) -> None:
+    """One file of all parts, or a folder of files of some parts each; the first of them lists what is missing."""
+    if shard_clips is None:
+        _write_file(target, layout(missing), parts.batches(), parts.rows)
+        return
+    shards: list[list[int]] = [[]]
+    for rows in parts.rows:
+        if sum(shards[-1]) >= shard_clips:
+            shards.append([])
+        shards[-1].append(rows)
+    batches = parts.batches()
+    with atomic_folder(target) as folder:
+        for number, shard in enumerate(shards):
+            file = folder / SHARD.format(number=number, count=len(shards))
+            _write_file(file, layout([] if number else missing), islice(batches, len(shard)), shard)
 
 
-def _quantised(recording: Recording) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Scores as whole steps; a seen joint keeps at least one step."""
-    steps = np.round(recording.score * SCORE_STEPS)
-    return np.where(recording.seen, np.maximum(steps, 1), 0).astype(np.uint8)
-
-
-class _Tally:
-    """Counts while packing: clips a split, glosses, frames that lack a part."""
-
-    def __init__(self) -> None:
-        self.splits: Counter[str] = Counter()
-        self.glosses: set[str] = set()
-        self.frames = 0
-        self.unseen: defaultdict[str, int] = defaultdict(int)
-        self.handless: list[str] = []
-
-    def add(self, recording: Recording, row: Mapping[str, str]) -> None:
-        self.splits[row.get("split") or "none"] += 1
-        self.glosses.update([row["gloss"]] if row.get("gloss") else [])
-        self.frames += len(recording.xy)
-        parts = {"right hand": RIGHT_HAND, "left hand": LEFT_HAND, "both hands": HANDS, "trunk": TRUNK}
-        for name, part in parts.items():
-            self.unseen[name] += int((~recording.seen[:, part].any(axis=1)).sum())
-        if not recording.seen[:, HANDS].any():
-            self.handless.append(recording.id)
-
-    def fill(self, report: PackReport) -> None:
-        report.clips, report.frames, report.glosses = dict(self.splits), self.frames, len(self.glosses)
-        report.missing = {name: round(100 * count / self.frames, 2) for name, count in self.unseen.items()}
-        report.handless = self.handless
+def _write_file(path: Path, layout: pa.Schema, batches: Iterable[pa.RecordBatch], rows: list[int]) -> None:
+    """The rows stand in the footer, so that opening need not look at every batch."""
+    metadata = {ROWS_KEY: json.dumps(rows).encode()}
+    with atomic(path) as temporary, ipc.new_file(temporary, layout, metadata=metadata) as file:
+        for batch in batches:
+            file.write_batch(batch)

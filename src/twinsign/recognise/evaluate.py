@@ -110,7 +110,7 @@ def full_report(
         "split": splits,
         "where": where,
         "split_hash": pack.split_hash(data.rows),
-        "data": [str(path) for path in pack.paths],
+        "data": [str(name) for name in pack.given],
         "handless_clips": handless,
         "selected_on": sorted(present & set(run.about.get("selected_on", []))),
         "run": str(run.path),

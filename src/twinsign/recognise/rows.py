@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
@@ -101,19 +104,39 @@ def shared_signers(pack: Pack, rows: Indices, training: Pack, training_rows: Ind
 def pretraining_rows(pack: Pack, keep_out: Sequence[Pack] = ()) -> Indices:
     """Rows that show a hand, are not held out and repeat no held-out clip's poses or id, here or in `keep_out` (ours).
 
-    By id too, since packs made by other estimators show the same videos with other poses.
+    By id too, since packs made by other estimators show the same videos with other poses; but not where both packs
+    name their datasets, and differently: there an equal id is chance.
     """
-    splits = np.asarray([split or "none" for split in pack.column("split")])
-    candidates = np.flatnonzero(~np.isin(splits, HELD_OUT) & pack.usable)
-    held_poses: set[str] = set()
-    held_ids: set[str] = set()
-    for other in (pack, *keep_out):
-        rows = np.flatnonzero(np.isin(np.asarray(other.column("split"), dtype=object), HELD_OUT))
-        held_poses.update(other.pose_hashes(rows))
-        held_ids.update(other.table["id"].take(rows).to_pylist())
-    poses, ids = pack.pose_hashes(candidates), pack.table["id"].take(candidates).to_pylist()
-    allowed = [one not in held_poses and name not in held_ids for one, name in zip(poses, ids, strict=True)]
-    seen: Indices = candidates[np.asarray(allowed, bool)]
+    candidates = np.flatnonzero(~np.isin(pack.splits, HELD_OUT) & pack.usable)
+    held = [(other, np.flatnonzero(np.isin(other.splits, HELD_OUT))) for other in (pack, *keep_out)]
+    allowed = ~(_same_poses(pack, candidates, held) | _same_id(pack, candidates, held))
+    seen: Indices = candidates[allowed]
     if not len(seen):
         raise InputError("no clip to learn from", "clips outside val and test that show a hand", file=pack.paths[0])
     return seen
+
+
+def _same_poses(pack: Pack, candidates: Indices, held: Sequence[tuple[Pack, Indices]]) -> NDArray[np.bool_]:
+    """Which candidates are bit by bit a held-out clip; only clips as long as one of these are looked at."""
+    found = np.zeros(len(candidates), bool)
+    hashes = {one for other, rows in held for one in other.pose_hashes(rows)}
+    lengths = np.unique(np.concatenate([other.frames[rows] for other, rows in held]))
+    suspects = np.flatnonzero(np.isin(pack.frames[candidates], lengths))
+    found[suspects] = [one in hashes for one in pack.pose_hashes(candidates[suspects])]
+    return found
+
+
+def _same_id(pack: Pack, candidates: Indices, held: Sequence[tuple[Pack, Indices]]) -> NDArray[np.bool_]:
+    """Which candidates have the id of a held-out clip of the same dataset, or of one that may be the same."""
+    ids: dict[str, list[str]] = {}
+    for other, rows in held:
+        files = other.file_of(rows)
+        for number, dataset in enumerate(other.datasets):
+            ids.setdefault(dataset, []).extend(other.table["id"].take(rows[files == number]).to_pylist())
+    found = np.zeros(len(candidates), bool)
+    files, mine = pack.file_of(candidates), pack.table["id"].take(candidates)
+    for dataset in set(pack.datasets):
+        its_own = np.isin(files, [number for number, name in enumerate(pack.datasets) if name == dataset])
+        rivals = [one for name, some in ids.items() if not dataset or name in ("", dataset) for one in some]
+        found |= its_own & np.asarray(pc.is_in(mine, value_set=pa.array(rivals, pa.string())))
+    return found

@@ -17,6 +17,7 @@ from twinsign.pack.open import Indices, Pack
 from twinsign.pose.recording import Recording
 from twinsign.views.clips import Clips
 from twinsign.views.crop import CropConfig, crop
+from twinsign.views.mixture import Mixture
 from twinsign.world import share
 
 
@@ -151,8 +152,11 @@ class Batches:
         shuffle: bool,
         drop_last: bool = False,
         part: tuple[int, int] = (0, 1),
+        mixture: Mixture | None = None,
     ) -> None:
-        self.count, self.size, self.seed = count, min(size, count), seed
+        if count < 1 or size < 1:
+            raise InputError(f"batches of {size} out of {count} clips", "at least one clip, and one a batch")
+        self.count, self.size, self.seed, self.mixture = count, min(size, count), seed, mixture
         self.shuffle, self.drop_last, self.part = shuffle, drop_last, part
         self.epoch, self.done = 0, 0
         if self.size < part[1]:
@@ -169,11 +173,17 @@ class Batches:
         return share(total, *self.part).start, total
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
-        order = order if self.shuffle else np.arange(self.count)
+        order = self._order()
         for number in range(self.done, len(self)):
             batch = order[number * self.size : (number + 1) * self.size]
             yield batch[share(len(batch), *self.part)].tolist()
+
+    def _order(self) -> Indices:
+        if self.mixture is not None:
+            return self.mixture.order(self.epoch)
+        if not self.shuffle:
+            return np.arange(self.count)
+        return np.random.default_rng([self.seed, self.epoch]).permutation(self.count)
 
 
 class ClipLoader(DataLoader[Clips]):
