@@ -16,6 +16,8 @@ class Sample:
     id: str
     read: Callable[[], Recording]
     row: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
+    """Where its poses are, if in a file or folder of their own: a change to it is then noticed (ours)."""
 
 
 @dataclass(frozen=True)
@@ -27,3 +29,5 @@ class Corpus:
     """Annotation rows (id, gloss, split, …) of listed clips without poses."""
     files: Sequence[Path] = ()
     """Annotation files and pose sets that it was made from: their hashes belong to a pack's provenance."""
+    notes: Sequence[str] = ()
+    """What was found of the whole: ids listed twice, annotation files that disagree, pose files that none lists."""
