@@ -1,19 +1,34 @@
-"""The commands that pack a corpus."""
+"""The commands that pack one's own poses and generated ones; twinsign.packing_corpora has the benchmarks."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from twinsign.corpora.folder import folder_corpus
 from twinsign.corpora.generated import synthetic_corpus
-from twinsign.corpora.landmarks import landmark_corpus
+from twinsign.corpora.grouping import SHARES, split_by
+from twinsign.corpora.landmarks import landmark_corpus, set_corpus
+from twinsign.corpora.sample import Corpus
 from twinsign.corpora.synthetic import SyntheticConfig
-from twinsign.importing import import_corpus
+from twinsign.importing import LISTED, errors, import_corpus
+from twinsign.pose.read import open_set
 from twinsign.pose.recording import Unit
 
 CORPUS = SyntheticConfig()
 """The generated corpus unless told otherwise."""
+Size = tuple[int, int]
+Shares = tuple[float, float, float]
+
+
+def pack_corpus(corpus: Corpus, out: Path, json: Path | None, note: dict[str, Any]) -> int:
+    """Say what was found of the annotation, then pack; a pack's provenance has the notes too (ours)."""
+    for text in corpus.notes[:LISTED]:
+        errors.print(f"note: {text}", markup=False)
+    if len(corpus.notes) > LISTED:
+        errors.print(f"and {len(corpus.notes) - LISTED} more notes; the pack's provenance has them all")
+    return import_corpus(corpus, out, json, {**note, "notes": list(corpus.notes)})
 
 
 def pack_landmarks(data: Path, out: Path, json: Path | None = None) -> int:
@@ -24,16 +39,48 @@ def pack_landmarks(data: Path, out: Path, json: Path | None = None) -> int:
         out: The pack to write.
         json: Where to write what was packed and what was not.
     """
-    return import_corpus(landmark_corpus(data), out, json, {"command": "pack landmarks", "data": str(data)})
+    return pack_corpus(landmark_corpus(data), out, json, {"command": "pack landmarks", "data": str(data)})
+
+
+def pack_set(
+    data: Path,
+    out: Path,
+    size: Size | None = None,
+    fps: float | None = None,
+    unit: Unit | None = None,
+    split_by: str | None = None,
+    shares: Shares = SHARES,
+    seed: int = 0,
+    json: Path | None = None,
+) -> int:
+    """Pack a file of many clips of any known format, with whatever it says of gloss, split and signer.
+
+    Args:
+        data: A landmark set, or a file of PYSKL, NLA-SLR, SAM-SLR, SPOTER or Kaggle's signs (docs/data.md).
+        out: The pack to write.
+        size: Image width and height in pixels, for formats that do not state it.
+        fps: Frames a second, for formats that do not state it.
+        unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
+        split_by: Column whose groups (signers, recording sessions) go to train, val or test as a whole.
+        shares: Of train, val and test, with --split_by.
+        seed: Of the choice of groups, with --split_by.
+        json: Where to write what was packed and what was not.
+    """
+    note = {"command": "pack set", "data": str(data), "size": size, "fps": fps, "unit": unit}
+    corpus = set_corpus(open_set(data, size=size, fps=fps, unit=unit))
+    return _split_and_pack(corpus, out, json, note, split_by, shares, seed)
 
 
 def pack_folder(
     poses: Path,
     out: Path,
     annotations: Path | None = None,
-    size: tuple[int, int] | None = None,
+    size: Size | None = None,
     fps: float | None = None,
     unit: Unit | None = None,
+    split_by: str | None = None,
+    shares: Shares = SHARES,
+    seed: int = 0,
     json: Path | None = None,
 ) -> int:
     """Pack one's own pose files: a folder for each gloss, or a CSV of file, gloss, split, signer.
@@ -45,10 +92,23 @@ def pack_folder(
         size: Image width and height in pixels, for formats that do not state it.
         fps: Frames a second, for formats that do not state it.
         unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
+        split_by: Column whose groups (signers, recording sessions) go to train, val or test as a whole.
+        shares: Of train, val and test, with --split_by.
+        seed: Of the choice of groups, with --split_by.
         json: Where to write what was packed and what was not.
     """
-    note = {"command": "pack folder", "poses": str(poses), "annotations": str(annotations)}
-    return import_corpus(folder_corpus(poses, annotations, size=size, fps=fps, unit=unit), out, json, note)
+    note = {"command": "pack folder", "poses": str(poses), "annotations": str(annotations), "size": size, "fps": fps}
+    corpus = folder_corpus(poses, annotations, size=size, fps=fps, unit=unit)
+    return _split_and_pack(corpus, out, json, {**note, "unit": unit}, split_by, shares, seed)
+
+
+def _split_and_pack(
+    corpus: Corpus, out: Path, json: Path | None, note: dict[str, Any], column: str | None, shares: Shares, seed: int
+) -> int:
+    if column:
+        corpus = split_by(corpus, column, shares, seed)
+        note |= {"split_by": column, "shares": list(shares), "seed": seed}
+    return pack_corpus(corpus, out, json, note)
 
 
 def pack_synthetic(out: Path, corpus: SyntheticConfig = CORPUS, json: Path | None = None) -> int:
@@ -59,4 +119,4 @@ def pack_synthetic(out: Path, corpus: SyntheticConfig = CORPUS, json: Path | Non
         corpus: Size and nuisance of the corpus.
         json: Where to write what was packed.
     """
-    return import_corpus(synthetic_corpus(corpus), out, json, {"command": "pack synthetic", "corpus": asdict(corpus)})
+    return pack_corpus(synthetic_corpus(corpus), out, json, {"command": "pack synthetic", "corpus": asdict(corpus)})

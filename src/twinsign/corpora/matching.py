@@ -72,6 +72,8 @@ def corpus_of(annotation: Annotation, source: Source) -> Corpus:
 
     Raises InputError where no clip has a pose file, or where files may belong to clips in more than one way.
     """
+    if not annotation.clips:
+        raise InputError("no clip", "at least one: is the subset right?", file=annotation.files[0])
     poses = Poses(source.poses, source.size, source.fps, source.unit)
     clips, notes = _once(annotation.clips)
     table = Path(source.names) if source.names and source.names not in _namings(clips) else None
