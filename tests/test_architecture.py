@@ -40,6 +40,7 @@ ORDER = [
     "serve",
     "importing",
     "packing",
+    "packing_corpora",
     "commands",
     "exporting",
     "comparing",
@@ -59,6 +60,7 @@ MANY_PARAMETERS = {
     Path("ssl/losses.py"),
     Path("commands.py"),
     Path("packing.py"),
+    Path("packing_corpora.py"),
     Path("probing.py"),
     Path("comparing.py"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +13,8 @@ from typing import Any
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
-from twinsign import __version__, commands, comparing, exporting, packing, probing
+from twinsign import __version__, commands, comparing, exporting, packing, packing_corpora, probing
+from twinsign.corpora.matching import Source
 from twinsign.demo import demo
 from twinsign.errors import StoppedError, TwinsignError
 from twinsign.pack.write import Effort
@@ -27,16 +29,20 @@ INTERRUPTED = SIGNALLED + 2
 
 @dataclass(frozen=True)
 class Command:
-    """A function, which of its parameters stand alone or take several words, and whether it trains or packs."""
+    """A function, which of its parameters take several words or stand alone, and which are groups of options."""
 
     run: Callable[..., int]
     words: tuple[str, ...] = ()
     recipe: bool = False
-    effort: bool = False
+    groups: tuple[str, ...] = ()
 
 
+GROUPS = {"source": Source, "effort": Effort}
+"""Parameters whose fields are options."""
+CORPUS = ("source", "effort")
 WORDS = {
     "data": "Packs: files, quoted globs, folders of shards, URLs that fsspec opens (s3://…).",
+    "annotations": "The corpus's annotation files, or their folder.",
     "where": "Only rows for which COLUMN=VALUE holds.",
     "keep_out": "Packs whose val and test clips stay out, by id and by identical poses.",
     "branches": "Branches to embed: joint, motion; all that the RUN has unless told.",
@@ -55,9 +61,19 @@ WORDS = {
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "demo": Command(demo),
     "pack": {
-        "landmarks": Command(packing.pack_landmarks, effort=True),
-        "folder": Command(packing.pack_folder, effort=True),
-        "synthetic": Command(packing.pack_synthetic, effort=True),
+        "landmarks": Command(packing.pack_landmarks, groups=("effort",)),
+        "set": Command(packing.pack_set, groups=("effort",)),
+        "folder": Command(packing.pack_folder, groups=("effort",)),
+        "synthetic": Command(packing.pack_synthetic, groups=("effort",)),
+        "wlasl": Command(packing_corpora.pack_wlasl, ("annotations",), groups=CORPUS),
+        "msasl": Command(packing_corpora.pack_msasl, ("annotations",), groups=CORPUS),
+        "slr500": Command(packing_corpora.pack_slr500, ("annotations",), groups=CORPUS),
+        "nmfs_csl": Command(packing_corpora.pack_nmfs_csl, ("annotations",), groups=CORPUS),
+        "autsl": Command(packing_corpora.pack_autsl, ("annotations",), groups=CORPUS),
+        "lsa64": Command(packing_corpora.pack_lsa64, ("annotations",), groups=CORPUS),
+        "include": Command(packing_corpora.pack_include, ("annotations",), groups=CORPUS),
+        "asl_citizen": Command(packing_corpora.pack_asl_citizen, ("annotations",), groups=CORPUS),
+        "semlex": Command(packing_corpora.pack_semlex, ("annotations",), groups=CORPUS),
     },
     "pretrain": Command(commands.pretrain, ("data", "where", "keep_out", "weights"), recipe=True),
     "finetune": Command(commands.finetune, ("data", "where", "strict"), recipe=True),
@@ -130,7 +146,7 @@ def _add(parser: ArgumentParser, table: dict[str, Any]) -> None:
     """Add commands; a subcommand's own commands only after it was added, as jsonargparse wants."""
     subcommands = parser.add_subcommands()
     for name, command in table.items():
-        sub = ArgumentParser()
+        sub = ArgumentParser(description=None if isinstance(command, dict) else _description(command))
         if isinstance(command, dict):
             subcommands.add_subcommand(name, sub, help="Pack the poses of a corpus into one file.")
             _add(sub, command)
@@ -139,13 +155,19 @@ def _add(parser: ArgumentParser, table: dict[str, Any]) -> None:
             subcommands.add_subcommand(name, sub, help=str(command.run.__doc__).split("\n")[0])
 
 
+def _description(command: Command) -> str:
+    """What a command's docstring says before its parameters."""
+    return (inspect.getdoc(command.run) or "").split("Args:")[0].strip()
+
+
 def _add_options(parser: ArgumentParser, command: Command) -> None:
     if command.recipe:
         parser.add_argument("--config", action=RecipeFile, help="A shipped recipe's name, or a YAML file.")
         parser.add_class_arguments(Recipe, nested_key=None, as_group=False)
-    if command.effort:
-        parser.add_class_arguments(Effort, nested_key=None, as_group=False)
+    for group in command.groups:
+        parser.add_class_arguments(GROUPS[group], nested_key=None, as_group=False)
     for name in command.words:
+        needs_annotations = name == "annotations" and command.run is not packing_corpora.pack_lsa64
         if name == "checkpoint":
             parser.add_argument(name, type=Path, help=WORDS[name])
         elif name in FLAGS:
@@ -153,9 +175,9 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
         elif name in POSITIONAL:
             parser.add_argument(name, nargs="+", type=str, help=WORDS[name])
         else:
-            needed: dict[str, Any] = {"required": True} if name == "data" else {"default": []}
+            needed: dict[str, Any] = {"required": True} if name == "data" or needs_annotations else {"default": []}
             parser.add_argument(f"--{name}", nargs="+", type=str, help=WORDS[name], **needed)
-    skip: set[str | int] = {*command.words, "effort", *(("recipe", "config") if command.recipe else ())}
+    skip: set[str | int] = {*command.words, *command.groups, *(("recipe", "config") if command.recipe else ())}
     parser.add_function_arguments(command.run, nested_key=None, as_group=False, skip=skip)
 
 
@@ -167,8 +189,8 @@ def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[st
         values["recipe"] = recipe
         if command.run is not probing.knn:
             values["config"] = _config_name(given)
-    if command.effort:
-        values["effort"] = Effort(**{field.name: values.pop(field.name) for field in fields(Effort)})
+    for group in command.groups:
+        values[group] = GROUPS[group](**{field.name: values.pop(field.name) for field in fields(GROUPS[group])})
     return {name: value for name, value in values.items() if not name.startswith("__")}
 
 

@@ -1,4 +1,4 @@
-"""The commands that pack a corpus."""
+"""The commands that pack one's own poses and generated ones; twinsign.packing_corpora has the benchmarks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,29 @@ from typing import Any
 
 from twinsign.corpora.folder import folder_corpus
 from twinsign.corpora.generated import synthetic_corpus
-from twinsign.corpora.landmarks import landmark_corpus
+from twinsign.corpora.grouping import SHARES, split_by
+from twinsign.corpora.landmarks import landmark_corpus, set_corpus
+from twinsign.corpora.sample import Corpus
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.files import sha256
-from twinsign.importing import DEFAULT, import_corpus
+from twinsign.importing import DEFAULT, LISTED, errors, import_corpus
 from twinsign.pack.write import Effort
+from twinsign.pose.read import open_set
 from twinsign.pose.recording import Unit
 
 CORPUS = SyntheticConfig()
 """The generated corpus unless told otherwise."""
+Size = tuple[int, int]
+Shares = tuple[float, float, float]
+
+
+def pack_corpus(corpus: Corpus, out: Path, json: Path | None, note: dict[str, Any], effort: Effort = DEFAULT) -> int:
+    """Say what was found of the annotation, then pack; a pack's provenance has the notes too (ours)."""
+    for text in corpus.notes[:LISTED]:
+        errors.print(f"note: {text}", markup=False)
+    if len(corpus.notes) > LISTED:
+        errors.print(f"and {len(corpus.notes) - LISTED} more notes; the pack's provenance has them all")
+    return import_corpus(corpus, out, json, {**note, "notes": list(corpus.notes)}, effort)
 
 
 def pack_landmarks(data: Path, out: Path, dataset: str = "", json: Path | None = None, effort: Effort = DEFAULT) -> int:
@@ -29,16 +43,58 @@ def pack_landmarks(data: Path, out: Path, dataset: str = "", json: Path | None =
         json: Where to write what was packed and what was not.
     """
     note = {"command": "pack landmarks", "data": str(data), "dataset": dataset}
-    return import_corpus(landmark_corpus(data), out, json, note, effort)
+    return pack_corpus(landmark_corpus(data), out, json, note, effort)
+
+
+def pack_set(
+    data: Path,
+    out: Path,
+    size: Size | None = None,
+    fps: float | None = None,
+    unit: Unit | None = None,
+    split_by: str | None = None,
+    shares: Shares = SHARES,
+    seed: int = 0,
+    dataset: str = "",
+    json: Path | None = None,
+    effort: Effort = DEFAULT,
+) -> int:
+    """Pack a file of many clips of any known format, with whatever it says of gloss, split and signer.
+
+    Args:
+        data: A landmark set, or a file of PYSKL, NLA-SLR, SAM-SLR, SPOTER or Kaggle's signs (docs/data.md).
+        out: The pack to write; the same command on an interrupted one goes on.
+        size: Image width and height in pixels, for formats that do not state it.
+        fps: Frames a second, for formats that do not state it.
+        unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
+        split_by: Column whose groups (signers, recording sessions) go to train, val or test as a whole.
+        shares: Of train, val and test, with --split_by.
+        seed: Of the choice of groups, with --split_by.
+        dataset: Name of the dataset whose ids these are: equal ids of packs of other names are other clips.
+        json: Where to write what was packed and what was not.
+    """
+    note: dict[str, Any] = {
+        "command": "pack set",
+        "data": str(data),
+        "dataset": dataset,
+        "size": size,
+        "fps": fps,
+        "unit": unit,
+    }
+    corpus = _split(set_corpus(open_set(data, size=size, fps=fps, unit=unit)), note, split_by, shares, seed)
+    return pack_corpus(corpus, out, json, note, effort)
 
 
 def pack_folder(
     poses: Path,
     out: Path,
     annotations: Path | None = None,
-    size: tuple[int, int] | None = None,
+    size: Size | None = None,
     fps: float | None = None,
     unit: Unit | None = None,
+    split_by: str | None = None,
+    shares: Shares = SHARES,
+    seed: int = 0,
     dataset: str = "",
     json: Path | None = None,
     effort: Effort = DEFAULT,
@@ -52,6 +108,9 @@ def pack_folder(
         size: Image width and height in pixels, for formats that do not state it.
         fps: Frames a second, for formats that do not state it.
         unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
+        split_by: Column whose groups (signers, recording sessions) go to train, val or test as a whole.
+        shares: Of train, val and test, with --split_by.
+        seed: Of the choice of groups, with --split_by.
         dataset: Name of the dataset whose ids these are: equal ids of packs of other names are other clips.
         json: Where to write what was packed and what was not.
     """
@@ -62,7 +121,16 @@ def pack_folder(
         "dataset": dataset,
     }
     note |= {"size": size, "fps": fps, "unit": unit}
-    return import_corpus(folder_corpus(poses, annotations, size=size, fps=fps, unit=unit), out, json, note, effort)
+    corpus = folder_corpus(poses, annotations, size=size, fps=fps, unit=unit)
+    return pack_corpus(_split(corpus, note, split_by, shares, seed), out, json, note, effort)
+
+
+def _split(corpus: Corpus, note: dict[str, Any], column: str | None, shares: Shares, seed: int) -> Corpus:
+    """The corpus with splits by groups where a column was asked for, and the note of it."""
+    if not column:
+        return corpus
+    note |= {"split_by": column, "shares": list(shares), "seed": seed}
+    return split_by(corpus, column, shares, seed)
 
 
 def pack_synthetic(
@@ -77,4 +145,4 @@ def pack_synthetic(
     """
     note: dict[str, Any] = {"command": "pack synthetic", "corpus": asdict(corpus)}
     note |= {"dataset": f"synthetic {sha256(repr(corpus))}"}
-    return import_corpus(synthetic_corpus(corpus), out, json, note, effort)
+    return pack_corpus(synthetic_corpus(corpus), out, json, note, effort)

@@ -159,8 +159,8 @@ def test_files_outside_the_folder_are_refused(tmp_path: Path, name: str) -> None
     [
         ("", "none"),
         ("name,gloss\na,b\n", "name, gloss"),
-        ("file,gloss\n,b\n", "row"),
-        ("file,gloss\na,b,c\n", "row"),
+        ("file,gloss\n,b\n", "line 2"),
+        ("file,gloss\na,b,c\n", "line 2"),
         ('file\n"a\n', "end of data"),
         ("file\n", "no pose file"),
     ],

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from functools import partial
 from os import PathLike
 from pathlib import Path
 
+from twinsign.corpora.names import SUFFIXES
+from twinsign.corpora.poses import clip_files
 from twinsign.corpora.sample import Corpus, Sample
+from twinsign.corpora.tables import read_csv
 from twinsign.errors import InputError
 from twinsign.pose.read import read
 from twinsign.pose.recording import Unit
-
-SUFFIXES = (".pose", ".json", ".npz", ".npy", ".pkl", ".parquet")
-"""Endings of files that hold one clip; a folder of OpenPose JSON is one clip too."""
-OPENPOSE_FRAME = "_keypoints.json"
 
 
 def folder_corpus(
@@ -44,36 +42,19 @@ def folder_corpus(
 
 
 def _from_folders(root: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
-    for path in sorted(root.rglob("*")):
+    for path in clip_files(root):
         inside = path.relative_to(root)
-        if len(inside.parts) in (2, 3) and _is_clip(path):
+        if len(inside.parts) in (2, 3):
             split = inside.parts[0] if len(inside.parts) == 3 else ""
             name = inside.with_suffix("") if path.is_file() else inside
             yield name.as_posix(), path, {"gloss": inside.parts[-2], "split": split}
 
 
-def _is_clip(path: Path) -> bool:
-    if path.is_dir():
-        return any(path.glob(f"*{OPENPOSE_FRAME}"))
-    return path.suffix.lower() in SUFFIXES and not path.name.endswith(OPENPOSE_FRAME)
-
-
 def _from_table(root: Path, table: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            rows, columns = list(reader), reader.fieldnames or []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(str(error), "a CSV with columns file and gloss", file=table) from error
-    if "file" not in columns:
-        raise InputError(
-            f"columns {', '.join(columns) or '(none)'}", "a column `file`, and gloss, split, signer", file=table
-        )
-    for row in rows:
-        if None in row or not row["file"]:
-            raise InputError(f"row {dict(row)}", f"{len(columns)} fields, with a file", file=table)
-        file = (root / row["file"]).resolve()
+    for row in read_csv(table, ("file",)):
+        written = row.text("file")
+        file = (root / written).resolve()
         if not file.is_relative_to(root.resolve()):
-            raise InputError(f"file {row['file']!r} outside the folder", f"files below {root}", file=table)
-        name = row.get("id") or Path(row["file"]).with_suffix("").as_posix()
-        yield name, file, {key: value or "" for key, value in row.items() if key not in ("id", "file")}
+            raise InputError(f"file {written!r} outside the folder", f"files below {root}", file=table)
+        name = row.maybe("id") or Path(written).with_suffix("").as_posix()
+        yield name, file, {key: str(value or "") for key, value in row.fields.items() if key not in ("id", "file")}

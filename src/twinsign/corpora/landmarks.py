@@ -20,4 +20,4 @@ def set_corpus(clips: PoseSet) -> Corpus:
         Sample(row["id"], partial(clips.clip, number), {name: value for name, value in row.items() if name != "id"})
         for number, row in enumerate(clips.rows)
     ]
-    return Corpus(samples, files=clips.files)
+    return Corpus(samples, files=clips.files, notes=clips.notes)

@@ -29,3 +29,5 @@ class Corpus:
     """Annotation rows (id, gloss, split, …) of listed clips without poses."""
     files: Sequence[Path] = ()
     """Annotation files and pose sets that it was made from: their hashes belong to a pack's provenance."""
+    notes: Sequence[str] = ()
+    """What was found of the whole: ids listed twice, annotation files that disagree, pose files that none lists."""
