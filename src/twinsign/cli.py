@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from twinsign.errors import StoppedError, TwinsignError
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
+FILES = ("checkpoint", "pack")
+"""Words that are one file each, without a name; those of POSITIONAL are one or more."""
 POSITIONAL = ("files", "scores")
 FLAGS = ("json", "common")
 SIGNALLED = 128
@@ -47,6 +50,7 @@ WORDS = {
     "temperatures": "Divide each file's logits before the softmax; 1 each unless told.",
     "tune": "Score files of val, in the same order, that choose temperatures and weights.",
     "common": "Take the clips that all files have, where their sets differ.",
+    "pack": "A pack.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
 COMMANDS: dict[str, Command | dict[str, Command]] = {
@@ -64,6 +68,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "retrieve": Command(probing.retrieve, ("data", "where")),
     "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
     "compare": Command(comparing.compare, ("scores", "against", "common")),
+    "view": Command(probing.view, ("pack",), recipe=True),
     "predict": Command(commands.predict, ("files", "json")),
     "convert": Command(commands.convert, ("checkpoint",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
@@ -141,7 +146,7 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
         parser.add_argument("--config", action=RecipeFile, help="A shipped recipe's name, or a YAML file.")
         parser.add_class_arguments(Recipe, nested_key=None, as_group=False)
     for name in command.words:
-        if name == "checkpoint":
+        if name in FILES:
             parser.add_argument(name, type=Path, help=WORDS[name])
         elif name in FLAGS:
             parser.add_argument(f"--{name}", action="store_true", help=WORDS[name])
@@ -160,7 +165,7 @@ def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[st
     if command.recipe:
         recipe = Recipe(**{field.name: values.pop(field.name) for field in fields(Recipe)})
         values["recipe"] = recipe
-        if command.run is not probing.knn:
+        if "config" in signature(command.run).parameters:
             values["config"] = _config_name(given)
     return {name: value for name, value in values.items() if not name.startswith("__")}
 
