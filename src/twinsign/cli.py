@@ -50,6 +50,7 @@ WORDS = {
     "temperatures": "Divide each file's logits before the softmax; 1 each unless told.",
     "tune": "Score files of val, in the same order, that choose temperatures and weights.",
     "common": "Take the clips that all files have, where their sets differ.",
+    "glosses": "Glosses to colour.",
     "pack": "A pack.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
@@ -68,6 +69,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "retrieve": Command(probing.retrieve, ("data", "where")),
     "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
     "compare": Command(comparing.compare, ("scores", "against", "common")),
+    "map": Command(probing.map_clips, ("data", "where", "glosses")),
     "view": Command(probing.view, ("pack",), recipe=True),
     "predict": Command(commands.predict, ("files", "json")),
     "convert": Command(commands.convert, ("checkpoint",)),

@@ -1,17 +1,23 @@
-"""What else is asked of packs and finished runs, as functions on files: clips drawn, retrieval."""
+"""What else is asked of packs and finished runs, as functions on files: clips drawn, maps, retrieval."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from matplotlib.figure import Figure
+
 from twinsign.errors import InputError
+from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Pack
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
-from twinsign.recognise.embed import fastest_device
-from twinsign.recognise.evaluate import by_gallery, full_report, load_classifier, score
+from twinsign.recognise.embed import embed, fastest_device, joint_embedding, test_view
+from twinsign.recognise.evaluate import by_gallery, full_report, head_recipe, in_order, load_classifier, score
+from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.retrieve import nearest, prototypes, retrieval_report
 from twinsign.recognise.rows import labelled, shared_signers, training_rows
@@ -52,7 +58,40 @@ def panels(pack: Pack, row: int, recipe: Recipe, views: int = 0, seed: int = 0) 
         return [clip_panel(recording.xy, recording.seen, recording.size, title)]
     clips, generator = clips_of([recording], recipe.read), generator_at(seed, row)
     drawn = [random_view(clips, recipe.pretrain.augment, recipe.pretrain.frames, generator) for _ in range(views)]
-    return [view_panel(one.xy[0], one.seen[0], f"view {n} of {title}") for n, one in enumerate(drawn, 1)]
+    return [
+        view_panel(one.xy[0].numpy(), one.seen[0].numpy(), f"view {n} of {title}") for n, one in enumerate(drawn, 1)
+    ]
+
+
+def maps(
+    model: str | Path,
+    clips: Clips,
+    splits: list[str] | None,
+    coloured: int | Sequence[str],
+    onto: str | None = None,
+    seed: int = 0,
+) -> Figure:
+    """Maps of a RUN's clips by each of its branches and by all, coloured by gloss (paper, Fig. 3).
+
+    With `onto` that split's clips shape the maps and the others are placed on them.
+    """
+    run, pack = load_run(model), Pack(clips.data)
+    if onto is not None and (splits is None or onto in splits):
+        raise InputError(f"split {onto!r} as map and as the clips placed on it", "another split", file=pack.paths[0])
+    rows = pack.select(splits, clips.where)
+    shaping = rows[:0] if onto is None else pack.select([onto], clips.where)
+    both = np.concatenate([shaping, rows])
+    classifier = run.kind == "classifier"
+    frames = head_recipe(run).frames if classifier else run.recipe.pretrain.frames
+    parts = head_recipe(run).head.parts if classifier else PARTS
+    encoders = load_encoders(run).to(fastest_device())
+    features, _ = embed(encoders, in_order(pack, both, run.recipe), test_view(frames), parts)
+    found = {name: joint_embedding({name: value}).numpy() for name, value in features.items()}
+    if len(features) > 1:
+        found[" + ".join(features)] = joint_embedding(features).numpy()
+    glosses = pack.table["gloss"].take(both).to_pylist()
+    placed = None if onto is None else np.arange(len(both)) >= len(shaping)
+    return embedding_map(found, glosses, seed, coloured, placed)
 
 
 def retrieve(

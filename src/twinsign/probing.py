@@ -1,4 +1,4 @@
-"""The commands that look into packs and finished runs: clips drawn, neighbours, retrieval."""
+"""The commands that look into packs and finished runs: clips drawn, maps, neighbours, retrieval."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twinsign.files import write_bytes, write_json
 from twinsign.pack.open import Pack
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
-from twinsign.recognise.report import png, svg
+from twinsign.recognise.report import png, svg, write_report
 from twinsign.recognise.retrieve import KINDS
 from twinsign.recognise.scores import write_scores
 from twinsign.recognise.skeletons import moving, strips
@@ -92,6 +92,48 @@ def retrieve(
     return OK
 
 
+def map_clips(
+    model: Path,
+    data: list[str],
+    where: list[str],
+    glosses: list[str],
+    out: Path,
+    split: str = "val",
+    top: int = 10,
+    onto: str | None = None,
+    seed: int = 0,
+) -> int:
+    """Draw t-SNE maps of a RUN's clips by joint, motion and both, coloured by gloss (Fig. 3).
+
+    Args:
+        model: RUN of any kind.
+        out: A .html, .svg or .png.
+        split: The clips: splits joined by commas, or `all`.
+        top: How many of the most frequent glosses are coloured, where --glosses names none.
+        onto: A split whose clips shape the maps; those of --split are placed on them.
+        seed: Of the maps.
+    """
+    kind = _ending(out, (".html", ".svg", ".png"))
+    figure = probes.maps(model, Clips(data, where), splits_of(split), glosses or top, onto, seed)
+    if kind == ".html":
+        lead = f"{split}{f' placed on {onto}' if onto else ''}, by each branch of the encoder and by all."
+        caption = "Nearness means similar embeddings; distances between far groups mean little."
+        facts = {"Run": str(model), "Data": ", ".join(data), "Where": " and ".join(where) or "–", "Seed": str(seed)}
+        pictures = [("Map of the embeddings", caption, figure)]
+        write_report(out, title="Map of clips", lead=lead, facts=facts, tables=[], figures=pictures)
+    else:
+        write_bytes(out, (svg if kind == ".svg" else png)(figure))
+    console.print(f"map: {out}", markup=False)
+    return OK
+
+
+def _ending(path: Path, endings: tuple[str, ...]) -> str:
+    kind = path.suffix.lower()
+    if kind not in endings:
+        raise InputError(f"ending {kind or 'none'}", f"one of {', '.join(endings)}", file=path)
+    return kind
+
+
 def view(
     recipe: Recipe,
     pack: Path,
@@ -118,9 +160,7 @@ def view(
     row = probes.row_of(opened, id, index)
     name = opened.table["id"][row].as_py()
     target = out or Path(re.sub(r"[^\w.-]+", "_", name) + ".gif")
-    kind = target.suffix.lower()
-    if kind not in PICTURES:
-        raise InputError(f"ending {kind or 'none'}", f"one of {', '.join(PICTURES)}", file=target)
+    kind = _ending(target, PICTURES)
     if views < 0 or frames < 1 or (fps is not None and fps <= 0):
         raise InputError(f"{views} views, {frames} frames, {fps} fps", "at least 0, at least 1, above 0")
     drawn = probes.panels(opened, row, recipe, views, seed)

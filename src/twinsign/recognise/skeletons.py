@@ -157,8 +157,8 @@ def moving(panels: Sequence[Panel], fps: float = 25.0) -> bytes:
             axes.clear()
             frame = min(number, len(panel.points) - 1)
             draw_panel(axes, panel, frame)
-            title = f"{plain(panel.title, 44)}\nframe {frame + 1} of {len(panel.points)}"
-            axes.set_title(title, fontsize=9, color="#444444", loc="left")
+            title = f"{plain(panel.title, 38)}\nframe {frame + 1} of {len(panel.points)}"
+            axes.set_title(title, fontsize=8, color="#444444", loc="left")
         images.append(_picture(figure))
     return _gif(images, fps)
 
