@@ -1,4 +1,4 @@
-"""Retrieval by the command line."""
+"""What is asked of packs and finished runs, by the command line: clips drawn, maps, retrieval."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from trained import Trained
 
 from twinsign.cli import main
+from twinsign.pack.open import Pack
+from twinsign.pose.layout import TRUNK
+from twinsign.prepare import Clips
+from twinsign.probes import maps, panels
 from twinsign.recognise.scores import read_scores
+from twinsign.run import load_run
+from twinsign.views.augment import random_view
+from twinsign.views.batches import ClipReader, generator_at
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -50,3 +58,60 @@ def test_a_gallery_apart_from_its_queries(trained: Trained, capsys: pytest.Captu
     assert "gallery apart from the clips" in capsys.readouterr().err
     assert main([*given, "--split", "test", "--by", "logits"]) == 2
     assert "a pre-trained run without a classifier" in capsys.readouterr().err
+
+
+def test_view_draws_a_clip_or_views_of_it(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pack, options = Pack(trained.pack), ["--config", str(trained.recipe), "--seed", "3"]
+    name = pack.column("id")[5]
+    assert main(["view", str(trained.pack), "--id", name, "--out", "a.svg"]) == 0
+    assert main(["view", str(trained.pack), "--index", "5", "--out", "b.svg"]) == 0
+    assert Path("a.svg").read_bytes() == Path("b.svg").read_bytes()
+    assert name in Path("a.svg").read_text()
+    assert main(["view", str(trained.pack), "--id", name, "--views", "2", *options]) == 0
+    with Image.open(f"{name}.gif") as image:
+        assert image.n_frames == 8
+    assert main(["view", str(trained.pack), "--index", "0", "--views", "1", *options, "--out", "c.png"]) == 0
+    with Image.open("c.png") as image:
+        assert image.format == "PNG"
+    capsys.readouterr()
+    for wrong, message in (
+        (["--id", name[:-3].lower()], f"Near: {name}"),
+        (["--id", name.replace("signer", "singer")], name),
+        (["--id", "?"], "The first: "),
+        (["--id", name, "--index", "0"], "found an id and an index"),
+        ([], "neither id nor index"),
+        (["--index", "40"], "found index 40; wanted 0 to 39"),
+        (["--index", "0", "--out", "a.jpg"], "found ending .jpg; wanted one of .gif, .png, .svg"),
+        (["--index", "0", "--views", "-1"], "-1 views"),
+    ):
+        assert main(["view", str(trained.pack), *wrong]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_the_views_are_those_of_pretraining(trained: Trained) -> None:
+    recipe, pack = load_run(trained.pretrained).recipe, Pack(trained.pack)
+    drawn = panels(pack, 4, recipe, views=2, seed=7)
+    clips, generator = ClipReader(pack, np.array([4]), recipe.read)[0], generator_at(7, 4)
+    for panel in drawn:
+        wanted = random_view(clips, recipe.pretrain.augment, recipe.pretrain.frames, generator)
+        assert panel.seen == pytest.approx(wanted.seen[0].numpy())
+        assert panel.points[:, TRUNK] == pytest.approx(wanted.xy[0, :, TRUNK].numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("name", "model"), [("m.html", "finetuned"), ("m.png", "pretrained")])
+def test_map_of_each_branch_and_both(trained: Trained, tmp_path: Path, name: str, model: str) -> None:
+    given = ["map", "--model", str(trained.folder / model), "--data", str(trained.pack), "--out", str(tmp_path / name)]
+    assert main([*given, "--split", "val", "--onto", "train"]) == 0
+    assert (tmp_path / name).stat().st_size > 1000
+    assert main([*given, "--split", "train", "--onto", "train"]) == 2
+    assert main([*given, "--glosses", "nonsuch"]) == 2
+
+
+def test_a_map_has_a_panel_a_branch(trained: Trained) -> None:
+    figure = maps(trained.pretrained, Clips([trained.pack]), ["val", "test"], 2)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["joint (16 clips)", "motion (16 clips)", "joint + motion (16 clips)"]
+    assert len(figure.legends[0].texts) == 3

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from twinsign.pack.write import Effort
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
+FILES = ("checkpoint", "pack")
+"""Words that are one file each, without a name; those of POSITIONAL are one or more."""
 POSITIONAL = ("files", "scores")
 FLAGS = ("json", "common", "strict")
 SIGNALLED = 128
@@ -56,6 +59,8 @@ WORDS = {
     "temperatures": "Divide each file's logits before the softmax; 1 each unless told.",
     "tune": "Score files of val, in the same order, that choose temperatures and weights.",
     "common": "Take the clips that all files have, where their sets differ.",
+    "glosses": "Glosses to colour.",
+    "pack": "A pack.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
 COMMANDS: dict[str, Command | dict[str, Command]] = {
@@ -83,6 +88,8 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "retrieve": Command(probing.retrieve, ("data", "where")),
     "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
     "compare": Command(comparing.compare, ("scores", "against", "common")),
+    "map": Command(probing.map_clips, ("data", "where", "glosses")),
+    "view": Command(probing.view, ("pack",), recipe=True),
     "predict": Command(commands.predict, ("files", "json", "strict")),
     "convert": Command(commands.convert, ("checkpoint",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
@@ -168,7 +175,7 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
         parser.add_class_arguments(GROUPS[group], nested_key=None, as_group=False)
     for name in command.words:
         needs_annotations = name == "annotations" and command.run is not packing_corpora.pack_lsa64
-        if name == "checkpoint":
+        if name in FILES:
             parser.add_argument(name, type=Path, help=WORDS[name])
         elif name in FLAGS:
             parser.add_argument(f"--{name}", action="store_true", help=WORDS[name])
@@ -187,7 +194,7 @@ def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[st
     if command.recipe:
         recipe = Recipe(**{field.name: values.pop(field.name) for field in fields(Recipe)})
         values["recipe"] = recipe
-        if command.run is not probing.knn:
+        if "config" in signature(command.run).parameters:
             values["config"] = _config_name(given)
     for group in command.groups:
         values[group] = GROUPS[group](**{field.name: values.pop(field.name) for field in fields(GROUPS[group])})

@@ -1,22 +1,97 @@
-"""What else is asked of finished runs, as functions on files: retrieval."""
+"""What else is asked of packs and finished runs, as functions on files: clips drawn, maps, retrieval."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from matplotlib.figure import Figure
+
 from twinsign.errors import InputError
+from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Pack
 from twinsign.prepare import Clips
-from twinsign.recognise.embed import fastest_device
-from twinsign.recognise.evaluate import by_gallery, full_report, load_classifier, score
+from twinsign.recipe import Recipe
+from twinsign.recognise.embed import embed, fastest_device, joint_embedding, test_view
+from twinsign.recognise.evaluate import by_gallery, full_report, head_recipe, in_order, load_classifier, score
+from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.retrieve import nearest, prototypes, retrieval_report
 from twinsign.recognise.rows import labelled, shared_signers, training_rows
+from twinsign.recognise.skeletons import Panel, clip_panel, view_panel
 from twinsign.run import load_encoders, load_run
+from twinsign.views.augment import random_view
+from twinsign.views.batches import clips_of, generator_at
 
 Ranking = Literal["logits", "nearest", "prototype"]
+NEAR = 8
+"""Ids listed where one was not found."""
 _BY_GALLERY = {"nearest": nearest, "prototype": prototypes}
+
+
+def row_of(pack: Pack, id: str | None, index: int | None) -> int:
+    """The row of a clip by id or by place; InputError names ids like it, or how many there are."""
+    if (id is None) == (index is None):
+        raise InputError("an id and an index" if id is not None else "neither id nor index", "one of them")
+    if index is not None:
+        if not 0 <= index < len(pack):
+            raise InputError(f"index {index}", f"0 to {len(pack) - 1}", file=pack.paths[0])
+        return index
+    ids: list[str] = pack.column("id")
+    if id not in ids:
+        near = [one for one in ids if str(id).lower() in one.lower()][:NEAR]
+        near = near or get_close_matches(str(id), ids, NEAR, 0.5)
+        hint = f"Near: {', '.join(near)}." if near else f"The first: {', '.join(ids[:NEAR])}."
+        raise InputError(f"no clip {id!r}", f"one of {len(ids)} ids", file=pack.paths[0], hint=hint)
+    return ids.index(id)
+
+
+def panels(pack: Pack, row: int, recipe: Recipe, views: int = 0, seed: int = 0) -> list[Panel]:
+    """A clip as it was recorded, or that many random views of it as pre-training draws them, ready to draw."""
+    recording = pack.recording(row)
+    about = [pack.table[name][row].as_py() for name in ("gloss", "split")]
+    title = ", ".join([recording.id, *(one for one in about if one)])
+    if not views:
+        return [clip_panel(recording.xy, recording.seen, recording.size, title)]
+    clips, generator = clips_of([recording], recipe.read), generator_at(seed, row)
+    drawn = [random_view(clips, recipe.pretrain.augment, recipe.pretrain.frames, generator) for _ in range(views)]
+    return [
+        view_panel(one.xy[0].numpy(), one.seen[0].numpy(), f"view {n} of {title}") for n, one in enumerate(drawn, 1)
+    ]
+
+
+def maps(
+    model: str | Path,
+    clips: Clips,
+    splits: list[str] | None,
+    coloured: int | Sequence[str],
+    onto: str | None = None,
+    seed: int = 0,
+) -> Figure:
+    """Maps of a RUN's clips by each of its branches and by all, coloured by gloss (paper, Fig. 3).
+
+    With `onto` that split's clips shape the maps and the others are placed on them.
+    """
+    run, pack = load_run(model), Pack(clips.data)
+    if onto is not None and (splits is None or onto in splits):
+        raise InputError(f"split {onto!r} as map and as the clips placed on it", "another split", file=pack.paths[0])
+    rows = pack.select(splits, clips.where)
+    shaping = rows[:0] if onto is None else pack.select([onto], clips.where)
+    both = np.concatenate([shaping, rows])
+    classifier = run.kind == "classifier"
+    frames = head_recipe(run).frames if classifier else run.recipe.pretrain.frames
+    parts = head_recipe(run).head.parts if classifier else PARTS
+    encoders = load_encoders(run).to(fastest_device())
+    features, _ = embed(encoders, in_order(pack, both, run.recipe), test_view(frames), parts)
+    found = {name: joint_embedding({name: value}).numpy() for name, value in features.items()}
+    if len(features) > 1:
+        found[" + ".join(features)] = joint_embedding(features).numpy()
+    glosses = pack.table["gloss"].take(both).to_pylist()
+    placed = None if onto is None else np.arange(len(both)) >= len(shaping)
+    return embedding_map(found, glosses, seed, coloured, placed)
 
 
 def retrieve(

@@ -81,6 +81,38 @@ def test_no_clip_with_a_gloss_is_all_grey() -> None:
     assert {name: len(points) for name, points in points_of(figure.axes[0]).items()} == {"other": 5}
 
 
+def test_placed_clips_join_their_group_and_move_nothing() -> None:
+    features, glosses = groups(120, 3)
+    placed = np.arange(120) >= 90
+    found, names = project(features, 1, placed), np.array(glosses)
+    assert (found[~placed] == project(features[~placed], 1)).all()
+    centres = {name: found[~placed & (names == name)].mean(axis=0) for name in set(glosses)}
+    for point, name in zip(found[placed], names[placed], strict=True):
+        assert min(centres, key=lambda one: np.linalg.norm(point - centres[one])) == name
+    few = project(features[:12], 0, np.arange(12) >= 6)  # PCA of the six
+    assert few[:6] == pytest.approx(project(features[:6]), abs=1e-6)
+
+
+def test_placed_clips_have_an_edge_and_named_glosses_a_colour() -> None:
+    features, glosses = groups(60, 6)
+    placed = np.arange(60) >= 48
+    figure = embedding_map({"both": features}, glosses, coloured=["gloss4", "gloss1"], placed=placed)
+    edged = [part for part in figure.axes[0].collections if len(part.get_edgecolor())]
+    assert [part.get_label() for part in edged] == ["other", "gloss4", "gloss1"]
+    assert sum(len(part.get_offsets()) for part in edged) == 12
+    assert [text.get_text() for text in figure.legends[0].texts] == ["other", "gloss4", "gloss1"]
+    top = embedding_map({"both": features}, glosses, coloured=2)
+    assert list(points_of(top.axes[0])) == ["other", "gloss0", "gloss1"]
+
+
+def test_glosses_that_are_not_there_or_too_many_are_refused() -> None:
+    features, glosses = groups(60, 30)
+    with pytest.raises(InputError, match="gloss 'CAT'; wanted glosses of the clips, such as gloss0, gloss1, gloss10"):
+        embedding_map({"both": features}, glosses, coloured=["gloss1", "CAT"])
+    with pytest.raises(InputError, match="30 glosses to colour; wanted at most 21"):
+        embedding_map({"both": features}, glosses, coloured=30)
+
+
 @pytest.mark.parametrize(
     ("embeddings", "message"),
     [

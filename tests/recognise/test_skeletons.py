@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import BONES, HANDS, INDEX, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.recognise.skeletons import PARTS, draw_skeleton, skeleton_strip
+from twinsign.recognise.skeletons import PARTS, clip_panel, draw_skeleton, moving, skeleton_strip, strips, view_panel
 
 GENERATOR = np.random.default_rng(0)
 FRAME = GENERATOR.uniform(0.2, 0.8, (JOINT_COUNT, 2)).astype(np.float32)
@@ -127,3 +130,64 @@ def test_one_single_seen_joint_draws() -> None:
 def test_wrong_shapes_are_refused() -> None:
     with pytest.raises(InputError, match=r"found shapes \(4, 48, 2\)"):
         skeleton_strip(np.zeros((4, 48, 2)), np.ones((4, 48)))
+
+
+def test_views_stand_apart_whatever_hangs_out() -> None:
+    xy, seen = GENERATOR.uniform(0, 1, (4, JOINT_COUNT, 2)), np.ones((4, JOINT_COUNT), bool)
+    xy[2, INDEX["left_wrist"], 1] = 1.7
+    panel = view_panel(xy, seen)
+    assert panel.points[:, HANDS, 1].min() > 1.7
+    assert panel.points[:, TRUNK] == pytest.approx(xy[:, TRUNK])
+    right, left = panel.points[:, RIGHT_HAND], panel.points[:, LEFT_HAND]
+    assert right[..., 0].max() <= 0.5 <= left[..., 0].min()
+    assert right[..., 0] == pytest.approx(xy[:, RIGHT_HAND, 0] / 2)
+    assert left[..., 0] == pytest.approx(0.5 + (1 - xy[:, LEFT_HAND, 0]) / 2)  # stored mirrored, drawn as seen
+    assert xy[0, 0, 0] <= 1  # what was given is left as it was
+
+
+def test_strips_of_several_panels_have_titles_and_a_legend() -> None:
+    one, other = clip_panel(*clip(9), title="one $x$"), clip_panel(*clip(3), title="other")
+    figure = strips([one, other], frames=4)
+    assert [axes.get_title() for axes in figure.axes] == [
+        *(f"frame {number} of 9" for number in (1, 4, 6, 9)),
+        *(f"frame {number} of 3" for number in (1, 2, 3)),
+    ]
+    assert [part.get_suptitle() for part in figure.subfigs] == [r"one \$x\$", "other"]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["trunk", "left hand", "right hand"]
+
+
+def frames_of(gif: bytes) -> list[np.ndarray]:
+    image = Image.open(io.BytesIO(gif))
+    found = []
+    for number in range(image.n_frames):
+        image.seek(number)
+        found.append(np.asarray(image.convert("RGB")))
+    return found
+
+
+def has(picture: np.ndarray, colour: str) -> bool:
+    return bool((np.abs(picture.astype(int) - np.round(255 * np.array(to_rgb(colour)))).max(axis=-1) < 3).any())
+
+
+def test_a_gif_moves_and_shows_each_hand_while_it_is_seen() -> None:
+    xy, seen = clip(3)
+    seen[1, LEFT_HAND] = False
+    pictures = frames_of(moving([clip_panel(xy, seen)], fps=10))
+    assert len(pictures) == 3
+    body = [picture[: int(0.85 * len(picture))] for picture in pictures]  # without the legend
+    blue, orange = PARTS["left hand"][1], PARTS["right hand"][1]
+    assert [has(picture, blue) for picture in body] == [True, False, True]
+    assert all(has(picture, orange) for picture in body)
+    assert all(has(picture, blue) for picture in pictures)  # the legend keeps its colours
+    assert not (pictures[0] == pictures[2]).all()
+
+
+@pytest.mark.parametrize(("fps", "wait"), [(25, 40), (10, 100), (1000, 20), (24, 40)])
+def test_a_gif_plays_at_its_rate(fps: float, wait: int) -> None:
+    image = Image.open(io.BytesIO(moving([clip_panel(*clip(2))], fps)))
+    assert (image.info["duration"], image.info["loop"]) == (wait, 0)
+
+
+def test_a_gif_of_nothing_says_so() -> None:
+    nothing = clip_panel(np.zeros((3, JOINT_COUNT, 2)), np.zeros((3, JOINT_COUNT), bool))
+    assert len(frames_of(moving([nothing]))) == 1

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from twinsign.errors import InputError
-from twinsign.pose.layout import BONES, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK
+from twinsign.pose.layout import BONES, HANDS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK
+from twinsign.recognise.figures import plain
 
 PARTS = {
     "trunk": (TRUNK, "#7a7a7a", 1.6),
@@ -19,6 +28,12 @@ PARTS = {
 }
 """Each part's joints, colour and line width in points, in the order of drawing."""
 _MARGIN = 0.06
+_GAP, _SECOND_BOX = 0.05, 0.5
+"""Between a view's trunk and the hands' boxes beneath it, and the left edge of the second box."""
+_GIF_DPI = 100
+_SHADES = 16
+_SHORTEST_WAIT = 20
+"""Milliseconds a frame of a GIF: browsers slow shorter ones down."""
 
 
 def draw_skeleton(axes: Axes, xy: ArrayLike, seen: ArrayLike) -> None:
@@ -32,33 +47,163 @@ def draw_skeleton(axes: Axes, xy: ArrayLike, seen: ArrayLike) -> None:
         axes.scatter(dots[:, 0], dots[:, 1], s=4 * width, color=colour, linewidth=0, label=f"{name} joints", zorder=2)
 
 
+@dataclass(frozen=True)
+class Panel:
+    """A clip ready to draw: points (T 49 2) in one unit both ways, seen (T 49), and boxes (x, y, side) behind it."""
+
+    title: str
+    points: NDArray[np.float32]
+    seen: NDArray[np.bool_]
+    boxes: tuple[tuple[float, float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        frames = len(self.points)
+        if self.points.shape != (frames, JOINT_COUNT, 2) or self.seen.shape != (frames, JOINT_COUNT):
+            wanted = f"(T, {JOINT_COUNT}, 2) and (T, {JOINT_COUNT})"
+            raise InputError(f"shapes {self.points.shape}, {self.seen.shape}", wanted)
+
+    @property
+    def drawable(self) -> NDArray[np.int64]:
+        """The frames in which a joint is seen."""
+        return np.flatnonzero(self.seen.any(axis=1))
+
+    def limits(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Corners (2) and (2) of a box around all seen joints and boxes, with a margin (ours)."""
+        corners = [((x, y), (x + side, y + side)) for x, y, side in self.boxes]
+        return _limits(np.concatenate([self.points[self.seen], *(np.asarray(one, np.float32) for one in corners)]))
+
+
+def clip_panel(xy: ArrayLike, seen: ArrayLike, size: tuple[int, int] | None = None, title: str = "") -> Panel:
+    """A clip as its camera saw it: xy (T 49 2) in image fractions, size (width, height) or None: a square image."""
+    width, height = size or (1, 1)
+    shape = np.array([width, height], np.float32) / max(width, height)
+    panel = Panel(title, np.asarray(xy, np.float32), np.asarray(seen, bool))
+    return replace(panel, points=(panel.points * shape).astype(np.float32))
+
+
+def view_panel(xy: ArrayLike, seen: ArrayLike, title: str = "") -> Panel:
+    """What an encoder sees, crop coordinates xy (T 49 2): the trunk above, beneath it the hands' boxes side by side.
+
+    The right hand's box stands at the left, as the signer faces the camera, and the left hand is mirrored back (ours).
+    """
+    panel = Panel(title, np.array(xy, np.float32), np.asarray(seen, bool))
+    points = panel.points
+    points[:, LEFT_HAND, 0] = 1 - points[:, LEFT_HAND, 0]
+    points[:, HANDS] /= 2
+    lowest = points[:, TRUNK, 1][panel.seen[:, TRUNK]].max(initial=1.0)
+    top = float(lowest) + _GAP  # a trunk may leave its image, as arms that hang down do
+    for hand, left in ((RIGHT_HAND, 0.0), (LEFT_HAND, _SECOND_BOX)):
+        points[:, hand] += np.array([left, top], np.float32)
+    boxes = ((0.0, 0.0, 1.0), (0.0, top, 0.5), (_SECOND_BOX, top, 0.5))
+    return replace(panel, boxes=boxes)
+
+
 def skeleton_strip(xy: ArrayLike, seen: ArrayLike, size: tuple[int, int] | None = None, frames: int = 6) -> Figure:
     """A strip of up to `frames` frames of a clip, evenly spread over those in which a joint is seen (ours).
 
     xy (T 49 2) in image fractions, seen (T 49), size (width, height) in pixels; a square image where it is None.
     Raises InputError where the shapes disagree.
     """
-    points, found = np.asarray(xy, np.float32), np.asarray(seen, bool)
-    if points.ndim != 3 or points.shape[1:] != (JOINT_COUNT, 2) or found.shape != points.shape[:2]:
-        raise InputError(f"shapes {points.shape}, {found.shape}", f"(T, {JOINT_COUNT}, 2) and (T, {JOINT_COUNT})")
-    width, height = size or (1, 1)
-    points = points * np.array([width / max(width, height), height / max(width, height)], np.float32)
-    drawable = np.flatnonzero(found.any(axis=1))
-    if not len(drawable):
-        figure = Figure(figsize=(4, 0.8))
-        figure.text(0.5, 0.5, "no joint seen in this clip", ha="center", va="center")
-        return figure
-    chosen = drawable[np.unique(np.linspace(0, len(drawable) - 1, frames).round().astype(int))]
-    low, high = _limits(points[found])
-    shape = (high - low)[1] / (high - low)[0]
-    figure = Figure(figsize=(1.6 * len(chosen), 0.3 + 1.6 * float(np.clip(shape, 0.4, 2.2))), layout=_tight())
-    for number, frame in enumerate(chosen, 1):
-        axes = figure.add_subplot(1, len(chosen), number)
-        draw_skeleton(axes, points[frame], found[frame])
-        axes.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), xticks=[], yticks=[], aspect="equal")
-        axes.spines[:].set_color("#d0d0d0")
-        axes.set_title(f"frame {frame + 1} of {len(points)}", fontsize=8, color="#444444")
+    return strips([clip_panel(xy, seen, size)], frames)
+
+
+def strips(panels: Sequence[Panel], frames: int = 6) -> Figure:
+    """Panels under each other, each a strip of up to `frames` frames spread over those in which a joint is seen (ours).
+
+    A panel's title stands before the first frame's number.
+    """
+    rows = [panel for panel in panels if len(panel.drawable)]
+    if not rows:
+        return _nothing()
+    columns = min(frames, max(len(panel.drawable) for panel in rows))
+    heights = [1.6 * _shape(panel) + 0.3 + 0.25 * bool(panel.title) for panel in rows]
+    figure = Figure(figsize=(1.6 * columns, sum(heights)), layout=_tight())
+    parts = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for part, panel in zip(parts, rows, strict=True):
+        if panel.title:
+            part.suptitle(plain(panel.title, 18 * columns), x=0.01, ha="left", fontsize=9)
+        places = np.linspace(0, len(panel.drawable) - 1, columns).round().astype(int)
+        for column, frame in enumerate(panel.drawable[np.unique(places)], 1):
+            axes = part.add_subplot(1, columns, column)
+            draw_panel(axes, panel, int(frame))
+            axes.set_title(f"frame {frame + 1} of {len(panel.points)}", fontsize=8, color="#444444")
+    if any(panel.title for panel in rows):
+        _add_legend(figure)
     return figure
+
+
+def draw_panel(axes: Axes, panel: Panel, frame: int) -> None:
+    """Draw one frame of a panel within the limits of the whole clip (ours)."""
+    low, high = panel.limits()
+    for x, y, side in panel.boxes:
+        axes.add_patch(Rectangle((x, y), side, side, facecolor="none", edgecolor="#d0d0d0", linewidth=0.6))
+    draw_skeleton(axes, panel.points[frame], panel.seen[frame])
+    axes.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), xticks=[], yticks=[], aspect="equal")
+    axes.spines[:].set_color("#d0d0d0")
+    axes.spines[:].set_visible(not panel.boxes)
+
+
+def moving(panels: Sequence[Panel], fps: float = 25.0) -> bytes:
+    """The panels side by side as an animated GIF, frame by frame; a shorter one rests on its last frame (ours)."""
+    rows = [panel for panel in panels if len(panel.drawable)]
+    if not rows:
+        return _gif([_picture(_nothing())], fps)
+    figure = Figure(figsize=(3.2 * len(rows), 3.2 * max(map(_shape, rows)) + 0.7), layout=_tight())
+    images = []
+    plots = [figure.add_subplot(1, len(rows), place) for place in range(1, len(rows) + 1)]
+    _add_legend(figure)
+    for number in range(max(len(panel.points) for panel in rows)):
+        for axes, panel in zip(plots, rows, strict=True):
+            axes.clear()
+            frame = min(number, len(panel.points) - 1)
+            draw_panel(axes, panel, frame)
+            title = f"{plain(panel.title, 38)}\nframe {frame + 1} of {len(panel.points)}"
+            axes.set_title(title, fontsize=8, color="#444444", loc="left")
+        images.append(_picture(figure))
+    return _gif(images, fps)
+
+
+def _picture(figure: Figure) -> Image.Image:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=_GIF_DPI)
+    return Image.open(stream).convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
+
+
+def _palette() -> Image.Image:
+    """Shades from white to black and to each part's colour: a palette of a frame's own would drop a rare colour."""
+    ends = np.array([to_rgb(colour) for colour in ("black", *(colour for _, colour, _ in PARTS.values()))])
+    steps = np.linspace(0, 1, _SHADES)[:, None, None]
+    shades = np.round(255 * (1 + steps * (ends - 1))).astype(np.uint8)
+    found = Image.new("P", (1, 1))
+    found.putpalette(shades.tobytes())
+    return found
+
+
+def _gif(images: list[Image.Image], fps: float) -> bytes:
+    stream = io.BytesIO()
+    wait = max(_SHORTEST_WAIT, 10 * round(100 / fps))
+    images[0].save(stream, "GIF", save_all=True, append_images=images[1:], duration=wait, loop=0)
+    return stream.getvalue()
+
+
+def _add_legend(figure: Figure) -> None:
+    lines = [
+        Line2D([], [], color=colour, linewidth=2 * width, label=name) for name, (_, colour, width) in PARTS.items()
+    ]
+    about = {"fontsize": 8, "frameon": False, "columnspacing": 1.2, "handlelength": 1.4}
+    figure.legend(handles=lines, loc="outside lower center", ncols=len(PARTS), **about)
+
+
+def _nothing() -> Figure:
+    figure = Figure(figsize=(4, 0.8))
+    figure.text(0.5, 0.5, "no joint seen in this clip", ha="center", va="center")
+    return figure
+
+
+def _shape(panel: Panel) -> float:
+    """Height over width of a panel's frame, kept within what can be looked at."""
+    low, high = panel.limits()
+    return float(np.clip((high - low)[1] / (high - low)[0], 0.4, 2.2))
 
 
 def _tight() -> ConstrainedLayoutEngine:
