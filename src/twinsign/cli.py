@@ -15,6 +15,7 @@ from typing import Any
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
 from twinsign import __version__, commands, comparing, exporting, packing, packing_corpora, probing
+from twinsign.checking import doctor
 from twinsign.corpora.matching import Source
 from twinsign.demo import demo
 from twinsign.errors import StoppedError, TwinsignError
@@ -24,7 +25,7 @@ from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 NOTHING_WRITTEN = 2
 FILES = ("checkpoint", "pack")
 """Words that are one file each, without a name; those of POSITIONAL are one or more."""
-POSITIONAL = ("files", "scores")
+POSITIONAL = ("files", "packs", "scores")
 FLAGS = ("json", "common", "strict")
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + 2
@@ -52,6 +53,7 @@ WORDS = {
     "parts": "Parts to embed: hand, trunk; all that the RUN uses unless told.",
     "strict": "Refuse clips unlike those that the RUN learnt from, instead of warning.",
     "files": "Pose files.",
+    "packs": "Packs.",
     "json": "One JSON line a file instead of words.",
     "scores": "Score files (evaluate --scores), or another model's NPZ or CSV with the clips' ids.",
     "against": "Score files of B, where each side has several seeds; the files before it are then A's.",
@@ -80,6 +82,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "asl_citizen": Command(packing_corpora.pack_asl_citizen, ("annotations",), groups=CORPUS),
         "semlex": Command(packing_corpora.pack_semlex, ("annotations",), groups=CORPUS),
     },
+    "doctor": Command(doctor, ("packs",)),
     "pretrain": Command(commands.pretrain, ("data", "where", "keep_out", "weights"), recipe=True),
     "finetune": Command(commands.finetune, ("data", "where", "strict"), recipe=True),
     "linear": Command(commands.linear, ("data", "where", "strict"), recipe=True),
@@ -118,7 +121,7 @@ def build_parser() -> ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Exit codes: 0 written, 2 nothing written, 3 written but some inputs unreadable (ours).
+    """Run a command. Exit codes: 0 done, 1 the doctor found errors, 2 nothing done, 3 some inputs unreadable (ours).
 
     A signal's number plus 128: a training that it stopped.
     """

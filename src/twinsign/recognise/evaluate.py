@@ -15,9 +15,10 @@ from twinsign.pack.open import Indices, Pack
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.calibrate import calibration_of
 from twinsign.recognise.classify import Classifier
+from twinsign.recognise.coverage import coverage, identical_ids, learnt_clips
 from twinsign.recognise.embed import device_of, embed, joint_embedding, test_view
 from twinsign.recognise.metrics import Scored, accuracy_report
-from twinsign.recognise.rows import Labelled, shared_signers, training_rows
+from twinsign.recognise.rows import Labelled, shared_signers
 from twinsign.recognise.selective import selective_report
 from twinsign.run import Run, load_weights
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
@@ -103,13 +104,16 @@ def full_report(
     """The contract's JSON: accuracies with intervals, and what was measured on what (design, rule 7)."""
     handless = [scored.ids[i] for i in np.flatnonzero(~pack.usable[data.rows])]
     present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
+    learnt = learnt_clips(run, pack)
     return {
         **accuracy_report(scored),
         **selective_report(scored, calibration_of(run)),
-        "signers": signers_of(run, pack, data.rows),
+        "signers": None if learnt is None else shared_signers(pack, data.rows, *learnt),
         "split": splits,
         "where": where,
         "split_hash": pack.split_hash(data.rows),
+        "coverage": coverage(pack, data.rows, splits, where, len(scored.glosses)),
+        "overlap": None if learnt is None else identical_ids(pack, data.rows, *learnt),
         "data": [str(name) for name in pack.given],
         "handless_clips": handless,
         "selected_on": sorted(present & set(run.about.get("selected_on", []))),
@@ -119,19 +123,3 @@ def full_report(
         "recipe_hash": sha256(repr(run.recipe.as_dict())),
         "seed": run.about.get("seed"),
     }
-
-
-def signers_of(run: Run, pack: Pack, rows: Indices) -> dict[str, Any] | None:
-    """`shared_signers` of these clips with those a classifier learnt from; None where its pack is gone or changed."""
-    about = run.about
-    if run.kind != "classifier" or "rows_hash" not in about:
-        return None
-    try:
-        same = [str(path) for path in pack.paths] == about["data"]
-        training = pack if same else Pack(about["data"])
-        share = (about["label_fraction"], about["seed"], about.get("labels_per_class"))
-        learnt, _ = training_rows(training, about["where"], *share)
-    except (InputError, KeyError, OSError):
-        return None
-    known = training.split_hash(learnt.rows) == about["rows_hash"]
-    return shared_signers(pack, rows, training, learnt.rows) if known else None

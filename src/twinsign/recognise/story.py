@@ -47,6 +47,7 @@ def classifier_page(
         "Split": f"{split} (hash {report['split_hash']})",
         "Signers": _signers(report["signers"]),
         "Confidence's calibration error": _calibration_error(report),
+        **_trust(report),
         "Clips without a hand": str(len(report["handless_clips"])),
         "Training minutes": str(run.about.get("minutes", "")),
     }
@@ -64,6 +65,17 @@ def _signers(found: Mapping[str, Any] | None) -> str:
 def _calibration_error(report: Mapping[str, Any]) -> str:
     after = report["ece_calibrated"]
     return f"{report['ece']:.2f} %" + ("" if after is None else f"; {after:.2f} % at the run's temperature")
+
+
+def _trust(report: Mapping[str, Any]) -> dict[str, str]:
+    """How much of the split is there, and how many of its clips the model has learnt from."""
+    found, shared = report["coverage"], report["overlap"]
+    listed = "not known how many are listed" if found["listed"] is None else f"of {found['listed']} listed"
+    classes = f"{found['classes']} of the model's {found['model_classes']} classes"
+    return {
+        "Coverage": f"{found['clips']} clips, {listed}; {classes}",
+        "Clips learnt from": "unknown" if shared is None else str(len(shared)),
+    }
 
 
 def classifier_figures(run: Run, pack: Pack, data: Labelled, scored: Scored) -> list[Picture]:

@@ -1,0 +1,117 @@
+"""One look at every clip of packs, batch by batch: what the checks then judge."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twinsign.doctor.measure import Measures, measure
+from twinsign.doctor.tracks import profiles, tracks
+from twinsign.pack.open import Indices, Pack
+from twinsign.pack.schema import BATCH_CLIPS
+
+HELD_OUT = ("val", "test")
+UNLABELLED = ""
+
+
+@dataclass(frozen=True)
+class Exam:
+    """Packs and what was measured: rows of the packs (N), pose hashes (N), measures (N each), profiles (N …).
+
+    `missing`: annotation rows (id, gloss, split) without poses; None where nothing says what the corpus lists.
+    """
+
+    pack: Pack
+    rows: Indices
+    poses: list[str]
+    measures: Measures
+    profile: NDArray[np.float16]
+    missing: Sequence[Mapping[str, str]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def only(self, kept: Indices) -> Exam:
+        """The same of some of the clips (ours)."""
+        return replace(
+            self,
+            rows=self.rows[kept],
+            poses=[self.poses[place] for place in kept.tolist()],
+            measures=Measures(*(values[kept] for values in self.measures)),
+            profile=self.profile[kept],
+        )
+
+    def text(self, name: str) -> NDArray[np.str_]:
+        """A column of text (N), empty where unknown or where the pack lacks it."""
+        if name not in self.pack.table.column_names:
+            return np.full(len(self), "", dtype=str)
+        values = self.pack.table[name].take(self.rows).to_pylist()
+        return np.asarray(["" if value is None else str(value) for value in values], dtype=str)
+
+    def number(self, name: str) -> NDArray[np.float64]:
+        """A column of numbers (N), NaN where unknown."""
+        values = self.pack.table[name].take(self.rows).to_pylist()
+        return np.asarray([np.nan if value is None else value for value in values], np.float64)
+
+    @cached_property
+    def split(self) -> NDArray[np.str_]:
+        """Each clip's split (N), `none` where it has none."""
+        found = self.text("split")
+        return np.where(found == "", "none", found)
+
+    @cached_property
+    def gloss(self) -> NDArray[np.str_]:
+        """Each clip's gloss (N), empty where unlabelled."""
+        return self.text("gloss")
+
+    @cached_property
+    def held(self) -> NDArray[np.bool_]:
+        """Which clips (N) are of val or test."""
+        return np.isin(self.split, HELD_OUT)
+
+    @cached_property
+    def origin(self) -> Indices:
+        """Which of the pack's files each clip (N) is in."""
+        return self.pack.given_of(self.rows)
+
+    @cached_property
+    def id(self) -> NDArray[np.str_]:
+        """Each clip's id (N)."""
+        return self.text("id")
+
+    @cached_property
+    def name(self) -> list[str]:
+        """Each clip's id, with its pack's name before it where several packs hold that id."""
+        times = Counter(self.id.tolist())
+        stems = [path.stem for path in self.pack.paths]
+        return [
+            one if times[one] == 1 else f"{stems[origin]}:{one}"
+            for one, origin in zip(self.id.tolist(), self.origin.tolist(), strict=True)
+        ]
+
+    def names(self, places: Sequence[int] | Indices) -> list[str]:
+        """The names of clips at these places of 0 … N - 1."""
+        return [self.name[int(place)] for place in places]
+
+
+def examine(
+    pack: Pack, missing: Sequence[Mapping[str, str]] | None = None, tick: Callable[[int], None] = lambda clips: None
+) -> Exam:
+    """Look at every clip once, a batch at a time; `tick` gets the clips done since the last call (ours)."""
+    poses: list[str] = []
+    measured, profile = [], []
+    for start in range(0, len(pack), BATCH_CLIPS):
+        rows = np.arange(start, min(start + BATCH_CLIPS, len(pack)))
+        flat = pack.flat(rows)
+        seen = flat.score > 0
+        poses += pack.pose_hashes(rows)
+        measured.append(measure(flat.xy, seen, flat.length))
+        profile.append(profiles(tracks(flat.xy, seen, flat.length)))
+        tick(len(rows))
+    measures = Measures(*(np.concatenate(values) for values in zip(*measured, strict=True)))
+    return Exam(pack, np.arange(len(pack)), poses, measures, np.concatenate(profile), missing)

@@ -1,0 +1,93 @@
+"""Splits: their hashes, who signs in several of them, and which listed clips are not there."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+import numpy as np
+
+from twinsign.doctor.exam import HELD_OUT, Exam
+from twinsign.doctor.finding import Checked, Finding, counted, some
+from twinsign.recognise.metrics import percent
+from twinsign.recognise.report import Table
+
+
+def split_hash(exam: Exam) -> Checked:
+    """`split_hash`: of each split, as reports give it."""
+    return Checked({split: exam.pack.split_hash(exam.rows[exam.split == split]) for split in _splits(exam)})
+
+
+def _splits(exam: Exam) -> list[str]:
+    known = ["train", "val", "test", "none"]
+    return [split for split in known if (exam.split == split).any()] + sorted(set(exam.split.tolist()) - set(known))
+
+
+def signer_overlap(exam: Exam) -> Checked:
+    """`signer_overlap`: signers of several splits, their clips by split, and the ids of their held-out clips."""
+    signers = exam.text("signer")
+    clips: dict[str, Counter[str]] = defaultdict(Counter)
+    for signer, split in zip(signers.tolist(), exam.split.tolist(), strict=True):
+        if signer:
+            clips[signer][split] += 1
+    found: list[dict[str, Any]] = []
+    for signer, counts in sorted(clips.items()):
+        if len(counts) > 1 and set(counts) & set(HELD_OUT):
+            held = np.flatnonzero((signers == signer) & exam.held)
+            found.append({"signer": signer, "splits": dict(counts), "clips": exam.names(held)})
+    if not found:
+        return Checked(found)
+    ids = [name for one in found for name in one["clips"]]
+    share = len(ids) / max(1, int(exam.held.sum()))
+    said = (
+        f"{counted(len(found), 'signer')} of val or test sign in other splits, too ({percent(share):.0f} % of the "
+        "held-out clips): results are of known people"
+    )
+    rows = [[one["signer"], *(one["splits"].get(split) for split in _splits(exam))] for one in found]
+    table = Table("Signers in several splits", ["Signer", *_splits(exam)], rows, "Clips by split.")
+    return Checked(found, [Finding("warning", said, ids)], [table])
+
+
+def missing_clips(exam: Exam) -> Checked:
+    """`missing_clips`: rows (id, gloss, split) that the corpus lists and the pack lacks."""
+    there = set(exam.id.tolist())
+    rows = [
+        {"id": row["id"], "gloss": row.get("gloss") or "", "split": row.get("split") or "none"}
+        for row in exam.missing or ()
+        if row["id"] not in there
+    ]
+    if not rows:
+        return Checked(rows)
+    listed = Counter(row["split"] for row in rows)
+    words = ", ".join(f"{split} {count}" for split, count in sorted(listed.items()))
+    held = any(row["split"] in HELD_OUT for row in rows)
+    said = f"{counted(len(rows), 'listed clip has', 'listed clips have')} no poses ({words})"
+    said += ": results are of what is there, not of the official split" if held else ""
+    return Checked(rows, [Finding("warning", said, [row["id"] for row in rows])])
+
+
+def coverage(exam: Exam) -> Checked:
+    """`coverage`: of each split, clips and classes there and (where known) listed, and classes without a clip."""
+    missing = missing_clips(exam).value
+    names = _splits(exam) + sorted({row["split"] for row in missing} - set(_splits(exam)))
+    value, rows = {}, []
+    for split in names:
+        mine = exam.split == split
+        glosses = Counter(exam.gloss[mine & (exam.gloss != "")].tolist())
+        lost = Counter(row["gloss"] for row in missing if row["split"] == split)
+        clips, known = int(mine.sum()), exam.missing is not None
+        about: dict[str, Any] = {"clips": clips, "classes": len(glosses)}
+        about["listed"] = clips + lost.total() if known else None
+        about["listed_classes"] = len(set(glosses) | (set(lost) - {""})) if known else None
+        about["percent"] = percent(clips / (clips + lost.total())) if known else None
+        about["classes_lost"] = sorted(set(lost) - set(glosses) - {""})
+        about["missing_by_gloss"] = dict(sorted(lost.items()))
+        value[split] = about
+        signers = len(set(exam.text("signer")[mine].tolist()) - {""})
+        rows.append([split, clips, about["listed"], about["percent"], len(glosses), signers or None])
+    lost_classes = [gloss for split in names for gloss in value[split]["classes_lost"] if split in HELD_OUT]
+    said = (
+        f"{counted(len(lost_classes), 'class has', 'classes have')} no clip left in val or test: {some(lost_classes)}"
+    )
+    table = Table("Splits", ["Split", "Clips", "Listed", "There %", "Classes", "Signers"], rows)
+    return Checked(value, [Finding("warning", said)] if lost_classes else [], [table])

@@ -1,0 +1,55 @@
+"""How much of a split an evaluation speaks of, and whether the model has learnt from the very clips it is asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twinsign.errors import InputError
+from twinsign.pack.open import Indices, Pack
+from twinsign.recognise.metrics import percent
+from twinsign.recognise.rows import training_rows
+from twinsign.run import Run
+
+
+def coverage(pack: Pack, rows: Indices, splits: list[str] | None, where: list[str], labels: int) -> dict[str, Any]:
+    """Clips evaluated and listed (None: the packs do not say), in percent; classes present and of the model (ours)."""
+    missing = [row for row in pack.missing if splits is None or (row.get("split") or "none") in splits]
+    for condition in where:
+        name, _, value = condition.partition("=")
+        missing = [row for row in missing if row.get(name) == value]
+    listed = len(rows) + len(missing) if pack.missing else None
+    classes = len(set(pack.table["gloss"].take(rows).to_pylist()) - {None, ""})
+    return {
+        "clips": len(rows),
+        "listed": listed,
+        "percent": None if listed is None else percent(len(rows) / listed),
+        "classes": classes,
+        "model_classes": labels,
+    }
+
+
+def learnt_clips(run: Run, pack: Pack) -> tuple[Pack, Indices] | None:
+    """The pack and rows that a classifier learnt from, drawn again as its config says (ours).
+
+    None where that is unknown: another kind of run, or its packs are gone or no longer the same.
+    """
+    about = run.about
+    if run.kind != "classifier" or "rows_hash" not in about:
+        return None
+    try:
+        same = [str(path) for path in pack.paths] == about["data"]
+        training = pack if same else Pack(about["data"])
+        share = (about["label_fraction"], about["seed"], about.get("labels_per_class"))
+        learnt, _ = training_rows(training, about["where"], *share)
+    except (InputError, KeyError, OSError):
+        return None
+    return (training, learnt.rows) if training.split_hash(learnt.rows) == about["rows_hash"] else None
+
+
+def identical_ids(pack: Pack, rows: Indices, training: Pack, learnt: Indices) -> list[str]:
+    """Ids among these rows whose poses are bit by bit those of a training clip; clips that show nothing do not count."""
+    known = set(training.pose_hashes(learnt))
+    ids = pack.table["id"].take(rows).to_pylist()
+    hands = pack.usable[rows].tolist()
+    poses = pack.pose_hashes(rows)
+    return [name for name, shown, one in zip(ids, hands, poses, strict=True) if shown and one in known]
