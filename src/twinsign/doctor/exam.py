@@ -16,7 +16,7 @@ from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import BATCH_CLIPS
 
 HELD_OUT = ("val", "test")
-UNLABELLED = ""
+SPLIT_ORDER = ("train", *HELD_OUT, "none")
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ class Exam:
         """Each clip's split (N), `none` where it has none."""
         found = self.text("split")
         return np.where(found == "", "none", found)
+
+    @cached_property
+    def splits(self) -> list[str]:
+        """The splits that have clips: train, val, test, none."""
+        return [split for split in SPLIT_ORDER if (self.split == split).any()]
 
     @cached_property
     def gloss(self) -> NDArray[np.str_]:

@@ -94,6 +94,6 @@ def _findings(exam: Exam, value: dict[str, Any]) -> list[Finding]:
         )
     spread = value["imbalance"]
     if spread and spread["ratio"] >= 10:
-        said = f"the largest class has {spread['largest']} training clips, the smallest {spread['smallest']}"
+        said = f"the largest class has {spread['largest']} clips, the smallest {spread['smallest']}"
         found.append(Finding("note", said))
     return found

@@ -55,7 +55,7 @@ def measure(xy: FloatArray, seen: BoolArray, length: Indices) -> Measures:
     wrist, found = xy[:, wrists], seen[:, wrists]
     sizes = np.stack([_size(xy[:, part], seen[:, part]) for part in HAND_SLICES.values()], axis=1)
     step = _steps(wrist, found, clip.of)
-    jumped = np.nan_to_num(step).max(axis=1) > JUMP
+    jumped = np.asarray(np.nan_to_num(step).max(axis=1) > JUMP)
     travel = [clip.total(np.nan_to_num(step[:, hand])) for hand in (0, 1)]
     shoulders, width = _shoulders(xy, seen)
     body = np.repeat(clip.median(width), length)

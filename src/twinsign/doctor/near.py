@@ -28,6 +28,8 @@ OVERLAP = 0.7
 """Part of a clip that the other must cover."""
 EXTENT = 0.015
 """Spread of the movements in image fractions below which clips are too still to be told."""
+MOSTLY_STILL = 0.5
+"""Share of a clip's frames in which it may stand still: the same stuck track may lie in clips that are no copies."""
 REST = 0.03
 """What is left unexplained, over the size of the hand."""
 PAIRS_AT_ONCE = 256
@@ -45,7 +47,10 @@ class Copy(NamedTuple):
 def near_copies(exam: Exam, tick: Callable[[], None] = lambda: None) -> list[Copy]:
     """Pairs of clips that are nearly, not bit by bit, the same, surest first (ours)."""
     found = candidates(exam.profile, tick)
-    same = np.asarray([_known(exam, one, other) for one, other in found.rows.tolist()], bool)
+    still = exam.measures.frozen > MOSTLY_STILL * exam.number("frames")
+    same = still[found.rows].any(axis=1) | np.asarray(
+        [_known(exam, one, other) for one, other in found.rows.tolist()], bool
+    )
     found = Candidates(*(values[~same] for values in found))
     fit = fit_pairs(exam, found)
     alike, hand = np.minimum(fit.moved, fit.placed), exam.measures.hand[found.rows[:, 1]]
@@ -93,7 +98,7 @@ def near_duplicates(exam: Exam) -> Checked:
     copies = near_copies(exam)
     groups = [[copy.one, copy.other] for copy in copies]
     rows: list[list[Cell]] = [
-        [*group_row(exam, group), copy.way, copy.alike] for group, copy in zip(groups, copies, strict=True)
+        [*group_row(exam, group), copy.way, f"{copy.alike:.4f}"] for group, copy in zip(groups, copies, strict=True)
     ]
     table = Table(
         "Nearly identical clips",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-import numpy as np
-
 from twinsign.doctor.exam import Exam
 from twinsign.doctor.finding import Checked, Finding, counted, some
 from twinsign.recognise.report import Table
@@ -78,9 +76,3 @@ def repeated_ids(exam: Exam) -> Checked:
         said = f"{counted(len(labels), 'id')} with different glosses in several packs"
         findings.append(Finding("warning", said, [row["id"] for row in labels]))
     return Checked(value, findings)
-
-
-def clip_lengths(exam: Exam) -> dict[str, list[int]]:
-    """Frames of each split's clips, for a picture (ours)."""
-    frames = exam.number("frames").astype(np.int64)
-    return {split: frames[exam.split == split].tolist() for split in np.unique(exam.split).tolist()}

@@ -60,7 +60,7 @@ def _short(table: Table) -> Table:
 
 
 def _pictures(exam: Exam, found: Diagnosis) -> list[Picture]:
-    splits = [split for split in ("train", "val", "test", "none") if (exam.split == split).any()]
+    splits = exam.splits
     caption = "Share of each split's clips; the last bar holds all longer ones."
     pictures: list[Picture] = [("Lengths of clips", caption, _lengths(exam, splits))]
     caption = "Share of each split's clips by how many of their frames show no hand."

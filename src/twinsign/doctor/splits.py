@@ -15,12 +15,7 @@ from twinsign.recognise.report import Table
 
 def split_hash(exam: Exam) -> Checked:
     """`split_hash`: of each split, as reports give it."""
-    return Checked({split: exam.pack.split_hash(exam.rows[exam.split == split]) for split in _splits(exam)})
-
-
-def _splits(exam: Exam) -> list[str]:
-    known = ["train", "val", "test", "none"]
-    return [split for split in known if (exam.split == split).any()] + sorted(set(exam.split.tolist()) - set(known))
+    return Checked({split: exam.pack.split_hash(exam.rows[exam.split == split]) for split in exam.splits})
 
 
 def signer_overlap(exam: Exam) -> Checked:
@@ -43,8 +38,8 @@ def signer_overlap(exam: Exam) -> Checked:
         f"{counted(len(found), 'signer')} of val or test sign in other splits, too ({percent(share):.0f} % of the "
         "held-out clips): results are of known people"
     )
-    rows = [[one["signer"], *(one["splits"].get(split) for split in _splits(exam))] for one in found]
-    table = Table("Signers in several splits", ["Signer", *_splits(exam)], rows, "Clips by split.")
+    rows = [[one["signer"], *(one["splits"].get(split) for split in exam.splits)] for one in found]
+    table = Table("Signers in several splits", ["Signer", *exam.splits], rows, "Clips by split.")
     return Checked(found, [Finding("warning", said, ids)], [table])
 
 
@@ -69,7 +64,7 @@ def missing_clips(exam: Exam) -> Checked:
 def coverage(exam: Exam) -> Checked:
     """`coverage`: of each split, clips and classes there and (where known) listed, and classes without a clip."""
     missing = missing_clips(exam).value
-    names = _splits(exam) + sorted({row["split"] for row in missing} - set(_splits(exam)))
+    names = exam.splits + sorted({row["split"] for row in missing} - set(exam.splits))
     value, rows = {}, []
     for split in names:
         mine = exam.split == split

@@ -25,10 +25,11 @@ def hand_unseen_rate(exam: Exam) -> Checked:
     parts = {"right": exam.measures.right, "left": exam.measures.left, "trunk": exam.measures.trunk}
     rate = unseen / frames
     worst = np.argsort(-rate, kind="stable")[:WORST]
+    by_split = _by(exam.split, unseen, frames)
     value: dict[str, Any] = {
         "overall": percent(unseen.sum() / frames.sum()),
         "by_part": {name: percent(1 - seen.sum() / frames.sum()) for name, seen in parts.items()},
-        "by_split": _by(exam.split, unseen, frames),
+        "by_split": {split: by_split[split] for split in exam.splits},
         "by_gloss": _by(np.where(exam.gloss == "", "(unlabelled)", exam.gloss), unseen, frames),
         "worst": [{"id": exam.name[place], "percent": percent(rate[place])} for place in worst.tolist()],
     }
