@@ -66,8 +66,9 @@ class Exam:
 
     @cached_property
     def splits(self) -> list[str]:
-        """The splits that have clips: train, val, test, none."""
-        return [split for split in SPLIT_ORDER if (self.split == split).any()]
+        """The splits that have clips: train, val, test, none, then other programs' names."""
+        there = set(self.split.tolist())
+        return [split for split in SPLIT_ORDER if split in there] + sorted(there - set(SPLIT_ORDER))
 
     @cached_property
     def gloss(self) -> NDArray[np.str_]:

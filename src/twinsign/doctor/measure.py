@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.pack.open import Indices
-from twinsign.pose.crop import HAND_SLICES
-from twinsign.pose.layout import HAND_WRIST, HANDS, SHOULDER_ELBOW_WRIST, TRUNK
+from twinsign.pose.layout import HAND_WRIST, HANDS, LEFT_HAND, RIGHT_HAND, SHOULDER_ELBOW_WRIST, TRUNK
 from twinsign.pose.recording import BoolArray, FloatArray
 
+HAND_SLICES = {"right": RIGHT_HAND, "left": LEFT_HAND}
 PARTS = (*HAND_SLICES.values(), TRUNK)
 JUMP = 0.3
 """Image fractions a wrist moves from one frame to the next: more is a jump (ours; real signing stays below 0.2)."""
@@ -55,7 +55,7 @@ def measure(xy: FloatArray, seen: BoolArray, length: Indices) -> Measures:
     wrist, found = xy[:, wrists], seen[:, wrists]
     sizes = np.stack([_size(xy[:, part], seen[:, part]) for part in HAND_SLICES.values()], axis=1)
     step = _steps(wrist, found, clip.of)
-    jumped = np.asarray(np.nan_to_num(step).max(axis=1) > JUMP)
+    jumped = (np.nan_to_num(step) > JUMP).max(axis=1)
     travel = [clip.total(np.nan_to_num(step[:, hand])) for hand in (0, 1)]
     shoulders, width = _shoulders(xy, seen)
     body = np.repeat(clip.median(width), length)
@@ -66,7 +66,7 @@ def measure(xy: FloatArray, seen: BoolArray, length: Indices) -> Measures:
     return Measures(
         clip.total(shown[:, 0]),
         clip.total(shown[:, 1]),
-        clip.total(seen[:, TRUNK].any(axis=1)),
+        clip.total(seen[:, TRUNK].max(axis=1)),
         np.maximum.reduce([_longest(_still(xy[:, part], seen[:, part], clip.of), clip) for part in PARTS]),
         clip.total(jumped),
         clip.total(_exchanged(wrist, found, clip.of)),

@@ -48,10 +48,9 @@ def near_copies(exam: Exam, tick: Callable[[], None] = lambda: None) -> list[Cop
     """Pairs of clips that are nearly, not bit by bit, the same, surest first (ours)."""
     found = candidates(exam.profile, tick)
     still = exam.measures.frozen > MOSTLY_STILL * exam.number("frames")
-    same = still[found.rows].any(axis=1) | np.asarray(
-        [_known(exam, one, other) for one, other in found.rows.tolist()], bool
-    )
-    found = Candidates(*(values[~same] for values in found))
+    known = np.asarray([_known(exam, one, other) for one, other in found.rows.tolist()], bool)
+    kept = np.flatnonzero(~known & ~still[found.rows[:, 0]] & ~still[found.rows[:, 1]])
+    found = Candidates(found.rows[kept], found.way[kept], found.window[kept])
     fit = fit_pairs(exam, found)
     alike, hand = np.minimum(fit.moved, fit.placed), exam.measures.hand[found.rows[:, 1]]
     sure = (

@@ -47,7 +47,7 @@ def learnt_clips(run: Run, pack: Pack) -> tuple[Pack, Indices] | None:
 
 
 def identical_ids(pack: Pack, rows: Indices, training: Pack, learnt: Indices) -> list[str]:
-    """Ids among these rows whose poses are bit by bit those of a training clip; clips that show nothing do not count."""
+    """Ids among these rows, of clips with hands, whose poses are bit by bit those of a training clip (ours)."""
     known = set(training.pose_hashes(learnt))
     ids = pack.table["id"].take(rows).to_pylist()
     hands = pack.usable[rows].tolist()
