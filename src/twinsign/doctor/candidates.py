@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -47,6 +47,9 @@ class Near(NamedTuple):
     distance: FloatArray
 
 
+NOTHING = Near(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
+
+
 def describe(profile: NDArray[np.floating], first: int = 0, last: int = BINS) -> FloatArray:
     """Descriptions (N D) of bins first to last of profiles (N BINS CHANNELS 2): centred, of unit size (ours)."""
     part = np.asarray(profile[:, first:last], np.float32)
@@ -65,18 +68,19 @@ def candidates(profile: NDArray[np.float16], tick: Callable[[], None] = lambda: 
         return Candidates(np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
     mine = profile[usable]
     cells = Cells(describe(mine))
-    found, kinds = [], []
+    best = NOTHING
+    kinds = np.zeros((0, 2), np.int64)
     for way, name in enumerate(WAYS):
         asked = turned_profiles(mine, name)
         for number, window in enumerate(WINDOWS):
-            near = cells.near(describe(asked, *window))
-            found.append(near)
-            kinds.append(np.tile([way, number], (len(near.one), 1)))
+            found = cells.near(describe(asked, *window))
+            near = _joined([best, found])
+            kinds = np.concatenate([kinds, np.tile(np.asarray([way, number]), (len(found.one), 1))])
+            kept = _best_of_pairs(near)
+            best, kinds = Near(near.one[kept], near.other[kept], near.distance[kept]), kinds[kept]
             tick()
-    near, kind = Near(*(np.concatenate(parts) for parts in zip(*found, strict=True))), np.concatenate(kinds)
-    kept = _best_of_pairs(near)
-    window = np.asarray(WINDOWS, np.float32)[kind[kept, 1]] / BINS
-    return Candidates(usable[np.stack([near.one[kept], near.other[kept]], axis=1)], kind[kept, 0], window)
+    window_of = np.asarray(WINDOWS, np.float32)[kinds[:, 1]] / np.float32(BINS)
+    return Candidates(usable[np.stack([best.one, best.other], axis=1)], kinds[:, 0], window_of)
 
 
 def _best_of_pairs(near: Near) -> Indices:
@@ -111,21 +115,33 @@ class Cells:
     def near(self, asked: FloatArray) -> Near:
         """For each question (N D), of the same clips in the same order, its nearest others, NEAREST a cell."""
         probes = np.concatenate(self._nearest_cells(asked, PROBES))
-        found = [Near(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))]
+        found = [NOTHING]
+        order = np.argsort(probes, axis=None, kind="stable")
+        ends = np.searchsorted(probes.ravel()[order], np.arange(len(self.members) + 1))
         for cell, members in enumerate(self.members):
-            asking = np.flatnonzero((probes == cell).any(axis=1))
+            asking = order[ends[cell] : ends[cell + 1]] // probes.shape[1]
             rows = max(1, AT_ONCE // max(1, len(members)))
             for start in range(0, len(asking) if len(members) else 0, rows):
                 found.append(self._in_cell(asked, asking[start : start + rows], members))
-        return Near(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        return _joined(found)
 
     def _in_cell(self, asked: FloatArray, rows: Indices, members: Indices) -> Near:
         likeness = asked[rows] @ self.described[members].T
         likeness[rows[:, None] == members[None]] = -1
-        top = _largest(likeness, NEAREST)
-        distance = np.sqrt(np.maximum(2 - 2 * np.take_along_axis(likeness, top, axis=1), 0))
-        good = distance < FARTHEST
-        return Near(np.repeat(rows, good.sum(axis=1)), members[top[good]], distance[good])
+        good = likeness > 1 - FARTHEST**2 / 2
+        if good.sum() > NEAREST * len(rows):  # crowded: not more than NEAREST of each question
+            top = _largest(likeness, NEAREST)
+            kept = np.zeros_like(good)
+            np.put_along_axis(kept, top, True, axis=1)
+            good &= kept
+        one, other = np.nonzero(good)
+        distance = np.sqrt(np.maximum(2 - 2 * likeness[one, other], 0))
+        return Near(rows[one], members[other], distance)
+
+
+def _joined(parts: Sequence[Near]) -> Near:
+    one, other, distance = zip(*parts, strict=True)
+    return Near(np.concatenate(one), np.concatenate(other), np.concatenate(distance))
 
 
 def _centres(described: FloatArray, count: int) -> FloatArray:

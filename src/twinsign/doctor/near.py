@@ -26,7 +26,7 @@ BOTH = 0.6
 """Share of seen points that must be seen in both."""
 OVERLAP = 0.7
 """Part of a clip that the other must cover."""
-EXTENT = 0.015
+EXTENT = 0.006
 """Spread of the movements in image fractions below which clips are too still to be told."""
 MOSTLY_STILL = 0.5
 """Share of a clip's frames in which it may stand still: the same stuck track may lie in clips that are no copies."""
