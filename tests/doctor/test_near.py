@@ -62,7 +62,7 @@ def test_copies_planted_among_real_clips(data_dir: Path, tmp_path: Path) -> None
     if not file.is_file():
         pytest.skip(f"no {file}")
     samples = list(landmark_corpus(file).samples[::3])
-    # Real tracks jitter, and a copy of other frames jitters otherwise: at another rate only the smoother ones are found.
+    # Real tracks jitter: of copies at a lower rate, which jitter otherwise, only the smoother ones are found.
     kinds, expected = [kind for kind in COPIES if kind not in ("sampled", "all at once")], set()
     for original in list(samples):
         recording = original.read()

@@ -1,0 +1,77 @@
+"""What a report says of its split's coverage, and of clips that the model has learnt from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import ipc
+from trained import Trained
+
+from twinsign.cli import main
+from twinsign.pack.open import Pack
+from twinsign.pack.schema import MISSING_KEY
+from twinsign.recognise.coverage import coverage, identical_ids, learnt_clips
+from twinsign.run import load_run
+
+
+def with_missing(source: Path, out: Path, rows: list[dict[str, str]]) -> Pack:
+    """The pack with a list of clips that have no poses."""
+    reader = ipc.open_file(pa.memory_map(str(source)))
+    schema = reader.schema.with_metadata({**reader.schema.metadata, MISSING_KEY: json.dumps(rows).encode()})
+    with ipc.new_file(out, schema) as file:
+        for number in range(reader.num_record_batches):
+            file.write_batch(reader.get_batch(number).replace_schema_metadata(schema.metadata))
+    return Pack(out)
+
+
+MISSING = [{"id": "x", "gloss": "a", "split": "test", "kind": "1"}, {"id": "y", "gloss": "b", "split": "train"}]
+
+
+def test_missing_clips_of_the_split_count(trained: Trained, tmp_path: Path) -> None:
+    pack = with_missing(trained.pack, tmp_path / "p", MISSING)
+    rows = pack.select(["test"])
+    found = coverage(pack, rows, ["test"], [], 9)
+    assert found == {"clips": 8, "listed": 9, "percent": 88.89, "classes": 4, "model_classes": 9}
+    assert coverage(pack, rows, ["test"], ["kind=2"], 4)["percent"] == 100
+    assert coverage(pack, pack.select(), None, [], 4)["listed"] == len(pack) + 2
+    unknown = coverage(Pack(trained.pack), rows, ["test"], [], 4)
+    assert (unknown["clips"], unknown["listed"], unknown["percent"]) == (8, None, None)
+
+
+def evaluated(model: Path, pack: Path, out: Path, split: str) -> dict[str, Any]:
+    page = ["--report", str(out.with_suffix(".html"))]
+    assert (
+        main(["evaluate", "--model", str(model), "--data", str(pack), "--split", split, "--json", str(out), *page]) == 0
+    )
+    found: dict[str, Any] = json.loads(out.read_text())
+    return found
+
+
+def test_evaluate_states_both(trained: Trained, tmp_path: Path) -> None:
+    found = evaluated(trained.linear, trained.pack, tmp_path / "j", "test")
+    assert (found["overlap"], found["coverage"]["clips"], found["coverage"]["model_classes"]) == ([], 8, 4)
+    train = evaluated(trained.linear, trained.pack, tmp_path / "k", "train")
+    assert len(train["overlap"]) == train["clips"] - len(train["handless_clips"]) > 0
+
+
+def test_overlap_with_another_pack(trained: Trained, tmp_path: Path) -> None:
+    other = shutil.copy(trained.pack, tmp_path / "other")
+    pack, run = Pack(other), load_run(trained.linear)
+    learnt = learnt_clips(run, pack)
+    assert learnt is not None
+    rows = pack.select()
+    train = pack.select(["train"])
+    assert identical_ids(pack, rows, *learnt) == pack.table["id"].take(train[pack.usable[train]]).to_pylist()
+
+
+def test_unknown_where_the_data_are_gone_or_changed(trained: Trained) -> None:
+    pack, run = Pack(trained.pack), load_run(trained.linear)
+    assert learnt_clips(load_run(trained.pretrained), pack) is None
+    run.about["data"] = ["/nowhere"]
+    assert learnt_clips(run, pack) is None
+    run.about.update(data=[str(trained.pack)], rows_hash="0" * 16)
+    assert learnt_clips(run, pack) is None
