@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from pyarrow import ipc
 from trained import Trained
 
-from twinsign.cli import main
 from twinsign.pack.open import Pack
 from twinsign.pack.schema import MISSING_KEY
+from twinsign.prepare import Clips
+from twinsign.protocols import evaluate
 from twinsign.recognise.coverage import coverage, identical_ids, learnt_clips
 from twinsign.run import load_run
 
@@ -42,19 +42,10 @@ def test_missing_clips_of_the_split_count(trained: Trained, tmp_path: Path) -> N
     assert (unknown["clips"], unknown["listed"], unknown["percent"]) == (8, None, None)
 
 
-def evaluated(model: Path, pack: Path, out: Path, split: str) -> dict[str, Any]:
-    page = ["--report", str(out.with_suffix(".html"))]
-    assert (
-        main(["evaluate", "--model", str(model), "--data", str(pack), "--split", split, "--json", str(out), *page]) == 0
-    )
-    found: dict[str, Any] = json.loads(out.read_text())
-    return found
-
-
 def test_evaluate_states_both(trained: Trained, tmp_path: Path) -> None:
-    found = evaluated(trained.linear, trained.pack, tmp_path / "j", "test")
+    found, _ = evaluate(trained.linear, Clips([trained.pack]), ["test"])
     assert (found["overlap"], found["coverage"]["clips"], found["coverage"]["model_classes"]) == ([], 8, 4)
-    train = evaluated(trained.linear, trained.pack, tmp_path / "k", "train")
+    train, _ = evaluate(trained.linear, Clips([trained.pack]), ["train"])
     assert len(train["overlap"]) == train["clips"] - len(train["handless_clips"]) > 0
 
 

@@ -138,6 +138,16 @@ def test_per_class_counts_the_classes_present_alone() -> None:
     assert (report["classes"], report["label_count"]) == (2, 4)
 
 
+@pytest.mark.filterwarnings("error")
+def test_no_division_by_classes_without_clips() -> None:
+    labels = [7, 7, 40] + [299] * 2
+    only = scored(labels, np.random.default_rng(0).normal(size=(5, 300)).tolist())
+    report = accuracy_report(only, resamples=200)
+    assert (report["classes"], report["label_count"]) == (3, 300)
+    assert all(np.isfinite(bound) for interval in report["interval95"].values() for bound in interval)
+    assert [row["clips"] for row in per_class_table(only)] == [2, 1, 2]
+
+
 def test_the_bootstrap_has_the_spread_of_drawing_clips_one_by_one() -> None:
     clips = random_scored(60, 5, skill=1.0)
     right, generator, means = ranks(clips) == 0, np.random.default_rng(1), []
