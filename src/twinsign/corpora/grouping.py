@@ -16,6 +16,8 @@ SPLITS = ("train", "val", "test")
 Shares = tuple[float, float, float]
 SHARES: Shares = (0.8, 0.1, 0.1)
 """Of train, val and test (ours)."""
+TRIES = 12
+"""Orders in which groups are placed: large ones first, then ever less so."""
 ROUNDS = 20
 """Passes over all groups in which each may still change its split."""
 Counts = NDArray[np.float64]
@@ -25,8 +27,9 @@ def split_by(corpus: Corpus, column: str, shares: Shares = SHARES, seed: int = 0
     """The corpus with splits in which no value of `column` is in two, glosses spread as evenly as groups allow (ours).
 
     Groups go, large ones first and equal ones in seeded order, where they bring clips of each gloss nearest to its
-    share; then groups move while that brings it nearer. Raises InputError where a clip has no value in the column, a
-    share is negative, or there are fewer groups than splits.
+    share; then groups move while that brings them nearer; of some such tries the best counts. Glosses that end up in
+    val or test alone are noted. Raises InputError where a clip has no value in the column, a share is negative, or
+    there are fewer groups than splits.
     """
     if min(shares) < 0 or shares[0] <= 0 or not np.isfinite(sum(shares)):
         raise InputError(f"shares {shares}", "shares of train, val and test, 0 or more, train's above 0")
@@ -42,7 +45,10 @@ def split_by(corpus: Corpus, column: str, shares: Shares = SHARES, seed: int = 0
     chosen = assign(counts, [share for share in shares if share > 0], seed)
     split = {group: used[number] for group, number in zip(groups, chosen, strict=True)}
     samples = [replace(one, row={**one.row, "split": split[one.row[column]]}) for one in corpus.samples]
-    return replace(corpus, samples=samples)
+    learnt = {one.row.get("gloss") for one in samples if one.row["split"] == "train"}
+    alone = sorted({one.row.get("gloss", "") for one in samples} - learnt)
+    note = [f"glosses of val or test that train lacks: {', '.join(alone)}"] if alone else []
+    return replace(corpus, samples=samples, notes=[*corpus.notes, *note])
 
 
 def _counts(corpus: Corpus, column: str, groups: Sequence[str]) -> Counts:
@@ -56,43 +62,51 @@ def _counts(corpus: Corpus, column: str, groups: Sequence[str]) -> Counts:
 
 
 def assign(counts: Counts, shares: Sequence[float], seed: int) -> list[int]:
-    """The split's number of each group, from clips by group and gloss (groups glosses) (ours)."""
-    total = counts.sum(axis=0)
-    wanted = np.outer(np.asarray(shares) / sum(shares), total)
-    weight = 1 / np.maximum(wanted, 1)
-    order = np.random.default_rng(seed).permutation(len(counts))
-    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
-    have, chosen, sizes = np.zeros_like(wanted), np.full(len(counts), -1), np.zeros(len(shares), int)
-    for left, group in enumerate(order):
-        must = np.flatnonzero(sizes == 0)
-        allowed = must if len(must) >= len(counts) - left else np.arange(len(shares))
-        best = allowed[int(np.argmin(_change(have, wanted, weight, counts[group])[allowed]))]
+    """The split's number of each group, from clips by group and gloss (groups glosses): the best of TRIES (ours)."""
+    wanted = np.outer(np.asarray(shares) / sum(shares), counts.sum(axis=0))
+    random, clips = np.random.default_rng(seed), counts.sum(axis=1)
+    best: tuple[float, list[int]] | None = None
+    for attempt in range(TRIES):
+        spread = random.uniform(1, 1 + attempt, len(counts))
+        order = random.permutation(len(counts))
+        chosen, have = _spread(counts, wanted, order[np.argsort(-(clips * spread)[order], kind="stable")])
+        misfit = float(_change(wanted, wanted, have - wanted).sum())
+        if best is None or misfit < best[0] - 1e-9:
+            best = misfit, chosen
+    return best[1] if best else []
+
+
+def _spread(counts: Counts, wanted: Counts, order: NDArray[Any]) -> tuple[list[int], Counts]:
+    """Groups in order, each to where it fits best, then moved while that makes the fit better; clips by split too."""
+    have, chosen, sizes = np.zeros_like(wanted), np.full(len(counts), -1), np.zeros(len(wanted), int)
+    for placed, group in enumerate(order):
+        empty = np.flatnonzero(sizes == 0)
+        allowed = empty if len(empty) >= len(counts) - placed else np.arange(len(wanted))
+        best = allowed[int(np.argmin(_change(have, wanted, counts[group])[allowed]))]
         chosen[group], have[best] = best, have[best] + counts[group]
         sizes[best] += 1
     for _ in range(ROUNDS):
-        if not _improve(counts, wanted, weight, have, chosen, sizes):
+        if not _improve(counts, wanted, have, chosen, sizes):
             break
-    return [int(one) for one in chosen]
+    return [int(one) for one in chosen], have
 
 
-def _change(have: Counts, wanted: Counts, weight: Counts, group: NDArray[Any]) -> Counts:
-    """By how much a group makes each split's misfit larger: over glosses, and over all clips."""
-    lack, lacks = have - wanted, (have - wanted).sum(axis=1)
-    size = group.sum()
+def _change(have: Counts, wanted: Counts, more: Counts) -> Counts:
+    """By how much more clips (glosses, or splits glosses) make each split's misfit larger: by gloss and over all."""
+    lack, lacks, size = have - wanted, (have - wanted).sum(axis=1), more.sum(axis=-1)
+    by_gloss = ((2 * lack + more) * more / np.maximum(wanted, 1)).sum(axis=1)
     # Clips as a whole count like one more gloss, so that groups with glosses of their own are spread too.
-    by_gloss = ((2 * lack + group) * group * weight).sum(axis=1)
-    overall = (2 * lacks + size) * size / np.maximum(wanted.sum(axis=1), 1)
-    return np.asarray(by_gloss + overall)
+    return np.asarray(by_gloss + (2 * lacks + size) * size / np.maximum(wanted.sum(axis=1), 1))
 
 
-def _improve(counts: Counts, wanted: Counts, weight: Counts, have: Counts, chosen: Any, sizes: Any) -> bool:
+def _improve(counts: Counts, wanted: Counts, have: Counts, chosen: Any, sizes: Any) -> bool:
     """Move each group where it fits better, changing `have`, `chosen` and `sizes`; whether any moved."""
     moved = False
     for group, now in enumerate(chosen.tolist()):
         if sizes[now] == 1:
             continue
         have[now] -= counts[group]
-        change = _change(have, wanted, weight, counts[group])
+        change = _change(have, wanted, counts[group])
         best = int(np.argmin(change))
         best = best if change[best] < change[now] - 1e-9 else now
         have[best] += counts[group]

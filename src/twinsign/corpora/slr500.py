@@ -38,7 +38,7 @@ def slr500(
         raise InputError("no split.train.csv and split.test.csv", "the files that say the splits")
     clips: list[Clip] = []
     moved = renamed = 0
-    for row, stated in _rows(tables):
+    for row, stated in _rows(tables, subset):
         signer, label, name = _parts(row)
         split = "train" if signer <= LAST_TRAIN_SIGNER else "test"
         moved += bool(stated) and split != stated
@@ -59,12 +59,12 @@ def slr500(
     return Annotation(clips, files, notes)
 
 
-def _rows(tables: Sequence[Path]) -> Iterator[tuple[Row, str]]:
+def _rows(tables: Sequence[Path], subset: int | None) -> Iterator[tuple[Row, str]]:
     """Each clip's row and the split that its file says; without files every clip of the dataset's naming."""
     for table in tables:
         for row in read_csv(table, ("video_path", "class_name")):
             yield row, split_of(table)
-    for label in range(0 if tables else CLASSES):
+    for label in range(0 if tables else min(CLASSES, subset or CLASSES)):
         batch, word = label // CLASSES_A_BATCH + 1, label % CLASSES_A_BATCH
         for signer in range(1, SIGNERS + 1):
             for take in range(TAKES):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Row:
         """A whole number from `low` to `high`, as number or digits."""
         value = self.fields.get(name)
         wanted = f"a whole number from {low}" + (f" to {high}" if high is not None else "")
-        if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) <= SHOWN:
+        if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]{1,18}\s*", value):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
             raise self.error(name, wanted)
