@@ -164,6 +164,7 @@ def test_equal_ids_of_datasets_that_are_told_apart_are_chance(tmp_path: Path) ->
     wlasl = packed("wlasl", "test", 1, command="pack landmarks", dataset="WLASL")
     cases = {
         "unknown": ({"command": "pack landmarks"}, 2),
+        "any set": ({"command": "pack set"}, 2),
         "same": ({"dataset": "wlasl"}, 2),
         "its own command": ({"command": "pack wlasl"}, 2),
         "another": ({"dataset": "slr500"}, 3),

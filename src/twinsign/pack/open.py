@@ -27,7 +27,7 @@ from twinsign.pose.recording import FloatArray, Recording
 __all__ = ["Flat", "Indices", "Pack"]
 
 
-ANY_DATASET = ("landmarks", "folder", "synthetic")
+ANY_DATASET = ("landmarks", "set", "folder", "synthetic")
 """Words of `pack` commands that say nothing of the dataset."""
 
 
