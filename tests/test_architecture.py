@@ -47,6 +47,7 @@ ORDER = [
     "exporting",
     "comparing",
     "probing",
+    "drawing",
     "demo",
     "cli",
     "__main__",
@@ -65,6 +66,7 @@ MANY_PARAMETERS = {
     Path("packing_corpora.py"),
     Path("probing.py"),
     Path("comparing.py"),
+    Path("drawing.py"),
 }
 PRINTING = ("commands", "cli")
 # Bounds and sizes that only a joint layout has: parts of ours (21, 42, 48, 49) and of COCO-WholeBody (91, 112, 133).

@@ -14,7 +14,7 @@ from typing import Any
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
-from twinsign import __version__, commands, comparing, exporting, packing, packing_corpora, probing
+from twinsign import __version__, commands, comparing, drawing, exporting, packing, packing_corpora, probing
 from twinsign.checking import doctor
 from twinsign.corpora.matching import Source
 from twinsign.demo import demo
@@ -62,6 +62,7 @@ WORDS = {
     "tune": "Score files of val, in the same order, that choose temperatures and weights.",
     "common": "Take the clips that all files have, where their sets differ.",
     "glosses": "Glosses to colour.",
+    "kinds": "Kinds of damage: noise, joints, hands, frames, rate, rotation, mirror, swap; all unless told.",
     "pack": "A pack.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
@@ -91,8 +92,9 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "retrieve": Command(probing.retrieve, ("data", "where")),
     "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
     "compare": Command(comparing.compare, ("scores", "against", "common")),
-    "map": Command(probing.map_clips, ("data", "where", "glosses")),
-    "view": Command(probing.view, ("pack",), recipe=True),
+    "robustness": Command(probing.robustness, ("data", "where", "kinds")),
+    "map": Command(drawing.map_clips, ("data", "where", "glosses")),
+    "view": Command(drawing.view, ("pack",), recipe=True),
     "predict": Command(commands.predict, ("files", "json", "strict")),
     "convert": Command(commands.convert, ("checkpoint",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),

@@ -1,4 +1,4 @@
-"""What else is asked of packs and finished runs, as functions on files: clips drawn, maps, retrieval."""
+"""What else is asked of packs and finished runs, as functions on files: clips drawn, maps, retrieval, robustness."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from twinsign.recognise.evaluate import by_gallery, full_report, head_recipe, in
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.retrieve import nearest, prototypes, retrieval_report
+from twinsign.recognise.robust import Tick, checked, curves
 from twinsign.recognise.rows import labelled, shared_signers, training_rows
 from twinsign.recognise.skeletons import Panel, clip_panel, view_panel
 from twinsign.run import load_encoders, load_run
@@ -121,3 +122,17 @@ def retrieve(
     kept = ("split", "where", "split_hash", "data", "handless_clips", "selected_on", "run", "protocol", "recipe")
     context = {name: whole[name] for name in (*kept, "recipe_hash", "seed", "signers")}
     return {**retrieval_report(scored), **context, **about}, scored
+
+
+def robustness(
+    model: str | Path, clips: Clips, splits: list[str] | None, kinds: Sequence[str], seed: int, tick: Tick
+) -> dict[str, Any]:
+    """Accuracy of a classifier on the named splits (None: all) as their recordings are spoilt, kind by kind (ours)."""
+    run, pack = load_run(model), Pack(clips.data)
+    classifier = load_classifier(run).to(fastest_device())
+    data = labelled(pack, pack.select(splits, clips.where), run.labels)
+    report = curves(run, classifier, pack, data, checked(kinds), seed, tick)
+    context = {"split": splits, "where": clips.where, "split_hash": pack.split_hash(data.rows), "run": str(run.path)}
+    present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
+    selected = sorted(present & set(run.about.get("selected_on", [])))
+    return {**report, **context, "data": [str(path) for path in pack.paths], "selected_on": selected, "seed": seed}

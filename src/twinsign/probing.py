@@ -1,8 +1,7 @@
-"""The commands that look into packs and finished runs: clips drawn, maps, neighbours, retrieval."""
+"""The commands that ask a finished run more than its accuracy: neighbours, retrieval, robustness."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,14 @@ from rich.table import Table
 from twinsign import probes, protocols
 from twinsign.commands import OK, console, show, splits_of, with_interval
 from twinsign.errors import InputError
-from twinsign.files import write_bytes, write_json
-from twinsign.pack.open import Pack
+from twinsign.files import write_json
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
-from twinsign.recognise.report import png, svg, write_report
+from twinsign.recognise.report import Table as ReportTable
+from twinsign.recognise.report import write_report
 from twinsign.recognise.retrieve import KINDS
+from twinsign.recognise.robust import robustness_figure
 from twinsign.recognise.scores import write_scores
-from twinsign.recognise.skeletons import moving, strips
-
-PICTURES = (".gif", ".png", ".svg")
-USUAL_FPS = 25.0
-"""Of clips whose frame rate is not known."""
 
 
 def knn(
@@ -93,85 +88,65 @@ def retrieve(
     return OK
 
 
-def map_clips(
-    model: Path,
-    data: list[str],
-    where: list[str],
-    glosses: list[str],
-    out: Path,
-    split: str = "val",
-    top: int = 10,
-    onto: str | None = None,
-    seed: int = 0,
+def robustness(
+    model: Path, data: list[str], where: list[str], kinds: list[str], out: Path, split: str = "test", seed: int = 0
 ) -> int:
-    """Draw t-SNE maps of a RUN's clips by joint, motion and both, coloured by gloss (Fig. 3).
+    """Report how a classifier's accuracy falls as recordings get worse: noise, lost joints, other cameras.
 
     Args:
-        model: RUN of any kind.
-        out: A .html, .svg or .png.
-        split: The clips: splits joined by commas, or `all`.
-        top: How many of the most frequent glosses are coloured, where --glosses names none.
-        onto: A split whose clips shape the maps; those of --split are placed on them.
-        seed: Of the maps.
+        model: RUN of finetune or linear.
+        out: A .html page or a .json report.
+        split: One split, several joined by commas, or `all`.
+        seed: Of what is lost and added.
     """
-    kind = _ending(out, (".html", ".svg", ".png"))
-    figure = probes.maps(model, Clips(data, where), splits_of(split), glosses or top, onto, seed)
-    if kind == ".html":
-        lead = f"{split}{f' placed on {onto}' if onto else ''}, by each branch of the encoder and by all."
-        caption = "Nearness means similar embeddings; distances between far groups mean little."
-        facts = {"Run": str(model), "Data": ", ".join(data), "Where": " and ".join(where) or "–", "Seed": str(seed)}
-        pictures = [("Map of the embeddings", caption, figure)]
-        write_report(out, title="Map of clips", lead=lead, facts=facts, tables=[], figures=pictures)
+    kind = ending_of(out, (".html", ".json"))
+    with console.status("as recorded") as status:
+        found = probes.robustness(model, Clips(data, where), splits_of(split), kinds, seed, status.update)
+    show(found)
+    rows = [
+        [
+            name,
+            f"{point['level']:g}",
+            with_interval(point, "per_instance", "top1"),
+            point["change"],
+            f"{point['p']:.2g}",
+        ]
+        for name, curve in found["curves"].items()
+        for point in curve["points"]
+    ]
+    header = ["damage", "level", "top-1 % [95 %]", "change", "p"]
+    table = Table(title="top-1 as recordings get worse")
+    for name in header:
+        table.add_column(name, justify="left" if name == "damage" else "right")
+    for row in rows:
+        table.add_row(*map(str, row))
+    console.print(table)
+    if kind == ".json":
+        write_json(out, found)
     else:
-        write_bytes(out, (svg if kind == ".svg" else png)(figure))
-    console.print(f"map: {out}", markup=False)
+        _write_curves(out, found, header, rows)
+    console.print(f"robustness: {out}", markup=False)
     return OK
 
 
-def _ending(path: Path, endings: tuple[str, ...]) -> str:
+def _write_curves(out: Path, found: dict[str, Any], header: list[str], rows: list[list[Any]]) -> None:
+    units = "; ".join(f"{name}: {curve['unit']}" for name, curve in found["curves"].items())
+    caption = f"Levels mean: {units}. p: McNemar's test against the clips as recorded."
+    lead = f"{found['per_instance']['top1']:.1f} % top-1 of {found['clips']} clips as recorded, and as they get worse."
+    if found["selected_on"]:
+        lead += f" The model was selected on {', '.join(found['selected_on'])}: not a test result."
+    facts = {"Run": found["run"], "Data": ", ".join(found["data"]), "Split hash": found["split_hash"]}
+    pictures = [("Curves", "Top-1 per instance with Wilson's 95 % interval.", robustness_figure(found))]
+    tables = [ReportTable("Points", header, rows, caption)]
+    write_report(out, title="Robustness", lead=lead, facts=facts, tables=tables, figures=pictures)
+
+
+def ending_of(path: Path, endings: tuple[str, ...]) -> str:
+    """The kind of file to write, by its ending; InputError for another one."""
     kind = path.suffix.lower()
     if kind not in endings:
         raise InputError(f"ending {kind or 'none'}", f"one of {', '.join(endings)}", file=path)
     return kind
-
-
-def view(
-    recipe: Recipe,
-    pack: Path,
-    id: str | None = None,
-    index: int | None = None,
-    out: Path | None = None,
-    views: int = 0,
-    frames: int = 6,
-    seed: int = 0,
-    fps: float | None = None,
-) -> int:
-    """Draw a clip as skeletons, or random views of it as pre-training draws them; unseen joints are left out.
-
-    Args:
-        id: The clip's id.
-        index: Its place in the pack, from 0, instead of the id.
-        out: A .gif that moves, or a .png or .svg strip; the id with .gif unless told.
-        views: How many augmented views of --config to draw instead of the clip itself.
-        frames: Frames of a strip.
-        seed: Of the views.
-        fps: Frames a second of the GIF; the pack's, or 25, unless told.
-    """
-    opened = Pack(pack)
-    row = probes.row_of(opened, id, index)
-    name = opened.table["id"][row].as_py()
-    target = out or Path(re.sub(r"[^\w.-]+", "_", name) + ".gif")
-    kind = _ending(target, PICTURES)
-    if views < 0 or frames < 1 or (fps is not None and fps <= 0):
-        raise InputError(f"{views} views, {frames} frames, {fps} fps", "at least 0, at least 1, above 0")
-    drawn = probes.panels(opened, row, recipe, views, seed)
-    if kind == ".gif":
-        rate = fps or opened.table["fps"][row].as_py() or USUAL_FPS
-        write_bytes(target, moving(drawn, rate * (drawn[0].points.shape[0] / int(opened.frames[row]) if views else 1)))
-    else:
-        write_bytes(target, (svg if kind == ".svg" else png)(strips(drawn, frames)))
-    console.print(f"{name}: {int(opened.frames[row])} frames, {target}", markup=False)
-    return OK
 
 
 def _show_retrieval(found: dict[str, Any]) -> None:
