@@ -13,7 +13,17 @@ from typing import Any
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
-from twinsign import __version__, commands, comparing, exporting, packing, packing_corpora, probing
+from twinsign import (
+    __version__,
+    commands,
+    comparing,
+    exporting,
+    extracting,
+    packing,
+    packing_corpora,
+    predicting,
+    probing,
+)
 from twinsign.corpora.matching import Source
 from twinsign.demo import demo
 from twinsign.errors import StoppedError, TwinsignError
@@ -21,8 +31,8 @@ from twinsign.pack.write import Effort
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
-POSITIONAL = ("files", "scores")
-FLAGS = ("json", "common", "strict")
+POSITIONAL = ("files", "scores", "videos")
+FLAGS = ("json", "common", "strict", "trim")
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + 2
 
@@ -48,7 +58,9 @@ WORDS = {
     "branches": "Branches to embed: joint, motion; all that the RUN has unless told.",
     "parts": "Parts to embed: hand, trunk; all that the RUN uses unless told.",
     "strict": "Refuse clips unlike those that the RUN learnt from, instead of warning.",
-    "files": "Pose files.",
+    "files": "Pose files or videos.",
+    "videos": "Videos, or folders of them; of several persons in a picture Holistic takes one.",
+    "trim": "Leave out frames at both ends in which the hands are out of sight, or lowered and still.",
     "json": "One JSON line a file instead of words.",
     "scores": "Score files (evaluate --scores), or another model's NPZ or CSV with the clips' ids.",
     "against": "Score files of B, where each side has several seeds; the files before it are then A's.",
@@ -83,7 +95,8 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "retrieve": Command(probing.retrieve, ("data", "where")),
     "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
     "compare": Command(comparing.compare, ("scores", "against", "common")),
-    "predict": Command(commands.predict, ("files", "json", "strict")),
+    "predict": Command(predicting.predict, ("files", "json", "strict")),
+    "extract": Command(extracting.extract, ("videos", "trim")),
     "convert": Command(commands.convert, ("checkpoint",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
     "export": Command(exporting.export),
