@@ -43,11 +43,13 @@ ORDER = [
     "packing",
     "packing_corpora",
     "checking",
+    "extracting",
     "commands",
     "exporting",
     "comparing",
     "probing",
     "drawing",
+    "predicting",
     "demo",
     "cli",
     "__main__",
@@ -63,12 +65,13 @@ MANY_PARAMETERS = {
     Path("ssl/losses.py"),
     Path("commands.py"),
     Path("packing.py"),
+    Path("predicting.py"),
     Path("packing_corpora.py"),
     Path("probing.py"),
     Path("comparing.py"),
     Path("drawing.py"),
 }
-PRINTING = ("commands", "cli")
+PRINTING = ("commands", "predicting", "cli")
 # Bounds and sizes that only a joint layout has: parts of ours (21, 42, 48, 49) and of COCO-WholeBody (91, 112, 133).
 JOINT_BOUNDS = {21, 42, 48, 49, 91, 112, 133}
 JOINT_NUMBERS = range(133)

@@ -14,7 +14,18 @@ from typing import Any
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
-from twinsign import __version__, commands, comparing, drawing, exporting, packing, packing_corpora, probing
+from twinsign import (
+    __version__,
+    commands,
+    comparing,
+    drawing,
+    exporting,
+    extracting,
+    packing,
+    packing_corpora,
+    predicting,
+    probing,
+)
 from twinsign.checking import doctor
 from twinsign.corpora.matching import Source
 from twinsign.demo import demo
@@ -25,8 +36,8 @@ from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 NOTHING_WRITTEN = 2
 FILES = ("checkpoint", "pack")
 """Words that are one file each, without a name; those of POSITIONAL are one or more."""
-POSITIONAL = ("files", "packs", "scores")
-FLAGS = ("json", "common", "strict")
+POSITIONAL = ("files", "packs", "scores", "videos")
+FLAGS = ("json", "common", "strict", "trim")
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + 2
 
@@ -52,7 +63,9 @@ WORDS = {
     "branches": "Branches to embed: joint, motion; all that the RUN has unless told.",
     "parts": "Parts to embed: hand, trunk; all that the RUN uses unless told.",
     "strict": "Refuse clips unlike those that the RUN learnt from, instead of warning.",
-    "files": "Pose files.",
+    "files": "Pose files or videos.",
+    "videos": "Videos, or folders of them; of several persons in a picture Holistic takes one.",
+    "trim": "Leave out frames at both ends in which the hands are out of sight, or lowered and still.",
     "packs": "Packs.",
     "json": "One JSON line a file instead of words.",
     "scores": "Score files (evaluate --scores), or another model's NPZ or CSV with the clips' ids.",
@@ -95,7 +108,8 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "robustness": Command(probing.robustness, ("data", "where", "kinds")),
     "map": Command(drawing.map_clips, ("data", "where", "glosses")),
     "view": Command(drawing.view, ("pack",), recipe=True),
-    "predict": Command(commands.predict, ("files", "json", "strict")),
+    "predict": Command(predicting.predict, ("files", "json", "strict")),
+    "extract": Command(extracting.extract, ("videos", "trim")),
     "convert": Command(commands.convert, ("checkpoint",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
     "export": Command(exporting.export),

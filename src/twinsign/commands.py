@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_format
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,9 @@ from twinsign import convert as conversion
 from twinsign import protocols
 from twinsign.errors import InputError
 from twinsign.files import write_json
-from twinsign.pose.read import read
-from twinsign.pose.recording import Unit
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
-from twinsign.recognise.predict import Recogniser
 from twinsign.recognise.scores import write_scores
-from twinsign.recognise.shift import check_recording
 from twinsign.run import REPORT
 from twinsign.world import here
 
@@ -162,46 +157,6 @@ def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
         if names:
             console.print(f"{len(names)} tensors {why}: {', '.join(names[:3])} …", markup=False)
     return OK
-
-
-def predict(
-    files: list[str],
-    model: Path,
-    json: bool,
-    strict: bool,
-    top: int = 5,
-    size: tuple[int, int] | None = None,
-    fps: float | None = None,
-    unit: Unit | None = None,
-) -> int:
-    """Name the signs in pose files, or say "not sure".
-
-    Args:
-        model: RUN of finetune or linear.
-        top: How many glosses to list.
-        size: Image width and height in pixels, for formats that do not state it.
-        fps: Frames a second, for formats that do not state it.
-        unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
-    """
-    recogniser, unreadable = Recogniser.load(model), 0
-    for file in files:
-        try:
-            recording = read(file, size=size, fps=fps, unit=unit)
-            note = check_recording(recogniser.run, recording, strict)
-            found = asdict(recogniser.predict(recording, top)) | ({"note": note} if note else {})
-        except InputError as error:
-            unreadable += 1
-            found = {"error": str(error)}
-        if json:
-            print(json_format.dumps({"file": file, **found}, ensure_ascii=False))
-        elif "error" in found:
-            errors.print(found["error"], markup=False)
-        else:
-            ranked = ", ".join(f"{guess['gloss']} {100 * guess['confidence']:.0f} %" for guess in found["guesses"])
-            console.print(f"{file}: {'' if found['sure'] else 'not sure; perhaps '}{ranked}", markup=False)
-            if note:
-                errors.print(f"note: {file} is unlike the clips that the model learnt from: {note}", markup=False)
-    return NOTHING_WRITTEN if unreadable == len(files) else SOME_UNREADABLE if unreadable else OK
 
 
 def show(report: dict[str, Any]) -> None:

@@ -70,7 +70,11 @@ def read(clip: ClipFile) -> Recording:
     Of several persons the signer is followed. Raises InputError on bad bytes, on components of other names, and where
     neither the header nor the caller gives the image's size.
     """
-    header, body = _decode(clip)
+    return from_pose(clip, *_decode(clip))
+
+
+def from_pose(clip: ClipFile, header: PoseHeader, body: NumPyPoseBody) -> Recording:
+    """A Recording of a decoded or estimated pose; InputError as for `read`."""
     places = _places(header)
     if not places:
         names = ", ".join(component.name for component in header.components)

@@ -1,0 +1,200 @@
+"""Many videos into one folder: which there are, which are done, and what is written of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twinsign.errors import InputError
+from twinsign.extract.clip import Extraction, Format, extract, write
+from twinsign.extract.estimator import HOLISTIC, LOADER, Estimator, EstimatorConfig, Loader
+from twinsign.extract.video import MAX_SIDE, SUFFIXES, is_video
+from twinsign.extract.workers import results
+from twinsign.files import locked, write_text
+from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
+
+LEDGER = "extract.jsonl"
+"""What was made of which video how: one JSON line a finished video."""
+_PARTS = {"right_hand": RIGHT_HAND, "left_hand": LEFT_HAND, "trunk": TRUNK}
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides an output besides its video."""
+
+    estimator: EstimatorConfig = HOLISTIC
+    format: Format = "pose"
+    trim: bool = False
+    max_side: int = MAX_SIDE
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A video and its output's name below the folder."""
+
+    video: Path
+    output: str
+
+    def __str__(self) -> str:
+        return str(self.video)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Rows of the videos done now, rows of those done before, and reasons by video, all in the order given."""
+
+    done: list[Row] = field(default_factory=list)
+    before: list[Row] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+
+def find_jobs(videos: Iterable[str], form: Format) -> list[Job]:
+    """A job a file, and one for each video below a folder, whose subfolders the outputs keep (ours).
+
+    Raises InputError on a folder without a video, and where two videos would have one output.
+    """
+    jobs: dict[Path, Job] = {}
+    outputs: dict[str, Path] = {}
+    for given in map(Path, videos):
+        for video, name in _listed(given):
+            output = f"{name}.{form}"
+            first = outputs.setdefault(output, video)
+            if first.resolve() != video.resolve():
+                hint = "Give their common folder, so that subfolders are kept, or another --out for one of them."
+                raise InputError(f"{first} and {video} for {output}", "videos of different names", hint=hint)
+            jobs.setdefault(video.resolve(), Job(video, output))
+    return list(jobs.values())
+
+
+def _listed(given: Path) -> list[tuple[Path, str]]:
+    if not given.is_dir():
+        return [(given, given.stem)]
+    inside = sorted(path for path in given.rglob("*") if is_video(path) and path.is_file())
+    found = [path for path in inside if not path.name.startswith(".")]
+    if not found:
+        raise InputError("no video", f"files ending in {', '.join(SUFFIXES)}", file=given)
+    return [(path, path.relative_to(given).with_name(path.stem).as_posix()) for path in found]
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    out: Path,
+    settings: Settings,
+    workers: int,
+    tick: Callable[[int, int], None] = lambda _done, _frames: None,
+    loader: Loader = LOADER,
+) -> Outcome:
+    """Extract every video that is not done, or was done from other content or with other settings (ours).
+
+    `tick` hears of every video that is finished: how many, and of how many frames that were estimated now.
+    """
+    if workers < 1:
+        raise InputError(f"{workers} workers", "at least 1")
+    made = _made(settings, loader.identity(settings.estimator))
+    with locked(out):
+        ledger = _Ledger(out / LEDGER)
+        before = {job: row for job in jobs if (row := ledger.finished(job, out, made))}
+        tick(len(before), 0)
+        todo, done = [job for job in jobs if job not in before], dict[Job, Row]()
+        unreadable: dict[Job, str] = {}
+        for job, found in results(partial(_loaded, out, settings, made, loader), todo, workers):
+            if isinstance(found, str):
+                unreadable[job] = found if str(job.video) in found else f"{job.video}: {found}"
+            else:
+                done[job] = found
+                ledger.add(found)
+            tick(1, 0 if isinstance(found, str) else found["video_frames"])
+    return Outcome(
+        [done[job] for job in jobs if job in done],
+        [before[job] for job in jobs if job in before],
+        {str(job.video): unreadable[job] for job in jobs if job in unreadable},
+    )
+
+
+def _made(settings: Settings, estimator: Mapping[str, str]) -> Row:
+    """The settings as they stand in the ledger; models by their hash, not by where they lie."""
+    return {**asdict(replace(settings, estimator=HOLISTIC)), "estimator": dict(estimator)}
+
+
+def _loaded(out: Path, settings: Settings, made: Row, loader: Loader) -> Callable[[Job], Row]:
+    return partial(_work, out, settings, made, loader.load(settings.estimator))
+
+
+def _work(out: Path, settings: Settings, made: Row, estimator: Estimator, job: Job) -> Row:
+    """Extract one video, write it, and say what it was made of."""
+    started = time.perf_counter()
+    if not job.video.is_file():
+        raise InputError("no such file", "a video", file=job.video)
+    stamp = _stamp(job.video)
+    content = _sha256(job.video)
+    found = extract(job.video, estimator, trim=settings.trim, max_side=settings.max_side, fps=settings.fps)
+    write(found, out / job.output, settings.format)
+    seconds = round(time.perf_counter() - started, 3)
+    source = {"output": job.output, "video": str(job.video), **stamp, "sha256": content, "made": made}
+    return {**source, **_shown(found), "seconds": seconds}
+
+
+def _shown(found: Extraction) -> Row:
+    seen = found.recording.seen
+    rates = {part: round(float(seen[:, joints].any(axis=1).mean()), 4) for part, joints in _PARTS.items()}
+    return {
+        "frames": len(seen),
+        "video_frames": found.video_frames,
+        "kept": list(found.kept),
+        "fps": found.recording.fps,
+        "size": list(found.recording.size or ()),
+        "seen": rates,
+        "notes": list(found.recording.notes),
+    }
+
+
+def _stamp(video: Path) -> Row:
+    status = video.stat()
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _sha256(video: Path) -> str:
+    with video.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class _Ledger:
+    """The rows by output, read at the start, appended to as videos are finished."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: dict[str, Row] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+            try:
+                row = json.loads(line)
+                self.rows[row["output"]] = row
+            except (ValueError, TypeError, KeyError):  # the last line of a process that was killed
+                continue
+        if self.rows:
+            write_text(path, "".join(map(_line, self.rows.values())))
+
+    def finished(self, job: Job, out: Path, made: Row) -> Row | None:
+        """The row of a job whose output is there, made so from this very content; None where it must be done."""
+        row = self.rows.get(job.output)
+        if row is None or row.get("made") != made or not (out / job.output).is_file() or not job.video.is_file():
+            return None
+        same = {name: row.get(name) for name in ("bytes", "mtime_ns")} == _stamp(job.video)
+        return row if same or row.get("sha256") == _sha256(job.video) else None
+
+    def add(self, row: Row) -> None:
+        """Append a finished video's row."""
+        self.rows[row["output"]] = row
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(_line(row))
+
+
+def _line(row: Row) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
