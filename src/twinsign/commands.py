@@ -18,6 +18,7 @@ from twinsign.pose.read import read
 from twinsign.pose.recording import Unit
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
+from twinsign.recognise.coverage import cautions
 from twinsign.recognise.predict import Recogniser
 from twinsign.recognise.scores import write_scores
 from twinsign.recognise.shift import check_recording
@@ -214,13 +215,8 @@ def show(report: dict[str, Any]) -> None:
     for kind in ("per_instance", "per_class"):
         table.add_row(kind.replace("_", " "), *(with_interval(report, kind, top) for top in tops))
     console.print(table)
-    coverage = report["coverage"]
-    if coverage["listed"] is not None and coverage["listed"] > coverage["clips"]:
-        errors.print(f"note: {coverage['clips']} of the {coverage['listed']} clips that the split lists")
-    if report["overlap"]:
-        errors.print(f"note: the model has learnt from {len(report['overlap'])} of these very clips: see `overlap`")
-    if report["selected_on"]:
-        errors.print(f"note: the model was selected on {', '.join(report['selected_on'])}: this is no test result")
+    for caution in cautions(report):
+        errors.print(f"note: {caution}")
 
 
 def with_interval(report: dict[str, Any], kind: str, top: str, sign: str = "") -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +83,7 @@ class Exam:
 
     @cached_property
     def origin(self) -> Indices:
-        """Which of the pack's files each clip (N) is in."""
+        """Which of the packs, as they were named, each clip (N) is in."""
         return self.pack.given_of(self.rows)
 
     @cached_property
@@ -94,7 +95,7 @@ class Exam:
     def name(self) -> list[str]:
         """Each clip's id, with its pack's name before it where several packs hold that id."""
         times = Counter(self.id.tolist())
-        stems = [path.stem for path in self.pack.paths]
+        stems = [Path(str(name)).stem for name in self.pack.given]
         return [
             one if times[one] == 1 else f"{stems[origin]}:{one}"
             for one, origin in zip(self.id.tolist(), self.origin.tolist(), strict=True)
