@@ -83,7 +83,7 @@ class Exam:
 
     @cached_property
     def origin(self) -> Indices:
-        """Which of the pack's files each clip (N) is in."""
+        """Which of the packs, as they were named, each clip (N) is in."""
         return self.pack.given_of(self.rows)
 
     @cached_property
@@ -95,7 +95,7 @@ class Exam:
     def name(self) -> list[str]:
         """Each clip's id, with its pack's name before it where several packs hold that id."""
         times = Counter(self.id.tolist())
-        stems = [Path(str(one)).stem for one in self.pack.given]
+        stems = [Path(str(name)).stem for name in self.pack.given]
         return [
             one if times[one] == 1 else f"{stems[origin]}:{one}"
             for one, origin in zip(self.id.tolist(), self.origin.tolist(), strict=True)
