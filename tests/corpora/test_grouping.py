@@ -103,3 +103,13 @@ def test_glosses_that_train_lacks_are_noted() -> None:
     found = split_by(corpus([("a", "x"), ("b", "y"), ("c", "z")]), "signer")
     lacking = {sample.row["gloss"] for sample in found.samples if sample.row["split"] != "train"}
     assert found.notes == [f"glosses of val or test that train lacks: {', '.join(sorted(lacking))}"]
+
+
+def test_train_gets_every_gloss_if_it_can() -> None:
+    rng = np.random.default_rng(0)
+    rows = [(f"s{number:02d}", f"g{gloss}") for number in range(30) for gloss in rng.choice(40, 6, replace=False)]
+    assert min(Counter(gloss for _, gloss in rows).values()) == 1
+    for seed in range(3):
+        found = split_by(corpus(rows), "signer", (0.5, 0.25, 0.25), seed)
+        assert not found.notes
+        assert min(Counter(sample.row["split"] for sample in found.samples).values()) >= 30

@@ -18,6 +18,8 @@ SHARES: Shares = (0.8, 0.1, 0.1)
 """Of train, val and test (ours)."""
 TRIES = 12
 """Orders in which groups are placed: large ones first, then ever less so."""
+LACKING = 1e9
+"""What a gloss costs that train lacks, since nobody could learn it: more than any misfit of numbers."""
 ROUNDS = 20
 """Passes over all groups in which each may still change its split."""
 Counts = NDArray[np.float64]
@@ -27,9 +29,9 @@ def split_by(corpus: Corpus, column: str, shares: Shares = SHARES, seed: int = 0
     """The corpus with splits in which no value of `column` is in two, glosses spread as evenly as groups allow (ours).
 
     Groups go, large ones first and equal ones in seeded order, where they bring clips of each gloss nearest to its
-    share; then groups move while that brings them nearer; of some such tries the best counts. Glosses that end up in
-    val or test alone are noted. Raises InputError where a clip has no value in the column, a share is negative, or
-    there are fewer groups than splits.
+    share; then groups move while that brings them nearer; of some such tries the best counts. Train gets each gloss
+    if that leaves val and test a group; glosses that it lacks are noted. Raises InputError where a clip has no value
+    in the column, a share is negative, or there are fewer groups than splits.
     """
     if min(shares) < 0 or shares[0] <= 0 or not np.isfinite(sum(shares)):
         raise InputError(f"shares {shares}", "shares of train, val and test, 0 or more, train's above 0")
@@ -70,7 +72,7 @@ def assign(counts: Counts, shares: Sequence[float], seed: int) -> list[int]:
         spread = random.uniform(1, 1 + attempt, len(counts))
         order = random.permutation(len(counts))
         chosen, have = _spread(counts, wanted, order[np.argsort(-(clips * spread)[order], kind="stable")])
-        misfit = float(_change(wanted, wanted, have - wanted).sum())
+        misfit = float(_change(wanted, wanted, have - wanted).sum()) + LACKING * int((have[0] == 0).sum())
         if best is None or misfit < best[0] - 1e-9:
             best = misfit, chosen
     return best[1] if best else []
@@ -95,6 +97,8 @@ def _change(have: Counts, wanted: Counts, more: Counts) -> Counts:
     """By how much more clips (glosses, or splits glosses) make each split's misfit larger: by gloss and over all."""
     lack, lacks, size = have - wanted, (have - wanted).sum(axis=1), more.sum(axis=-1)
     by_gloss = ((2 * lack + more) * more / np.maximum(wanted, 1)).sum(axis=1)
+    if more.ndim == 1:
+        by_gloss[0] -= LACKING * int(((have[0] == 0) & (more > 0)).sum())
     # Clips as a whole count like one more gloss, so that groups with glosses of their own are spread too.
     return np.asarray(by_gloss + (2 * lacks + size) * size / np.maximum(wanted.sum(axis=1), 1))
 
