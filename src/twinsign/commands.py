@@ -169,10 +169,10 @@ def show(report: dict[str, Any]) -> None:
     for kind in ("per_instance", "per_class"):
         table.add_row(kind.replace("_", " "), *(with_interval(report, kind, top) for top in tops))
     console.print(table)
-    coverage = report["coverage"]
-    if coverage["listed"] is not None and coverage["listed"] > coverage["clips"]:
+    coverage = report.get("coverage")  # a fused report has none: score files do not say what their split lists
+    if coverage and coverage["listed"] is not None and coverage["listed"] > coverage["clips"]:
         errors.print(f"note: {coverage['clips']} of the {coverage['listed']} clips that the split lists")
-    if report["overlap"]:
+    if report.get("overlap"):
         errors.print(f"note: the model has learnt from {len(report['overlap'])} of these very clips: see `overlap`")
     if report["selected_on"]:
         errors.print(f"note: the model was selected on {', '.join(report['selected_on'])}: this is no test result")
