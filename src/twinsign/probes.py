@@ -16,7 +16,7 @@ from twinsign.pack.open import Pack
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
 from twinsign.recognise.embed import embed, fastest_device, joint_embedding, test_view
-from twinsign.recognise.evaluate import by_gallery, full_report, head_recipe, in_order, load_classifier, score
+from twinsign.recognise.evaluate import by_gallery, context_of, head_recipe, in_order, load_classifier, score
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.retrieve import nearest, prototypes, retrieval_report
@@ -118,9 +118,7 @@ def retrieve(
         scored = by_gallery(encoders, pack, stored, asked, glosses, run, _BY_GALLERY[by])
         about |= {"gallery": gallery, "gallery_clips": len(stored.rows)}
         about |= {"signers": shared_signers(pack, asked.rows, pack, stored.rows)}
-    whole = full_report(scored, run, pack, asked, splits, clips.where)
-    kept = ("split", "where", "split_hash", "data", "handless_clips", "selected_on", "run", "protocol", "recipe")
-    context = {name: whole[name] for name in (*kept, "recipe_hash", "seed", "signers")}
+    context = context_of(run, pack, asked, splits, clips.where, len(scored.glosses))
     return {**retrieval_report(scored), **context, **about}, scored
 
 
@@ -132,7 +130,5 @@ def robustness(
     classifier = load_classifier(run).to(fastest_device())
     data = labelled(pack, pack.select(splits, clips.where), run.labels)
     report = curves(run, classifier, pack, data, checked(kinds), seed, tick)
-    context = {"split": splits, "where": clips.where, "split_hash": pack.split_hash(data.rows), "run": str(run.path)}
-    present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
-    selected = sorted(present & set(run.about.get("selected_on", [])))
-    return {**report, **context, "data": [str(path) for path in pack.paths], "selected_on": selected, "seed": seed}
+    context = context_of(run, pack, data, splits, clips.where, len(run.labels))
+    return {**report, **context, "damage_seed": seed}

@@ -106,5 +106,5 @@ PERTURBATIONS = {
     "rate": Perturbation(slow_camera, "share by which the frame rate is lower", (0.25, 0.5, 0.75, 0.875)),
     "rotation": Perturbation(rotate, "degrees", (5.0, 10.0, 20.0, 45.0)),
     "mirror": Perturbation(mirror_camera, "share of clips mirrored", (0.5, 1.0)),
-    "swap": Perturbation(swap_hands, "share of frames with the hands' names exchanged", (*SHARES, 1.0)),
+    "swap": Perturbation(swap_hands, "share of frames with swapped hands", (*SHARES, 1.0)),
 }

@@ -102,17 +102,24 @@ def full_report(
     scored: Scored, run: Run, pack: Pack, data: Labelled, splits: list[str] | None, where: list[str]
 ) -> dict[str, Any]:
     """The contract's JSON: accuracies with intervals, and what was measured on what (design, rule 7)."""
-    handless = [scored.ids[i] for i in np.flatnonzero(~pack.usable[data.rows])]
+    context = context_of(run, pack, data, splits, where, len(scored.glosses))
+    return {**accuracy_report(scored), **selective_report(scored, calibration_of(run)), **context}
+
+
+def context_of(
+    run: Run, pack: Pack, data: Labelled, splits: list[str] | None, where: list[str], labels: int
+) -> dict[str, Any]:
+    """What a report speaks of: which clips and signers, of how much of a split, by which run (design, rule 7)."""
+    ids = clip_ids(pack, data.rows)
+    handless = [ids[i] for i in np.flatnonzero(~pack.usable[data.rows])]
     present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
     learnt = learnt_clips(run, pack)
     return {
-        **accuracy_report(scored),
-        **selective_report(scored, calibration_of(run)),
         "signers": None if learnt is None else shared_signers(pack, data.rows, *learnt),
         "split": splits,
         "where": where,
         "split_hash": pack.split_hash(data.rows),
-        "coverage": coverage(pack, data.rows, splits, where, len(scored.glosses)),
+        "coverage": coverage(pack, data.rows, splits, where, labels),
         "overlap": None if learnt is None else identical_ids(pack, data.rows, *learnt),
         "data": [str(name) for name in pack.given],
         "handless_clips": handless,
