@@ -109,13 +109,12 @@ class Video:
         return gaps if len(gaps) and np.isfinite(gaps).all() and (gaps > 0).all() else gaps[:0]
 
     def _check_end(self) -> None:
-        end, gaps = _stated_end(self._container, self._stream), self._gaps()
-        if end is None or not len(gaps) or self.times[-1] is None:
+        end, gaps, last = _stated_end(self._container, self._stream), self._gaps(), self.times[-1]
+        step = float(np.median(gaps)) if len(gaps) else 1 / (self.fps or 1)
+        if end is None or last is None:
             return
-        step = float(np.median(gaps))
-        missing = end - (self.times[-1] + step)
-        if missing > max(_MISSING * end, 2 * step):
-            found = f"frames up to {self.times[-1] + step:.2f} s of {end:.2f} s: a truncated file"
+        if end - (last + step) > max(_MISSING * end, 2 * step):
+            found = f"frames up to {last + step:.2f} s of {end:.2f} s: a truncated file"
             raise self.clip.error(found, _WANTED, frame=len(self.times))
 
     def _note(self) -> None:
@@ -146,7 +145,12 @@ def open_video(clip: ClipFile, max_side: int = MAX_SIDE) -> Iterator[Video]:
 
 
 def _stated_end(container: InputContainer, stream: VideoStream) -> float | None:
-    """When the last frame ends by the file's own word, in seconds; Matroska states it for all its streams at once."""
+    """When the last frame ends by the file's own word, in seconds; None where it says nothing.
+
+    An AVI cut short still states how many frames it had; Matroska states one duration for all its streams.
+    """
+    if container.format.name == "avi" and stream.frames and stream.average_rate:
+        return float(stream.frames / stream.average_rate)
     if stream.duration is not None and stream.time_base is not None:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
     if container.duration is not None and not container.streams.audio:
