@@ -57,7 +57,7 @@ def doctor(
     report = {
         **found.values,
         "verdict": found.verdict(),
-        "data": [str(path) for path in pack.paths],
+        "data": [str(name) for name in pack.given],
         "clips": len(exam),
     }
     _show(exam, found)

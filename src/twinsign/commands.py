@@ -15,6 +15,7 @@ from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
+from twinsign.recognise.coverage import cautions
 from twinsign.recognise.scores import write_scores
 from twinsign.run import REPORT
 from twinsign.world import here
@@ -169,13 +170,8 @@ def show(report: dict[str, Any]) -> None:
     for kind in ("per_instance", "per_class"):
         table.add_row(kind.replace("_", " "), *(with_interval(report, kind, top) for top in tops))
     console.print(table)
-    coverage = report["coverage"]
-    if coverage["listed"] is not None and coverage["listed"] > coverage["clips"]:
-        errors.print(f"note: {coverage['clips']} of the {coverage['listed']} clips that the split lists")
-    if report["overlap"]:
-        errors.print(f"note: the model has learnt from {len(report['overlap'])} of these very clips: see `overlap`")
-    if report["selected_on"]:
-        errors.print(f"note: the model was selected on {', '.join(report['selected_on'])}: this is no test result")
+    for caution in cautions(report):
+        errors.print(f"note: {caution}")
 
 
 def with_interval(report: dict[str, Any], kind: str, top: str, sign: str = "") -> str:

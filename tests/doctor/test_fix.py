@@ -104,6 +104,6 @@ def test_what_cannot_be_fixed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no clip worth keeping"):
         write_fixed(exam_of(tmp_path / "q", [sample("1", "a", hand=False)]), to_drop(exam_of(tmp_path / "r", [
             sample("1", "a", hand=False)])), tmp_path / "s")  # fmt: skip
-    with pytest.raises(InputError, match="found 2 packs; wanted one pack to fix"):
+    with pytest.raises(InputError, match="found 2 files; wanted one pack in one file"):
         write_fixed(examine(Pack([tmp_path / "p", tmp_path / "q"])), [], tmp_path / "s")
     assert not (tmp_path / "s").exists()

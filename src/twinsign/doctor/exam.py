@@ -83,7 +83,7 @@ class Exam:
 
     @cached_property
     def origin(self) -> Indices:
-        """Which of the pack's files each clip (N) is in."""
+        """Which of the packs, as they were named, each clip (N) is in."""
         return self.pack.given_of(self.rows)
 
     @cached_property

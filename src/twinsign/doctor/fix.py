@@ -17,7 +17,8 @@ from twinsign.doctor.copies import identical
 from twinsign.doctor.exam import Exam
 from twinsign.errors import InputError
 from twinsign.files import atomic
-from twinsign.pack.schema import PROVENANCE_KEY
+from twinsign.pack.locate import is_url
+from twinsign.pack.schema import PROVENANCE_KEY, ROWS_KEY
 
 
 class Dropped(NamedTuple):
@@ -63,11 +64,15 @@ def _of_group(exam: Exam, group: list[int], what: str) -> dict[int, str]:
 def write_fixed(exam: Exam, dropped: Sequence[Dropped], out: Path) -> None:
     """Write the pack without the dropped clips, a record batch at a time, the others' bytes as they are.
 
-    Raises InputError where there are several packs, `out` is the pack itself, or no clip is left.
+    Raises InputError where there are several files, `out` is the pack itself, or no clip is left.
     """
     if len(exam.pack.paths) != 1:
-        found = f"{len(exam.pack.paths)} packs"
-        raise InputError(found, "one pack to fix", hint="Fix each by itself; --keep_out keeps packs apart in training.")
+        found = f"{len(exam.pack.paths)} files"
+        raise InputError(
+            found, "one pack in one file to fix", hint="Fix each by itself; --keep_out keeps packs apart in training."
+        )
+    if is_url(str(exam.pack.paths[0])):
+        raise InputError("a pack behind a URL", "a local file to fix", file=exam.pack.paths[0])
     source = Path(exam.pack.paths[0])
     if out.exists() and out.samefile(source):
         raise InputError("the pack itself", "another file to write", file=out)
@@ -78,13 +83,14 @@ def write_fixed(exam: Exam, dropped: Sequence[Dropped], out: Path) -> None:
     reader = ipc.open_file(pa.memory_map(str(source)))
     note: dict[str, Any] = {**exam.pack.provenance[0], "fixed": _note(exam, dropped, source)}
     schema = reader.schema.with_metadata({**reader.schema.metadata, PROVENANCE_KEY: json.dumps(note).encode()})
-    with atomic(out) as temporary, ipc.new_file(temporary, schema) as file:
-        first = 0
-        for number in range(reader.num_record_batches):
-            batch = reader.get_batch(number)
-            mine = kept[first : first + batch.num_rows]
-            first += batch.num_rows
+    clips = [reader.get_batch(number).num_rows for number in range(reader.num_record_batches)]
+    parts = np.split(kept, np.cumsum(clips)[:-1])
+    rows = [int(mine.sum()) for mine in parts if mine.any()]
+    footer = {ROWS_KEY: json.dumps(rows).encode()}
+    with atomic(out) as temporary, ipc.new_file(temporary, schema, metadata=footer) as file:
+        for number, mine in enumerate(parts):
             if mine.any():
+                batch = reader.get_batch(number)
                 file.write_batch(_some(batch, mine).replace_schema_metadata(schema.metadata))
 
 

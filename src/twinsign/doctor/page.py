@@ -28,7 +28,7 @@ def doctor_page(path: Path, exam: Exam, found: Diagnosis) -> None:
     """Write the page, whole or not at all."""
     pack = exam.pack
     facts = {
-        "Packs": ", ".join(str(one) for one in pack.paths),
+        "Packs": ", ".join(str(one) for one in pack.given),
         "Clips": f"{len(exam):,}",
         "Frames": f"{int(exam.number('frames').sum()):,}",
         "Classes": f"{found.values['labels']['classes']:,}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from twinsign.errors import InputError
@@ -37,7 +38,7 @@ def learnt_clips(run: Run, pack: Pack) -> tuple[Pack, Indices] | None:
     if run.kind != "classifier" or "rows_hash" not in about:
         return None
     try:
-        same = [str(path) for path in pack.paths] == about["data"]
+        same = [str(name) for name in pack.given] == about["data"]
         training = pack if same else Pack(about["data"])
         share = (about["label_fraction"], about["seed"], about.get("labels_per_class"))
         learnt, _ = training_rows(training, about["where"], *share)
@@ -53,3 +54,16 @@ def identical_ids(pack: Pack, rows: Indices, training: Pack, learnt: Indices) ->
     hands = pack.usable[rows].tolist()
     poses = pack.pose_hashes(rows)
     return [name for name, shown, one in zip(ids, hands, poses, strict=True) if shown and one in known]
+
+
+def cautions(report: Mapping[str, Any]) -> list[str]:
+    """What must be said beside a report's numbers: clips without poses, learnt from, or selected on (ours)."""
+    found, learnt = report.get("coverage"), report.get("overlap")
+    said = []
+    if found and found["listed"] is not None and found["listed"] > found["clips"]:
+        said.append(f"{found['clips']} of the {found['listed']} clips that the split lists")
+    if learnt:
+        said.append(f"the model has learnt from {len(learnt)} of these very clips: see `overlap`")
+    if report["selected_on"]:
+        said.append(f"the model was selected on {', '.join(report['selected_on'])}: this is no test result")
+    return said
