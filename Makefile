@@ -1,4 +1,5 @@
-# Python 3.11 or newer is all that must be there: each target installs what it needs into .venv first.
+# Python 3.11 or newer is all that must be there: each target installs what it needs into .venv first, and `video` (whose
+# MediaPipe needs numpy 1 and Python 3.11 or 3.12) into .venv-video.
 #   PYTHON=python3.12              another interpreter, for a new .venv
 #   TORCH_INDEX=URL                a further index, for PyTorch's CPU wheels: https://download.pytorch.org/whl/cpu
 #   PYTEST_ARGS="-k losses"        more options for pytest
@@ -6,9 +7,11 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
 BIN := .venv/bin
-INSTALL = $(BIN)/python -m pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+VIDEO := .venv-video/bin
+PIP = -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+INSTALL = $(BIN)/python $(PIP) -c constraints.txt
 
-.PHONY: demo test slow lint types venv clean
+.PHONY: demo test slow video lint types venv clean
 .NOTPARALLEL:
 
 demo: .venv/core.stamp
@@ -20,6 +23,12 @@ test: .venv/dev.stamp
 # pytest exits with 5 where no test is selected.
 slow: .venv/dev.stamp
 	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS) || test $$? -eq 5
+	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then $(MAKE) --no-print-directory video; \
+		else echo "no MediaPipe for this Python: its tests did not run; make video PYTHON=python3.12 runs them"; fi
+
+# MediaPipe and rtmlib on real video, and all that surrounds them, under numpy 1.
+video: .venv-video/stamp
+	@$(VIDEO)/python -m pytest -m "slow or not slow" tests/extract tests/test_extracting.py $(PYTEST_ARGS) || test $$? -eq 5
 
 lint: .venv/dev.stamp
 	@$(BIN)/ruff check .
@@ -31,12 +40,12 @@ types: .venv/dev.stamp
 venv: .venv/dev.stamp
 
 clean:
-	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-video build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Debian's Python may lack ensurepip, which venv needs; its pip can still fill an empty environment.
-.venv/bin/python:
+.venv/bin/python .venv-video/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
-	@$(PYTHON) -m venv .venv >/dev/null || { $(PYTHON) -m venv --clear --without-pip .venv \
+	@$(PYTHON) -m venv $(@:/bin/python=) >/dev/null || { $(PYTHON) -m venv --clear --without-pip $(@:/bin/python=) \
 		&& $(PYTHON) -m pip --python $@ install --quiet pip; }
 
 # The order-only interpreter: its own age says nothing about what is installed.
@@ -49,3 +58,9 @@ clean:
 	@echo "installing twinsign and its development tools into .venv (PyTorch among them: this takes minutes)"
 	@$(INSTALL) -e '.[dev]'
 	@touch $@ .venv/core.stamp
+
+.venv-video/stamp: pyproject.toml constraints-video.txt | .venv-video/bin/python
+	@$(VIDEO)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13) and "MediaPipe needs Python 3.11 or 3.12: make video PYTHON=python3.12")'
+	@echo "installing twinsign, MediaPipe and rtmlib into .venv-video (PyTorch among them: this takes minutes)"
+	@$(VIDEO)/python $(PIP) -c constraints-video.txt -e '.[dev-video]'
+	@touch $@

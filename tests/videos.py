@@ -20,13 +20,14 @@ from twinsign.extract.video import Image
 
 RED, BLUE = (0.25, 0.2), (0.7, 0.6)
 """Where the dots are, x / width and y / height, in the upright picture."""
+Place = tuple[float, float] | None
 CODECS = {".webm": "libvpx", ".avi": "mpeg4"}
 FINGERS = ("INDEX_FINGER", "MIDDLE_FINGER", "RING_FINGER", "PINKY")
 HAND = ["WRIST", "THUMB_CMC", "THUMB_MCP", "THUMB_IP", "THUMB_TIP"]
 HAND += [f"{finger}_{level}" for finger in FINGERS for level in ("MCP", "PIP", "DIP", "TIP")]
 
 
-def picture(size: tuple[int, int], red: tuple[float, float] = RED, blue: tuple[float, float] | None = BLUE) -> Image:
+def picture(size: tuple[int, int], red: Place = RED, blue: Place = BLUE) -> Image:
     """(H W 3): a grey picture with dots a tenth of its shorter side wide."""
     width, height = size
     image = np.full((height, width, 3), 90, np.uint8)
@@ -138,6 +139,11 @@ def dot_identity(_config: EstimatorConfig) -> dict[str, str]:
     return {"name": DotFinder.name, "version": DotFinder.version}
 
 
+def newer_identity(_config: EstimatorConfig) -> dict[str, str]:
+    """That of a later version."""
+    return {"name": DotFinder.name, "version": "2"}
+
+
 def load_dots(_config: EstimatorConfig) -> DotFinder:
     """The estimator, in whatever process."""
     return DotFinder()
@@ -149,4 +155,5 @@ def load_mortal(_config: EstimatorConfig) -> DotFinder:
 
 
 DOTS = Loader(dot_identity, load_dots)
+NEWER_DOTS = Loader(newer_identity, load_dots)
 MORTAL = Loader(dot_identity, load_mortal)

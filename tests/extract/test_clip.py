@@ -84,9 +84,7 @@ def test_an_estimator_that_loses_frames_is_refused(video: Path) -> None:
         extract(video, Short())
 
 
-def test_one_reader_for_videos_and_pose_files(
-    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_reader_for_videos_and_pose_files(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = list[EstimatorConfig]()
 
     def load(config: EstimatorConfig) -> DotFinder:

@@ -168,8 +168,7 @@ def _ragged(rows: list[Any], name: str) -> pa.Array:
     width = kind.value_type.list_size
     offsets = np.cumsum([0, *(0 if row is None else len(row) for row in rows)]).astype(np.int32)
     present = [row for row in rows if row is not None]
-    dtype = np.dtype(kind.value_type.value_type.to_pandas_dtype())
-    values = np.concatenate(present).ravel() if present else np.zeros(0, dtype)
+    values: Any = np.concatenate(present).ravel() if present else []
     frames = pa.FixedSizeListArray.from_arrays(pa.array(values, kind.value_type.value_type), width)
     absent = pa.array([row is None for row in rows])
     return pa.ListArray.from_arrays(pa.array(offsets), frames, mask=absent).cast(kind)
