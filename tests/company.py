@@ -29,6 +29,7 @@ from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
 from twinsign.recognise.health import Monitor
+from twinsign.run import Run
 from twinsign.ssl.contrast import FUSED
 from twinsign.ssl.pretrain import ObjectiveConfig, Pretrainer
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
@@ -161,8 +162,15 @@ def training(pack: Path, recipe: Recipe, out: Path, *, drop_last: bool = False) 
 
 
 def finetuning(pack: Path, recipe: Recipe, out: Path) -> Result:
-    """The whole protocol, RUN and all."""
-    protocols.finetune(recipe, "none", Clips([pack]), out, page=False)
+    """The whole protocol, RUN and all; what is evaluated and written is of ordinary precision."""
+    finish = protocols._finish_classifier
+
+    def rounded(run: Run, classifier: nn.Module, *rest: Any) -> Run:
+        return finish(run, classifier.to(torch.float32), *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocols, "_finish_classifier", rounded)
+        protocols.finetune(recipe, "none", Clips([pack]), out, page=False)
     return {}
 
 
