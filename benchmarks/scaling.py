@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from twinsign import world
-from twinsign.corpora.generated import synthetic_samples
+from twinsign.corpora.generated import synthetic_corpus
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.engine import Journal, PretrainTask, fit
 from twinsign.engine.launch import start
@@ -34,7 +34,7 @@ from twinsign.views.batches import ClipReader
 
 FLOAT, DOUBLE = 4, 8
 GPUS = (1, 8, 64, 512, 1000)
-WARM = 5
+WARM = 3
 """Steps before the clock starts."""
 
 
@@ -69,42 +69,42 @@ def checkpoint_bytes(model: Pretrainer, recipe: Recipe) -> int:
 class Clocked(PretrainTask):
     """A pre-training that notes when each step ends."""
 
-    ends: list[float]
+    ends: list[tuple[float, float]]
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Note it."""
         if self.device.type == "cuda":
             torch.cuda.synchronize()
-        self.ends.append(time.perf_counter())
+        self.ends.append((time.perf_counter(), time.process_time()))
 
 
 def clocked(pack: str, recipe: Recipe, steps: int, out: str) -> dict[str, float]:
-    """Median seconds a step, and clips a second of all processes."""
+    """Median seconds a step, by the clock and of this process's work, and clips a second of all processes."""
     opened = Pack(pack)
     torch.manual_seed(0)
     model = Pretrainer(recipe.encoder, recipe.objective)
-    rows = np.flatnonzero(opened.usable)
+    each = recipe.pretrain.batch_size * world.here().size
+    rows = np.resize(np.flatnonzero(opened.usable), (steps + WARM) * each)  # one epoch, so that nothing else is timed
     loader = training_loader(ClipReader(opened, rows, recipe.read), recipe.pretrain.batch_size, 0, recipe)
     task = Clocked(model, recipe.pretrain, 0)
     task.ends = []
-    fit(task, loader, None, Path(out), recipe.trainer, -(-(steps + WARM) // len(loader)), None, Journal(Path(out)))
-    spans = np.diff(task.ends)[WARM:]
-    seconds = float(np.median(spans))
-    return {"seconds": seconds, "clips_per_s": recipe.pretrain.batch_size * world.here().size / seconds}
+    fit(task, loader, None, Path(out), recipe.trainer, 1, None, Journal(Path(out)))
+    seconds, busy = np.median(np.diff(task.ends, axis=0)[WARM:], axis=0).tolist()
+    return {"seconds": seconds, "cpu_seconds": busy, "clips_per_s": each / seconds}
 
 
-def measure(recipe: Recipe, processes: list[int], steps: int) -> list[dict[str, float]]:
-    """Weak scaling on this machine: the batch of a process stays, one thread each."""
-    found = []
+def measure(recipe: Recipe, processes: list[int], steps: int) -> list[dict[str, Any]]:
+    """Weak scaling on this machine, norms together and apart: the batch of a process stays, one thread each."""
+    found: list[dict[str, Any]] = []
     with TemporaryDirectory() as folder:
-        clips = max(processes) * recipe.pretrain.batch_size
-        corpus = SyntheticConfig(clips_per_signer_gloss=1, glosses=20, signers=max(10, clips // 12))
-        write_pack(synthetic_samples(corpus)[1], Path(folder) / "P")
-        for count in processes:
-            trainer = replace(recipe.trainer, devices=count, threads=1, save_every=0, progress=False)
-            chosen = replace(recipe, trainer=replace(trainer, accelerator="cpu"))
-            arguments = (str(Path(folder) / "P"), chosen, steps, str(Path(folder) / f"{count}"))
-            found.append({"processes": count, **start(count, clocked, arguments)})
+        corpus = SyntheticConfig(clips_per_signer_gloss=1, glosses=8, signers=10)
+        write_pack(synthetic_corpus(corpus).samples, Path(folder) / "P")
+        for count, together in [(one, both) for one in processes for both in (True, False)[:one]]:
+            trainer = replace(recipe.trainer, devices=count, sync_norms=together, threads=1, save_every=0)
+            chosen = replace(recipe, trainer=replace(trainer, accelerator="cpu", progress=False))
+            arguments = (str(Path(folder) / "P"), chosen, steps, str(Path(folder) / f"{count}{together}"))
+            timed = start(count, clocked, arguments)
+            found.append({"processes": count, "sync_norms": together, **timed, "load": os.getloadavg()[0]})
     return found
 
 
@@ -141,12 +141,15 @@ def main() -> None:
     parser.add_argument("part", choices=("volume", "measure", "model"))
     parser.add_argument("--config", default="paper")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--batch_size", type=int, help="Clips of a process and step; the recipe's unless told.")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--step_seconds", type=float, default=0.25, help="Of one GPU alone.")
     parser.add_argument("--bandwidth", type=float, default=25e9, help="Bytes a second and GPU between machines.")
     parser.add_argument("--latency", type=float, default=10e-6, help="Seconds a hop.")
     given = parser.parse_args()
     recipe = load_recipe(given.config)
+    if given.batch_size:
+        recipe = replace(recipe, pretrain=replace(recipe.pretrain, batch_size=given.batch_size))
     found: Any
     if given.part == "volume":
         found = volume(recipe)

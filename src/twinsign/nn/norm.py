@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from twinsign import world
 
@@ -43,33 +44,40 @@ class _OverAll(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        x, width = rows.float(), rows.shape[1]
-        variance, mean = torch.var_mean(x, dim=0, correction=0)
+        width = rows.shape[1]
+        wide = rows if rows.dtype == weight.dtype else rows.to(weight.dtype)  # mixed precision
+        if rows.is_cpu:  # torch.var_mean over the first axis takes several times as long here
+            mean, variance = torch.ops.aten.batch_norm_update_stats(wide, None, None, 0.0)
+        else:
+            variance, mean = torch.var_mean(wide, dim=0, correction=0)
         # Sums of squares lose digits where the mean is large: so in float64, which costs little at C numbers.
-        mean, variance, here = mean.double(), variance.double(), float(len(x))
+        mean, variance, here = mean.double(), variance.double(), float(len(rows))
         sums = torch.cat([here * mean, here * (variance + mean.square()), mean.new_full((1,), here)])
         sums = world.summed(sums)
         count = sums[-1]
         mean = sums[:width] / count
         variance = (sums[width:-1] / count - mean.square()).clamp(min=0)
-        scale = (variance + eps).rsqrt()
-        centre, inverse = mean.float(), scale.float()
-        ctx.save_for_backward(rows, weight, centre, inverse, count.float())
+        own = [value.to(weight.dtype) for value in (mean, variance, count)]
+        ctx.save_for_backward(rows, weight, *own)
+        ctx.eps = eps
         unbiased = variance * count / (count - 1).clamp(min=1)
         ctx.mark_non_differentiable(mean, unbiased)
-        return ((x - centre) * (inverse * weight) + bias).to(rows.dtype), mean, unbiased
+        return F.batch_norm(rows, own[0], own[1], weight, bias, False, 0.0, eps), mean, unbiased
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        rows, weight, centre, inverse, count = ctx.saved_tensors
-        grad = grads[0].float()
-        normed = (rows.float() - centre) * inverse
-        for_bias, for_weight = grad.sum(dim=0), (grad * normed).sum(dim=0)
-        through = None
-        if ctx.needs_input_grad[0]:
-            of_bias, of_weight = (world.summed(torch.cat([for_bias, for_weight])) / count).chunk(2)
-            through = ((grad - of_bias - normed * of_weight) * (inverse * weight)).to(rows.dtype)
-        return through, for_weight.to(weight.dtype), for_bias.to(weight.dtype), None
+        rows, weight, mean, variance, count = ctx.saved_tensors
+        wanted = [ctx.needs_input_grad[0], True, True]
+        # What the gradient would be if mean and variance were constants; then their own share, linear in the rows.
+        fixed = (weight, mean, variance, None, None, False, ctx.eps)
+        kernel = torch.ops.aten.native_batch_norm_backward
+        through, for_weight, for_bias = kernel(grads[0].contiguous(), rows, *fixed, wanted)
+        if wanted[0]:
+            of_weight, of_bias = (world.summed(torch.cat([for_weight, for_bias])) / count).chunk(2)
+            inverse = (variance + ctx.eps).rsqrt()
+            slope = weight * of_weight * inverse.square()
+            through = through - ((rows - mean) * slope + weight * of_bias * inverse).to(rows.dtype)
+        return through, for_weight, for_bias, None
 
 
 def normalise_together(module: nn.Module, together: bool) -> None:
