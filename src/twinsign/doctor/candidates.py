@@ -27,6 +27,8 @@ PROBES = 8
 """Cells looked into for each question; with no more cells than that all pairs are compared."""
 ROUNDS = 6
 """Of moving the cells' centres."""
+CLIPS_AT_ONCE = 4096
+"""Clips described at once."""
 AT_ONCE = 2**21
 """Likenesses computed at once."""
 
@@ -67,13 +69,12 @@ def candidates(profile: NDArray[np.float16], tick: Callable[[], None] = lambda: 
     if len(usable) < 2:
         return Candidates(np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
     mine = profile[usable]
-    cells = Cells(describe(mine))
+    cells = Cells(_described(mine))
     best = NOTHING
     kinds = np.zeros((0, 2), np.int64)
     for way, name in enumerate(WAYS):
-        asked = turned_profiles(mine, name)
         for number, window in enumerate(WINDOWS):
-            found = cells.near(describe(asked, *window))
+            found = cells.near(_described(mine, name, window))
             near = _joined([best, found])
             kinds = np.concatenate([kinds, np.tile(np.asarray([way, number]), (len(found.one), 1))])
             kept = _best_of_pairs(near)
@@ -81,6 +82,13 @@ def candidates(profile: NDArray[np.float16], tick: Callable[[], None] = lambda: 
             tick()
     window_of = np.asarray(WINDOWS, np.float32)[kinds[:, 1]] / np.float32(BINS)
     return Candidates(usable[np.stack([best.one, best.other], axis=1)], kinds[:, 0], window_of)
+
+
+def _described(profile: NDArray[np.float16], way: str = "same", window: tuple[int, int] = (0, BINS)) -> FloatArray:
+    """`describe` of turned profiles, some at a time: a large pack's profiles are not all copied."""
+    starts = range(0, len(profile), CLIPS_AT_ONCE)
+    parts = (profile[start : start + CLIPS_AT_ONCE] for start in starts)
+    return np.concatenate([describe(turned_profiles(part, way), *window) for part in parts])
 
 
 def _best_of_pairs(near: Near) -> Indices:
@@ -165,5 +173,5 @@ def _unit(vectors: FloatArray) -> FloatArray:
 def _largest(values: FloatArray, kept: int) -> Indices:
     """The columns of each row's largest values, (n kept) or all, in no order."""
     kept = min(kept, values.shape[1])
-    found: Indices = np.argpartition(-values, kept - 1, axis=1)[:, :kept]
+    found: Indices = np.argpartition(-values, kept - 1, axis=1)[:, :kept].copy()  # a view would keep all columns
     return found
