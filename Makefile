@@ -17,8 +17,9 @@ INSTALL = $(BIN)/python $(PIP) -c constraints.txt
 demo: .venv/core.stamp
 	@$(BIN)/twinsign demo
 
+# Whole files go to a process a core, each with one thread: their fixtures are made once.
 test: .venv/dev.stamp
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 # pytest exits with 5 where no test is selected.
 slow: .venv/dev.stamp
