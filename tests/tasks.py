@@ -25,6 +25,11 @@ def refuse() -> Callable[[Task], object]:
     raise InputError("no model", "a model")
 
 
+def crash() -> Callable[[Task], object]:
+    """A load with a fault of its own."""
+    raise ImportError("no such library")
+
+
 def work(folder: Path, task: Task) -> object:
     """Do what the task's first word says; each attempt leaves a file."""
     what, name = task

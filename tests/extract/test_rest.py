@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinsign.extract.rest import FPS, MARGIN, MOVING, RAISED, SPAN, active_span
+from twinsign.extract.rest import FPS, LOWERED, MARGIN, MOVING, SPAN, active_span
 from twinsign.pose.layout import INDEX, JOINT_COUNT, LEFT_HAND, RIGHT_HAND
 from twinsign.pose.recording import Recording
 
@@ -58,7 +58,7 @@ def slow_span(one: Recording) -> tuple[int, int]:
                 active.append(frame)
                 continue
             wrist = at(frame, f"{side}_hand_wrist") or (0, 0)
-            if elbow[1] - wrist[1] > RAISED * math.dist(shoulder, elbow):
+            if not wrist[1] - elbow[1] > LOWERED * math.dist(shoulder, elbow):
                 active.append(frame)
             if frame >= half and frame + half < frames:
                 before, after = (at(frame + step, f"{side}_hand_wrist") for step in (-half, half))
@@ -93,6 +93,10 @@ def test_lowered_and_still_is_rest() -> None:
 def test_a_hold_at_the_end_is_no_rest() -> None:
     held = with_right_hand(body(50), slice(20, 50), (300, 180))
     assert active_span(held)[1] == 50
+
+
+def test_hands_held_before_the_belly_are_no_rest() -> None:
+    assert active_span(with_right_hand(body(50), slice(20, 50), (300, 260)))[1] == 50
 
 
 def test_a_hand_that_moves_low_is_no_rest() -> None:

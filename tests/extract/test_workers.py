@@ -46,8 +46,9 @@ def test_no_more_processes_than_tasks(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_loaded_stops_all(tmp_path: Path) -> None:
-    with pytest.raises(TwinsignError, match="found no model"):
-        list(results(tasks.refuse, [("do", "one"), ("do", "two")], 2))
+    for load, said in ((tasks.refuse, "found no model"), (tasks.crash, "ImportError: no such library")):
+        with pytest.raises(TwinsignError, match=said):
+            list(results(load, [("do", "one"), ("do", "two")], 2))
     assert multiprocessing.active_children() == []
 
 

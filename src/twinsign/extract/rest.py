@@ -7,8 +7,8 @@ import numpy as np
 from twinsign.pose.layout import HAND_WRIST, LEFT_HAND, RIGHT_HAND, SHOULDER_ELBOW_WRIST
 from twinsign.pose.recording import BoolArray, FloatArray, Recording
 
-RAISED = 0.25
-"""A wrist this much of the upper arm's length above its elbow is raised (ours)."""
+LOWERED = 0.25
+"""A wrist more than this much of the upper arm's length below its elbow is lowered (ours)."""
 MOVING = 0.5
 """A wrist that covers more shoulder widths a second than this moves (ours)."""
 SPAN = 0.1
@@ -22,7 +22,7 @@ FPS = 25.0
 def active_span(recording: Recording) -> tuple[int, int]:
     """The frames [first, stop) from the first to the last active one, with a margin; all where none is active (ours).
 
-    Active: a hand is seen that is raised, or moves, or whose arm is not seen so that nothing speaks for rest.
+    Active: a hand is seen that is not lowered, or moves, or whose arm is not seen so that nothing speaks for rest.
     """
     active = _active(recording, "right", RIGHT_HAND) | _active(recording, "left", LEFT_HAND)
     frames = np.flatnonzero(active)
@@ -39,12 +39,12 @@ def _active(recording: Recording, side: str, hand: slice) -> BoolArray:
     other, *_ = SHOULDER_ELBOW_WRIST["left" if side == "right" else "right"]
     wrist = xy[:, HAND_WRIST[side]]
     upper_arm = np.linalg.norm(xy[:, shoulder] - xy[:, elbow], axis=-1)
-    raised = xy[:, elbow, 1] - wrist[:, 1] > RAISED * upper_arm
+    lowered = wrist[:, 1] - xy[:, elbow, 1] > LOWERED * upper_arm
     both = seen[:, shoulder] & seen[:, other]
     width = float(np.median(np.linalg.norm(xy[both, shoulder] - xy[both, other], axis=-1))) if both.any() else 0.0
     moving = _speed(wrist, seen[:, HAND_WRIST[side]], recording.fps or FPS) > MOVING * width
     unknown = ~(seen[:, shoulder] & seen[:, elbow]) | (width == 0)
-    active: BoolArray = seen[:, hand].any(axis=1) & (raised | moving | unknown)
+    active: BoolArray = seen[:, hand].any(axis=1) & (~lowered | moving | unknown)
     return active
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -20,7 +21,7 @@ TRIES = 2
 """Attempts at a task whose process died: the system may have killed it for another's memory (ours)."""
 
 PATIENCE = 5.0
-"""Seconds that an idle process may take to end."""
+"""Seconds that a process may take to end, before it is killed (ours)."""
 
 
 def results(
@@ -95,10 +96,10 @@ class _Worker(Generic[Task]):
         return f"its process died {TRIES} times ({how}); out of memory, perhaps: try it with fewer workers"
 
     def end(self) -> None:
-        """Let an idle process go, end a busy one."""
+        """Let an idle process go, interrupt a busy one, kill one that does not heed it."""
         self.line.close()
         if self.task is not None:
-            self.process.kill()
+            self.process.terminate()
         self.process.join(PATIENCE)
         if self.process.exitcode is None:
             self.process.kill()
@@ -108,15 +109,17 @@ class _Worker(Generic[Task]):
 def _serve(line: Connection, load: Callable[[], Callable[[Any], Any]]) -> None:
     """A worker's life: it ends when the other side closes the line. What its libraries print is dropped."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that half-written files are removed
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.dup2(null, 2)
     with suppress(EOFError, OSError):
         try:
             work = load()
-        except TwinsignError as error:
+        except Exception as error:
+            known = isinstance(error, TwinsignError)
             line.recv()
-            line.send(("unfit", str(error)))
+            line.send(("unfit", str(error) if known else f"failed to start ({type(error).__name__}: {error})"))
             return
         while True:
             line.send(("done", _answer(work, line.recv())))
