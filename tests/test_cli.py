@@ -13,11 +13,13 @@ import pytest
 from tiny import RECIPE
 from trained import Trained, copy_essentials
 
+from twinsign import cli
 from twinsign.cli import main
 from twinsign.pack.open import Pack
 from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
+from twinsign.recipe import Recipe
 from twinsign.run import read_metrics
 
 TOPS = ("top1", "top2", "top5")
@@ -300,3 +302,27 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unwritable_folder_is_an_error_in_words(trained: Trained, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     assert trained.pretrain(tmp_path / "R") == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs", "steps"),
+    [
+        ([], 150, 400),
+        (["--pretrain.epochs", "3"], 3, None),
+        (["--pretrain.epochs=3"], 3, None),
+        (["--pretrain.epochs", "3", "--pretrain.steps", "5"], 3, 5),
+        (["--pretrain.steps", "5"], 150, 5),
+    ],
+)
+def test_epochs_that_are_typed_go_before_a_recipes_steps(
+    options: list[str], epochs: int, steps: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Recipe] = []
+
+    def pretrain(recipe: Recipe, data: list[str], config: str) -> int:
+        given.append(recipe)
+        return 0
+
+    monkeypatch.setitem(cli.COMMANDS, "pretrain", cli.Command(pretrain, ("data",), recipe=True))
+    assert main(["pretrain", "--config", "demo", "--data", "p", *options]) == 0
+    assert (given[0].pretrain.epochs, given[0].pretrain.steps) == (epochs, steps)

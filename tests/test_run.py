@@ -32,6 +32,11 @@ def pretrained(folder: Path) -> tuple[Run, Pretrainer]:
     return run, model.eval()
 
 
+def test_all_files_have_one_mode(tmp_path: Path) -> None:
+    run, _ = pretrained(tmp_path / "run")
+    assert len({(run.path / name).stat().st_mode for name in ("weights.safetensors", "config.yaml")}) == 1
+
+
 def classifier(folder: Path, recipe: Recipe = RECIPE) -> tuple[Run, Classifier]:
     torch.manual_seed(1)
     model = Classifier(recipe.encoder, recipe.finetune.head, len(LABELS))

@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -212,12 +212,18 @@ def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[st
     values.pop("config", None)
     if command.recipe:
         recipe = Recipe(**{field.name: values.pop(field.name) for field in fields(Recipe)})
+        if _names(given, "--pretrain.epochs") and not _names(given, "--pretrain.steps"):
+            recipe = replace(recipe, pretrain=replace(recipe.pretrain, steps=None))  # what is typed goes first
         values["recipe"] = recipe
         if "config" in signature(command.run).parameters:
             values["config"] = _config_name(given)
     for group in command.groups:
         values[group] = GROUPS[group](**{field.name: values.pop(field.name) for field in fields(GROUPS[group])})
     return {name: value for name, value in values.items() if not name.startswith("__")}
+
+
+def _names(given: Sequence[str], option: str) -> bool:
+    return any(word.split("=")[0] == option for word in given)
 
 
 def _config_name(given: Sequence[str]) -> str:

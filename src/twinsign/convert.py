@@ -75,7 +75,8 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
     except FileNotFoundError as error:
         raise InputError("no such file", "a checkpoint (.pth.tar)", file=path) from error
     except Exception as error:  # torch's reader fails in as many ways as files are damaged
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        # Not its own words: they advise to load the file unsafely.
+        reason = type(error).__name__
         raise InputError(f"no readable checkpoint ({reason})", "tensors saved by torch.save", file=path) from error
     table = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else None
     if not isinstance(table, Mapping) or not all(isinstance(value, Tensor) for value in table.values()):

@@ -85,6 +85,7 @@ def save_run(run: Run, module: nn.Module) -> None:
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     with atomic(run.path / WEIGHTS) as temporary:
         save_file(tensors, temporary)
+        temporary.chmod((run.path / CONFIG).stat().st_mode)  # safetensors' own is the owner's alone
 
 
 def load_run(path: str | PathLike[str]) -> Run:

@@ -167,12 +167,14 @@ def test_asked_to_stop_it_saves_and_says_so(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has it ignored
     out, handlers = tmp_path / "out", [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
     with pytest.MonkeyPatch.context() as patch:
         at_step(patch, 2, lambda: os.kill(os.getpid(), number))
         assert train(out, "--trainer.save_every", "0") == code
     assert f"stopped by {number.name}; the same command goes on after step 3" in capsys.readouterr().err
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
+    signal.signal(signal.SIGINT, inherited)
     assert state(out)["global_step"] == 3
     assert train(out) == 0
     same(out, whole)

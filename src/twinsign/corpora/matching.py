@@ -73,9 +73,10 @@ def corpus_of(annotation: Annotation, source: Source) -> Corpus:
     Raises InputError where no clip has a pose file, or where files may belong to clips in more than one way.
     """
     if not annotation.clips:
-        raise InputError("no clip", "at least one: is the subset right?", file=annotation.files[0])
+        raise InputError("no clip", "at least one in the subset", file=annotation.files[0])
     poses = Poses(source.poses, source.size, source.fps, source.unit)
-    clips, notes = _once(annotation.clips)
+    clips, again = _once(annotation.clips)
+    notes: list[str] = []
     table = Path(source.names) if source.names and source.names not in _namings(clips) else None
     found = _by_table(clips, poses, table) if table else _by_naming(clips, poses, source.names)
     shared = {number for number, count in Counter(found.values()).items() if count > 1}
@@ -90,7 +91,7 @@ def corpus_of(annotation: Annotation, source: Source) -> Corpus:
     if unlisted:
         notes.append(f"{len(unlisted)} pose files belong to no listed clip, such as {_shown(unlisted)}")
     files = [*annotation.files, *poses.files, *([table] if table else [])]
-    return Corpus(samples, missing, files, [*annotation.notes, *poses.notes, *notes])
+    return Corpus(samples, missing, files, [*notes, *poses.notes, *annotation.notes, *again])
 
 
 def _once(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from twinsign.corpora.matching import VIDEO, Annotation, Clip
@@ -16,6 +17,8 @@ SUBSETS = (100, 200, 500)
 PATTERNS = ("MSASL_*.json", "MS_ASL_SI_ASL*.json")
 """The dataset's own files, and OpenHands' lists of the subsets."""
 OTHERS = ("classes", "synonym")
+BY_PLACE = ("split_index", "split_index_flat", "split_number")
+"""Namings that number a clip within its list."""
 _VIDEO_ID = re.compile(r"(?:[?&]v=|youtu\.be/|/embed/)([\w-]{11})")
 FRACTION = (0.0, 1.0)
 
@@ -26,7 +29,9 @@ def msasl(annotations: Sequence[Path], subset: int | None = None) -> Annotation:
     A clip's id is its video's id with its first and last frame. Raises InputError naming file, row and field.
     """
     files = annotation_files(annotations, *PATTERNS)
-    lists, notes = _one_a_split([file for file in files if not any(word in file.stem.lower() for word in OTHERS)])
+    lists, several, notes = _one_a_split(
+        [file for file in files if not any(word in file.stem.lower() for word in OTHERS)]
+    )
     classes = [str(one) for file in files if "classes" in file.stem.lower() for one in _texts(file)]
     synonyms = _synonyms([file for file in files if "synonym" in file.stem.lower()])
     clips: list[Clip] = []
@@ -38,20 +43,26 @@ def msasl(annotations: Sequence[Path], subset: int | None = None) -> Annotation:
             if gloss != row.text("text"):
                 other_words.add(f"{row.text('text')!r} for {gloss!r}")
             if subset is None or label < subset:
-                clips.append(_clip(row, split, index, label, gloss, synonyms.get(gloss, [])))
+                clip = _clip(row, split, index, label, gloss, synonyms.get(gloss, []))
+                clips.append(_without_places(clip) if split in several else clip)
     if other_words:
         notes.append(f"texts unlike the class list's: {', '.join(sorted(other_words))}")
     used = [file for file in files if file in lists.values() or any(word in file.stem.lower() for word in OTHERS)]
     return Annotation(clips, used, notes)
 
 
-def _one_a_split(files: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
-    """A list a split: MSASL_*.json before the lists of a subset, larger subsets before smaller ones."""
+def _one_a_split(files: Sequence[Path]) -> tuple[dict[str, Path], set[str], list[str]]:
+    """A list a split: MSASL_*.json before the lists of a subset, larger subsets before smaller ones.
+
+    Also the splits that several files list: whose places the numbers of pose files are is then unknown.
+    """
     lists: dict[str, Path] = {}
-    left_out = []
+    left_out: list[str] = []
+    several: set[str] = set()
     for file in sorted(files, key=_rank):
         if lists.setdefault(split_of(file), file) != file:
             left_out.append(file.name)
+            several.add(split_of(file))
     if not lists:
         raise InputError("no list of clips", "MSASL_train.json, MSASL_val.json, MSASL_test.json")
     sizes = {split: _rank(file) for split, file in lists.items()}
@@ -59,7 +70,17 @@ def _one_a_split(files: Sequence[Path]) -> tuple[dict[str, Path], list[str]]:
     if len(set(sizes.values())) > 1:
         held = ", ".join(f"{split} {-size}" for split, size in sizes.items())
         notes.append(f"the lists are of different vocabularies ({held} classes): --subset makes them alike")
-    return dict(sorted(lists.items())), notes
+    if several:
+        listed = ", ".join(sorted(several))
+        notes.append(
+            f"several files list {listed}: pose files numbered by place are not matched there; name one list a split"
+        )
+    return dict(sorted(lists.items())), several, notes
+
+
+def _without_places(clip: Clip) -> Clip:
+    """The clip without the names that number it within its list."""
+    return replace(clip, names={naming: name for naming, name in clip.names.items() if naming not in BY_PLACE})
 
 
 def _rank(file: Path) -> int:

@@ -95,10 +95,11 @@ class Exam:
     def name(self) -> list[str]:
         """Each clip's id, with its pack's name before it where several packs hold that id."""
         times = Counter(self.id.tolist())
-        stems = [Path(str(name)).stem for name in self.pack.given]
+        stems = [Path(str(file)).stem for file in self.pack.paths]
+        files = self.pack.file_of(self.rows).tolist()
         return [
-            one if times[one] == 1 else f"{stems[origin]}:{one}"
-            for one, origin in zip(self.id.tolist(), self.origin.tolist(), strict=True)
+            one if times[one] == 1 else f"{stems[file]}:{one}"
+            for one, file in zip(self.id.tolist(), files, strict=True)
         ]
 
     def names(self, places: Sequence[int] | Indices) -> list[str]:

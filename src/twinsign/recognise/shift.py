@@ -73,7 +73,7 @@ class Shift:
         if self.joints:
             worst = ", ".join(f"{name} by {value:.1f}" for name, value in list(self.joints.items())[:WORST])
             said.append(
-                f"{len(self.joints)} joints shifted by more than {SHIFTED} standard deviations"
+                f"{len(self.joints)} joints shifted by more standard deviations than chance and {SHIFTED} allow"
                 f" (median of all {self.median:.1f}; {worst})"
             )
         return "; ".join(said)

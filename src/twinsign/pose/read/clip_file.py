@@ -19,6 +19,8 @@ from twinsign.pose.recording import FloatArray, Recording, Unit
 LONE_ARRAY = "arr_0"
 """The name that `numpy.savez` gives an unnamed array; `.npy` files are taken as an archive of that one."""
 _WIDTH_HEIGHT_KEYS = ("size", "image_size")
+_STARTS = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")
+"""How .npy and .npz files begin: numpy takes all others for pickles, and advises to load them unsafely."""
 _HEIGHT_WIDTH_KEYS = ("img_shape", "ori_shape", "original_shape")
 
 
@@ -80,6 +82,8 @@ class ClipFile:
         """All arrays of an `.npz`, or the one of an `.npy`, by name; objects are refused and nothing is unpickled."""
         wanted = "a whole .npz or .npy file of numbers"
         with self.decoding(wanted), self.path.open("rb") as stream:
+            if not stream.peek(len(_STARTS[0])).startswith(_STARTS):
+                raise self.error("what is no NumPy file", wanted)
             content = np.load(stream, allow_pickle=False)
             if isinstance(content, np.ndarray):
                 return {LONE_ARRAY: content}
