@@ -10,6 +10,8 @@ BIN := .venv/bin
 VIDEO := .venv-video/bin
 PIP = -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 INSTALL = $(BIN)/python $(PIP) -c constraints.txt
+# Whole files go to a process a core, each with one thread: their fixtures are made once.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: demo test slow video lint types venv clean
 .NOTPARALLEL:
@@ -17,13 +19,12 @@ INSTALL = $(BIN)/python $(PIP) -c constraints.txt
 demo: .venv/core.stamp
 	@$(BIN)/twinsign demo
 
-# Whole files go to a process a core, each with one thread: their fixtures are made once.
 test: .venv/dev.stamp
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 # pytest exits with 5 where no test is selected.
 slow: .venv/dev.stamp
-	@$(BIN)/python -m pytest -m slow $(PYTEST_ARGS) || test $$? -eq 5
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow $(PARALLEL) $(PYTEST_ARGS) || test $$? -eq 5
 	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then $(MAKE) --no-print-directory video; \
 		else echo "no MediaPipe for this Python: its tests did not run; make video PYTHON=python3.12 runs them"; fi
 
