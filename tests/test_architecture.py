@@ -36,6 +36,7 @@ ORDER = [
     "prepare",
     "protocols",
     "probes",
+    "reproduce",
     "convert",
     "extract",
     "serve",
@@ -48,6 +49,7 @@ ORDER = [
     "exporting",
     "comparing",
     "probing",
+    "reproducing",
     "drawing",
     "predicting",
     "demo",
@@ -70,6 +72,7 @@ MANY_PARAMETERS = {
     Path("probing.py"),
     Path("comparing.py"),
     Path("drawing.py"),
+    Path("reproducing.py"),
 }
 PRINTING = ("commands", "predicting", "cli")
 # Bounds and sizes that only a joint layout has: parts of ours (21, 42, 48, 49) and of COCO-WholeBody (91, 112, 133).

@@ -25,6 +25,7 @@ from twinsign import (
     packing_corpora,
     predicting,
     probing,
+    reproducing,
 )
 from twinsign.checking import doctor
 from twinsign.corpora.matching import Source
@@ -34,8 +35,8 @@ from twinsign.pack.write import Effort
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
-FILES = ("checkpoint", "pack")
-"""Words that are one file each, without a name; those of POSITIONAL are one or more."""
+SINGLE = {"checkpoint": Path, "pack": Path, "experiment": str}
+"""Words that stand once, without a name, and what they are; those of POSITIONAL stand once or oftener."""
 POSITIONAL = ("files", "packs", "scores", "videos")
 FLAGS = ("json", "common", "strict", "trim")
 SIGNALLED = 128
@@ -77,6 +78,11 @@ WORDS = {
     "glosses": "Glosses to colour.",
     "kinds": "Kinds of damage: noise, joints, hands, frames, rate, rotation, mirror, swap; all unless told.",
     "pack": "A pack.",
+    "experiment": "table1 … table11, fig3 … fig6, or a YAML file of that form.",
+    "pretrain_on": "Packs to pre-train on; those of --data unless told. Their val and test clips stay out.",
+    "subsets": "Columns to fill: COLUMN=VALUE, several joined by commas, or `all`.",
+    "seeds": "Seeds, each with its own pre-training; 0 unless told.",
+    "rgb": "Another model's score files for the rows (+R): COLUMN=FILE.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
 COMMANDS: dict[str, Command | dict[str, Command]] = {
@@ -102,6 +108,9 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "linear": Command(commands.linear, ("data", "where", "strict"), recipe=True),
     "evaluate": Command(commands.evaluate, ("data", "where", "strict")),
     "knn": Command(probing.knn, ("data", "where", "strict"), recipe=True),
+    "reproduce": Command(
+        reproducing.reproduce, ("experiment", "data", "pretrain_on", "subsets", "seeds", "rgb"), recipe=True
+    ),
     "retrieve": Command(probing.retrieve, ("data", "where")),
     "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
     "compare": Command(comparing.compare, ("scores", "against", "common")),
@@ -194,8 +203,8 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
         parser.add_class_arguments(GROUPS[group], nested_key=None, as_group=False)
     for name in command.words:
         needs_annotations = name == "annotations" and command.run is not packing_corpora.pack_lsa64
-        if name in FILES:
-            parser.add_argument(name, type=Path, help=WORDS[name])
+        if name in SINGLE:
+            parser.add_argument(name, type=SINGLE[name], help=WORDS[name])
         elif name in FLAGS:
             parser.add_argument(f"--{name}", action="store_true", help=WORDS[name])
         elif name in POSITIONAL:

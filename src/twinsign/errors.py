@@ -48,4 +48,8 @@ class InputError(TwinsignError, ValueError):
 
     def __reduce__(self) -> tuple[Callable[[], InputError], tuple[Any, ...]]:
         place = {"file": self.file, "clip": self.clip, "frame": self.frame, "hint": self.hint}
-        return functools.partial(InputError, self.found, self.wanted, **place), ()  # type: ignore[arg-type]
+        return functools.partial(type(self), self.found, self.wanted, **place), ()  # type: ignore[arg-type]
+
+
+class InUseError(InputError):
+    """A folder that another process is writing."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from twinsign.errors import InputError
+from twinsign.errors import InUseError
 
 
 @contextmanager
@@ -80,7 +80,7 @@ _held: set[TextIO] = set()
 
 @contextmanager
 def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Hold a folder for one process; InputError where another holds it. A dead process's lock is none (ours)."""
+    """Hold a folder for one process; InUseError where another holds it. A dead process's lock is none (ours)."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     with (Path(folder) / ".lock").open("a+") as handle:
         try:
@@ -90,7 +90,7 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
                 raise
             handle.seek(0)
             holder = handle.read().strip() or "another process"
-            raise InputError(f"a folder in use by {holder}", "a folder of its own", file=folder) from error
+            raise InUseError(f"a folder in use by {holder}", "a folder of its own", file=folder) from error
         handle.truncate(0)
         handle.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         handle.flush()

@@ -36,7 +36,14 @@ from twinsign.recognise.evaluate import by_gallery, full_report, in_order, load_
 from twinsign.recognise.health import Monitor
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
-from twinsign.recognise.rows import Labelled, labelled, pretraining_rows, shared_signers, training_rows
+from twinsign.recognise.rows import (
+    Labelled,
+    labelled,
+    pretraining_rows,
+    share_of_rows,
+    shared_signers,
+    training_rows,
+)
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.recognise.story import classifier_page, pretraining_page
 from twinsign.run import LEARNT_FROM, REPORT, Run, load_encoders, load_run, save_config, save_run
@@ -66,6 +73,7 @@ def pretrain(
     if not len(rows):
         wanted = f"clips outside val and test with {' and '.join(where)}"
         raise InputError("no clip to learn from", wanted, file=pack.paths[0])
+    rows = share_of_rows(rows, recipe.pretrain.fraction, seed)
     about = {"protocol": "pretrain", "config": config, "seed": seed, "data": [str(path) for path in data]}
     about |= {"where": list(where), "clips": len(rows), "rows_hash": pack.split_hash(rows)}
     about |= {LEARNT_FROM: learnt_from(pack, rows, recipe.read)}

@@ -53,6 +53,8 @@ class PretrainConfig:
     """How often an epoch shows a clip of each pack, in the order of --data; none: each clip once."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     optimiser: OptimiserConfig = field(default_factory=lambda: OptimiserConfig(weight_decay=1e-4, milestones=(50, 100)))
+    fraction: float = 1.0
+    """Share of the clips that take part, drawn by the seed; one seed's shares are nested (Table VI)."""
     monitor_every: int = 10
     """Epochs between online k-NN and health measurements; 0: never."""
 
@@ -151,17 +153,23 @@ def recipe_values(file: Path) -> dict[str, Any]:
 
 def recipe_from(values: Any, source: str | Path = "recipe") -> Recipe:
     """Check plain values against the dataclasses; unknown or ill-typed ones are an InputError that names them."""
-    check_keys(values, source)
+    recipe: Recipe = checked(Recipe, values, source)
+    return recipe
+
+
+def checked(kind: type, values: Any, source: str | Path) -> Any:
+    """Plain values as nested dataclasses; unknown or ill-typed ones are an InputError that names them (ours)."""
+    check_keys(values, source, kind)
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--recipe", type=Recipe, default=Recipe())
+    parser.add_argument("--given", type=kind)
     try:
-        parsed: Namespace = parser.parse_object({"recipe": values})
-        recipe: Recipe = parser.instantiate(parsed).recipe
+        parsed: Namespace = parser.parse_object({"given": values})
+        return parser.instantiate(parsed).given
     except InputError:
         raise
     except Exception as error:
-        raise InputError(str(error).replace("\n", " "), "fields of twinsign.recipe.Recipe", file=source) from error
-    return recipe
+        wanted = f"fields of {kind.__module__}.{kind.__name__}"
+        raise InputError(str(error).replace("\n", " "), wanted, file=source) from error
 
 
 def load_recipe(name: str) -> Recipe:
@@ -172,7 +180,7 @@ def load_recipe(name: str) -> Recipe:
 def check_keys(values: Any, source: str | Path, kind: type = Recipe, place: str = "") -> None:
     """Every key of nested plain values is a field of the dataclass, every section a mapping; else InputError (ours)."""
     if not isinstance(values, dict):
-        found = f"{place.rstrip('.') or 'recipe'} = {values!r}"
+        found = f"{place.rstrip('.') or kind.__name__.lower()} = {values!r}"
         raise InputError(found, "a mapping; leave a section out to keep its defaults", file=source)
     kinds = get_type_hints(kind)
     for name, value in values.items():

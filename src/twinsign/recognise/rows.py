@@ -69,6 +69,14 @@ def share_of_labels(data: Labelled, fraction: float, seed: int, per_class: int |
     return Labelled(data.rows[order], data.labels[order])
 
 
+def share_of_rows(rows: Indices, fraction: float, seed: int) -> Indices:
+    """A seeded share of rows (N), at least one, in their order; one seed's shares are nested (paper, Table VI)."""
+    if not 0 < fraction <= 1:
+        raise InputError(f"pretrain.fraction {fraction}", "a number in (0, 1]")
+    drawn = np.random.default_rng(seed).permutation(rows)[: max(1, round(fraction * len(rows)))]
+    return np.sort(drawn)
+
+
 def training_rows(
     pack: Pack, where: Sequence[str], fraction: float, seed: int, per_class: int | None = None, split: str = "train"
 ) -> tuple[Labelled, list[str]]:

@@ -1,0 +1,126 @@
+"""What a grid's cells say together: accuracies over seeds and clips, differences between rows, the paper's numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from twinsign.errors import InputError
+from twinsign.files import sha256
+from twinsign.recognise.compare import compare
+from twinsign.recognise.fuse import fuse, mix_of
+from twinsign.recognise.join import aligned
+from twinsign.recognise.metrics import Scored
+from twinsign.recognise.scores import read_scores
+from twinsign.recognise.seeds import report_over_seeds
+from twinsign.reproduce.grid import Grid
+from twinsign.reproduce.plan import Row
+
+Answers = dict[tuple[str, str], list[Scored]]
+"""By row and column, what each seed's model says of the same clips."""
+
+
+def answers(grid: Grid, rgb: Mapping[str, str]) -> Answers:
+    """Every row's scores by column, seed by seed; rows with RGB add another model's scores, a file a column."""
+    found: Answers = {}
+    for name in grid.ground.columns:
+        cells = [cell for cell in grid.cells if cell.name == name]
+        files = [read_scores(grid.report(cell).with_suffix(".npz")) for cell in cells]
+        if not files:
+            continue
+        extra = [read_scores(rgb[name])] if name in rgb else []
+        members = aligned([*files, *extra])
+        for cell, scored in zip(cells, members, strict=False):
+            found.setdefault((cell.row.name, name), []).append(scored)
+        last: list[Scored] = []
+        for row in grid.experiment.rows:
+            last = found.get((row.name, name), last)
+            if row.with_rgb and extra:
+                found[row.name, name] = [fuse([one, members[-1]], mix_of(2)) for one in last]
+    return found
+
+
+def rgb_files(words: list[str], columns: Mapping[str, Any]) -> dict[str, str]:
+    """RGB score files by column from words COLUMN=FILE, or one FILE where there is one column."""
+    found = {}
+    for word in words:
+        name, separator, file = word.partition("=")
+        if not separator and len(columns) == 1:
+            name, file = next(iter(columns)), word
+        if name not in columns or not file:
+            raise InputError(f"RGB scores {word!r}", f"COLUMN=FILE with a column of {', '.join(columns)}")
+        found[name] = file
+    return found
+
+
+def summary(name: str, grid: Grid, found: Answers, minutes: float) -> dict[str, Any]:
+    """The experiment as JSON: a row's reports by column, its difference from its reference, and the paper's numbers."""
+    experiment, ground = grid.experiment, grid.ground
+    rows = []
+    for row in experiment.rows:
+        ours = {column: _entry(grid, found, row, column) for column in ground.columns if (row.name, column) in found}
+        rows.append({"name": row.name, "x": _place(grid, row), "line": row.line, "paper": row.paper, "ours": ours})
+        rows[-1]["cited"] = row.cited
+    return {
+        "experiment": name,
+        "title": experiment.title,
+        "section": experiment.section,
+        "measures": experiment.measures,
+        "columns": {name: vars(column) for name, column in ground.columns.items()},
+        "reference": experiment.reference,
+        "rows": rows,
+        "protocols": sorted({cell.protocol for cell in grid.cells}),
+        "recipe": ground.config,
+        "recipe_hash": sha256(repr(ground.recipe.as_dict())),
+        "seeds": list(ground.seeds),
+        "splits": list(ground.splits),
+        "data": list(ground.data),
+        "pretrained_on": list(ground.pretrain_on),
+        "cells": len(grid.cells),
+        "minutes": round(minutes, 1),
+        "pretrain_minutes": _minutes(grid),
+    }
+
+
+def _entry(grid: Grid, found: Answers, row: Row, column: str) -> dict[str, Any]:
+    scored = found[row.name, column]
+    entry = report_over_seeds(scored)
+    reports = [
+        json.loads(grid.report(cell).read_text(encoding="utf-8"))
+        for cell in grid.cells
+        if (cell.row.name, cell.name) == (row.name, column)
+    ]
+    for key in ("split_hash", "selected_on"):
+        entry[key] = reports[0][key] if reports else None
+    if reports:
+        entry["signers"] = reports[0]["signers"]
+        entry["training_clips_shared"] = len(reports[0]["overlap"]) if reports[0]["overlap"] is not None else None
+        calibrated = [one["ece_calibrated"] for one in reports]
+        entry["ece_calibrated"] = None if None in calibrated else round(fmean(calibrated), 2)
+        entry["files"] = [grid.report(cell).name for cell in grid.cells if _is(cell, row, column)]
+    other = grid.experiment.compared_with(row)
+    if other is not None and (other.name, column) in found:
+        entry["difference"] = {"from": other.name, **compare(scored, found[other.name, column])}
+    return entry
+
+
+def _is(cell: Any, row: Row, column: str) -> bool:
+    return bool((cell.row.name, cell.name) == (row.name, column))
+
+
+def _place(grid: Grid, row: Row) -> float | None:
+    """Where a row stands on the curve: its own x, or its number of neighbours."""
+    if row.neighbours is None:
+        return row.x
+    return next(float(cell.recipe.objective.neighbours) for cell in grid.cells if cell.row.name == row.name)
+
+
+def _minutes(grid: Grid) -> float | None:
+    """Minutes of the longest pre-training among the cells."""
+    places: set[Path] = {grid.report(cell) for cell in grid.cells if cell.column is not None}
+    spent = [json.loads(one.read_text(encoding="utf-8"))["cell"]["pretrain_minutes"] for one in places]
+    known = [one for one in spent if one is not None]
+    return max(known) if known else None

@@ -1,0 +1,208 @@
+"""A grid of experiments: every cell a RUN and its scores in one folder, made where missing, kept where there.
+
+OUT/runs/ has the RUNs and OUT/cells/ each cell's report (JSON) and scores (NPZ), named by a hash of all that decides
+them, so that experiments in one folder share what they have in common. The same command in a second process takes
+other cells of the same grid.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twinsign import protocols
+from twinsign.errors import InUseError
+from twinsign.files import sha256, write_json
+from twinsign.pack.open import Pack
+from twinsign.prepare import NOTHING, Clips
+from twinsign.recipe import Recipe
+from twinsign.recognise.scores import write_scores
+from twinsign.reproduce.plan import Column, Experiment, Protocol, Row, recipe_of
+from twinsign.run import CHECKPOINTS, WEIGHTS, load_run
+
+Say = Callable[[str], None]
+PRETRAINING = ("read", "encoder", "objective", "pretrain")
+"""Sections of a recipe that decide a pre-training; a classifier depends on its own section, too."""
+WAIT = 5.0
+"""Seconds between looks at cells that another process is making."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What a grid stands on: recipe, packs to evaluate on and to pre-train on, columns, splits that report, seeds."""
+
+    recipe: Recipe
+    config: str
+    data: tuple[str, ...]
+    pretrain_on: tuple[str, ...]
+    columns: dict[str, Column]
+    splits: tuple[str, ...]
+    seeds: tuple[int, ...]
+    out: Path
+    protocol: Protocol | None = None
+    """How rows are evaluated, where not as their experiment says."""
+
+    def fingerprint(self) -> tuple[str, str]:
+        """Hashes of the clips evaluated on and pre-trained on: ids, glosses and frames, wherever the packs lie."""
+        evaluated, learnt = (Pack(list(packs)) for packs in (self.data, self.pretrain_on))
+        of = [sha256(one.split_hash(one.select()), str(int(one.frames.sum()))) for one in (evaluated, learnt)]
+        return of[0], of[1]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training and its report: a row on a column with a seed (no column: it is pre-trained only)."""
+
+    row: Row
+    protocol: Protocol
+    recipe: Recipe
+    seed: int
+    name: str = ""
+    column: Column | None = None
+
+
+class Grid:
+    """An experiment's cells on a ground, each with the places of what it leaves."""
+
+    def __init__(self, experiment: Experiment, ground: Ground) -> None:
+        self.experiment, self.ground = experiment, ground
+        self.evaluated, self.learnt = ground.fingerprint()
+        self.cells = list(_cells(experiment, ground))
+
+    def pretrained(self, cell: Cell) -> Path | None:
+        """The RUN that a cell starts from; None: from nothing."""
+        if cell.row.init == "none":
+            return None
+        return self._place("pretrain", self._start(cell))
+
+    def classifier(self, cell: Cell) -> Path:
+        """The RUN of a cell's classifier."""
+        return self._place(cell.protocol, self._made_of(cell))
+
+    def report(self, cell: Cell) -> Path:
+        """A cell's report; its scores are beside it, as .npz."""
+        asked = [*self._made_of(cell), json.dumps([self.ground.splits, cell.column and cell.column.evaluate])]
+        return self.ground.out / "cells" / f"{cell.protocol}-{sha256(*asked)}.json"
+
+    def done(self, cell: Cell) -> bool:
+        """Whether there is nothing left to do for a cell."""
+        if cell.column is not None:
+            return self.report(cell).is_file()
+        start = self.pretrained(cell)
+        return start is None or (start / WEIGHTS).is_file()
+
+    def make(self, cell: Cell) -> None:
+        """Pre-train, train and report, as far as it is not done; InUseError where another process is at it."""
+        start = self.pretrained(cell)
+        if start is not None and not (start / WEIGHTS).is_file():
+            packs, config = _resolved(self.ground.pretrain_on), self.ground.config
+            keep_out = _resolved(self.ground.data)
+            protocols.pretrain(cell.recipe, packs, start, config=config, seed=cell.seed, keep_out=keep_out, page=False)
+            shutil.rmtree(start / CHECKPOINTS, ignore_errors=True)  # a finished RUN needs none
+        if cell.column is not None:
+            self._classify(cell, cell.column, start)
+
+    def _classify(self, cell: Cell, column: Column, start: Path | None) -> None:
+        run, data, share = self.classifier(cell), _resolved(self.ground.data), cell.row.label_fraction
+        if not (run / WEIGHTS).is_file():
+            train = protocols.linear if cell.protocol == "linear" else protocols.finetune
+            clips = Clips(data, column.train, share)
+            train(cell.recipe, start or NOTHING, clips, run, config=self.ground.config, seed=cell.seed, page=False)
+            shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
+        asked = Clips(data, [*column.train, *column.evaluate])
+        report, scored = protocols.evaluate(run, asked, list(self.ground.splits))
+        about = {"row": cell.row.name, "column": cell.name, "seed": cell.seed, "label_fraction": share}
+        about["minutes"] = load_run(run).about.get("minutes")
+        about["pretrain_minutes"] = None if start is None else load_run(start).about.get("minutes")
+        place = self.report(cell)
+        write_scores(place.with_suffix(".npz"), scored, report)
+        write_json(place, report | {"cell": about})
+
+    def run(self, say: Say) -> None:
+        """Make every cell that is missing; those that another process makes are waited for at the end."""
+        waiting, clock = [cell for cell in self.cells if not self.done(cell)], _Clock()
+        while waiting:
+            busy = []
+            for number, cell in enumerate(waiting):
+                if self.done(cell):
+                    continue
+                say(f"{_title(cell)}: cell {len(self.cells) - len(waiting) + number + 1} of {len(self.cells)}{clock}")
+                clock.start(len(waiting) - number)
+                try:
+                    self.make(cell)
+                except InUseError:
+                    busy.append(cell)
+                    continue
+                clock.stop()
+            if len(busy) == len(waiting):
+                time.sleep(WAIT)
+            waiting = [cell for cell in busy if not self.done(cell)]
+
+    def _start(self, cell: Cell) -> list[str]:
+        """What decides a cell's pre-training."""
+        if cell.row.init == "none":
+            return [NOTHING, _values(cell.recipe, ("read", "encoder")), str(cell.seed)]
+        # The clips evaluated on are named, too: they stay out of pre-training.
+        return [_values(cell.recipe, PRETRAINING), self.learnt, self.evaluated, str(cell.seed)]
+
+    def _made_of(self, cell: Cell) -> list[str]:
+        """What decides a cell's classifier."""
+        train = cell.column.train if cell.column else []
+        own = [_values(cell.recipe, (cell.protocol,)), json.dumps([train, cell.row.label_fraction])]
+        return [*self._start(cell), *own, self.evaluated]
+
+    def _place(self, kind: str, made_of: list[str]) -> Path:
+        return self.ground.out / "runs" / f"{kind}-{sha256(*made_of)}"
+
+
+class _Clock:
+    """How long is left, by the mean of the cells made so far."""
+
+    def __init__(self) -> None:
+        self.spent: list[float] = []
+        self.started, self.left = 0.0, 0
+
+    def start(self, left: int) -> None:
+        self.started, self.left = time.monotonic(), left
+
+    def stop(self) -> None:
+        self.spent.append(time.monotonic() - self.started)
+
+    def __str__(self) -> str:
+        if not self.spent:
+            return ""
+        minutes = (self.left - 1) * sum(self.spent) / len(self.spent) / 60
+        return f", about {minutes:.0f} min left" if minutes >= 1 else ", under a minute left"
+
+
+def _cells(experiment: Experiment, ground: Ground) -> Iterator[Cell]:
+    """Seed by seed, so that a whole table of one seed is there before the next begins."""
+    for seed in ground.seeds:
+        for row in experiment.rows:
+            if row.cited or row.with_rgb:
+                continue
+            protocol, recipe = experiment.protocol_of(row, ground.protocol), recipe_of(row, ground.recipe)
+            if protocol == "none":
+                yield Cell(row, protocol, recipe, seed)
+            else:
+                for name, column in ground.columns.items():
+                    yield Cell(row, protocol, recipe, seed, name, column)
+
+
+def _values(recipe: Recipe, sections: tuple[str, ...]) -> str:
+    values: dict[str, Any] = recipe.as_dict()
+    return json.dumps({name: values[name] for name in sections}, sort_keys=True)
+
+
+def _resolved(packs: tuple[str, ...]) -> list[str]:
+    """Local packs by their full path, so that a RUN is the same one from wherever the command is typed."""
+    return [name if "://" in name else str(Path(name).resolve()) for name in packs]
+
+
+def _title(cell: Cell) -> str:
+    return ", ".join([cell.row.name, *([cell.name] if cell.name else []), cell.protocol, f"seed {cell.seed}"])

@@ -1,0 +1,88 @@
+"""An experiment's summary as tables to print, to paste and to put on a page: ours beside the paper's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twinsign.recognise.report import Cell, Table
+
+WORDS = {"per_instance": "per instance", "per_class": "per class"}
+
+
+def tables(found: Mapping[str, Any], brief: bool = False) -> list[Table]:
+    """A table for each of our columns; `brief`, for a terminal: its first measure, and one of the paper's columns."""
+    named = list(dict.fromkeys(name for row in found["rows"] for name in row["paper"]))
+    filled = [column for column in found["columns"] if any(column in row["ours"] for row in found["rows"])]
+    measures = found["measures"][:1] if brief else found["measures"]
+    made = []
+    for column in filled:
+        beside = [column] if column in named else named[:1] if brief else named
+        made.append(_table(found, column, measures, beside))
+    return made
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown, its caption beneath."""
+    lines = ["| " + " | ".join(table.header) + " |", "|" + "---|" * len(table.header)]
+    lines += ["| " + " | ".join("" if cell is None else str(cell) for cell in row) + " |" for row in table.rows]
+    return "\n".join([f"**{table.title}**", "", *lines, "", table.caption, ""])
+
+
+def _table(found: Mapping[str, Any], column: str, measures: Sequence[str], beside: Sequence[str]) -> Table:
+    compared = any("difference" in row["ours"].get(column, {}) for row in found["rows"])
+    header = ["", *(_measure(name) for name in measures)]
+    header += ["by seed"] if len(found["seeds"]) > 1 else []
+    header += ["difference", "p"] if compared else []
+    header += [f"paper, {name}" for name in beside]
+    rows = []
+    for row in found["rows"]:
+        entry = row["ours"].get(column)
+        cells: list[Cell] = [row["name"], *(None if entry is None else _with_interval(entry, one) for one in measures)]
+        if len(found["seeds"]) > 1:
+            cells.append(entry and ", ".join(f"{one:.1f}" for one in entry["per_instance_top1_by_seed"]))
+        if compared:
+            cells += [None, None] if entry is None or "difference" not in entry else _difference(entry["difference"])
+        rows.append([*cells, *(_of_the_paper(row["paper"].get(name), len(measures)) for name in beside)])
+    return Table(f"{found['title']}: {column}", header, rows, _caption(found, column, compared))
+
+
+def _of_the_paper(values: Sequence[float | None] | None, count: int) -> Cell:
+    if values is None:
+        return None
+    return " / ".join("–" if one is None else f"{one:.2f}" for one in values[:count])
+
+
+def _with_interval(entry: Mapping[str, Any], measure: str) -> str:
+    kind, top = measure.split(".")
+    low, high = entry["interval95"][measure]
+    return f"{entry[kind][top]:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _difference(found: Mapping[str, Any]) -> list[Cell]:
+    low, high = found["interval95"]["per_instance.top1"]
+    p = found["mcnemar"]["p"] if "mcnemar" in found else found["sign_flip"]["p"]
+    return [f"{found['difference']['per_instance']['top1']:+.1f} [{low:+.1f}, {high:+.1f}]", f"{p:.2g}"]
+
+
+def _measure(name: str) -> str:
+    kind, top = name.split(".")
+    return f"{top.replace('top', 'top-')} {WORDS[kind]}"
+
+
+def _caption(found: Mapping[str, Any], column: str, compared: bool) -> str:
+    entries = [row["ours"][column] for row in found["rows"] if column in row["ours"]]
+    first, seeds = entries[0], len(found["seeds"])
+    words = f"{first['clips']:,} clips of {first['classes']} classes ({', '.join(found['splits'])}; split hash "
+    words += (
+        f"{first['split_hash']}), chosen among {first['label_count']}. In percent, [95 % interval] by bootstrap over "
+    )
+    words += f"clips{f' and {seeds} seeds, each with its own pre-training' if seeds > 1 else '; one seed'}."
+    if compared:
+        words += " Difference: top-1 per instance, less that of the row it is compared with"
+        words += f" ({found['reference']})" if found["reference"] else ""
+        words += ", paired by clip; p: " + ("sign-flip test over clips." if seeds > 1 else "McNemar's exact test.")
+    if any(entry["selected_on"] for entry in entries):
+        chosen = ", ".join(sorted({one for entry in entries for one in entry["selected_on"] or []}))
+        words += f" Epochs were selected on {chosen}: no test result."
+    return words
