@@ -50,7 +50,7 @@ def _table(found: Mapping[str, Any], column: str, measures: Sequence[str], besid
 def _of_the_paper(values: Sequence[float | None] | None, count: int) -> Cell:
     if values is None:
         return None
-    return " / ".join("–" if one is None else f"{one:.2f}" for one in values[:count])
+    return " / ".join("–" if one is None else f"{one:g}" for one in values[:count])
 
 
 def _with_interval(entry: Mapping[str, Any], measure: str) -> str:
