@@ -28,6 +28,7 @@ from twinsign.recognise.figures import (
     hardest_classes,
     learning_curves,
 )
+from twinsign.recognise.lettering import letter
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import TOPS, Scored, confusion, per_class_table
 from twinsign.recognise.skeletons import skeleton_strip
@@ -94,7 +95,8 @@ def svg(figure: Figure) -> bytes:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG, 150 dots an inch (ours)."""
+    """The figure as PNG, 150 dots an inch, its letters from whatever fonts the machine has (ours)."""
+    letter(figure)
     stream = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -67,10 +68,22 @@ class Panel:
         """The frames in which a joint is seen."""
         return np.flatnonzero(self.seen.any(axis=1))
 
+    def spread(self, count: int) -> NDArray[np.int64]:
+        """Up to `count` of the drawable frames, evenly spread."""
+        frames = self.drawable
+        places = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
+        found: NDArray[np.int64] = frames[places]
+        return found
+
     def limits(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Corners (2) and (2) of a box around all seen joints and boxes, with a margin (ours)."""
         corners = [((x, y), (x + side, y + side)) for x, y, side in self.boxes]
         return _limits(np.concatenate([self.points[self.seen], *(np.asarray(one, np.float32) for one in corners)]))
+
+    def shape(self) -> float:
+        """Height over width of a frame, kept within what can be looked at (ours)."""
+        low, high = self.limits()
+        return float(np.clip((high - low)[1] / (high - low)[0], 0.4, 2.2))
 
 
 def clip_panel(xy: ArrayLike, seen: ArrayLike, size: tuple[int, int] | None = None, title: str = "") -> Panel:
@@ -116,19 +129,16 @@ def strips(panels: Sequence[Panel], frames: int = 6) -> Figure:
     if not rows:
         return _nothing()
     columns = min(frames, max(len(panel.drawable) for panel in rows))
-    heights = [1.6 * _shape(panel) + 0.3 + 0.25 * bool(panel.title) for panel in rows]
+    heights = [1.6 * panel.shape() + 0.3 + 0.25 * bool(panel.title) for panel in rows]
     figure = Figure(figsize=(1.6 * columns, sum(heights)), layout=_tight())
     parts = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
     for part, panel in zip(parts, rows, strict=True):
         if panel.title:
             part.suptitle(plain(panel.title, 18 * columns), x=0.01, ha="left", fontsize=9)
-        places = np.linspace(0, len(panel.drawable) - 1, columns).round().astype(int)
-        for column, frame in enumerate(panel.drawable[np.unique(places)], 1):
-            axes = part.add_subplot(1, columns, column)
-            draw_panel(axes, panel, int(frame))
-            axes.set_title(f"frame {frame + 1} of {len(panel.points)}", fontsize=8, color="#444444")
+        for column, frame in enumerate(panel.spread(columns), 1):
+            draw_frame(part.add_subplot(1, columns, column), panel, int(frame))
     if any(panel.title for panel in rows):
-        _add_legend(figure)
+        add_legend(figure)
     return figure
 
 
@@ -143,15 +153,21 @@ def draw_panel(axes: Axes, panel: Panel, frame: int) -> None:
     axes.spines[:].set_visible(not panel.boxes)
 
 
+def draw_frame(axes: Axes, panel: Panel, frame: int) -> None:
+    """Draw one frame of a panel under its number (ours)."""
+    draw_panel(axes, panel, frame)
+    axes.set_title(f"frame {frame + 1} of {len(panel.points)}", fontsize=8, color="#444444")
+
+
 def moving(panels: Sequence[Panel], fps: float = 25.0) -> bytes:
     """The panels side by side as an animated GIF, frame by frame; a shorter one rests on its last frame (ours)."""
     rows = [panel for panel in panels if len(panel.drawable)]
     if not rows:
         return _gif([_picture(_nothing())], fps)
-    figure = Figure(figsize=(3.2 * len(rows), 3.2 * max(map(_shape, rows)) + 0.7), layout=_tight())
+    figure = Figure(figsize=(3.2 * len(rows), 3.2 * max(panel.shape() for panel in rows) + 0.7), layout=_tight())
     images = []
     plots = [figure.add_subplot(1, len(rows), place) for place in range(1, len(rows) + 1)]
-    _add_legend(figure)
+    add_legend(figure)
     for number in range(max(len(panel.points) for panel in rows)):
         for axes, panel in zip(plots, rows, strict=True):
             axes.clear()
@@ -186,24 +202,23 @@ def _gif(images: list[Image.Image], fps: float) -> bytes:
     return stream.getvalue()
 
 
-def _add_legend(figure: Figure) -> None:
+def add_legend(
+    figure: Figure,
+    loc: Literal["outside lower center", "lower center"] = "outside lower center",
+    extra: Sequence[Line2D] = (),
+) -> None:
+    """The three parts' colours, and perhaps more, in a line under the picture (ours)."""
     lines = [
         Line2D([], [], color=colour, linewidth=2 * width, label=name) for name, (_, colour, width) in PARTS.items()
     ]
     about = {"fontsize": 8, "frameon": False, "columnspacing": 1.2, "handlelength": 1.4}
-    figure.legend(handles=lines, loc="outside lower center", ncols=len(PARTS), **about)
+    figure.legend(handles=[*lines, *extra], loc=loc, ncols=len(PARTS) + len(extra), **about)
 
 
 def _nothing() -> Figure:
     figure = Figure(figsize=(4, 0.8))
     figure.text(0.5, 0.5, "no joint seen in this clip", ha="center", va="center")
     return figure
-
-
-def _shape(panel: Panel) -> float:
-    """Height over width of a panel's frame, kept within what can be looked at."""
-    low, high = panel.limits()
-    return float(np.clip((high - low)[1] / (high - low)[0], 0.4, 2.2))
 
 
 def _tight() -> ConstrainedLayoutEngine:
