@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -124,7 +125,7 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, ready for YAML."""
-        plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(_lists(asdict(self))))
+        plain: dict[str, Any] = _lists(asdict(self))
         return plain
 
 
@@ -160,8 +161,7 @@ def recipe_from(values: Any, source: str | Path = "recipe") -> Recipe:
 def checked(kind: type, values: Any, source: str | Path) -> Any:
     """Plain values as nested dataclasses; unknown or ill-typed ones are an InputError that names them (ours)."""
     check_keys(values, source, kind)
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--given", type=kind)
+    parser = _parser(kind)
     try:
         parsed: Namespace = parser.parse_object({"given": values})
         return parser.instantiate(parsed).given
@@ -170,6 +170,13 @@ def checked(kind: type, values: Any, source: str | Path) -> Any:
     except Exception as error:
         wanted = f"fields of {kind.__module__}.{kind.__name__}"
         raise InputError(str(error).replace("\n", " "), wanted, file=source) from error
+
+
+@cache
+def _parser(kind: type) -> ArgumentParser:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--given", type=kind)
+    return parser
 
 
 def load_recipe(name: str) -> Recipe:

@@ -2,41 +2,79 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from twinsign.pack.open import Pack
+from twinsign.recognise.cases import part_cases, signer_cases
 from twinsign.recognise.embed import embed, fastest_device, joint_embedding, test_view
-from twinsign.recognise.evaluate import frames_of, in_order
+from twinsign.recognise.evaluate import clip_ids, frames_of, in_order
 from twinsign.recognise.figures import accuracy_bars
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.report import Picture
 from twinsign.recognise.story import MOST_MAPPED
+from twinsign.recognise.trends import learning_curve
 from twinsign.reproduce.found import Answers
 from twinsign.reproduce.grid import Grid
+from twinsign.reproduce.plan import Picture as Wanted
 from twinsign.run import load_encoders, load_run
 
-SHOWN = 6
-"""Clips, or groups of clips, of a picture."""
+log = logging.getLogger("twinsign")
+SHOWN = 4
+"""Clips of Fig. 5."""
+INTERVAL = "Top-1 per instance with its 95 % interval."
 
 
 def pictures(grid: Grid, scores: Answers, found: Mapping[str, Any]) -> list[Picture]:
     """The experiment's pictures: bars of each column, and what the experiment names besides (paper, Figs. 3 to 6)."""
-    wanted = grid.experiment.picture
+    wanted, columns = grid.experiment.picture, list(grid.ground.columns)
     if wanted is not None and wanted.kind == "map":
         return [_maps(grid)]
-    return [_bars(found, column) for column in grid.ground.columns]
+    drawn = [_bars(found, column) for column in columns]
+    if wanted is not None and wanted.kind == "curve":
+        drawn += [_curve(found, column, wanted) for column in columns]
+    elif wanted is not None:
+        drawn += [picture for column in columns if (picture := _cases(grid, scores, column, wanted.kind))]
+    return drawn
 
 
 def _bars(found: Mapping[str, Any], column: str) -> Picture:
-    rows = {}
+    rows = {row["name"]: _top1(row["ours"][column]) for row in found["rows"] if column in row["ours"]}
+    return f"{found['title']}: {column}", INTERVAL, accuracy_bars(rows)
+
+
+def _curve(found: Mapping[str, Any], column: str, wanted: Wanted) -> Picture:
+    points: dict[float, dict[str, tuple[float, float, float]]] = {}
     for row in found["rows"]:
-        if column in row["ours"]:
-            entry = row["ours"][column]
-            rows[row["name"]] = (entry["per_instance"]["top1"], *entry["interval95"]["per_instance.top1"])
-    return f"{found['title']}: {column}", "Top-1 per instance with its 95 % interval.", accuracy_bars(rows)
+        if row["x"] is not None and column in row["ours"]:
+            points.setdefault(row["x"], {})[row["line"] or column] = _top1(row["ours"][column])
+    figure = learning_curve(sorted(points.items()), x_label=wanted.x, log=wanted.log)
+    return f"{column} by {wanted.x}", INTERVAL, figure
+
+
+def _top1(entry: Mapping[str, Any]) -> tuple[float, float, float]:
+    low, high = entry["interval95"]["per_instance.top1"]
+    return entry["per_instance"]["top1"], low, high
+
+
+def _cases(grid: Grid, scores: Answers, column: str, kind: str) -> Picture | None:
+    """Clips with the first seed's guesses by each row; None, but for a note, where the rows never differ so."""
+    pack, chosen = Pack(list(grid.ground.data)), grid.ground.columns[column]
+    rows = pack.select(list(grid.ground.splits), [*chosen.train, *chosen.evaluate])
+    place = dict(zip(clip_ids(pack, rows), rows.tolist(), strict=True))
+    models = {row.name: scores[row.name, column][0] for row in grid.experiment.rows if (row.name, column) in scores}
+    mine = np.asarray([place[name] for name in next(iter(models.values())).ids])
+    if kind == "parts":
+        figure, caption = part_cases(models, pack, mine, whole=grid.experiment.rows[-1].name, count=SHOWN, converse=2)
+    else:
+        figure, caption = signer_cases(models, pack, mine)
+    if figure is None:
+        log.warning("note: no picture of %s: %s", column, caption)
+        return None
+    return f"{grid.experiment.title}: {column}", caption, figure
 
 
 def _maps(grid: Grid) -> Picture:

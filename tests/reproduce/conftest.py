@@ -1,0 +1,22 @@
+"""A tiny finished grid, and copies of it to change."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from sweeps import Sweep, make
+
+
+@pytest.fixture(scope="session")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """The grid of sweeps.SWEEP, made once; tests must leave it as it is."""
+    return make(tmp_path_factory.mktemp("sweep"))
+
+
+@pytest.fixture
+def copied(sweep: Sweep, tmp_path: Path) -> Sweep:
+    """A copy of the finished grid, to change."""
+    shutil.copytree(sweep.folder, tmp_path / "copy")
+    return Sweep(tmp_path / "copy")

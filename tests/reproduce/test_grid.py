@@ -1,0 +1,100 @@
+"""A grid's cells: made once, shared between experiments, gone on with, taken by several processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sweeps import Sweep, stamps
+
+from twinsign.cli import main
+from twinsign.errors import InputError
+from twinsign.pack.open import Pack
+from twinsign.recognise.rows import share_of_rows
+from twinsign.run import load_run
+
+
+def test_every_cell_is_there_once(sweep: Sweep) -> None:
+    runs = [load_run(path) for path in sorted((sweep.out / "runs").iterdir())]
+    kinds = [run.about["protocol"] for run in runs]
+    # two seeds; half of the clips and all of them are pre-trained on; four rows are classifiers of ours
+    assert (kinds.count("pretrain"), kinds.count("linear")) == (4, 8)
+    assert len(list((sweep.out / "cells").glob("*.json"))) == len(list((sweep.out / "cells").glob("*.npz"))) == 8
+    assert not list(sweep.out.rglob("checkpoints"))
+    clips = sorted(run.about["clips"] for run in runs if run.kind == "pretrained")
+    assert clips[0] == clips[1] == round(0.5 * clips[2]) == round(0.5 * clips[3])
+    assert {run.branches() for run in runs if run.kind == "classifier"} == {("joint", "motion"), ("joint",)}
+
+
+def test_a_finished_grid_is_left_alone(copied: Sweep, sweep: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
+    before = stamps(copied.out)
+    assert main(copied.words("--rgb", str(copied.rgb()))) == 0
+    assert stamps(copied.out) == before
+    assert "cell" not in capsys.readouterr().out.split("┏")[0].replace("cells", "")
+    assert (copied.out / "sweep.md").read_text() == (sweep.out / "sweep.md").read_text()
+
+
+def test_what_is_missing_is_made_again_and_the_same(copied: Sweep) -> None:
+    lost = sorted((copied.out / "cells").glob("*.json"))[0]
+    was, before = json.loads(lost.read_text()), stamps(copied.out)
+    lost.unlink()
+    lost.with_suffix(".npz").unlink()
+    assert main(copied.words("--rgb", str(copied.rgb()))) == 0
+    after = stamps(copied.out)
+    assert {name for name in before if before[name] != after[name]} == {str(lost.relative_to(copied.out))}
+    again = json.loads(lost.read_text())
+    assert again["per_instance"] == was["per_instance"]
+
+
+def test_another_experiment_shares_what_it_has_in_common(copied: Sweep) -> None:
+    before = stamps(copied.out)
+    own = copied.folder / "other.yaml"
+    own.write_text(
+        "title: Other\nprotocol: linear\nrows:\n"
+        "  - {name: the method}\n  - {name: weights, change: {objective: {temperature: 0.2}}}\n"
+    )
+    assert main(copied.words(experiment=str(own))) == 0
+    after = stamps(copied.out)
+    assert {name: after[name] for name in before} == before
+    assert len(after) - len(before) == 2 * (1 + 2)  # for each seed a pre-training, its classifier and its report
+
+
+def test_other_clips_are_other_cells(copied: Sweep) -> None:
+    before = stamps(copied.out)
+    own = copied.folder / "one.yaml"
+    own.write_text("title: One\nprotocol: linear\nrows: [{name: as it is, init: none}]\n")
+    gloss = next(one for one in Pack(copied.folder / "P").column("signer") if one)
+    assert main(copied.words("--split", "val", experiment=str(own))) == 0
+    after = stamps(copied.out)
+    assert len(after) - len(before) == 2  # the classifiers are the same, the reports are of another split
+    assert main(copied.words("--subsets", f"signer={gloss}", "--split", "test", experiment=str(own))) == 2
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_work(copied: Sweep, tmp_path: Path) -> None:
+    out = tmp_path / "shared"
+    words = [sys.executable, "-m", "twinsign", *copied.words(out=out)]
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [one.communicate(timeout=300) for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    assert {path.name for path in (out / "runs").iterdir()} == {path.name for path in (copied.out / "runs").iterdir()}
+    first = [json.loads((folder / "sweep.json").read_text()) for folder in (out, copied.out)]
+    for one, other in zip(first[0]["rows"], first[1]["rows"], strict=True):
+        if one["name"] != "with RGB":
+            assert one["ours"] == other["ours"]
+
+
+def test_shares_of_rows_are_nested_and_seeded() -> None:
+    rows = np.arange(100, 200)
+    shares = [set(share_of_rows(rows, fraction, 7).tolist()) for fraction in (0.001, 0.25, 0.5, 1.0)]
+    assert [len(share) for share in shares] == [1, 25, 50, 100]
+    assert shares[0] < shares[1] < shares[2] < shares[3] == set(rows.tolist())
+    assert set(share_of_rows(rows, 0.25, 8).tolist()) != shares[1]
+    assert np.array_equal(share_of_rows(rows, 1.0, 3), rows)
+    for wrong in (0.0, 1.5, -1.0):
+        with pytest.raises(InputError, match="fraction"):
+            share_of_rows(rows, wrong, 0)
