@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from tiny import RECIPE
 from trained import Trained, copy_essentials
 
@@ -20,7 +21,9 @@ from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
 from twinsign.recipe import Recipe
-from twinsign.run import read_metrics
+from twinsign.recognise.embed import test_view as centre
+from twinsign.recognise.evaluate import in_order
+from twinsign.run import load_encoders, load_run, read_metrics
 
 TOPS = ("top1", "top2", "top5")
 
@@ -83,8 +86,11 @@ def test_the_run_folders_hold_what_is_promised(trained: Trained) -> None:
 def test_evaluate_needs_weights_config_and_labels_alone(trained: Trained, tmp_path: Path) -> None:
     model, found = copy_essentials(trained.finetuned, tmp_path / "model"), tmp_path / "found.json"
     scores = tmp_path / "scores.npz"
-    common = ["evaluate", "--model", str(model), "--data", str(trained.pack)]
+    common = ["evaluate", "--model", str(model), "--data", str(trained.pack), "--pictures", str(tmp_path / "pictures")]
     assert main([*common, "--split", "test", "--json", str(found), "--scores", str(scores)]) == 0
+    shown = (model / "report.html").read_text().count("data:image/svg+xml")
+    assert shown == len(list((tmp_path / "pictures").glob("report-*.svg")))
+    assert shown == len(list((tmp_path / "pictures").glob("report-*.png"))) > 3
     here, there = load(found), load(trained.folder / "finetuned.json")
     assert {k: v for k, v in here.items() if k != "run"} == {k: v for k, v in there.items() if k != "run"}
     with np.load(scores) as arrays:
@@ -127,6 +133,30 @@ def test_knn(trained: Trained, tmp_path: Path, model: str) -> None:
     check_contract(report, clips=16, classes=4)
     assert (report["protocol"], report["gallery"], report["gallery_clips"]) == ("knn", "train", 23)
     assert report["split"] == ["val", "test"]
+
+
+def test_knn_by_branch_and_part(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run, found = load_run(trained.pretrained), tmp_path / "found.json"
+    encoders, pack = load_encoders(run), Pack(trained.pack)
+    given = ["knn", "--model", str(trained.pretrained), "--data", str(trained.pack), "--k", "1", "--json", str(found)]
+    assert main([*given, "--branches", "joint", "--parts", "hand"]) == 0
+    vectors, glosses = [], []
+    for split in ("train", "test"):
+        rows = pack.select([split])
+        rows = rows[pack.usable[rows]]
+        batch = in_order(pack, rows, run.recipe)
+        view = next(iter(batch))
+        with torch.no_grad():
+            hand = encoders["joint"](*centre(run.recipe.pretrain.frames)(view)).f["hand"]
+        vectors.append((hand / hand.norm(dim=1, keepdim=True)).numpy())
+        glosses.append(pack.table["gloss"].take(rows).to_pylist())
+    nearest = [int(np.argmax([query @ one for one in vectors[0]])) for query in vectors[1]]
+    right = [glosses[0][near] == truth for near, truth in zip(nearest, glosses[1], strict=True)]
+    report = load(found)
+    assert (report["branches"], report["parts"]) == (["joint"], ["hand"])
+    assert report["per_instance"]["top1"] == pytest.approx(100 * np.mean(right), abs=0.01)
+    assert main([*given, "--branches", "depth"]) == 2
+    assert "branch 'depth'" in capsys.readouterr().err
 
 
 def test_predict_a_file(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,8 +61,8 @@ WORDS = {
     "annotations": "The corpus's annotation files, or their folder.",
     "where": "Only rows for which COLUMN=VALUE holds.",
     "keep_out": "Packs whose val and test clips stay out, by id and by identical poses.",
-    "branches": "Branches to embed: joint, motion; all that the RUN has unless told.",
-    "parts": "Parts to embed: hand, trunk; all that the RUN uses unless told.",
+    "branches": "Branches to look at: joint, motion; all that the RUN has unless told.",
+    "parts": "Parts to look at: hand, trunk; all that the RUN uses unless told.",
     "strict": "Refuse clips unlike those that the RUN learnt from, instead of warning.",
     "files": "Pose files or videos.",
     "videos": "Videos, or folders of them; of several persons in a picture Holistic takes one.",
@@ -107,7 +107,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "finetune": Command(commands.finetune, ("data", "where", "strict"), recipe=True),
     "linear": Command(commands.linear, ("data", "where", "strict"), recipe=True),
     "evaluate": Command(commands.evaluate, ("data", "where", "strict")),
-    "knn": Command(probing.knn, ("data", "where", "strict"), recipe=True),
+    "knn": Command(probing.knn, ("data", "where", "strict", "branches", "parts"), recipe=True),
     "reproduce": Command(
         reproducing.reproduce, ("experiment", "data", "pretrain_on", "subsets", "seeds", "rgb"), recipe=True
     ),

@@ -119,6 +119,7 @@ def evaluate(
     json: Path | None = None,
     scores: Path | None = None,
     report: Path | None = None,
+    pictures: Path | None = None,
 ) -> int:
     """Report a classifier's accuracy on a split it was not selected on.
 
@@ -128,10 +129,11 @@ def evaluate(
         json: Where to write the report as JSON.
         scores: Where to write every clip's scores (NPZ), for fuse and compare.
         report: Where to write the page; report.html in the RUN unless told.
+        pictures: A folder for the page's pictures as SVG and PNG.
     """
     page = report or Path(model) / REPORT
     clips = Clips(data, where, strict=strict)
-    found, scored = protocols.evaluate(model, clips, splits_of(split), page=page)
+    found, scored = protocols.evaluate(model, clips, splits_of(split), page=page, pictures=pictures)
     show(found)
     console.print(f"page: {page}")
     if scores:

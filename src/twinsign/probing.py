@@ -13,6 +13,7 @@ from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
+from twinsign.recognise.embeddings import Choice
 from twinsign.recognise.report import Table as ReportTable
 from twinsign.recognise.report import write_report
 from twinsign.recognise.retrieve import KINDS
@@ -26,6 +27,8 @@ def knn(
     data: list[str],
     where: list[str],
     strict: bool,
+    branches: list[str],
+    parts: list[str],
     split: str = "test",
     gallery: str = "train",
     k: int = 5,
@@ -50,7 +53,8 @@ def knn(
     """
     clips = Clips(data, where, label_fraction, labels_per_class, strict)
     splits = splits_of(split) or []
-    found, scored = protocols.knn(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed)
+    choice = Choice(branches, parts)
+    found, scored = protocols.knn(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed, choice=choice)
     show(found)
     if scores:
         write_scores(scores, scored, found)

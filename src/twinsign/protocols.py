@@ -32,6 +32,7 @@ from twinsign.recipe import Recipe
 from twinsign.recognise.calibrate import calibrate
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.embed import fastest_device, knn_scores
+from twinsign.recognise.embeddings import Choice
 from twinsign.recognise.evaluate import by_gallery, full_report, in_order, load_classifier, score
 from twinsign.recognise.health import Monitor
 from twinsign.recognise.linear import fit_linear
@@ -153,7 +154,12 @@ def linear(
 
 
 def evaluate(
-    model: str | Path, clips: Clips, splits: list[str] | None, *, page: Path | None = None
+    model: str | Path,
+    clips: Clips,
+    splits: list[str] | None,
+    *,
+    page: Path | None = None,
+    pictures: Path | None = None,
 ) -> tuple[dict[str, Any], Scored]:
     """The contract's report of a classifier on the named splits of a pack (None: all), and its scores."""
     run = load_run(model)
@@ -164,7 +170,7 @@ def evaluate(
     scored = score(run, classifier, pack, data)
     report = full_report(scored, run, pack, data, splits, clips.where) | {"shift": shift}
     if page is not None:
-        classifier_page(page, run, pack, data, scored, report)
+        classifier_page(page, run, pack, data, scored, report, pictures)
     return report, scored
 
 
@@ -177,8 +183,12 @@ def knn(
     gallery: str = "train",
     k: int = 5,
     seed: int = 0,
+    choice: Choice | None = None,
 ) -> tuple[dict[str, Any], Scored]:
-    """k-NN accuracy of a RUN's encoders, or (`none`) of random ones, among the gallery split's clips."""
+    """k-NN accuracy of a RUN's encoders, or (`none`) of random ones, among the gallery split's clips.
+
+    `choice` narrows it to some branches and parts (paper, Tables VII and X).
+    """
     if gallery in splits:
         raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips it answers")
     pack = Pack(clips.data)
@@ -192,10 +202,12 @@ def knn(
         run = load_run(model)
         encoders = load_encoders(run)
     shift = check_shift(run, pack, asked.rows, run.recipe.read, clips.strict)
-    rank = partial(knn_scores, neighbours=k)
-    scored = by_gallery(encoders.to(fastest_device()), pack, stored, asked, glosses, run, rank)
+    chosen, rank = (choice or Choice()).within(run), partial(knn_scores, neighbours=k)
+    kept = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
+    scored = by_gallery(kept, pack, stored, asked, glosses, run, rank, tuple(chosen.parts))
     bare = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
     report = full_report(scored, bare, pack, asked, splits, clips.where)  # a classifier's calibration is not k-NN's
+    report |= {"branches": list(chosen.branches), "parts": list(chosen.parts)}
     report |= {"protocol": "knn", "neighbours": k, "gallery": gallery, "gallery_clips": len(stored.rows)}
     return {**report, "shift": shift, "signers": shared_signers(pack, asked.rows, pack, stored.rows)}, scored
 

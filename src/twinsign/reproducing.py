@@ -13,10 +13,10 @@ from rich.table import Table
 
 from twinsign.commands import OK, console, numbers
 from twinsign.errors import InputError
-from twinsign.files import write_bytes, write_json, write_text
+from twinsign.files import write_json, write_text
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
-from twinsign.recognise.report import Picture, png, svg, write_report
+from twinsign.recognise.report import Picture, write_pictures, write_report
 from twinsign.reproduce.found import answers, rgb_files, summary
 from twinsign.reproduce.grid import Grid, Ground
 from twinsign.reproduce.pictures import pictures
@@ -83,10 +83,7 @@ def _write(out: Path, name: str, plan: Experiment, found: dict[str, Any], figure
     write_json(out / f"{name}.json", found)
     made = tables(found)
     write_text(out / f"{name}.md", "\n".join(markdown(one) for one in made))
-    for number, (_, _, figure) in enumerate(figures, 1):
-        stem = name if len(figures) == 1 else f"{name}-{number}"
-        write_bytes(out / f"{stem}.svg", svg(figure))
-        write_bytes(out / f"{stem}.png", png(figure))
+    write_pictures(out, name, figures)
     facts = {
         "Paper": f"Sec. {plan.section}" if plan.section else "no experiment of the paper",
         "Recipe": f"{found['recipe'] or 'defaults'} ({found['recipe_hash']})",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from twinsign.errors import InputError
 from twinsign.files import sha256
+from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Indices, Pack
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.calibrate import calibration_of
@@ -88,12 +89,19 @@ def clip_ids(pack: Pack, rows: Indices) -> list[str]:
 
 
 def by_gallery(
-    encoders: nn.ModuleDict, pack: Pack, gallery: Labelled, query: Labelled, glosses: list[str], run: Run, rank: Ranker
+    encoders: nn.ModuleDict,
+    pack: Pack,
+    gallery: Labelled,
+    query: Labelled,
+    glosses: list[str],
+    run: Run,
+    rank: Ranker,
+    parts: tuple[str, ...] = PARTS,
 ) -> Scored:
     """What frozen encoders say of the query clips by the gallery's: `rank` scores each class (ours; gallery: train)."""
     viewer = test_view(run.recipe.pretrain.frames)
-    stored, labels = embed(encoders, in_order(pack, gallery.rows, run.recipe, gallery.labels), viewer)
-    asked, _ = embed(encoders, in_order(pack, query.rows, run.recipe, query.labels), viewer)
+    stored, labels = embed(encoders, in_order(pack, gallery.rows, run.recipe, gallery.labels), viewer, parts)
+    asked, _ = embed(encoders, in_order(pack, query.rows, run.recipe, query.labels), viewer, parts)
     scores = rank(joint_embedding(asked), joint_embedding(stored), labels, len(glosses))
     return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.files import write_text
+from twinsign.files import write_bytes, write_text
 from twinsign.recognise.figures import (
     MOST_CLASSES,
     accuracy_by_clips,
@@ -102,6 +103,13 @@ def png(figure: Figure) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(stream, format="png", dpi=150)
     return stream.getvalue()
+
+
+def write_pictures(folder: str | os.PathLike[str], stem: str, figures: Sequence[Picture]) -> None:
+    """Write pictures as STEM-1.svg, STEM-1.png and so on, each whole or not at all (ours)."""
+    for number, (_, _, figure) in enumerate(figures, 1):
+        for kind, drawn in (("svg", svg), ("png", png)):
+            write_bytes(Path(folder) / f"{stem}-{number}.{kind}", drawn(figure))
 
 
 def write_report(

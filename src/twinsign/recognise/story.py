@@ -17,7 +17,14 @@ from twinsign.recognise.evaluate import head_recipe, in_order
 from twinsign.recognise.figures import learning_curves
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored, mistakes
-from twinsign.recognise.report import Picture, WrongClip, evaluation_figures, evaluation_tables, write_report
+from twinsign.recognise.report import (
+    Picture,
+    WrongClip,
+    evaluation_figures,
+    evaluation_tables,
+    write_pictures,
+    write_report,
+)
 from twinsign.recognise.rows import Labelled
 from twinsign.recognise.selective import coverage_curve, selective_report
 from twinsign.run import REPORT, Run, load_encoders, random_encoders, read_metrics
@@ -29,9 +36,18 @@ WRONG_SHOWN = 6
 
 
 def classifier_page(
-    page: Path, run: Run, pack: Pack, data: Labelled, scored: Scored, report: Mapping[str, Any]
+    page: Path,
+    run: Run,
+    pack: Pack,
+    data: Labelled,
+    scored: Scored,
+    report: Mapping[str, Any],
+    pictures: Path | None = None,
 ) -> None:
-    """Write a classifier's page on these clips: accuracies, curves, confusions, maps before and after, mistakes."""
+    """Write a classifier's page on these clips: accuracies, curves, confusions, maps before and after, mistakes.
+
+    The pictures are also written into the folder `pictures`, if any.
+    """
     split = ", ".join(report["split"] or ["all splits"])
     lead = f"{report['per_instance']['top1']:.1f} % top-1 of {report['clips']} clips ({split})."
     if report["selected_on"]:
@@ -53,6 +69,8 @@ def classifier_page(
     }
     tables, figures = evaluation_tables(report, scored), classifier_figures(run, pack, data, scored)
     write_report(page, title="Sign recognition", lead=lead, facts=facts, tables=tables, figures=figures)
+    if pictures is not None:
+        write_pictures(pictures, page.stem, figures)
 
 
 def _signers(found: Mapping[str, Any] | None) -> str:
