@@ -11,14 +11,23 @@ WORDS = {"per_instance": "per instance", "per_class": "per class"}
 
 
 def tables(found: Mapping[str, Any], brief: bool = False) -> list[Table]:
-    """A table for each of our columns; `brief`, for a terminal: its first measure, and one of the paper's columns."""
+    """A table for each of our columns, and one of the paper's numbers where its columns are others.
+
+    `brief`, for a terminal: ours alone, their first measure, beside the paper's first column.
+    """
     named = list(dict.fromkeys(name for row in found["rows"] for name in row["paper"]))
     filled = [column for column in found["columns"] if any(column in row["ours"] for row in found["rows"])]
     measures = found["measures"][:1] if brief else found["measures"]
-    made = []
-    for column in filled:
-        beside = [column] if column in named else named[:1] if brief else named
-        made.append(_table(found, column, measures, beside))
+    others = named[:1] if brief else []
+    made = [_table(found, column, measures, [column] if column in named else others) for column in filled]
+    if named and not brief and not {*named} <= {*filled}:
+        rows = [
+            [row["name"], *(_of_the_paper(row["paper"].get(name), len(measures)) for name in named)]
+            for row in found["rows"]
+            if row["paper"]
+        ]
+        caption = f"Quoted from the paper, in percent: {', '.join(map(_measure, measures))}."
+        made.append(Table(f"{found['title']}: the paper's numbers", ["", *named], rows, caption))
     return made
 
 
