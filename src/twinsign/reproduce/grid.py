@@ -125,23 +125,26 @@ class Grid:
 
     def run(self, say: Say) -> None:
         """Make every cell that is missing; those that another process makes are waited for at the end."""
-        waiting, clock = [cell for cell in self.cells if not self.done(cell)], _Clock()
-        while waiting:
-            busy = []
-            for number, cell in enumerate(waiting):
-                if self.done(cell):
-                    continue
-                say(f"{_title(cell)}: cell {len(self.cells) - len(waiting) + number + 1} of {len(self.cells)}{clock}")
-                clock.start(len(waiting) - number)
-                try:
-                    self.make(cell)
-                except InUseError:
-                    busy.append(cell)
-                    continue
-                clock.stop()
-            if len(busy) == len(waiting):
-                time.sleep(WAIT)
-            waiting = [cell for cell in busy if not self.done(cell)]
+        missing, clock = [cell for cell in self.cells if not self.done(cell)], _Clock()
+        busy: list[Cell] = []
+        for number, cell in enumerate(missing):
+            place = len(self.cells) - len(missing) + number + 1
+            say(f"{_title(cell)}: cell {place} of {len(self.cells)}{clock.left(len(missing) - number)}")
+            if not self._made(cell, clock):
+                busy.append(cell)
+        if busy:
+            say(f"waiting for {len(busy)} cells that another process makes: {_title(busy[0])} …")
+        while busy := [cell for cell in busy if not self.done(cell) and not self._made(cell, clock)]:
+            time.sleep(WAIT)
+
+    def _made(self, cell: Cell, clock: _Clock) -> bool:
+        """Whether a cell could be made: no other process is at it."""
+        try:
+            with clock:
+                self.make(cell)
+        except InUseError:
+            return False
+        return True
 
     def _start(self, cell: Cell) -> list[str]:
         """What decides a cell's pre-training."""
@@ -165,18 +168,18 @@ class _Clock:
 
     def __init__(self) -> None:
         self.spent: list[float] = []
-        self.started, self.left = 0.0, 0
 
-    def start(self, left: int) -> None:
-        self.started, self.left = time.monotonic(), left
+    def __enter__(self) -> None:
+        self.started = time.monotonic()
 
-    def stop(self) -> None:
-        self.spent.append(time.monotonic() - self.started)
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.spent.append(time.monotonic() - self.started)
 
-    def __str__(self) -> str:
+    def left(self, cells: int) -> str:
         if not self.spent:
             return ""
-        minutes = (self.left - 1) * sum(self.spent) / len(self.spent) / 60
+        minutes = cells * sum(self.spent) / len(self.spent) / 60
         return f", about {minutes:.0f} min left" if minutes >= 1 else ", under a minute left"
 
 
