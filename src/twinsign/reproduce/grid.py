@@ -140,8 +140,9 @@ class Grid:
     def _made(self, cell: Cell, clock: _Clock) -> bool:
         """Whether a cell could be made: no other process is at it."""
         try:
-            with clock:
-                self.make(cell)
+            if not self.done(cell):
+                with clock:
+                    self.make(cell)
         except InUseError:
             return False
         return True
