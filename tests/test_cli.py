@@ -123,6 +123,18 @@ def test_a_selected_split_is_named(
     assert "no test result" in capsys.readouterr().err.replace("\n", " ")
 
 
+def test_val_selects_nothing_where_the_last_epoch_is_kept(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, found = tmp_path / "last", tmp_path / "found.json"
+    assert trained.classify("linear", model, "--linear.select", "last") == 0
+    given = ["evaluate", "--model", str(model), "--data", str(trained.pack), "--split", "val,test"]
+    assert main([*given, "--json", str(found)]) == 0
+    assert (load(found)["selected_on"], load(found)["calibrated_on"]) == ([], ["val"])
+    assert "fitted on val" in capsys.readouterr().err.replace("\n", " ")
+    assert "fitted on val" in (model / "report.html").read_text()
+
+
 @pytest.mark.parametrize("model", ["pretrained", "finetuned", "none"])
 def test_knn(trained: Trained, tmp_path: Path, model: str) -> None:
     found, config = tmp_path / "found.json", ["--config", str(trained.recipe)]

@@ -66,4 +66,6 @@ def cautions(report: Mapping[str, Any]) -> list[str]:
         said.append(f"the model has learnt from {len(learnt)} of these very clips: see `overlap`")
     if report["selected_on"]:
         said.append(f"the model was selected on {', '.join(report['selected_on'])}: this is no test result")
+    elif report.get("calibrated_on"):
+        said.append("temperature and threshold were fitted on val: how well they fit is no test result, accuracy is")
     return said

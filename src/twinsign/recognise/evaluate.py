@@ -131,10 +131,18 @@ def context_of(
         "overlap": None if learnt is None else identical_ids(pack, data.rows, *learnt),
         "data": [str(name) for name in pack.given],
         "handless_clips": handless,
-        "selected_on": sorted(present & set(run.about.get("selected_on", []))),
+        "selected_on": sorted(present & _selected_on(run)),
+        "calibrated_on": sorted(present & {"val"} & set(run.about.get("selected_on", []))),
         "run": str(run.path),
         "protocol": run.about.get("protocol", run.kind),
         "recipe": run.about.get("config"),
         "recipe_hash": sha256(repr(run.recipe.as_dict())),
         "seed": run.about.get("seed"),
     }
+
+
+def _selected_on(run: Run) -> set[str]:
+    """The splits that taught a RUN or chose its epoch; val is none where the last epoch is kept whatever val says."""
+    chosen = set(run.about.get("selected_on", []))
+    kept_last = run.kind == "classifier" and head_recipe(run).select == "last"
+    return chosen - {"val"} if kept_last else chosen
