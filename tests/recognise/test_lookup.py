@@ -56,7 +56,7 @@ def test_vectors_are_those_of_embed_and_the_nearest_is_found(trained: Trained, t
     np.testing.assert_allclose(lookup.dictionary.entries.vectors.numpy(), gallery, atol=1e-5)
     glosses = pack.table["gloss"].take(usable).to_pylist()
     recordings = [pack.recording(int(row)) for row in test]
-    for by in looking.RANKINGS:
+    for by in looking.RANKED:
         found = Lookup.load(run, tmp_path / "D").search_many(recordings, top=4, by=by)
         for one, query in zip(found, asked, strict=True):
             cosines = gallery @ query
@@ -231,7 +231,7 @@ def test_calibration_asks_every_recording_of_the_others(lookup: Lookup, pack: Pa
     lookup.enrol([replace(one, signer=str(n % 3) if n % 2 else "") for n, one in enumerate(signs)])
     entries = lookup.dictionary.entries
     signers, labels = entries.column("signer"), entries.labels.tolist()
-    for by in looking.RANKINGS:
+    for by in looking.RANKED:
         for place in range(len(labels)):
             mine = [i for i, label in enumerate(labels) if label == labels[place] and i != place]
             others = [i for i in mine if signers[place] and signers[i] and signers[i] != signers[place]]
@@ -239,10 +239,11 @@ def test_calibration_asks_every_recording_of_the_others(lookup: Lookup, pack: Pa
             middle = kept.mean(dim=0)
             cosine = (middle / middle.norm()) @ entries.vectors[place]
             wanted = (kept @ entries.vectors[place]).max() if by == "nearest" else cosine
-            found = looking._own(entries, place, np.asarray([one or "" for one in signers]), by)
+            names = np.asarray([one or "" for one in signers])
+            found = looking._own(entries.vectors, entries.labels, names, place, by)
             assert float(found) == pytest.approx(float(wanted), abs=1e-5)
         fitted = (lookup.dictionary.about.calibration or {})[by]
-        assert fitted == looking.leave_one_out(entries, by)
+        assert fitted == looking.leave_one_out(entries.vectors, entries.labels, signers, by)
         assert fitted.recordings == len(labels)
 
 

@@ -15,8 +15,8 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
@@ -25,12 +25,14 @@ from twinsign.pose.recording import FloatArray, Recording
 from twinsign.recognise.dictionary import Dictionary
 from twinsign.recognise.embedder import Embedder
 from twinsign.recognise.entries import Added, Entries, Sign
+from twinsign.recognise.evaluate import Ranker
 from twinsign.recognise.openset import FEWEST, OpenCalibration, fit_open
 from twinsign.recognise.predict import Guess, Recogniser
+from twinsign.recognise.retrieve import nearest, prototypes
 from twinsign.run import load_run
 
 Ranking = Literal["nearest", "prototype"]
-RANKINGS: tuple[Ranking, ...] = ("nearest", "prototype")
+RANKED: dict[Ranking, Ranker] = {"nearest": nearest, "prototype": prototypes}
 DICTIONARY = "dictionary"
 """A RUN's own dictionary, in its folder, where no other is named."""
 AT_ONCE = 64
@@ -143,7 +145,11 @@ class Lookup:
 
     def _calibrate(self) -> None:
         entries = self.dictionary.refresh()
-        self.dictionary.calibrated({name: leave_one_out(entries, name) for name in RANKINGS})
+        signers = entries.column("signer")
+        fitted: dict[str, OpenCalibration] = {
+            by: leave_one_out(entries.vectors, entries.labels, signers, by) for by in RANKED
+        }
+        self.dictionary.calibrated(fitted)
 
 
 def _findings(entries: Entries, asked: Tensor, top: int, by: Ranking) -> list[Finding]:
@@ -176,29 +182,28 @@ def ranked(entries: Entries, asked: Tensor, similar: Tensor, by: Ranking) -> Ten
     return found.scatter_reduce_(1, entries.labels.expand(len(asked), -1), similar, reduce="amax")
 
 
-def leave_one_out(entries: Entries, by: Ranking) -> OpenCalibration:
-    """What a dictionary's own recordings say of its confidences, each asked of the others (ours).
+def leave_one_out(vectors: Tensor, labels: Tensor, signers: Sequence[str | None], by: Ranking) -> OpenCalibration:
+    """What unit vectors (N D) with labels (N) say of their own confidences, each asked of the others (ours).
 
     Of those of its gloss, the others' signers alone where they are named: who enrolled a sign is seldom who asks.
     """
-    glosses, labels = len(entries.glosses), entries.labels
+    glosses = int(labels.max()) + 1 if len(labels) else 0
     several = labels.bincount(minlength=glosses)[labels] > 1 if glosses else labels.bool()
     asked = several.nonzero().squeeze(1)
     asked = asked[torch.randperm(len(asked), generator=torch.Generator().manual_seed(0))[:ASKED]]
     if len(asked) < FEWEST or len(labels[asked].unique()) < 2:
         return OpenCalibration()
-    signers = np.asarray([name or "" for name in entries.column("signer")])
-    vectors = entries.vectors[asked]
-    similar = ranked(entries, vectors, vectors @ entries.vectors.T, by)
-    own = torch.stack([_own(entries, one, signers, by) for one in asked.tolist()])
+    similar = RANKED[by](vectors[asked], vectors, labels, glosses)
+    names = np.asarray([name or "" for name in signers])
+    own = torch.stack([_own(vectors, labels, names, one, by) for one in asked.tolist()])
     similar.scatter_(1, labels[asked][:, None], own[:, None])
     return fit_open(similar, labels[asked], torch.full_like(own, -1.0))
 
 
-def _own(entries: Entries, place: int, signers: np.ndarray[tuple[int], np.dtype[np.str_]], by: Ranking) -> Tensor:
+def _own(vectors: Tensor, labels: Tensor, signers: NDArray[np.str_], place: int, by: Ranking) -> Tensor:
     """Similarity of an entry to its gloss's other recordings: the nearest, or their unit mean."""
-    rows = (entries.labels == entries.labels[place]).nonzero().squeeze(1).numpy()
+    rows = (labels == labels[place]).nonzero().squeeze(1).numpy()
     rows = rows[rows != place]
     others = rows[(signers[rows] != signers[place]) & (signers[rows] != "")] if signers[place] else rows[:0]
-    gallery, query = entries.vectors[others if len(others) else rows], entries.vectors[place]
-    return (gallery @ query).amax() if by == "nearest" else F.normalize(gallery.sum(dim=0), dim=0) @ query
+    gallery = vectors[others if len(others) else rows]
+    return RANKED[by](vectors[place : place + 1], gallery, torch.zeros(len(gallery), dtype=torch.long), 1)[0, 0]
