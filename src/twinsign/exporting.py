@@ -1,4 +1,4 @@
-"""The commands that hand a RUN's work to other tools: features as a table, the model as one ONNX file."""
+"""The commands that hand a RUN's work to other tools: features as a table, the model as one file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twinsign.commands import OK, console, errors, splits_of
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.recognise.embeddings import Choice, write_embeddings
-from twinsign.recognise.export import export_onnx
+from twinsign.recognise.export import export_run
 from twinsign.run import load_run
 
 
@@ -46,13 +46,13 @@ def embed(
 
 
 def export(model: Path, out: Path) -> int:
-    """Write a RUN as one ONNX file with reading, crop and view inside, and compare it with the RUN.
+    """Write a RUN as one file with reading, crop and view inside, and compare it with the RUN.
 
     Args:
         model: RUN of any kind; of a pre-trained one the encoders alone.
-        out: The ONNX file to write.
+        out: The file to write: .onnx, or .pt2 for torch.export.load.
     """
-    found = export_onnx(model, out)
+    found = export_run(model, out)
     said = ", ".join(f"{name} {value:.1e}" for name, value in found.items() if name != "has_hand")
     console.print(f"{out}: largest difference from the RUN on generated signs: {said}", markup=False)
     return OK

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 from trained import Trained
 
@@ -155,10 +156,11 @@ def test_a_pretrained_run_gives_its_embedding(trained: Trained, tmp_path: Path, 
     run = Run(tmp_path / "run", "pretrained", recipe, about={"protocol": "pretrain"})
     save_run(run, nn.ModuleDict({"encoders": encoders}))
     assert load_encoders(run).keys() == {"joint"}
-    found = export.export_onnx(run.path, tmp_path / "model.onnx")
+    found = export.export_run(run.path, tmp_path / "model.onnx")
     assert set(found) == {"embedding", "has_hand"}
     assert found["embedding"] < CLOSE
-    assert export.differences(tmp_path / "model.onnx", Portable(run), [[one] for one in clips])["embedding"] < CLOSE
+    loaded = export.load_onnx(tmp_path / "model.onnx")
+    assert export.differences(loaded, Portable(run), [[one] for one in clips])["embedding"] < CLOSE
     assert "labels" not in {entry.key for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
 
 
@@ -168,7 +170,8 @@ def test_a_file_that_differs_is_not_written(
     """The comparison is what decides: another RUN's file under this RUN's name does not pass."""
     (tmp_path / "model.onnx").write_text("an older one")
     content = file.read_bytes()
-    monkeypatch.setattr(export, "_write", lambda portable, metadata, to: to.write_bytes(content))
+    form = export.FORMS[".onnx"]._replace(write=lambda portable, metadata, to: to.write_bytes(content))
+    monkeypatch.setitem(export.FORMS, ".onnx", form)
     given = ["export", "--out", str(tmp_path / "model.onnx"), "--model"]
     assert main([*given, str(trained.linear)]) == 2
     assert "differs by" in capsys.readouterr().err
@@ -187,3 +190,19 @@ def test_without_the_extra_it_names_it(
     assert "onnxscript" in said
     assert "twinsign[export]" in said
     assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"ends in '\.xml'; wanted \.onnx or \.pt2"):
+        export.export_run(trained.linear, tmp_path / "m.xml")
+
+
+def test_torchs_own_file_says_the_same(trained: Trained, tmp_path: Path, clips: list[Recording]) -> None:
+    assert main(["export", "--model", str(trained.linear), "--out", str(tmp_path / "model.pt2")]) == 0
+    assert [one.name for one in tmp_path.iterdir()] == ["model.pt2"]
+    portable, loaded = Portable(load_run(trained.linear)), export.load_program(tmp_path / "model.pt2")
+    long = replace(clips[0], xy=np.resize(clips[0].xy, (LONG, 49, 2)), score=np.resize(clips[0].score, (LONG, 49)))
+    found = export.differences(loaded, portable, [[one] for one in clips[:3]] + [clips, [long]])
+    assert set(found) == {"probabilities", "embedding", "has_hand"}
+    assert max(found.values()) < CLOSE
+    facts = {"labels": "", "run_hash": ""}
+    torch.export.load(tmp_path / "model.pt2", extra_files=facts)
+    assert json.loads(facts["labels"]) == load_run(trained.linear).labels
+    assert facts["run_hash"] == load_run(trained.linear).digest()

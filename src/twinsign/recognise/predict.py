@@ -8,12 +8,11 @@ from os import PathLike
 
 import torch
 
-from twinsign.errors import InputError
-from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
 from twinsign.recognise.calibrate import Calibration, calibration_of
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.embed import device_of, test_view
+from twinsign.recognise.embedder import require_hands
 from twinsign.recognise.evaluate import head_recipe, load_classifier
 from twinsign.run import Run, load_run
 from twinsign.views.batches import clips_of
@@ -58,10 +57,7 @@ class Recogniser:
         """Name each recording's sign; InputError names the first that shows no hand (ours)."""
         clips = clips_of(recordings, self.run.recipe.read)
         view = test_view(self.frames)(clips.to(device_of(self.classifier)))
-        for recording in recordings:
-            if not recording.seen[:, HANDS].any():
-                file = recording.source or None
-                raise InputError("no hand", "a hand in at least one frame", file=file, clip=recording.id)
+        require_hands(recordings)
         shares = (self.classifier(view) / self.calibration.temperature).softmax(dim=1).cpu()
         best = shares.topk(min(top, len(self.run.labels)), dim=1)
         return [
