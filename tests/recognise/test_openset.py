@@ -28,7 +28,7 @@ def asked_again(seed: int, fitted: OpenCalibration, near: float) -> tuple[Tensor
     return confidence, right
 
 
-@pytest.mark.parametrize("near", [0.15, 0.3])
+@pytest.mark.parametrize("near", [0.2, 0.3])
 def test_confidence_is_how_often_it_is_right(near: float) -> None:
     similarity, labels = drawn(0, 2000, near)
     fitted = fit_open(similarity, labels, torch.full((2000,), -1.0))
@@ -40,7 +40,7 @@ def test_confidence_is_how_often_it_is_right(near: float) -> None:
             assert float(right[some].double().mean()) == pytest.approx(float(confidence[some].mean()), abs=0.08)
     sure = confidence >= fitted.threshold
     assert sure.any()
-    assert float(right[sure].double().mean()) == pytest.approx(0.9, abs=0.04) or not (~right).any()
+    assert float(right[sure].double().mean()) == pytest.approx(0.9, abs=0.06)
 
 
 def test_the_likeliest_pair_is_found() -> None:
