@@ -78,9 +78,10 @@ def _cases(grid: Grid, scores: Answers, column: str, kind: str) -> Picture | Non
 
 
 def _maps(grid: Grid) -> Picture:
-    """The first seed's pre-trained encoders on the evaluated clips."""
+    """The first seed's pre-trained encoders on the evaluated clips of the first column."""
     pack, first = Pack(list(grid.ground.data)), grid.ground.seeds[0]
-    rows = pack.select(list(grid.ground.splits))
+    column = next(iter(grid.ground.columns.values()))
+    rows = pack.select(list(grid.ground.splits), [*column.train, *column.evaluate])
     rows = rows[pack.usable[rows]][:MOST_MAPPED]
     embeddings = {}
     for cell in grid.cells:
