@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from os import PathLike
 
 import torch
+from torch import Tensor
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import HANDS
@@ -56,18 +57,35 @@ class Recogniser:
     @torch.no_grad()
     def predict_many(self, recordings: Sequence[Recording], top: int = 5) -> list[Prediction]:
         """Name each recording's sign; InputError names the first that shows no hand (ours)."""
+        require_hands(recordings)
         clips = clips_of(recordings, self.run.recipe.read)
         view = test_view(self.frames)(clips.to(device_of(self.classifier)))
-        for recording in recordings:
-            if not recording.seen[:, HANDS].any():
-                file = recording.source or None
-                raise InputError("no hand", "a hand in at least one frame", file=file, clip=recording.id)
-        shares = (self.classifier(view) / self.calibration.temperature).softmax(dim=1).cpu()
-        best = shares.topk(min(top, len(self.run.labels)), dim=1)
+        return self.predictions(self.shares(self.classifier(view)), top)
+
+    def shares(self, logits: Tensor) -> Tensor:
+        """Logits (B C) to calibrated confidences (B C), on the CPU."""
+        return (logits / self.calibration.temperature).softmax(dim=1).cpu()
+
+    def predictions(self, shares: Tensor, top: int) -> list[Prediction]:
+        """Confidences (B C) to predictions: sure where the first reaches the threshold chosen on val."""
         return [
-            Prediction(
-                [Guess(self.run.labels[i], float(value)) for i, value in zip(index, values, strict=True)],
-                bool(values[0] >= self.calibration.threshold),
-            )
-            for index, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            Prediction(guesses, guesses[0].confidence >= self.calibration.threshold)
+            for guesses in ranked(shares, self.run.labels, top)
         ]
+
+
+def ranked(shares: Tensor, labels: Sequence[str], top: int) -> list[list[Guess]]:
+    """The `top` likeliest glosses of each row of confidences (B C), best first."""
+    best = shares.topk(min(top, len(labels)), dim=1)
+    return [
+        [Guess(labels[i], float(value)) for i, value in zip(index, values, strict=True)]
+        for index, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]
+
+
+def require_hands(recordings: Sequence[Recording]) -> None:
+    """InputError where a recording shows no hand in any frame."""
+    for recording in recordings:
+        if not recording.seen[:, HANDS].any():
+            file = recording.source or None
+            raise InputError("no hand", "a hand in at least one frame", file=file, clip=recording.id)
