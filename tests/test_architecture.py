@@ -50,6 +50,7 @@ ORDER = [
     "probing",
     "drawing",
     "predicting",
+    "enrolling",
     "demo",
     "cli",
     "__main__",
@@ -70,8 +71,9 @@ MANY_PARAMETERS = {
     Path("probing.py"),
     Path("comparing.py"),
     Path("drawing.py"),
+    Path("enrolling.py"),
 }
-PRINTING = ("commands", "predicting", "cli")
+PRINTING = ("commands", "predicting", "enrolling", "cli")
 # Bounds and sizes that only a joint layout has: parts of ours (21, 42, 48, 49) and of COCO-WholeBody (91, 112, 133).
 JOINT_BOUNDS = {21, 42, 48, 49, 91, 112, 133}
 JOINT_NUMBERS = range(133)

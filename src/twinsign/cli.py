@@ -19,6 +19,7 @@ from twinsign import (
     commands,
     comparing,
     drawing,
+    enrolling,
     exporting,
     extracting,
     packing,
@@ -50,11 +51,14 @@ class Command:
     words: tuple[str, ...] = ()
     recipe: bool = False
     groups: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    """Of `words`, those that may be absent where they mostly must be there."""
 
 
 GROUPS = {"source": Source, "effort": Effort}
 """Parameters whose fields are options."""
 CORPUS = ("source", "effort")
+ENROL = ("files", "data", "where", "delete", "strict")
 WORDS = {
     "data": "Packs: files, quoted globs, folders of shards, URLs that fsspec opens (s3://…).",
     "annotations": "The corpus's annotation files, or their folder.",
@@ -64,6 +68,7 @@ WORDS = {
     "parts": "Parts to embed: hand, trunk; all that the RUN uses unless told.",
     "strict": "Refuse clips unlike those that the RUN learnt from, instead of warning.",
     "files": "Pose files or videos.",
+    "delete": "Ids, and glosses with all of their recordings, to take out of the dictionary.",
     "videos": "Videos, or folders of them; of several persons in a picture Holistic takes one.",
     "trim": "Leave out frames at both ends in which the hands are out of sight, or lowered and still.",
     "packs": "Packs.",
@@ -109,6 +114,8 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "map": Command(drawing.map_clips, ("data", "where", "glosses")),
     "view": Command(drawing.view, ("pack",), recipe=True),
     "predict": Command(predicting.predict, ("files", "json", "strict")),
+    "enrol": Command(enrolling.enrol, ENROL, optional=("files", "data")),
+    "search": Command(enrolling.search, ("files", "json", "strict")),
     "extract": Command(extracting.extract, ("videos", "trim")),
     "convert": Command(commands.convert, ("checkpoint",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
@@ -199,9 +206,10 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
         elif name in FLAGS:
             parser.add_argument(f"--{name}", action="store_true", help=WORDS[name])
         elif name in POSITIONAL:
-            parser.add_argument(name, nargs="+", type=str, help=WORDS[name])
+            parser.add_argument(name, nargs="*" if name in command.optional else "+", type=str, help=WORDS[name])
         else:
-            needed: dict[str, Any] = {"required": True} if name == "data" or needs_annotations else {"default": []}
+            must = (name == "data" and name not in command.optional) or needs_annotations
+            needed: dict[str, Any] = {"required": True} if must else {"default": []}
             parser.add_argument(f"--{name}", nargs="+", type=str, help=WORDS[name], **needed)
     skip: set[str | int] = {*command.words, *command.groups, *(("recipe", "config") if command.recipe else ())}
     parser.add_function_arguments(command.run, nested_key=None, as_group=False, skip=skip)

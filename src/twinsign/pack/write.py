@@ -144,7 +144,7 @@ def _fill(parts: Parts, samples: Sequence[Sample], effort: Effort, tick: Callabl
         done += 1
         if clips and (_full(len(clips), frames) or done == len(samples)):
             notes = {clip.columns["id"]: clip.notes for clip in clips if clip.notes}
-            parts.add(_record_batch(clips, parts.schema), done, unreadable, notes)
+            parts.add(record_batch(clips, parts.schema), done, unreadable, notes)
             clips, unreadable, frames = [], {}, 0
         tick(done)
     parts.unreadable.update(unreadable)
@@ -154,7 +154,8 @@ def _full(clips: int, frames: int) -> bool:
     return (clips >= BATCH_CLIPS and frames >= BATCH_FRAMES) or clips >= BATCH_MOST
 
 
-def _record_batch(clips: Sequence[StoredClip], layout: pa.Schema) -> pa.RecordBatch:
+def record_batch(clips: Sequence[StoredClip], layout: pa.Schema) -> pa.RecordBatch:
+    """Encoded clips as one Arrow record batch of a pack's schema (ours)."""
     poses = {name: _ragged([getattr(clip, name) for clip in clips], name) for name in POSES}
     columns = [
         poses.get(name) or pa.array([clip.columns.get(name) for clip in clips], layout.field(name).type)
@@ -179,7 +180,7 @@ def _assemble(
 ) -> None:
     """One file of all parts, or a folder of files of some parts each; the first of them lists what is missing."""
     if shard_clips is None:
-        _write_file(target, layout(missing), parts.batches(), parts.rows)
+        write_file(target, layout(missing), parts.batches(), parts.rows)
         return
     shards: list[list[int]] = [[]]
     for rows in parts.rows:
@@ -190,11 +191,11 @@ def _assemble(
     with atomic_folder(target) as folder:
         for number, shard in enumerate(shards):
             file = folder / SHARD.format(number=number, count=len(shards))
-            _write_file(file, layout([] if number else missing), islice(batches, len(shard)), shard)
+            write_file(file, layout([] if number else missing), islice(batches, len(shard)), shard)
 
 
-def _write_file(path: Path, layout: pa.Schema, batches: Iterable[pa.RecordBatch], rows: list[int]) -> None:
-    """The rows stand in the footer, so that opening need not look at every batch."""
+def write_file(path: Path, layout: pa.Schema, batches: Iterable[pa.RecordBatch], rows: list[int]) -> None:
+    """Write one file of a pack whole or not at all; the rows of each batch stand in its footer, for opening (ours)."""
     metadata = {ROWS_KEY: json.dumps(rows).encode()}
     with atomic(path) as temporary, ipc.new_file(temporary, layout, metadata=metadata) as file:
         for batch in batches:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from twinsign.recognise.metrics import Scored
@@ -37,11 +38,14 @@ def calibrate(scored: Scored, trusted: float = TRUSTED) -> Calibration:
     grid = torch.logspace(-1.5, 1.5, 121, dtype=torch.double)
     temperature = float(grid[int(torch.stack([F.cross_entropy(logits / one, labels) for one in grid]).argmin())])
     confidence, guess = (logits / temperature).softmax(dim=1).max(dim=1)
+    return Calibration(temperature, threshold_of(confidence, guess == labels, trusted))
+
+
+def threshold_of(confidence: Tensor, right: Tensor, trusted: float = TRUSTED) -> float:
+    """The least confidence at and above which a share `trusted` of the guesses (N), (N) is right, or NEVER (ours)."""
     order = confidence.argsort(descending=True)
-    right = (guess == labels)[order].double()
-    precision = right.cumsum(0) / torch.arange(1, len(right) + 1)
+    precision = right[order].double().cumsum(0) / torch.arange(1, len(right) + 1)
     ranked = confidence[order]
     below = torch.cat([ranked[1:], ranked.new_zeros(1)]) < ranked  # A threshold takes all clips of equal confidence.
     enough = np.flatnonzero(((precision >= trusted) & below).numpy())
-    threshold = float(ranked[enough[-1]]) if len(enough) else NEVER
-    return Calibration(temperature, threshold)
+    return float(ranked[enough[-1]]) if len(enough) else NEVER

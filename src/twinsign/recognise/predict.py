@@ -9,12 +9,11 @@ from os import PathLike
 import torch
 from torch import Tensor
 
-from twinsign.errors import InputError
-from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
 from twinsign.recognise.calibrate import Calibration, calibration_of
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.embed import device_of, test_view
+from twinsign.recognise.embedder import require_hands
 from twinsign.recognise.evaluate import head_recipe, load_classifier
 from twinsign.run import Run, load_run
 from twinsign.views.batches import clips_of
@@ -81,11 +80,3 @@ def ranked(shares: Tensor, labels: Sequence[str], top: int) -> list[list[Guess]]
         [Guess(labels[i], float(value)) for i, value in zip(index, values, strict=True)]
         for index, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
     ]
-
-
-def require_hands(recordings: Sequence[Recording]) -> None:
-    """InputError where a recording shows no hand in any frame."""
-    for recording in recordings:
-        if not recording.seen[:, HANDS].any():
-            file = recording.source or None
-            raise InputError("no hand", "a hand in at least one frame", file=file, clip=recording.id)

@@ -133,6 +133,8 @@ def _checked(time: float, xy: ArrayLike, score: ArrayLike) -> Frame:
     if not np.isfinite(time):
         raise InputError(f"a frame at {time} s", "a time in seconds")
     if points.shape != (JOINT_COUNT, 2) or scores.shape != (JOINT_COUNT,):
-        raise InputError(f"a frame of shapes {points.shape}, {scores.shape}", f"({JOINT_COUNT}, 2) and ({JOINT_COUNT},)")
+        raise InputError(
+            f"a frame of shapes {points.shape}, {scores.shape}", f"({JOINT_COUNT}, 2) and ({JOINT_COUNT},)"
+        )
     one = Recording("frame", points[None], scores[None])  # checks what a recording has to be
     return Frame(float(time), one.xy[0], one.score[0])

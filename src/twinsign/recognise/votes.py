@@ -13,7 +13,8 @@ from torch import Tensor
 
 from twinsign.pose.recording import Recording
 from twinsign.recognise.embed import device_of, joint_embedding, test_view
-from twinsign.recognise.predict import Guess, Prediction, Recogniser, ranked, require_hands
+from twinsign.recognise.embedder import require_hands
+from twinsign.recognise.predict import Guess, Prediction, Recogniser, ranked
 from twinsign.ssl.contrast import modality
 from twinsign.views.batches import clips_of
 

@@ -1,0 +1,137 @@
+"""What a dictionary of signs holds at one moment: its entries, their unit vectors, and whose they are."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from twinsign.errors import InputError
+from twinsign.pack.locate import ENDING
+from twinsign.pack.open import Pack
+from twinsign.pose.recording import Recording
+from twinsign.recognise.embeddings import EMBEDDING
+from twinsign.recognise.openset import OpenCalibration
+
+ABOUT, FORMAT = "dictionary.json", 1
+
+
+@dataclass(frozen=True)
+class Sign:
+    """A recording to enrol: of which gloss and, where known, by whom."""
+
+    recording: Recording
+    gloss: str
+    signer: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a dictionary says of one of its signs; `added` is when, in UTC."""
+
+    id: str
+    gloss: str
+    signer: str
+    source: str
+    added: str
+    frames: int
+
+
+@dataclass(frozen=True)
+class Added:
+    """Ids of the signs that were enrolled, and of those that were there: (recording's id, its entry's id)."""
+
+    ids: list[str]
+    known: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class About:
+    """What dictionary.json holds: whose the vectors (D numbers) are, how often it changed, what a search may trust."""
+
+    run: str
+    run_hash: str
+    width: int
+    edition: int = 0
+    calibration: dict[str, OpenCalibration] | None = None
+    """By the way of ranking, `nearest` or `prototype`; None: not fitted since the last change."""
+
+
+class Entries:
+    """The signs of one edition of a dictionary; none of it changes."""
+
+    def __init__(self, folder: Path, about: About) -> None:
+        self.about = about
+        self.pack = Pack(folder) if any(folder.glob(f"*{ENDING}")) else None
+
+    def column(self, name: str) -> list[Any]:
+        """A column's values, one an entry."""
+        return [] if self.pack is None else self.pack.column(name)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Every entry's id."""
+        return self.column("id")
+
+    @cached_property
+    def glosses(self) -> list[str]:
+        """The glosses, sorted."""
+        return sorted(set(self.column("gloss")))
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """Each entry's place (N) in `glosses`."""
+        number = {gloss: place for place, gloss in enumerate(self.glosses)}
+        return torch.tensor([number[gloss] for gloss in self.column("gloss")], dtype=torch.long)
+
+    @cached_property
+    def vectors(self) -> Tensor:
+        """Unit vectors (N D) in memory."""
+        if self.pack is None:
+            return torch.zeros(0, self.about.width)
+        return torch.from_numpy(_numbers(self.pack.table[EMBEDDING], self.about.width))
+
+    @cached_property
+    def prototypes(self) -> Tensor:
+        """Each gloss's unit mean (C D)."""
+        sums = torch.zeros(len(self.glosses), self.about.width).index_add_(0, self.labels, self.vectors)
+        return F.normalize(sums, dim=1)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Each id's row."""
+        return {name: row for row, name in enumerate(self.ids)}
+
+
+def _numbers(column: pa.ChunkedArray, width: int) -> NDArray[np.float32]:
+    """A column of fixed-size lists as one array (N D)."""
+    found = [chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, width) for chunk in column.chunks]
+    return np.concatenate(found)
+
+
+def read_about(folder: Path) -> About:
+    """The dictionary.json of a folder; InputError where it is none."""
+    file = folder / ABOUT
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise InputError(f"format {values['format']!r}", f"format {FORMAT}", file=file)
+        fitted = values["calibration"]
+        known = None if fitted is None else {name: OpenCalibration(**one) for name, one in fitted.items()}
+        return About(values["run"], values["run_hash"], values["width"], values["edition"], known)
+    except FileNotFoundError as error:
+        hint = "`twinsign enrol` makes one."
+        raise InputError(f"no {ABOUT}", "a dictionary of enrolled signs", file=folder, hint=hint) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"what is no dictionary ({error})", f"the {ABOUT} of one", file=file) from error
