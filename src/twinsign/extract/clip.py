@@ -13,7 +13,7 @@ from pose_format.numpy import NumPyPoseBody
 
 from twinsign.errors import InputError
 from twinsign.extract.estimator import HOLISTIC, Estimator, EstimatorConfig, load_estimator
-from twinsign.extract.rest import active_span
+from twinsign.pose.rest import active_span
 from twinsign.extract.video import MAX_SIDE, is_video, open_video
 from twinsign.files import atomic
 from twinsign.pose.read import read, write_npz

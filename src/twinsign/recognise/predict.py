@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from os import PathLike
 
 import torch
+from torch import Tensor
 
 from twinsign.pose.recording import Recording
 from twinsign.recognise.calibrate import Calibration, calibration_of
@@ -55,15 +56,27 @@ class Recogniser:
     @torch.no_grad()
     def predict_many(self, recordings: Sequence[Recording], top: int = 5) -> list[Prediction]:
         """Name each recording's sign; InputError names the first that shows no hand (ours)."""
+        require_hands(recordings)
         clips = clips_of(recordings, self.run.recipe.read)
         view = test_view(self.frames)(clips.to(device_of(self.classifier)))
-        require_hands(recordings)
-        shares = (self.classifier(view) / self.calibration.temperature).softmax(dim=1).cpu()
-        best = shares.topk(min(top, len(self.run.labels)), dim=1)
+        return self.predictions(self.shares(self.classifier(view)), top)
+
+    def shares(self, logits: Tensor) -> Tensor:
+        """Logits (B C) to calibrated confidences (B C), on the CPU."""
+        return (logits / self.calibration.temperature).softmax(dim=1).cpu()
+
+    def predictions(self, shares: Tensor, top: int) -> list[Prediction]:
+        """Confidences (B C) to predictions: sure where the first reaches the threshold chosen on val."""
         return [
-            Prediction(
-                [Guess(self.run.labels[i], float(value)) for i, value in zip(index, values, strict=True)],
-                bool(values[0] >= self.calibration.threshold),
-            )
-            for index, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+            Prediction(guesses, guesses[0].confidence >= self.calibration.threshold)
+            for guesses in ranked(shares, self.run.labels, top)
         ]
+
+
+def ranked(shares: Tensor, labels: Sequence[str], top: int) -> list[list[Guess]]:
+    """The `top` likeliest glosses of each row of confidences (B C), best first."""
+    best = shares.topk(min(top, len(labels)), dim=1)
+    return [
+        [Guess(labels[i], float(value)) for i, value in zip(index, values, strict=True)]
+        for index, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    ]

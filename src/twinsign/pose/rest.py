@@ -32,19 +32,26 @@ def active_span(recording: Recording) -> tuple[int, int]:
     return max(0, int(frames[0]) - margin), min(len(active), int(frames[-1]) + 1 + margin)
 
 
+def lowered(xy: FloatArray, seen: BoolArray, side: str) -> BoolArray:
+    """(T): whether this hand hangs, by pixels xy (T 49 2), seen (T 49); not so where its arm is unseen (ours)."""
+    shoulder, elbow, _ = SHOULDER_ELBOW_WRIST[side]
+    upper_arm = np.linalg.norm(xy[:, shoulder] - xy[:, elbow], axis=-1)
+    hangs = xy[:, HAND_WRIST[side], 1] - xy[:, elbow, 1] > LOWERED * upper_arm
+    known: BoolArray = seen[:, shoulder] & seen[:, elbow]
+    return hangs & known
+
+
 def _active(recording: Recording, side: str, hand: slice) -> BoolArray:
     """(T): whether this hand is seen and not at rest."""
     xy, seen = _pixels(recording), recording.seen
-    shoulder, elbow, _ = SHOULDER_ELBOW_WRIST[side]
+    shoulder, *_ = SHOULDER_ELBOW_WRIST[side]
     other, *_ = SHOULDER_ELBOW_WRIST["left" if side == "right" else "right"]
     wrist = xy[:, HAND_WRIST[side]]
-    upper_arm = np.linalg.norm(xy[:, shoulder] - xy[:, elbow], axis=-1)
-    lowered = wrist[:, 1] - xy[:, elbow, 1] > LOWERED * upper_arm
     both = seen[:, shoulder] & seen[:, other]
     width = float(np.median(np.linalg.norm(xy[both, shoulder] - xy[both, other], axis=-1))) if both.any() else 0.0
     moving = _speed(wrist, seen[:, HAND_WRIST[side]], recording.fps or FPS) > MOVING * width
-    unknown = ~(seen[:, shoulder] & seen[:, elbow]) | (width == 0)
-    active: BoolArray = seen[:, hand].any(axis=1) & (~lowered | moving | unknown)
+    unknown = width == 0
+    active: BoolArray = seen[:, hand].any(axis=1) & (~lowered(xy, seen, side) | moving | unknown)
     return active
 
 
