@@ -37,6 +37,7 @@ ORDER = [
     "protocols",
     "probes",
     "reproduce",
+    "bench",
     "convert",
     "extract",
     "serve",
@@ -50,6 +51,7 @@ ORDER = [
     "comparing",
     "probing",
     "reproducing",
+    "benching",
     "drawing",
     "predicting",
     "enrolling",
@@ -74,6 +76,7 @@ MANY_PARAMETERS = {
     Path("comparing.py"),
     Path("drawing.py"),
     Path("reproducing.py"),
+    Path("benching.py"),
     Path("enrolling.py"),
 }
 PRINTING = ("commands", "predicting", "enrolling", "cli")

@@ -16,6 +16,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-d
 
 from twinsign import (
     __version__,
+    benching,
     commands,
     comparing,
     drawing,
@@ -127,6 +128,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "search": Command(enrolling.search, ("files", "json", "strict")),
     "extract": Command(extracting.extract, ("videos", "trim")),
     "convert": Command(commands.convert, ("checkpoint",)),
+    "bench": Command(benching.bench, ("data",), recipe=True, optional=("data",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
     "export": Command(exporting.export),
 }

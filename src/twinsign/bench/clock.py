@@ -1,0 +1,74 @@
+"""Timing: repeated runs of a function, what a block took, and how fast matrix products are here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from typing import Any
+
+import torch
+
+SIDE = {"cpu": 2048, "cuda": 8192}
+"""Rows and columns of the matrices whose product is the peak."""
+PEAK_RUNS = 5
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def seconds_of(run: Callable[[], Any], device: torch.device, runs: int, warm_up: int = 1) -> list[float]:
+    """Seconds of each of `runs` runs, after some that do not count."""
+    found = []
+    for number in range(warm_up + runs):
+        wait(device)
+        started = time.perf_counter()
+        run()
+        wait(device)
+        if number >= warm_up:
+            found.append(time.perf_counter() - started)
+    return found
+
+
+class Stages:
+    """Seconds that named parts of each step took."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.spent: dict[str, list[float]] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a block as one run of a stage."""
+        wait(self.device)
+        started = time.perf_counter()
+        yield
+        wait(self.device)
+        self.spent.setdefault(name, []).append(time.perf_counter() - started)
+
+    def timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, timed as a stage at each call."""
+
+        def run(*args: Any, **options: Any) -> Any:
+            with self.stage(name):
+                return function(*args, **options)
+
+        return run
+
+    def milliseconds(self, warm_up: int) -> dict[str, float]:
+        """The median of each stage, the first runs left out."""
+        return {name: round(1000 * median(values[warm_up:]), 3) for name, values in self.spent.items()}
+
+
+def gemm_gflops(device: torch.device) -> dict[str, float]:
+    """The fastest of some products of large square matrices, in GFLOP/s, by type: the peak to compare with (ours)."""
+    found, side = {}, SIDE[device.type]
+    for dtype in (torch.float32, torch.bfloat16):
+        one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+        best = min(seconds_of(lambda one=one, other=other: one @ other, device, PEAK_RUNS))  # type: ignore[misc]
+        found[str(dtype).removeprefix("torch.")] = round(2 * side**3 / best / 1e9, 1)
+    return found
