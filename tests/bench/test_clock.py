@@ -1,0 +1,35 @@
+"""Clocks: what counts, and what is a rate."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from twinsign.bench import clock
+from twinsign.bench.clock import Stages, gemm_gflops, seconds_of
+
+CPU = torch.device("cpu")
+
+
+def test_warm_up_runs_do_not_count() -> None:
+    runs: list[int] = []
+    assert len(seconds_of(lambda: runs.append(1), CPU, 4, 2)) == 4
+    assert len(runs) == 6
+
+
+def test_stages_are_medians_in_milliseconds() -> None:
+    stages = Stages(CPU)
+    stages.spent = {"a": [9.0, 0.1, 0.3, 0.2], "b": [9.0, 0.004]}
+    assert stages.milliseconds(1) == {"a": 200.0, "b": 4.0}
+    run = stages.timed("c", lambda one, two=0: one + two)
+    assert run(3, two=4) == 7
+    assert len(stages.spent["c"]) == 1
+
+
+def test_the_peak_is_of_both_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(clock.SIDE, "cpu", 64)
+    monkeypatch.setattr(clock, "seconds_of", lambda run, device, runs: [run() is None or 0.5, 0.25])
+    assert gemm_gflops(CPU) == {
+        "float32": round(2 * 64**3 / 0.25 / 1e9, 1),
+        "bfloat16": round(2 * 64**3 / 0.25 / 1e9, 1),
+    }
