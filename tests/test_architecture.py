@@ -56,6 +56,7 @@ ORDER = [
     "predicting",
     "enrolling",
     "demo",
+    "menu",
     "cli",
     "__main__",
 ]

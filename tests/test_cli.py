@@ -14,7 +14,7 @@ import torch
 from tiny import RECIPE
 from trained import Trained, copy_essentials
 
-from twinsign import cli
+from twinsign import menu
 from twinsign.cli import main
 from twinsign.pack.open import Pack
 from twinsign.pose.read import read
@@ -365,6 +365,6 @@ def test_epochs_that_are_typed_go_before_a_recipes_steps(
         given.append(recipe)
         return 0
 
-    monkeypatch.setitem(cli.COMMANDS, "pretrain", cli.Command(pretrain, ("data",), recipe=True))
+    monkeypatch.setitem(menu.COMMANDS, "pretrain", menu.Command(pretrain, ("data",), recipe=True))
     assert main(["pretrain", "--config", "demo", "--data", "p", *options]) == 0
     assert (given[0].pretrain.epochs, given[0].pretrain.steps) == (epochs, steps)

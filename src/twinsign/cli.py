@@ -5,133 +5,22 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
-from twinsign import (
-    __version__,
-    benching,
-    commands,
-    comparing,
-    drawing,
-    enrolling,
-    exporting,
-    extracting,
-    packing,
-    packing_corpora,
-    predicting,
-    probing,
-    reproducing,
-)
-from twinsign.checking import doctor
-from twinsign.corpora.matching import Source
-from twinsign.demo import demo
+from twinsign import __version__
 from twinsign.errors import StoppedError, TwinsignError
-from twinsign.pack.write import Effort
+from twinsign.menu import COMMANDS, FLAGS, GROUPS, NEEDED, POSITIONAL, SINGLE, WORDS, Command
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
-SINGLE = {"checkpoint": Path, "pack": Path, "experiment": str}
-"""Words that stand once, without a name, and what they are; those of POSITIONAL stand once or oftener."""
-POSITIONAL = ("files", "packs", "scores", "videos")
-FLAGS = ("json", "common", "strict", "trim")
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + 2
-
-
-@dataclass(frozen=True)
-class Command:
-    """A function, which of its parameters take several words or stand alone, and which are groups of options."""
-
-    run: Callable[..., int]
-    words: tuple[str, ...] = ()
-    recipe: bool = False
-    groups: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-    """Of `words`, those that may be absent where they mostly must be there."""
-
-
-GROUPS = {"source": Source, "effort": Effort}
-"""Parameters whose fields are options."""
-CORPUS = ("source", "effort")
-ENROL = ("files", "data", "where", "delete", "strict")
-WORDS = {
-    "data": "Packs: files, quoted globs, folders of shards, URLs that fsspec opens (s3://…).",
-    "annotations": "The corpus's annotation files, or their folder.",
-    "where": "Only rows for which COLUMN=VALUE holds.",
-    "keep_out": "Packs whose val and test clips stay out, by id and by identical poses.",
-    "branches": "Branches to look at: joint, motion; all that the RUN has unless told.",
-    "parts": "Parts to look at: hand, trunk; all that the RUN uses unless told.",
-    "strict": "Refuse clips unlike those that the RUN learnt from, instead of warning.",
-    "files": "Pose files or videos.",
-    "delete": "Ids, and glosses with all of their recordings, to take out of the dictionary.",
-    "videos": "Videos, or folders of them; of several persons in a picture Holistic takes one.",
-    "trim": "Leave out frames at both ends in which the hands are out of sight, or lowered and still.",
-    "packs": "Packs.",
-    "json": "One JSON line a file instead of words.",
-    "scores": "Score files (evaluate --scores), or another model's NPZ or CSV with the clips' ids.",
-    "against": "Score files of B, where each side has several seeds; the files before it are then A's.",
-    "weights": "A weight a file, 1 each unless told: of its scores, or how often an epoch shows its clips.",
-    "temperatures": "Divide each file's logits before the softmax; 1 each unless told.",
-    "tune": "Score files of val, in the same order, that choose temperatures and weights.",
-    "common": "Take the clips that all files have, where their sets differ.",
-    "glosses": "Glosses to colour.",
-    "kinds": "Kinds of damage: noise, joints, hands, frames, rate, rotation, mirror, swap; all unless told.",
-    "pack": "A pack.",
-    "experiment": "table1 … table11, fig3 … fig6, or a YAML file of that form.",
-    "pretrain_on": "Packs to pre-train on; those of --data unless told. Their val and test clips stay out.",
-    "subsets": "Columns to fill: COLUMN=VALUE, several joined by commas, or `all`.",
-    "seeds": "Seeds, each with its own pre-training; 0 unless told.",
-    "rgb": "Another model's score files for the rows (+R): COLUMN=FILE.",
-    "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
-}
-COMMANDS: dict[str, Command | dict[str, Command]] = {
-    "demo": Command(demo),
-    "pack": {
-        "landmarks": Command(packing.pack_landmarks, groups=("effort",)),
-        "set": Command(packing.pack_set, groups=("effort",)),
-        "folder": Command(packing.pack_folder, groups=("effort",)),
-        "synthetic": Command(packing.pack_synthetic, groups=("effort",)),
-        "wlasl": Command(packing_corpora.pack_wlasl, ("annotations",), groups=CORPUS),
-        "msasl": Command(packing_corpora.pack_msasl, ("annotations",), groups=CORPUS),
-        "slr500": Command(packing_corpora.pack_slr500, ("annotations",), groups=CORPUS),
-        "nmfs_csl": Command(packing_corpora.pack_nmfs_csl, ("annotations",), groups=CORPUS),
-        "autsl": Command(packing_corpora.pack_autsl, ("annotations",), groups=CORPUS),
-        "lsa64": Command(packing_corpora.pack_lsa64, ("annotations",), groups=CORPUS),
-        "include": Command(packing_corpora.pack_include, ("annotations",), groups=CORPUS),
-        "asl_citizen": Command(packing_corpora.pack_asl_citizen, ("annotations",), groups=CORPUS),
-        "semlex": Command(packing_corpora.pack_semlex, ("annotations",), groups=CORPUS),
-    },
-    "doctor": Command(doctor, ("packs",)),
-    "pretrain": Command(commands.pretrain, ("data", "where", "keep_out", "weights"), recipe=True),
-    "finetune": Command(commands.finetune, ("data", "where", "strict"), recipe=True),
-    "linear": Command(commands.linear, ("data", "where", "strict"), recipe=True),
-    "evaluate": Command(commands.evaluate, ("data", "where", "strict")),
-    "knn": Command(probing.knn, ("data", "where", "strict", "branches", "parts"), recipe=True),
-    "reproduce": Command(
-        reproducing.reproduce, ("experiment", "data", "pretrain_on", "subsets", "seeds", "rgb"), recipe=True
-    ),
-    "retrieve": Command(probing.retrieve, ("data", "where")),
-    "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
-    "compare": Command(comparing.compare, ("scores", "against", "common")),
-    "robustness": Command(probing.robustness, ("data", "where", "kinds")),
-    "map": Command(drawing.map_clips, ("data", "where", "glosses")),
-    "view": Command(drawing.view, ("pack",), recipe=True),
-    "predict": Command(predicting.predict, ("files", "json", "strict")),
-    "enrol": Command(enrolling.enrol, ENROL, optional=("files", "data")),
-    "search": Command(enrolling.search, ("files", "json", "strict")),
-    "extract": Command(extracting.extract, ("videos", "trim")),
-    "convert": Command(commands.convert, ("checkpoint",)),
-    "bench": Command(benching.bench, ("data",), recipe=True, optional=("data",)),
-    "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
-    "export": Command(exporting.export),
-}
 
 
 class RecipeFile(ActionConfigFile):
@@ -211,7 +100,6 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
     for group in command.groups:
         parser.add_class_arguments(GROUPS[group], nested_key=None, as_group=False)
     for name in command.words:
-        needs_annotations = name == "annotations" and command.run is not packing_corpora.pack_lsa64
         if name in SINGLE:
             parser.add_argument(name, type=SINGLE[name], help=WORDS[name])
         elif name in FLAGS:
@@ -219,7 +107,7 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
         elif name in POSITIONAL:
             parser.add_argument(name, nargs="*" if name in command.optional else "+", type=str, help=WORDS[name])
         else:
-            must = (name == "data" and name not in command.optional) or needs_annotations
+            must = name in NEEDED and name not in command.optional
             needed: dict[str, Any] = {"required": True} if must else {"default": []}
             parser.add_argument(f"--{name}", nargs="+", type=str, help=WORDS[name], **needed)
     skip: set[str | int] = {*command.words, *command.groups, *(("recipe", "config") if command.recipe else ())}
