@@ -13,7 +13,7 @@ INSTALL = $(BIN)/python $(PIP) -c constraints.txt
 # Whole files go to a process a core, each with one thread: their fixtures are made once.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: demo test slow video lint types venv clean
+.PHONY: demo test slow video lint types docs dist venv clean
 .NOTPARALLEL:
 
 demo: .venv/core.stamp
@@ -39,10 +39,19 @@ lint: .venv/dev.stamp
 types: .venv/dev.stamp
 	@$(BIN)/mypy
 
+# The site, into site/; to read it: python -m http.server -d site
+docs: .venv/dev.stamp
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# Wheel and sdist, into dist/, the wheel tried in a clean environment outside the tree.
+dist: .venv/dev.stamp
+	@$(BIN)/python -m build --no-isolation --outdir dist . >/dev/null
+	@TWINSIGN_DIST=dist $(BIN)/python -m pytest -m slow -q tests/test_dist.py
+
 venv: .venv/dev.stamp
 
 clean:
-	rm -rf .venv .venv-video build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-video build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Debian's Python may lack ensurepip, which venv needs; its pip can still fill an empty environment.
 .venv/bin/python .venv-video/bin/python:

@@ -2,8 +2,9 @@
 
     python benchmarks/few_shot.py --model RUN --data PACK [--where wlasl100=1] [--groups recording_group]
 
-Without --groups: recordings are drawn from train, test is asked. With it: every clip is asked of recordings of other
-groups alone, and groups are what the bootstrap draws. "without" are random encoders whose norms know the clips.
+Without --groups: recordings are drawn from train; test is asked, but for copies of train's clips. With it: every clip
+is asked of recordings of other groups alone, and groups are what the bootstrap draws. "without" are random encoders
+whose norms know the clips.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from twinsign.run import load_run
 from twinsign.views.batches import ClipReader
 
 RESAMPLES = 2000
-CONTROLS = 3
+CONTROLS = 2
 """Random encoders; the draws take them in turn."""
 MOST = 5
 """Clips of a group and gloss that take part: a webcam's are much alike."""
@@ -81,7 +82,8 @@ def chosen(pack: Pack, where: list[str], groups: str | None) -> dict[str, Any]:
         split = pack.splits[rows]
         enrolled, asked = split == "train", split == "test"
         known = np.isin(gloss, gloss[enrolled])
-        keep = (enrolled | asked) & known
+        hashes = np.asarray(pack.pose_hashes(rows))
+        keep = enrolled | (asked & known & ~np.isin(hashes, hashes[enrolled]))
         rows, gloss, enrolled, asked = rows[keep], gloss[keep], enrolled[keep], asked[keep]
         group = np.asarray(pack.column("id"))[rows]
     label = np.unique(gloss, return_inverse=True)[1]
@@ -141,8 +143,8 @@ def sure(vectors: torch.Tensor, clips: dict[str, Any], shots: int, seed: int) ->
     glosses, places = np.unique(label[gallery], return_inverse=True)
     places_of = torch.from_numpy(places)
     signers = clips["group"][gallery] if np.array_equal(clips["asked"], clips["enrolled"]) else [""] * len(gallery)
-    calibration = leave_one_out(vectors[gallery], places_of, list(signers), "nearest")
-    scores = RANKED["nearest"](vectors[asked], vectors[gallery], places_of, len(glosses))
+    calibration = leave_one_out(vectors[gallery], places_of, list(signers), "prototype")
+    scores = RANKED["prototype"](vectors[asked], vectors[gallery], places_of, len(glosses))
     confidence, guess = calibration.confidences(scores).max(dim=1)
     known, trusted = np.isin(label[asked], glosses), (confidence >= calibration.threshold).numpy()
     right = glosses[guess.numpy()] == label[asked]
@@ -151,14 +153,17 @@ def sure(vectors: torch.Tensor, clips: dict[str, Any], shots: int, seed: int) ->
 
 
 def summed(found: list[NDArray[np.float64]]) -> dict[str, Any]:
-    known, unknown, sure_known, sure_unknown, right, top1 = np.sum(found, axis=0)
-    answered = np.asarray([[one[4], one[2], one[2] + one[3]] for one in found])
+    known, unknown, sure_known, sure_unknown, right, top1 = np.sum(found, axis=0).tolist()
     return {
-        "known": known / len(found), "unknown": unknown / len(found), "top1_of_known": 100 * top1 / known,
-        "answered_of_known": 100 * sure_known / known, "answered_of_unknown": 100 * sure_unknown / unknown,
+        "draws_with_answers": sum(one[2] + one[3] > 0 for one in found),
+        "known_asked": known,
+        "unknown_asked": unknown,
+        "top1_of_known": 100 * top1 / known,
+        "answered_of_known": 100 * sure_known / known,
+        "answered_of_unknown": 100 * sure_unknown / unknown,
+        "answered": sure_known + sure_unknown,
         "right_of_answered": 100 * right / max(sure_known + sure_unknown, 1),
-        "right_of_answered_known": 100 * right / max(sure_known, 1), "answered_by_draw": answered[:, 2].tolist(),
-    }  # fmt: skip
+    }
 
 
 def interval(hits: NDArray[np.float64], group: NDArray[Any]) -> tuple[float, float, float]:

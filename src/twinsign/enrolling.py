@@ -87,7 +87,7 @@ def search(
     model: Path | None = None,
     dictionary: Path | None = None,
     top: int = 5,
-    by: Ranking = "nearest",
+    by: Ranking = "prototype",
     size: tuple[int, int] | None = None,
     fps: float | None = None,
     unit: Unit | None = None,
@@ -99,7 +99,7 @@ def search(
         model: RUN of any kind; the one that the dictionary was made by unless told.
         dictionary: The dictionary's folder; `dictionary` in the RUN unless told.
         top: How many glosses, and how many recordings, to list.
-        by: Glosses by their nearest recording, or by the mean of theirs.
+        by: Glosses by the mean of their recordings, or by the nearest of them.
         size: Image width and height in pixels, for formats that do not state it.
         fps: Frames a second, for formats that do not state it.
         unit: What the coordinates are, pixels or image fractions, where that is not what the format says.

@@ -255,7 +255,7 @@ def test_nothing_is_sure_of_a_dictionary_that_cannot_be_asked(lookup: Lookup, pa
     assert all(not one.recordings for one in (lookup.dictionary.about.calibration or {}).values())
     found = lookup.search(pack.recording(by_gloss[lookup.dictionary.entries.glosses[0]][0]))
     assert not found.sure
-    assert sum(guess.confidence for guess in found.guesses) == pytest.approx(1, abs=1e-5)
+    assert 0 < sum(guess.confidence for guess in found.guesses) < 1
     lookup.enrol(signs_of(pack, [row for rows in by_gloss.values() for row in rows[1:4]]))
     assert all(one.recordings >= FEWEST for one in (lookup.dictionary.about.calibration or {}).values())
 

@@ -41,10 +41,13 @@ def calibrate(scored: Scored, trusted: float = TRUSTED) -> Calibration:
     return Calibration(temperature, threshold_of(confidence, guess == labels, trusted))
 
 
-def threshold_of(confidence: Tensor, right: Tensor, trusted: float = TRUSTED) -> float:
-    """The least confidence at and above which a share `trusted` of the guesses (N), (N) is right, or NEVER (ours)."""
+def threshold_of(confidence: Tensor, right: Tensor, trusted: float = TRUSTED, spare: int = 0) -> float:
+    """The least confidence at and above which a share `trusted` of the guesses (N), (N) is right, or NEVER (ours).
+
+    With `spare`, even if so many more were wrong: of few guesses the surest may be right by luck.
+    """
     order = confidence.argsort(descending=True)
-    precision = right[order].double().cumsum(0) / torch.arange(1, len(right) + 1)
+    precision = right[order].double().cumsum(0) / (torch.arange(1, len(right) + 1) + spare)
     ranked = confidence[order]
     below = torch.cat([ranked[1:], ranked.new_zeros(1)]) < ranked  # A threshold takes all clips of equal confidence.
     enough = np.flatnonzero(((precision >= trusted) & below).numpy())

@@ -120,15 +120,15 @@ class Lookup:
         self._calibrate()
         return gone
 
-    def search(self, recording: Recording, top: int = 5, by: Ranking = "nearest") -> Finding:
+    def search(self, recording: Recording, top: int = 5, by: Ranking = "prototype") -> Finding:
         """The glosses and entries nearest to one recording; InputError where it shows no hand."""
         return self.search_many([recording], top, by)[0]
 
-    def search_many(self, recordings: Sequence[Recording], top: int = 5, by: Ranking = "nearest") -> list[Finding]:
+    def search_many(self, recordings: Sequence[Recording], top: int = 5, by: Ranking = "prototype") -> list[Finding]:
         """The same for each of several recordings."""
         return self.find(self.embedder.of(recordings), top, by)
 
-    def find(self, vectors: FloatArray, top: int = 5, by: Ranking = "nearest") -> list[Finding]:
+    def find(self, vectors: FloatArray, top: int = 5, by: Ranking = "prototype") -> list[Finding]:
         """The same for unit vectors (N D) of this RUN; InputError where the dictionary is empty."""
         entries = self.dictionary.refresh()
         if not entries.ids:

@@ -18,7 +18,7 @@ from twinsign.recognise.calibrate import NEVER, TRUSTED, threshold_of
 SHARPEST = 100.0
 """The largest a: a few recordings that happen to be told apart without error would take any."""
 UNFITTED = 1 / 0.07
-"""a where nothing was fitted: pre-training's own temperature (paper)."""
+"""a where nothing was fitted: pre-training's own temperature (paper); "none of them" is then as near as a copy."""
 FEWEST = 10
 """Recordings that must have another one of their gloss, and glosses that must differ by, before anything is fitted."""
 _STEPS = 200
@@ -26,18 +26,16 @@ _STEPS = 200
 
 @dataclass(frozen=True)
 class OpenCalibration:
-    """Sharpness a, how near "none of them" is (None: no such class), the least confidence that is sure, and of what."""
+    """Sharpness a, how near "none of them" is, the least confidence that is sure, and what it was fitted on."""
 
     sharpness: float = UNFITTED
-    none: float | None = None
+    none: float = 1.0
     threshold: float = NEVER
     recordings: int = 0
     """Recordings that were asked of the others; 0: nothing was fitted, and no answer is sure."""
 
     def confidences(self, similarity: Tensor) -> Tensor:
-        """Confidences (N C) of similarities (N C); with "none of them" they sum to less than 1."""
-        if self.none is None:
-            return (self.sharpness * similarity).softmax(dim=1)
+        """Confidences (N C) of similarities (N C); what they lack to 1 is for "none of them"."""
         return _with_none(similarity, torch.tensor(self.sharpness), torch.tensor(self.none)).exp()[:, :-1]
 
 
@@ -46,7 +44,7 @@ def fit_open(similarity: Tensor, labels: Tensor, without: Tensor, trusted: float
 
     `without` is the similarity to the own gloss where that is taken out of the dictionary: below all others. The
     likeliest a and n, each recording counting as a known and as an unknown sign; then the least threshold above which
-    a share `trusted` of all the first guesses is right.
+    a share `trusted` of all the first guesses is right, and would be if one more were wrong.
     """
     known = similarity.double()
     unknown = known.scatter(1, labels[:, None], without.double()[:, None])
@@ -65,7 +63,7 @@ def fit_open(similarity: Tensor, labels: Tensor, without: Tensor, trusted: float
     sharpness, nearness = float(SHARPEST * free[0].detach().sigmoid()), float(free[1].detach())
     fitted = OpenCalibration(sharpness, nearness, NEVER, len(labels))
     confidence, guess = fitted.confidences(both).max(dim=1)
-    return OpenCalibration(sharpness, nearness, threshold_of(confidence, guess == truth, trusted), len(labels))
+    return OpenCalibration(sharpness, nearness, threshold_of(confidence, guess == truth, trusted, spare=1), len(labels))
 
 
 def _with_none(similarity: Tensor, sharpness: Tensor, none: Tensor) -> Tensor:
