@@ -17,6 +17,7 @@ from twinsign.files import write_json, write_text
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
 from twinsign.recognise.report import Picture, write_pictures, write_report
+from twinsign.recognise.scores import read_scores
 from twinsign.reproduce.found import answers, rgb_files, summary
 from twinsign.reproduce.grid import Grid, Ground
 from twinsign.reproduce.pictures import pictures
@@ -58,6 +59,8 @@ def reproduce(
     packs = (tuple(data), tuple(pretrain_on or data))
     ground = Ground(recipe, config, *packs, columns, splits, drawn, out, protocol)  # type: ignore[arg-type]
     grid, extra = Grid(plan, ground), rgb_files(rgb, columns)
+    for file in extra.values():
+        read_scores(file)  # so does a wrong file
     grid.run(lambda words: console.print(words, markup=False))
     scores = answers(grid, extra)
     found = summary(name, grid, scores, (time.monotonic() - started) / 60)

@@ -106,6 +106,7 @@ def test_rgb_scores_name_their_column() -> None:
         (["--subsets", "wlasl100"], "COLUMN=VALUE"),
         (["--seeds", "zero"], "numbers"),
         (["--pretrain_on", "nowhere.pack"], "nowhere.pack"),
+        (["--rgb", "nowhere.csv"], "nowhere.csv"),
     ],
 )
 def test_typing_errors_show_before_any_work(
@@ -115,3 +116,16 @@ def test_typing_errors_show_before_any_work(
     assert main(sweep.words(*options)) == 2
     assert words in capsys.readouterr().err
     assert sorted(sweep.out.rglob("*")) == before
+
+
+@pytest.mark.parametrize("ending", [".json", ".npz"])
+def test_a_damaged_cell_is_named_and_made_anew(copied: Sweep, capsys: pytest.CaptureFixture[str], ending: str) -> None:
+    file = sorted((copied.out / "cells").glob(f"*{ending}"))[0]
+    file.write_bytes(file.read_bytes()[:40])
+    given = copied.words("--rgb", str(copied.rgb()))
+    assert main(given) == 2
+    said = capsys.readouterr().err
+    assert file.name in said
+    assert "Delete the cell's .json" in said
+    file.with_suffix(".json").unlink()
+    assert main(given) == 0

@@ -14,11 +14,12 @@ from twinsign.recognise.compare import compare
 from twinsign.recognise.fuse import fuse, mix_of
 from twinsign.recognise.join import aligned
 from twinsign.recognise.metrics import Scored
-from twinsign.recognise.scores import read_scores
+from twinsign.recognise.scores import ScoreFile, read_scores
 from twinsign.recognise.seeds import report_over_seeds
 from twinsign.reproduce.grid import Grid
 from twinsign.reproduce.plan import Row
 
+AGAIN = "Delete the cell's .json, and the same command makes it anew."
 Answers = dict[tuple[str, str], list[Scored]]
 """By row and column, what each seed's model says of the same clips."""
 
@@ -28,7 +29,7 @@ def answers(grid: Grid, rgb: Mapping[str, str]) -> Answers:
     found: Answers = {}
     for name in grid.ground.columns:
         cells = [cell for cell in grid.cells if cell.name == name]
-        files = [read_scores(grid.report(cell).with_suffix(".npz")) for cell in cells]
+        files = [_scores(grid.report(cell)) for cell in cells]
         if not files:
             continue
         extra = [read_scores(rgb[name])] if name in rgb else []
@@ -85,14 +86,27 @@ def summary(name: str, grid: Grid, found: Answers, minutes: float) -> dict[str, 
     }
 
 
+def _report(place: Path) -> dict[str, Any]:
+    """A cell's report; InputError where the file is damaged."""
+    try:
+        found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"no JSON ({error})", "a cell's report", file=place, hint=AGAIN) from error
+    return found
+
+
+def _scores(place: Path) -> ScoreFile:
+    """A cell's scores, beside its report; InputError where the file is damaged."""
+    try:
+        return read_scores(place.with_suffix(".npz"))
+    except InputError as error:
+        raise InputError(error.found, error.wanted, file=error.file, hint=AGAIN) from error
+
+
 def _entry(grid: Grid, found: Answers, row: Row, column: str) -> dict[str, Any]:
     scored = found[row.name, column]
     entry = report_over_seeds(scored)
-    reports = [
-        json.loads(grid.report(cell).read_text(encoding="utf-8"))
-        for cell in grid.cells
-        if (cell.row.name, cell.name) == (row.name, column)
-    ]
+    reports = [_report(grid.report(cell)) for cell in grid.cells if _is(cell, row, column)]
     for key in ("split_hash", "selected_on"):
         entry[key] = reports[0][key] if reports else None
     if reports:
@@ -121,6 +135,6 @@ def _place(grid: Grid, row: Row) -> float | None:
 def _minutes(grid: Grid) -> float | None:
     """Minutes of the longest pre-training among the cells."""
     places: set[Path] = {grid.report(cell) for cell in grid.cells if cell.column is not None}
-    spent = [json.loads(one.read_text(encoding="utf-8"))["cell"]["pretrain_minutes"] for one in places]
+    spent = [_report(one)["cell"]["pretrain_minutes"] for one in places]
     known = [one for one in spent if one is not None]
     return max(known) if known else None
