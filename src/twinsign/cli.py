@@ -25,6 +25,7 @@ from twinsign import (
     packing_corpora,
     predicting,
     probing,
+    sharing,
 )
 from twinsign.checking import doctor
 from twinsign.corpora.matching import Source
@@ -34,10 +35,10 @@ from twinsign.pack.write import Effort
 from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
 
 NOTHING_WRITTEN = 2
-FILES = ("checkpoint", "pack")
-"""Words that are one file each, without a name; those of POSITIONAL are one or more."""
+SINGLE = {"checkpoint": Path, "pack": Path, "run": Path, "repository": str}
+"""Words that stand alone, without a name; those of POSITIONAL are one or more."""
 POSITIONAL = ("files", "packs", "scores", "videos")
-FLAGS = ("json", "common", "strict", "trim")
+FLAGS = ("json", "common", "strict", "trim", "private", "overwrite")
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + 2
 
@@ -76,6 +77,12 @@ WORDS = {
     "common": "Take the clips that all files have, where their sets differ.",
     "glosses": "Glosses to colour.",
     "kinds": "Kinds of damage: noise, joints, hands, frames, rate, rotation, mirror, swap; all unless told.",
+    "run": "A finished RUN of any kind.",
+    "repository": "OWNER/NAME of a model repository.",
+    "private": "Make the repository a private one; a public one that exists is refused.",
+    "overwrite": "Replace a README.md that is there.",
+    "report": "Reports of `evaluate --json` beside those that the RUN keeps in `evaluations`.",
+    "language": "ISO 639 codes of the sign languages, such as ase: no RUN records them.",
     "pack": "A pack.",
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
@@ -113,6 +120,9 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "convert": Command(commands.convert, ("checkpoint",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
     "export": Command(exporting.export),
+    "card": Command(sharing.card, ("run", "report", "language", "overwrite")),
+    "push": Command(sharing.push, ("run", "private")),
+    "pull": Command(sharing.pull, ("repository",)),
 }
 
 
@@ -194,8 +204,8 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
         parser.add_class_arguments(GROUPS[group], nested_key=None, as_group=False)
     for name in command.words:
         needs_annotations = name == "annotations" and command.run is not packing_corpora.pack_lsa64
-        if name in FILES:
-            parser.add_argument(name, type=Path, help=WORDS[name])
+        if name in SINGLE:
+            parser.add_argument(name, type=SINGLE[name], help=WORDS[name])
         elif name in FLAGS:
             parser.add_argument(f"--{name}", action="store_true", help=WORDS[name])
         elif name in POSITIONAL:

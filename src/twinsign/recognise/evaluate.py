@@ -125,6 +125,7 @@ def context_of(
         "handless_clips": handless,
         "selected_on": sorted(present & set(run.about.get("selected_on", []))),
         "run": str(run.path),
+        "run_digest": run.digest(),
         "protocol": run.about.get("protocol", run.kind),
         "recipe": run.about.get("config"),
         "recipe_hash": sha256(repr(run.recipe.as_dict())),
