@@ -17,7 +17,7 @@ from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
 from twinsign.recognise.coverage import cautions
 from twinsign.recognise.scores import write_scores
-from twinsign.run import REPORT
+from twinsign.run import REPORT, keep_report
 from twinsign.world import here
 
 OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
@@ -135,6 +135,7 @@ def evaluate(
     clips = Clips(data, where, strict=strict)
     found, scored = protocols.evaluate(model, clips, splits_of(split), page=page, pictures=pictures)
     show(found)
+    keep_report(model, found)
     console.print(f"page: {page}")
     if scores:
         write_scores(scores, scored, found)
@@ -202,5 +203,6 @@ def _after_training(run: Any, clips: Clips, split: str, json: Path | None) -> in
     if json:
         found, _ = protocols.evaluate(run.path, Clips(clips.data, clips.where), splits_of(split))
         show(found)
+        keep_report(run.path, found)
         write_json(json, found)
     return OK

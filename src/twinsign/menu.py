@@ -19,16 +19,17 @@ from twinsign import (
     predicting,
     probing,
     reproducing,
+    sharing,
 )
 from twinsign.checking import doctor
 from twinsign.corpora.matching import Source
 from twinsign.demo import demo
 from twinsign.pack.write import Effort
 
-SINGLE = {"checkpoint": Path, "pack": Path, "experiment": str}
+SINGLE = {"checkpoint": Path, "pack": Path, "run": Path, "repository": str, "experiment": str}
 """Words that stand once, without a name, and what they are; those of POSITIONAL stand once or oftener."""
 POSITIONAL = ("files", "packs", "scores", "videos")
-FLAGS = ("json", "common", "strict", "trim")
+FLAGS = ("json", "common", "strict", "trim", "private", "overwrite")
 NEEDED = ("data", "annotations")
 """Words that must be there, but for a command's `optional`."""
 
@@ -71,6 +72,12 @@ WORDS = {
     "common": "Take the clips that all files have, where their sets differ.",
     "glosses": "Glosses to colour.",
     "kinds": "Kinds of damage: noise, joints, hands, frames, rate, rotation, mirror, swap; all unless told.",
+    "run": "A finished RUN of any kind.",
+    "repository": "OWNER/NAME of a model repository.",
+    "private": "Make the repository a private one; a public one that exists is refused.",
+    "overwrite": "Replace a README.md that is there.",
+    "report": "Reports of `evaluate --json` beside those that the RUN keeps in `evaluations`.",
+    "language": "ISO 639 codes of the sign languages, such as ase: no RUN records them.",
     "pack": "A pack.",
     "experiment": "table1 … table11, fig3 … fig6, or a YAML file of that form.",
     "pretrain_on": "Packs to pre-train on; those of --data unless told. Their val and test clips stay out.",
@@ -119,4 +126,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "bench": Command(benching.bench, ("data",), recipe=True, optional=("data",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
     "export": Command(exporting.export),
+    "card": Command(sharing.card, ("run", "report", "language", "overwrite")),
+    "push": Command(sharing.push, ("run", "private")),
+    "pull": Command(sharing.pull, ("repository",)),
 }

@@ -25,6 +25,8 @@ from twinsign.views.mixture import Mixture
 from twinsign.world import here
 
 log = logging.getLogger("twinsign")
+STARTED_FROM = "started_from"
+"""Key of `about`: what the pre-trained RUN was that a classifier began with."""
 NOTHING = "none"
 """As --init: encoders without pre-training."""
 
@@ -79,7 +81,7 @@ def finished(run: Run) -> bool:
             raise InputError("weights without a config", "an empty or new folder", file=run.path)
         return False
     there = load_run(run.path)
-    ignored = {"minutes", "calibration", LEARNT_FROM}
+    ignored = {"minutes", "calibration", LEARNT_FROM, STARTED_FROM}
     one, other = ({k: v for k, v in about.items() if k not in ignored} for about in (there.about, run.about))
     same_recipe = replace(there.recipe, trainer=run.recipe.trainer) == run.recipe
     if one != other or not same_recipe or there.labels != run.labels:
@@ -135,6 +137,17 @@ def starting_encoders(
         log.warning("note: %s was pre-trained with other crop settings than this run's", source.path)
     check_shift(source, reader.pack, reader.rows, recipe.read, strict)
     return load_encoders(source)
+
+
+def started_from(run: Run, init: str | Path) -> Run:
+    """The run with what a later reader must know of the RUN it begins with: its hash, clips and packs (ours)."""
+    if str(init) == NOTHING:
+        return run
+    source = load_run(init)
+    kept = ("protocol", "config", "seed", "data", "where", "clips", "rows_hash")
+    facts = {"digest": source.digest(), **{name: source.about[name] for name in kept if name in source.about}}
+    facts["packs"] = source.about.get(LEARNT_FROM, {}).get("packs", [])
+    return replace(run, about={**run.about, STARTED_FROM: facts})
 
 
 def branches_of(encoders: nn.ModuleDict, branches: tuple[str, ...], init: str | Path) -> nn.ModuleDict:

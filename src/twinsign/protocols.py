@@ -25,6 +25,7 @@ from twinsign.prepare import (
     finished,
     labelled_clips,
     owned,
+    started_from,
     starting_encoders,
     training_loader,
 )
@@ -47,7 +48,7 @@ from twinsign.recognise.rows import (
 )
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.recognise.story import classifier_page, pretraining_page
-from twinsign.run import LEARNT_FROM, REPORT, Run, load_encoders, load_run, save_config, save_run
+from twinsign.run import LEARNT_FROM, REPORT, VAL, Run, load_encoders, load_run, save_config, save_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import ClipLoader, ClipReader
 from twinsign.views.mixture import mixture_of
@@ -113,6 +114,7 @@ def finetune(
             return load_run(out)
         reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
         encoders = starting_encoders(recipe, init, reader, seed, clips.strict)
+        run = started_from(run, init)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             classifier = Classifier(recipe.encoder, chosen.head, len(glosses))
@@ -143,6 +145,7 @@ def linear(
         reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
         held = ClipReader(pack, val.rows, recipe.read, val.labels.tolist()) if val else None
         encoders = starting_encoders(recipe, init, reader, seed, clips.strict)
+        run = started_from(run, init)
         rows: list[dict[str, Any]] = []
         if recipe.trainer.threads:
             torch.set_num_threads(recipe.trainer.threads)
@@ -236,7 +239,7 @@ def _finish_classifier(run: Run, classifier: Classifier, pack: Pack, val: Labell
     run = replace(run, about={**run.about, "calibration": asdict(calibrate(scored))})
     save_run(run, classifier)
     report = full_report(scored, run, pack, val, ["val"], run.about["where"])
-    write_json(run.path / "val.json", report)
+    write_json(run.path / VAL, report)
     if page:
         classifier_page(run.path / REPORT, run, pack, val, scored, report)
     return run

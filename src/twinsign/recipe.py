@@ -198,7 +198,7 @@ def check_keys(values: Any, source: str | Path, kind: type = Recipe, place: str 
 
 
 def _lists(value: Any) -> Any:
-    """Tuples as lists, for YAML's plain loader."""
+    """Tuples as lists, for YAML's plain loader; keys in one order, for hashes."""
     if isinstance(value, dict):
-        return {key: _lists(one) for key, one in value.items()}
+        return {key: _lists(value[key]) for key in sorted(value)}
     return [_lists(one) for one in value] if isinstance(value, tuple | list) else value

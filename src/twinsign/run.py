@@ -6,8 +6,11 @@ Beside them: metrics.jsonl, report.html, checkpoints/ (what resuming needs).
 from __future__ import annotations
 
 import json
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -25,14 +28,17 @@ from twinsign.nn.encoder import Encoder
 from twinsign.recipe import Recipe, recipe_from, recipe_values
 
 Kind = Literal["pretrained", "classifier"]
-WEIGHTS, CONFIG, LABELS, METRICS, REPORT = (
+WEIGHTS, CONFIG, LABELS, METRICS, REPORT, VAL = (
     "weights.safetensors",
     "config.yaml",
     "labels.json",
     "metrics.jsonl",
     "report.html",
+    "val.json",
 )
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, EVALUATIONS = "checkpoints", "evaluations"
+RECORDED = ("torch", "pytorch-lightning", "numpy")
+"""Packages whose versions a run records."""
 LEARNT_FROM = "learnt_from"
 """Key of `about`: what poses the run learnt from, to tell others by (recognise/shift.py)."""
 
@@ -75,7 +81,9 @@ def save_config(run: Run) -> None:
     run.path.mkdir(parents=True, exist_ok=True)
     if run.kind == "classifier":
         write_json(run.path / LABELS, run.labels)
-    about = {"twinsign": __version__, "kind": run.kind, "about": run.about, "recipe": run.recipe.as_dict()}
+    software = {"python": platform.python_version(), **{name: version(name) for name in RECORDED}}
+    about = {"twinsign": __version__, "software": software, "kind": run.kind, "about": run.about}
+    about["recipe"] = run.recipe.as_dict()
     write_text(run.path / CONFIG, yaml.safe_dump(about, sort_keys=False))
 
 
@@ -102,6 +110,16 @@ def load_run(path: str | PathLike[str]) -> Run:
         raise InputError(f"about = {about!r}", "a mapping", file=folder / CONFIG)
     recipe = recipe_from(values.get("recipe"), folder / CONFIG)
     return Run(folder, kind, recipe, _labels(folder) if kind == "classifier" else [], about)
+
+
+def keep_report(path: str | PathLike[str], report: Mapping[str, Any]) -> Path | None:
+    """Leave a report in a RUN's `evaluations`, named by its splits and their hash; None where it cannot be written."""
+    if not os.access(path, os.W_OK):
+        return None
+    name = "+".join(report["split"] or ["all"])
+    file = Path(path) / EVALUATIONS / f"{name}-{report['split_hash']}.json"
+    write_json(file, dict(report))
+    return file
 
 
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> None:

@@ -134,6 +134,7 @@ def context_of(
         "selected_on": sorted(present & _selected_on(run)),
         "calibrated_on": sorted(present & {"val"} & set(run.about.get("selected_on", []))),
         "run": str(run.path),
+        "run_digest": run.digest(),
         "protocol": run.about.get("protocol", run.kind),
         "recipe": run.about.get("config"),
         "recipe_hash": sha256(repr(run.recipe.as_dict())),

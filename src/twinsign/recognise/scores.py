@@ -73,7 +73,7 @@ def read_scores(path: str | PathLike[str]) -> ScoreFile:
 
 def _from_npz(file: Path) -> ScoreFile:
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (ValueError, OSError, zipfile.BadZipFile, TypeError) as error:
         raise InputError(f"no readable NPZ ({error})", "plain arrays: ids, scores, …", file=file) from error
