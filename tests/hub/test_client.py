@@ -146,7 +146,7 @@ def test_what_cannot_be_pulled_leaves_no_folder(
         "ann/signs config.yaml: found kind 'other'", {"config.yaml": config.replace("classifier", "other").encode()}
     )
     refused("key encoder.shell", {"config.yaml": config.replace("encoder:", "encoder:\n    shell: rm").encode()})
-    refused("calibration", {"config.yaml": config.replace("temperature:", "temperatures:", 1).encode()})
+    refused("calibration", {"config.yaml": config.replace("calibration:\n    temp", "calibration:\n    warm").encode()})
     refused("no YAML", {"config.yaml": b"recipe: !!python/object/apply:os.system [echo]"})
     server.damage = {sha256(files["weights.safetensors"]): b"x" * len(files["weights.safetensors"])}
     refused("bytes of hash .* as listed")

@@ -22,8 +22,8 @@ TASK = "Isolated sign recognition from poses"
 TAGS = ("sign-language", "isolated-sign-recognition", "pose")
 UNTOLD = "other"
 """The Hub's word for a licence that is none of its list."""
-GENERATED = "synthetic "
-"""How the names of generated corpora begin: they are no dataset that others have."""
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+"""Names that the Hub takes for a dataset's; generated signs have others."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
@@ -50,7 +50,7 @@ def model_card(run: Run, reports: Sequence[facts.Report], told: Told) -> str:
     """README.md: front matter with the results on clips that chose nothing, and the text (ours)."""
     tags = [*TAGS, *(["self-supervised-learning"] if _starts(run) else [])]
     named = {dataset_of(dict(pack)) for pack in facts.packs_of(run)}
-    datasets = sorted(name for name in named if name and not name.startswith(GENERATED))
+    datasets = sorted(name for name in named if _HUB_NAME.fullmatch(name))
     results = [result for report in reports if not report["selected_on"] for result in _results(report)]
     data = ModelCardData(
         license=told.license,

@@ -14,7 +14,7 @@ from twinsign.run import EVALUATIONS, LEARNT_FROM, VAL, Run
 
 NEEDED = ("per_instance", "per_class", "interval95", "clips", "classes", "split_hash", "selected_on")
 """Keys without which a JSON is no report of an evaluation."""
-COVERAGES = tuple(map(int, ["10", "25", "50", "75", "100"]))
+COVERAGES = (25, 50, 75, 100)
 """Shares of the clips answered, in percent, of which the table of a report tells the accuracy."""
 MOST_CLASSES = 60
 """Glosses listed."""
