@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -65,6 +66,7 @@ def model_card(run: Run, reports: Sequence[facts.Report], told: Told) -> str:
     )
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["code"] = facts.code
+    environment.filters["named"] = lambda config: Path(config).name  # nobody else has the folders of this machine
     template = environment.from_string(files(__package__).joinpath("card.md.j2").read_text(encoding="utf-8"))
     text = template.render(values(run, reports, told))
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")).rstrip() + "\n"
