@@ -1,0 +1,107 @@
+"""How a step's cost grows with T, B, K, k and classes: one thing at a time, from the recipe's own size.
+
+python benchmarks/growth.py --config small --threads 1 --json growth.json --picture growth.png
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from twinsign.bench.clock import seconds_of
+from twinsign.bench.measure import Bench, Step
+from twinsign.benching import CLIPS
+from twinsign.corpora.generated import synthetic_corpus
+from twinsign.files import write_bytes, write_json
+from twinsign.pack.open import Pack
+from twinsign.pack.write import write_pack
+from twinsign.recipe import Recipe, load_recipe
+from twinsign.recognise.classify import Classifier
+from twinsign.recognise.embed import fastest_device, test_view
+from twinsign.recognise.report import png
+from twinsign.recognise.trends import learning_curve
+
+FACTORS = (0.5, 1, 2, 4)
+CLASSES = (100, 1_000, 10_000)
+
+
+def recipes(base: Recipe) -> Iterator[tuple[str, float, int, Recipe]]:
+    """What grows, by which factor, to what, and the recipe that has it so."""
+    chosen, objective = base.pretrain, base.objective
+    for factor in FACTORS:
+        frames, batch = round(factor * chosen.frames), round(factor * chosen.batch_size)
+        bank, near = round(factor * objective.bank), round(factor * objective.neighbours)
+        yield "frames T", factor, frames, replace(base, pretrain=replace(chosen, frames=frames))
+        yield "batch B", factor, batch, replace(base, pretrain=replace(chosen, batch_size=batch))
+        yield "bank K", factor, bank, replace(base, objective=replace(objective, bank=bank))
+        yield "neighbours k", factor, near, replace(base, objective=replace(objective, neighbours=near))
+
+
+def fine_tuning(bench: Bench, classes: int) -> Callable[[], None]:
+    """Forward and backward of a classifier of that many classes."""
+    model = Classifier(bench.recipe.encoder, bench.recipe.finetune.head, classes).to(bench.device)
+    view = test_view(bench.recipe.finetune.frames)(bench.clips(bench.recipe.finetune.batch_size))
+    labels = torch.arange(len(view.xy), device=bench.device) % classes
+
+    def run() -> None:
+        with bench.autocast():
+            logits = model(view)
+        F.cross_entropy(logits.float(), labels).backward()
+
+    return run
+
+
+def measure(base: Recipe, pack: Pack, steps: int) -> list[dict[str, Any]]:
+    """Seconds of each setting, printed as they come."""
+    device, rows = fastest_device(), []
+
+    def add(what: str, factor: float, value: int, run: Callable[[], None]) -> None:
+        spent = seconds_of(run, device, steps, 2)
+        rows.append({"what": what, "factor": factor, "value": value, "ms": round(1000 * median(spent), 1)})
+        rows[-1] |= {"fastest": round(1000 * min(spent), 1), "slowest": round(1000 * max(spent), 1)}
+        print(rows[-1], flush=True)
+
+    for what, factor, value, recipe in recipes(base):
+        if recipe.objective.neighbours <= recipe.objective.bank:
+            add(what, factor, value, Step(Bench(recipe, pack, device)).run)
+    for classes in CLASSES:
+        add("classes (fine-tuning)", classes / CLASSES[0], classes, fine_tuning(Bench(base, pack, device), classes))
+    return rows
+
+
+def main() -> None:
+    """Parse, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default="small")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--picture", type=Path)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    with TemporaryDirectory() as folder:
+        write_pack(synthetic_corpus(CLIPS).samples, Path(folder) / "clips.pack")
+        rows = measure(load_recipe(given.config), Pack(Path(folder) / "clips.pack"), given.steps)
+    if given.json:
+        write_json(given.json, rows)
+    if given.picture:
+        own = {row["what"]: row["ms"] for row in rows if row["factor"] == 1}
+        points: dict[float, dict[str, tuple[float, float, float]]] = {}
+        for row in rows:
+            of = [row[name] / own[row["what"]] for name in ("ms", "fastest", "slowest")]
+            points.setdefault(row["factor"], {})[row["what"]] = (of[0], of[1], of[2])
+        steps = [(x, series) for x, series in sorted(points.items()) if x in FACTORS]
+        figure = learning_curve(steps, x_label="times the recipe's own", y_label="time of a step, of its own", log=True)
+        write_bytes(given.picture, png(figure))
+
+
+if __name__ == "__main__":
+    main()
