@@ -155,7 +155,7 @@ def sure(vectors: torch.Tensor, clips: dict[str, Any], shots: int, seed: int) ->
 def summed(found: list[NDArray[np.float64]]) -> dict[str, Any]:
     known, unknown, sure_known, sure_unknown, right, top1 = np.sum(found, axis=0).tolist()
     return {
-        "draws_with_answers": sum(one[2] + one[3] > 0 for one in found),
+        "draws_with_answers": int(sum(one[2] + one[3] > 0 for one in found)),
         "known_asked": known,
         "unknown_asked": unknown,
         "top1_of_known": 100 * top1 / known,

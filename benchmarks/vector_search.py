@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from twinsign.files import write_json
 
-TOP, QUERIES = 5, 200
+TOP, QUERIES = 5, 50
 SCATTER = 1.0
 """Length of the noise on a centre of length 1."""
 Search = Callable[[NDArray[np.float32]], NDArray[np.int64]]
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--centres", type=int, default=10_000)
-    parser.add_argument("--indexes", nargs="*", default=["IVF4096,Flat"])
+    parser.add_argument("--indexes", nargs="*", default=["IVF1024,Flat"])
     parser.add_argument("--json", required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -55,7 +55,7 @@ def main() -> None:
     for name in given.indexes:
         started = time.process_time()
         index = faiss.index_factory(given.width, name, faiss.METRIC_INNER_PRODUCT)
-        index.train(entries[:: max(1, given.entries // 200_000)])
+        index.train(entries[:: max(1, given.entries // 100_000)])
         index.add(entries)
         built = time.process_time() - started
         for effort in (8, 32, 128):

@@ -57,13 +57,14 @@ def test_the_wheel_works_where_nothing_of_the_tree_is(dist: Path, tmp_path: Path
     home = tmp_path / "env"
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TWINSIGN"))}
     wheel = str(only(dist, "*.whl"))
     quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-index"]
-    subprocess.run([sys.executable, "-m", "pip", "--python", str(python), "install", *quiet, wheel], check=True)
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", *quiet, wheel]
+    subprocess.run(command, env=clean, check=True)
     (own,) = home.glob("lib/python*/site-packages")
     # A plain path: .pth files inside it, such as that of an editable twinsign, are not followed.
     (own / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "TWINSIGN"))}
 
     def run(*command: str) -> str:
         done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
@@ -75,5 +76,5 @@ def test_the_wheel_works_where_nothing_of_the_tree_is(dist: Path, tmp_path: Path
     assert run(twinsign, "--version").startswith("twinsign ")
     assert "temporal_blocks: 1" in run(twinsign, "pretrain", "--config", "small", "--print_config")
     small = ("--corpus.glosses", "2", "--corpus.signers", "4")
-    run(twinsign, "pack", "synthetic", "--out", "signs.pack", *small, "--effort.workers", "0")
+    run(twinsign, "pack", "synthetic", "--out", "signs.pack", *small, "--workers", "0")
     assert (tmp_path / "signs.pack").is_file()

@@ -75,7 +75,7 @@ def test_a_recording_finds_itself_and_plays_back(lookup: Lookup, pack: Pack) -> 
     signs = signs_of(pack, [0, 5, 9])
     added = lookup.enrol([replace(sign, signer="Ada") for sign in signs])
     assert added.ids == [f"{sign.gloss}:{sign.recording.id}" for sign in signs]
-    found = lookup.search(signs[1].recording)
+    found = lookup.search(signs[1].recording, by="nearest")
     assert (found.nearest[0].id, found.guesses[0].gloss) == (added.ids[1], signs[1].gloss)
     assert found.nearest[0].similarity == pytest.approx(1, abs=1e-5)
     listed = lookup.dictionary.listed()
@@ -190,6 +190,25 @@ def test_a_failed_write_changes_nothing(lookup: Lookup, pack: Pack, monkeypatch:
         lookup.enrol(signs_of(pack, [1]))
     after = {one.name: one.read_bytes() for one in lookup.dictionary.path.iterdir() if one.name != ".lock"}
     assert after == before
+
+
+def test_a_crash_before_the_first_sign_leaves_an_empty_dictionary(
+    lookup: Lookup, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = Dictionary._changed
+
+    def killed(self: Dictionary, calibration: object) -> None:
+        if list(self.path.glob("*.pack")):
+            raise KeyboardInterrupt
+        changed(self, None)
+
+    monkeypatch.setattr(Dictionary, "_changed", killed)
+    with pytest.raises(KeyboardInterrupt):
+        lookup.enrol(signs_of(pack, [0]))
+    monkeypatch.undo()
+    again = Lookup.load(lookup.embedder.run.path, lookup.dictionary.path)
+    assert len(again.dictionary) == 1, "what was written is there"
+    assert again.search(pack.recording(0)).nearest[0].similarity == pytest.approx(1, abs=1e-5)
 
 
 def test_damage_and_bad_signs_are_named(lookup: Lookup, pack: Pack) -> None:

@@ -116,6 +116,8 @@ class Dictionary:
                 there[clip.columns[POSE_HASH]] = name
                 new.append(clip._replace(columns={**clip.columns, "id": name, EMBEDDING: vector, ADDED: now}))
             if new:
+                if not (self.path / ABOUT).is_file():  # first, so that no crash leaves signs of no RUN
+                    self._changed(None)
                 self._append(new)
                 self._changed(None)
             return Added([clip.columns["id"] for clip in new], known)

@@ -193,7 +193,7 @@ def leave_one_out(vectors: Tensor, labels: Tensor, signers: Sequence[str | None]
     asked = asked[torch.randperm(len(asked), generator=torch.Generator().manual_seed(0))[:ASKED]]
     if len(asked) < FEWEST or len(labels[asked].unique()) < 2:
         return OpenCalibration()
-    similar = RANKED[by](vectors[asked], vectors, labels, glosses)
+    similar = torch.cat([RANKED[by](some, vectors, labels, glosses) for some in vectors[asked].split(AT_ONCE)])
     names = np.asarray([name or "" for name in signers])
     own = torch.stack([_own(vectors, labels, names, one, by) for one in asked.tolist()])
     similar.scatter_(1, labels[asked][:, None], own[:, None])
