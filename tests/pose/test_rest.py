@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinsign.pose.rest import FPS, LOWERED, MARGIN, MOVING, SPAN, active_span
 from twinsign.pose.layout import INDEX, JOINT_COUNT, LEFT_HAND, RIGHT_HAND
 from twinsign.pose.recording import Recording
+from twinsign.pose.rest import FPS, LOWERED, MARGIN, MOVING, SPAN, active_span
 
 SIZE = (640, 480)
 

@@ -37,8 +37,9 @@ def lowered(xy: FloatArray, seen: BoolArray, side: str) -> BoolArray:
     shoulder, elbow, _ = SHOULDER_ELBOW_WRIST[side]
     upper_arm = np.linalg.norm(xy[:, shoulder] - xy[:, elbow], axis=-1)
     hangs = xy[:, HAND_WRIST[side], 1] - xy[:, elbow, 1] > LOWERED * upper_arm
-    known: BoolArray = seen[:, shoulder] & seen[:, elbow]
-    return hangs & known
+    known = seen[:, shoulder] & seen[:, elbow]
+    hanging: BoolArray = hangs & known
+    return hanging
 
 
 def _active(recording: Recording, side: str, hand: slice) -> BoolArray:
