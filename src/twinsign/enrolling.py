@@ -17,12 +17,12 @@ from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording, Unit
-from twinsign.predicting import in_words
 from twinsign.recognise.embedder import require_hands
 from twinsign.recognise.entries import Added, Sign
 from twinsign.recognise.lookup import Lookup, Ranking
 from twinsign.recognise.openset import FEWEST
 from twinsign.recognise.shift import check_recording, check_shift
+from twinsign.watching import in_words
 
 OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
 LISTED = 5

@@ -19,6 +19,7 @@ from twinsign import (
     predicting,
     probing,
     reproducing,
+    serving,
     sharing,
 )
 from twinsign.checking import doctor
@@ -64,6 +65,7 @@ WORDS = {
     "trim": "Leave out frames at both ends in which the hands are out of sight, or lowered and still.",
     "packs": "Packs.",
     "json": "One JSON line a file instead of words.",
+    "names": "Names, besides localhost, under which browsers reach the server, as behind a proxy.",
     "scores": "Score files (evaluate --scores), or another model's NPZ or CSV with the clips' ids.",
     "against": "Score files of B, where each side has several seeds; the files before it are then A's.",
     "weights": "A weight a file, 1 each unless told: of its scores, or how often an epoch shows its clips.",
@@ -118,10 +120,11 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "robustness": Command(probing.robustness, ("data", "where", "kinds")),
     "map": Command(drawing.map_clips, ("data", "where", "glosses")),
     "view": Command(drawing.view, ("pack",), recipe=True),
-    "predict": Command(predicting.predict, ("files", "json", "strict")),
+    "predict": Command(predicting.predict, ("files", "json", "strict"), optional=("files",)),
     "enrol": Command(enrolling.enrol, ENROL, optional=("files", "data")),
     "search": Command(enrolling.search, ("files", "json", "strict")),
     "extract": Command(extracting.extract, ("videos", "trim")),
+    "serve": Command(serving.serve, ("names",)),
     "convert": Command(commands.convert, ("checkpoint",)),
     "bench": Command(benching.bench, ("data",), recipe=True, optional=("data",)),
     "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),

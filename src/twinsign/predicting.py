@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_format
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from rich.console import Console
 from twinsign.errors import InputError
 from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
-from twinsign.pose.recording import Unit
+from twinsign.pose.recording import Recording, Unit
 from twinsign.recognise.lookup import Lookup
 from twinsign.recognise.predict import Recogniser
 from twinsign.recognise.shift import check_recording
+from twinsign.recognise.threads import THREADS, use_threads
+from twinsign.watching import in_words, watch
 
 OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
 console = Console()
@@ -33,8 +36,10 @@ def predict(
     unit: Unit | None = None,
     estimator: EstimatorConfig = HOLISTIC,
     dictionary: Path | None = None,
+    webcam: str | None = None,
+    threads: int = THREADS,
 ) -> int:
-    """Name the signs in pose files or videos, or say "not sure".
+    """Name the signs in pose files or videos, or before a webcam, or say "not sure".
 
     Args:
         model: RUN of finetune or linear.
@@ -44,16 +49,20 @@ def predict(
         unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
         estimator: Which pose estimator sees the videos: the one that saw what the model learnt from.
         dictionary: A dictionary enrolled with this RUN, whose signs are then named, too.
+        webcam: A camera (/dev/video0) instead of files, until Ctrl-C; or a video that stands in for one.
+        threads: CPU threads that answer.
     """
+    if bool(files) == bool(webcam):
+        raise InputError("files and a webcam" if files else "no file", "files, or --webcam DEVICE")
+    use_threads(threads)
     recogniser, reader, unreadable = Recogniser.load(model), Reader(estimator, size=size, fps=fps, unit=unit), 0
     lookup = None if dictionary is None else Lookup.of(recogniser, dictionary)
+    if webcam:
+        return watch(webcam, partial(_said, recogniser, lookup, strict, top), json, estimator)
     for file in files:
         try:
             recording = reader.read(file)
-            note = check_recording(recogniser.run, recording, strict)
-            found: dict[str, Any] = asdict(recogniser.predict(recording, top)) | ({"note": note} if note else {})
-            if lookup is not None:
-                found["enrolled"] = asdict(lookup.search(recording, top))
+            found = _said(recogniser, lookup, strict, top, recording)
         except InputError as error:
             unreadable += 1
             found = {"error": str(error)}
@@ -65,12 +74,18 @@ def predict(
             console.print(f"{file}: {in_words(found)}", markup=False)
             if "enrolled" in found:
                 console.print(f"  among the enrolled signs: {in_words(found['enrolled'])}", markup=False)
-            if note:
-                errors.print(f"note: {file} is unlike the clips that the model learnt from: {note}", markup=False)
+            if "note" in found:
+                unlike = f"note: {file} is unlike the clips that the model learnt from: {found['note']}"
+                errors.print(unlike, markup=False)
     return NOTHING_WRITTEN if unreadable == len(files) else SOME_UNREADABLE if unreadable else OK
 
 
-def in_words(found: dict[str, Any]) -> str:
-    """Ranked guesses with their confidences, and "not sure" before them where that is so (ours)."""
-    ranked = ", ".join(f"{guess['gloss']} {100 * guess['confidence']:.0f} %" for guess in found["guesses"])
-    return ("" if found["sure"] else "not sure; perhaps ") + ranked
+def _said(
+    recogniser: Recogniser, lookup: Lookup | None, strict: bool, top: int, recording: Recording
+) -> dict[str, Any]:
+    """What is said of one recording."""
+    note = check_recording(recogniser.run, recording, strict)
+    found: dict[str, Any] = asdict(recogniser.predict(recording, top)) | ({"note": note} if note else {})
+    if lookup is not None:
+        found["enrolled"] = asdict(lookup.search(recording, top))
+    return found

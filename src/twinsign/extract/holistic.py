@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -31,30 +32,40 @@ class HolisticEstimator:
 
     def __init__(self) -> None:
         self.version = identity()["version"]
-        with _quiet():
+        with quiet():
             from pose_format.utils.holistic import load_holistic
         self._load = load_holistic
 
     def estimate(self, frames: Iterable[Image], size: tuple[int, int]) -> Pose:
         """Estimate frame by frame, tracking and smoothing within this video alone."""
         width, height = size
-        with _quiet():
+        with quiet():
             pose: Pose = self._load(
                 frames, fps=0, width=width, height=height, reuse=False, additional_holistic_config=dict(SETTINGS)
             )
         return pose
 
 
+_turn = threading.Lock()
+_quieted: list[int] = []
+"""A copy of standard error, where it is closed, for each block that closed it; several threads may overlap."""
+
+
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """MediaPipe writes notices straight to the process's standard error, whatever its log level; drop them."""
-    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
+    with _turn:
+        _quieted.append(os.dup(_quieted[0] if _quieted else 2))
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(null)
+        with _turn:
+            kept = _quieted.pop()
+            if not _quieted:
+                os.dup2(kept, 2)
+            os.close(kept)

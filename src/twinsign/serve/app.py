@@ -1,0 +1,100 @@
+"""The application: guard, routes, live stream, page; and the process that serves it."""
+
+from __future__ import annotations
+
+import logging
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, WebSocket
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from twinsign import __version__
+from twinsign.errors import InputError
+from twinsign.serve.bodies import MEGABYTE
+from twinsign.serve.guard import Guard
+from twinsign.serve.live import Live
+from twinsign.serve.metrics import Counted, Metrics
+from twinsign.serve.options import Access
+from twinsign.serve.refusals import RefusedError, refused
+from twinsign.serve.routes import routes
+from twinsign.serve.service import Service
+from twinsign.serve.turns import Turns
+
+log = logging.getLogger("twinsign")
+PAGE = Path(str(resources.files("twinsign") / "serve" / "page"))
+LARGEST_MESSAGE = MEGABYTE
+"""Bytes of one message of a live stream: a JPEG of 1280 pixels has a few hundred thousand."""
+PATIENCE = 5
+"""Seconds that open requests have when the server is stopped."""
+
+
+def build(service: Service, access: Access) -> ASGIApp:
+    """The whole application."""
+    app = FastAPI(
+        title="twinsign",
+        version=__version__,
+        description="Names signs in poses and short videos, or says that it is not sure. Nothing leaves this machine.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    metrics, turns = Metrics(), Turns(access.limits)
+    app.include_router(routes(service, turns, metrics))
+    live = Live(service, turns, metrics, access)
+
+    @app.websocket("/live")
+    async def stream(socket: WebSocket) -> None:
+        await live.serve(socket)
+
+    _add_page(app)
+    for error in (RefusedError, InputError):
+        app.add_exception_handler(error, refused)
+    app.add_exception_handler(RequestValidationError, _bad_query)
+    app.add_exception_handler(HTTPException, _plain)
+    return Counted(Guard(app, access), metrics)
+
+
+def run(service: Service, access: Access) -> None:
+    """Serve until a signal."""
+    config = uvicorn.Config(
+        build(service, access),
+        host=access.host,
+        port=access.port,
+        log_level="warning",
+        server_header=False,
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_MESSAGE,
+        timeout_graceful_shutdown=PATIENCE,
+    )
+    uvicorn.Server(config).run()
+
+
+def _add_page(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def page() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> FileResponse:
+        return FileResponse(PAGE / "docs.html")
+
+    app.mount("/page", StaticFiles(directory=PAGE))
+
+
+async def _bad_query(_request: Request, error: Any) -> Response:
+    first = error.errors()[0]
+    where = ".".join(str(place) for place in first.get("loc", ()))
+    return RefusedError(422, f"{first.get('msg', 'a wrong value')}", "parameters as in /docs", where=where).response()
+
+
+async def _plain(request: Request, error: Any) -> Response:
+    found = f"{request.method} {request.url.path}"
+    wanted = "a route and method of /docs"
+    return RefusedError(error.status_code, found, wanted).response()

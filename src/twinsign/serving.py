@@ -1,0 +1,59 @@
+"""The command that serves the page and the HTTP interface."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
+from twinsign.extract.extras import version_of
+from twinsign.recognise.threads import THREADS, use_threads
+from twinsign.serve.options import Access, Limits
+
+OK = 0
+TOKEN = "TWINSIGN_TOKEN"
+console = Console()
+errors = Console(stderr=True)
+
+
+def serve(
+    model: Path,
+    names: list[str],
+    port: int = 8000,
+    host: str = "127.0.0.1",
+    token: str | None = None,
+    dictionary: Path | None = None,
+    threads: int = THREADS,
+    limits: Limits = Limits(),  # noqa: B008
+    estimator: EstimatorConfig = HOLISTIC,
+) -> int:
+    """Serve the page and the HTTP interface: sign before a webcam, drop files, send poses. Nothing leaves the machine.
+
+    Args:
+        model: RUN of any kind; one of pretrain answers by its dictionary alone.
+        port: Where to listen.
+        host: Where to listen; 127.0.0.1: for this machine alone.
+        token: What requests must carry; better set in the environment as TWINSIGN_TOKEN, where no other user sees it.
+        dictionary: The folder of enrolled signs; `dictionary` in the RUN unless told.
+        threads: CPU threads that answer.
+        limits: How much is taken.
+        estimator: Which pose estimator sees videos: the one that saw what the model learnt from.
+    """
+    for package in ("fastapi", "uvicorn", "websockets", "prometheus_client"):
+        version_of(package, "serve")
+    access = Access(host, port, token or os.environ.get(TOKEN) or None, tuple(names), limits)
+    use_threads(threads)
+    from twinsign.serve.app import run
+    from twinsign.serve.service import Service, Sources
+
+    service = Service(Sources(model, dictionary, estimator), limits)
+    place = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    console.print(f"{model.name} on {place}; Ctrl-C ends it", markup=False, soft_wrap=True)
+    if service.uploads.blind:
+        errors.print(f"note: no webcam and no videos, pose files alone: {service.uploads.blind}", markup=False)
+    if not access.local and access.token is None:
+        errors.print(f"note: whoever reaches {host} may use it and its dictionary: set {TOKEN}", markup=False)
+    run(service, access)
+    return OK
