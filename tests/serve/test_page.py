@@ -80,7 +80,7 @@ def test_a_sign_is_taught_found_and_deleted(page: Any, file: Path, server: httpx
     assert [one["gloss"] for one in server.get("/dictionary").json()["signs"]] == ["mine"]
     page.wait_for_selector("#signs >> text=mine")
     page.once("dialog", lambda dialog: dialog.accept())
-    page.locator("#signs button", has_text="mine").click()
+    page.locator("#signs button", has_text="mine").first.click()
     page.locator("button", has_text="Delete").first.click()
     page.locator("#signs >> text=mine").wait_for(state="detached")
     assert server.get("/dictionary").json() == {"signs": []}
