@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
-from twinsign.commands import OK, console, numbers
+from twinsign.commands import OK, console, numbers, splits_of
 from twinsign.errors import InputError
 from twinsign.files import write_json, write_text
 from twinsign.pack.open import Pack
+from twinsign.prepare import Clips, labelled_clips
 from twinsign.recipe import Recipe
 from twinsign.recognise.report import Picture, write_pictures, write_report
-from twinsign.recognise.scores import read_scores
-from twinsign.reproduce.found import answers, rgb_files, summary
+from twinsign.recognise.rows import HELD_OUT, labelled
+from twinsign.reproduce.found import answers, check_rgb, rgb_files, summary
 from twinsign.reproduce.grid import Grid, Ground
 from twinsign.reproduce.pictures import pictures
 from twinsign.reproduce.plan import Experiment, columns_for, load_experiment
 from twinsign.reproduce.tables import markdown, tables
+
+MOST_SEEDS = 2**32
 
 
 def reproduce(
@@ -51,24 +55,35 @@ def reproduce(
     name, plan = load_experiment(experiment)
     if protocol not in (None, "finetune", "linear"):
         raise InputError(f"protocol {protocol!r}", "finetune or linear")
-    splits = tuple(one.strip() for one in split.split(",") if one.strip())
-    columns = columns_for(plan, Pack(data), subsets)
-    for column in columns.values():
-        Pack(data).select(list(splits), [*column.train, *column.evaluate])  # a typing error shows before hours of work
-    drawn = tuple(int(one) for one in numbers(seeds, "seeds")) or (0,)
+    splits = tuple(splits_of(split) or ())
+    if not splits or not {*splits} <= {*HELD_OUT, "train"}:
+        raise InputError(f"split {split}", f"{' or '.join(HELD_OUT)}: clips of others are pre-trained on")
+    pack, drawn = Pack(data), _seeds(seeds)
+    columns = columns_for(plan, pack, subsets)
+    for column in columns.values() if plan.protocol != "none" else ():  # what is wrong shows before hours of work
+        _, _, _, glosses = labelled_clips(Clips(data, column.train), drawn[0])
+        labelled(pack, pack.select(list(splits), [*column.train, *column.evaluate]), glosses)
     packs = (tuple(data), tuple(pretrain_on or data))
     ground = Ground(recipe, config, *packs, columns, splits, drawn, out, protocol)  # type: ignore[arg-type]
     grid, extra = Grid(plan, ground), rgb_files(rgb, columns)
-    for file in extra.values():
-        read_scores(file)  # so does a wrong file
+    check_rgb(extra, pack, columns, splits)
+    name = f"{name}-{protocol}" if protocol else name
     grid.run(lambda words: console.print(words, markup=False))
     scores = answers(grid, extra)
     found = summary(name, grid, scores, (time.monotonic() - started) / 60)
     _show(found)
-    figures = pictures(grid, scores, found)
-    _write(out, name, plan, found, figures)
+    write_json(out / f"{name}.json", found)
+    _write(out, name, plan, found, pictures(grid, scores, found))
     console.print(f"{name}: {out / f'{name}.html'}", markup=False)
     return OK
+
+
+def _seeds(words: list[str]) -> tuple[int, ...]:
+    """Whole numbers, each once; 0 where none is given."""
+    drawn = tuple(int(one) for one in numbers(words, "seeds") if one.is_integer() and 0 <= one < MOST_SEEDS)
+    if len({*drawn}) < len(words):
+        raise InputError(f"seeds {' '.join(words)}", "whole numbers from 0, each once: a seed is a training of its own")
+    return drawn or (0,)
 
 
 def _show(found: dict[str, Any]) -> None:
@@ -77,13 +92,12 @@ def _show(found: dict[str, Any]) -> None:
         for name in one.header:
             table.add_column(name, justify="right" if name else "left")
         for row in one.rows:
-            table.add_row(*("" if cell is None else str(cell) for cell in row))
+            table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
         console.print(table)
 
 
 def _write(out: Path, name: str, plan: Experiment, found: dict[str, Any], figures: list[Picture]) -> None:
-    """The experiment's JSON, Markdown, pictures and page, each whole or not at all."""
-    write_json(out / f"{name}.json", found)
+    """The experiment's Markdown, pictures and page, each whole or not at all."""
     made = tables(found)
     write_text(out / f"{name}.md", "\n".join(markdown(one) for one in made))
     write_pictures(out, name, figures)

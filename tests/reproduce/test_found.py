@@ -75,14 +75,14 @@ def test_the_summary_says_on_what_it_stands(sweep: Sweep) -> None:
 
 def test_the_page_and_the_tables_have_ours_and_the_papers(sweep: Sweep) -> None:
     page, text = (sweep.out / "sweep.html").read_text(), (sweep.out / "sweep.md").read_text()
-    for word in ("another method", "86.26 / 86.63", "50 / –", "paired by clip", "with RGB"):
+    for word in ("another method", "86.26 / 86.63", "50.00 / –", "paired by clip", "with RGB"):
         assert word in page
         assert word in text
     ours, theirs = text.split("**A sweep: the paper's numbers**")
     assert "as it is" in ours
     assert "86.26" not in ours  # the paper's columns are others than ours
     assert [line for line in theirs.splitlines() if line.startswith("| another method")] == [
-        "| another method | 50 / – |"
+        "| another method | 50.00 / – |"
     ]
     for number in (1, 2):  # bars, and the curve
         assert (sweep.out / f"sweep-{number}.svg").read_bytes().startswith(b"<?xml")
@@ -101,8 +101,13 @@ def test_rgb_scores_name_their_column() -> None:
     ("options", "words"),
     [
         (["--protocol", "guess"], "finetune or linear"),
-        (["--split", "tset"], "one of"),
+        (["--split", "tset"], "val or test"),
+        (["--split", "dev"], "pre-trained on"),
+        (["--seeds", "1", "1"], "each once"),
+        (["--seeds", "0.5"], "whole numbers"),
+        (["--seeds", "-1"], "whole numbers"),
         (["--subsets", "colour=red"], "no column 'colour'"),
+        (["--subsets", "signer=signer008"], "no clip"),
         (["--subsets", "wlasl100"], "COLUMN=VALUE"),
         (["--seeds", "zero"], "numbers"),
         (["--pretrain_on", "nowhere.pack"], "nowhere.pack"),
@@ -129,3 +134,26 @@ def test_a_damaged_cell_is_named_and_made_anew(copied: Sweep, capsys: pytest.Cap
     assert "Delete the cell's .json" in said
     file.with_suffix(".json").unlink()
     assert main(given) == 0
+
+
+def test_other_content_is_no_report(copied: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
+    file = sorted((copied.out / "cells").glob("*.json"))[0]
+    for text in ("{}", "[]", "3"):
+        file.write_text(text)
+        assert main(copied.words("--rgb", str(copied.rgb()))) == 2
+        assert file.name in capsys.readouterr().err
+
+
+def test_scores_of_other_clips_show_before_any_work(copied: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
+    file = copied.rgb()
+    file.write_text("\n".join(file.read_text().splitlines()[:-1]))
+    assert main(copied.words("--rgb", str(file), "--seeds", "5")) == 2
+    assert "no scores of 1 clips" in capsys.readouterr().err
+    assert len(list((copied.out / "cells").glob("*.json"))) == 8
+
+
+def test_an_interval_does_not_shrink_to_nothing(copied: Sweep) -> None:
+    assert main(copied.words("--rgb", str(copied.rgb()), "--seeds", "0")) == 0
+    fused = found(copied)["rows"][-1]["ours"]["all"]
+    assert fused["per_instance"]["top1"] == 100
+    assert fused["interval95"]["per_instance.top1"][0] == pytest.approx(100 * 8 / (8 + 1.959964**2), abs=0.02)  # Wilson

@@ -12,8 +12,10 @@ import pytest
 from sweeps import Sweep, stamps
 
 from twinsign.cli import main
+from twinsign.corpora.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
+from twinsign.pack.write import write_pack
 from twinsign.recognise.rows import share_of_rows
 from twinsign.run import load_run
 
@@ -72,6 +74,55 @@ def test_other_clips_are_other_cells(copied: Sweep) -> None:
     after = stamps(copied.out)
     assert len(after) - len(before) == 2  # the classifiers are the same, the reports are of another split
     assert main(copied.words("--subsets", f"signer={gloss}", "--split", "test", experiment=str(own))) == 2
+
+
+def one_row(sweep: Sweep, change: str = "") -> str:
+    own = sweep.folder / "row.yaml"
+    own.write_text(f"title: Row\nprotocol: linear\nrows: [{{name: as it is{change}}}]\n")
+    return str(own)
+
+
+def test_clips_that_moved_to_another_split_are_not_the_same(copied: Sweep, tmp_path: Path) -> None:
+    pack, moved = Pack(copied.folder / "P"), tmp_path / "moved"
+    splits = {"train": "test", "test": "train"}
+    write_pack(
+        (
+            Sample(
+                row["id"],
+                lambda number=number: pack.recording(number),
+                {"gloss": row["gloss"], "signer": row["signer"], "split": splits.get(row["split"], row["split"])},
+            )
+            for number, row in enumerate(pack.table.select(["id", "gloss", "signer", "split"]).to_pylist())
+        ),
+        moved,
+    )
+    before = stamps(copied.out)
+    assert main(copied.words("--data", str(moved), experiment=one_row(copied))) == 0
+    new = {name for name in stamps(copied.out) if name not in before}
+    assert len(new) == 2 * 3  # a pre-training, a classifier and a report a seed
+    rows = json.loads((copied.out / "row.json").read_text())["rows"][0]["ours"]["all"]
+    assert rows["clips"] == 24
+
+
+def test_what_decides_a_training_decides_its_cell(copied: Sweep) -> None:
+    before = stamps(copied.out)
+    assert main(copied.words("--trainer.accumulate", "2", "--seeds", "0", experiment=one_row(copied))) == 0
+    assert len(stamps(copied.out)) - len(before) == 3
+    assert main(copied.words("--trainer.progress", "true", "--seeds", "0", experiment=one_row(copied))) == 0
+    assert len(stamps(copied.out)) - len(before) == 3
+
+
+def test_an_unfinished_cell_goes_on_whatever_else_differs(
+    copied: Sweep, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in stamps(copied.out) if "pretrain" in name]:
+        (copied.out / name).unlink()
+    for file in (copied.out / "cells").glob("*.json"):
+        file.unlink()
+    monkeypatch.chdir(copied.folder)
+    other = [word.replace(str(copied.folder) + "/tiny.yaml", "../copy/tiny.yaml") for word in copied.words()]
+    assert main([*other, "--finetune.epochs", "1", "--data", str(sweep.folder / "P")]) == 0
+    assert len(list((copied.out / "cells").glob("*.json"))) == 8
 
 
 @pytest.mark.slow

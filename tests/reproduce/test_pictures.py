@@ -17,12 +17,13 @@ def test_figures(copied: Sweep, figure: str, words: str) -> None:
     if figure != "fig3":
         options += ["--protocol", "linear"]
     assert main(copied.words(*options, experiment=figure)) == 0
-    page = (copied.out / f"{figure}.html").read_text()
+    stem = figure if figure == "fig3" else f"{figure}-linear"
+    page = (copied.out / f"{stem}.html").read_text()
     assert words in page
     pictures = sorted(copied.out.glob(f"{figure}*.png"))
     assert pictures
     assert page.count("data:image/svg+xml") == len(pictures)
-    said = json.loads((copied.out / f"{figure}.json").read_text())
+    said = json.loads((copied.out / f"{stem}.json").read_text())
     assert said["protocols"] == (["none"] if figure == "fig3" else ["linear"])
 
 
@@ -34,7 +35,7 @@ def test_a_table_on_real_clips(data_dir: Path, tmp_path: Path) -> None:
     assert main(["pack", "landmarks", "--data", str(data_dir / "wlasl300_hands.npz"), "--out", str(pack)]) == 0
     given = ["reproduce", str(own), "--config", "demo", "--data", str(pack), "--out", str(out), "--protocol", "linear"]
     assert main([*given, "--subsets", "wlasl100=1", "--linear.views", "1", "--trainer.progress", "false"]) == 0
-    entries = [row["ours"]["WLASL100"] for row in json.loads((out / "parts.json").read_text())["rows"]]
+    entries = [row["ours"]["WLASL100"] for row in json.loads((out / "parts-linear.json").read_text())["rows"]]
     assert {(entry["clips"], entry["classes"], entry["label_count"]) for entry in entries} == {(100, 72, 100)}
     assert all(entry["selected_on"] == [] for entry in entries)
     hand, trunk, both = (entry["per_instance"]["top1"] for entry in entries)

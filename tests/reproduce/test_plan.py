@@ -138,6 +138,17 @@ def test_changes_are_merged_and_lists_replaced() -> None:
         ("title: T\nrows: [{name: a, colour: red}]", "colour"),
         ("title: T\nrows: [{name: a}]\nprotocol: guess", "guess"),
         ("- 1", "a mapping"),
+        ("title: T\nrows: [{name: a, cited: true}]", "no row of ours"),
+        ("title: T\nrows: [{name: a, with_rgb: true}, {name: b}]", "before one with RGB"),
+        ("title: T\nrows: [{name: a}, {name: b, cited: true}]\nreference: b", "one of the rows a"),
+        ("title: T\nrows: [{name: a, label_fraction: 2}]", "a number in"),
+        ("title: T\nrows: [{name: a, head: {branches: [depth]}}]", "joint, motion"),
+        ("title: T\nrows: [{name: a}]\nprotocol: none", "for a map alone"),
+        ("title: T\nrows: [{name: a}]\npicture: {kind: curve}", "x of rows"),
+        ("title: T\nrows: [{name: a, x: 0}]\npicture: {kind: curve, log: true}", "above 0 if log"),
+        ("title: T\nrows: [{name: a, x: 1}, {name: b, x: 1}]\npicture: {kind: curve}", "once a line"),
+        ("title: T\nrows: [{name: a}]\npicture: {kind: parts}", "two or more"),
+        ("title: T\nrows: [{name: a}, {name: b}]\npicture: {kind: signers}", "joint and motion"),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path: Path, text: str, words: str) -> None:
@@ -154,4 +165,9 @@ def test_wrong_rows_and_names_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"row 'a'.*objectives"):
         recipe_of(Row("a", {"objectives": {}}), small)
     with pytest.raises(InputError, match="branches, parts"):
-        recipe_of(Row("a", head={"hands": ["left"]}), small)
+        Row("a", head={"hands": ["left"]})
+    alone = {"objective": {"branches": ["joint"]}}
+    with pytest.raises(InputError, match=r"row 'a'.*head: \{branches"):
+        recipe_of(Row("a", alone), small)
+    with pytest.raises(InputError, match="of the pre-trained joint"):
+        recipe_of(Row("a", alone, head={"branches": ["motion"]}), small)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from twinsign import __version__
 from twinsign.errors import InputError
 from twinsign.files import sha256
+from twinsign.pack.open import Pack
 from twinsign.recognise.compare import compare
+from twinsign.recognise.evaluate import clip_ids
 from twinsign.recognise.fuse import fuse, mix_of
-from twinsign.recognise.join import aligned
-from twinsign.recognise.metrics import Scored
+from twinsign.recognise.join import NAMED, aligned
+from twinsign.recognise.metrics import Scored, accuracy_report
 from twinsign.recognise.scores import ScoreFile, read_scores
 from twinsign.recognise.seeds import report_over_seeds
 from twinsign.reproduce.grid import Grid
-from twinsign.reproduce.plan import Row
+from twinsign.reproduce.plan import Column, Row
 
+NEEDED = ("cell", "split_hash", "selected_on", "signers", "overlap", "ece_calibrated")
+"""Keys of a cell's report that are looked at."""
 AGAIN = "Delete the cell's .json, and the same command makes it anew."
 Answers = dict[tuple[str, str], list[Scored]]
 """By row and column, what each seed's model says of the same clips."""
@@ -44,6 +49,17 @@ def answers(grid: Grid, rgb: Mapping[str, str]) -> Answers:
     return found
 
 
+def check_rgb(files: Mapping[str, str], pack: Pack, columns: Mapping[str, Column], splits: Sequence[str]) -> None:
+    """InputError where another model's scores lack clips of their column: before hours of work."""
+    for name, file in files.items():
+        column, known = columns[name], {*read_scores(file).ids}
+        wanted = clip_ids(pack, pack.select(list(splits), [*column.train, *column.evaluate]))
+        lost = [one for one in wanted if one not in known]
+        if lost:
+            found = f"no scores of {len(lost)} clips ({', '.join(lost[:NAMED])}{', …' if len(lost) > NAMED else ''})"
+            raise InputError(found, f"the {len(wanted)} clips of {name}", file=file)
+
+
 def rgb_files(words: list[str], columns: Mapping[str, Any]) -> dict[str, str]:
     """RGB score files by column from words COLUMN=FILE, or one FILE where there is one column."""
     found = {}
@@ -60,11 +76,12 @@ def rgb_files(words: list[str], columns: Mapping[str, Any]) -> dict[str, str]:
 def summary(name: str, grid: Grid, found: Answers, minutes: float) -> dict[str, Any]:
     """The experiment as JSON: a row's reports by column, its difference from its reference, and the paper's numbers."""
     experiment, ground = grid.experiment, grid.ground
-    rows = []
+    rows: list[dict[str, Any]] = []
     for row in experiment.rows:
         ours = {column: _entry(grid, found, row, column) for column in ground.columns if (row.name, column) in found}
         rows.append({"name": row.name, "x": _place(grid, row), "line": row.line, "paper": row.paper, "ours": ours})
-        rows[-1]["cited"] = row.cited
+        rows[-1] |= {"cited": row.cited, "init": row.init, "change": row.change, "head": row.head}
+        rows[-1]["label_fraction"] = row.label_fraction
     return {
         "experiment": name,
         "title": experiment.title,
@@ -76,6 +93,8 @@ def summary(name: str, grid: Grid, found: Answers, minutes: float) -> dict[str, 
         "protocols": sorted({cell.protocol for cell in grid.cells}),
         "recipe": ground.config,
         "recipe_hash": sha256(repr(ground.recipe.as_dict())),
+        "recipe_values": ground.recipe.as_dict(),
+        "twinsign": __version__,
         "seeds": list(ground.seeds),
         "splits": list(ground.splits),
         "data": list(ground.data),
@@ -90,8 +109,11 @@ def _report(place: Path) -> dict[str, Any]:
     """A cell's report; InputError where the file is damaged."""
     try:
         found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        missing = [name for name in NEEDED if name not in found]
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(f"no JSON ({error})", "a cell's report", file=place, hint=AGAIN) from error
+    if missing:
+        raise InputError(f"no {missing[0]}", "a cell's report", file=place, hint=AGAIN)
     return found
 
 
@@ -106,6 +128,8 @@ def _scores(place: Path) -> ScoreFile:
 def _entry(grid: Grid, found: Answers, row: Row, column: str) -> dict[str, Any]:
     scored = found[row.name, column]
     entry = report_over_seeds(scored)
+    if len(scored) == 1:  # as `evaluate` says it: Wilson's interval does not shrink to nothing at 0 and 100 %
+        entry["interval95"] = accuracy_report(scored[0])["interval95"]
     reports = [_report(grid.report(cell)) for cell in grid.cells if _is(cell, row, column)]
     for key in ("split_hash", "selected_on"):
         entry[key] = reports[0][key] if reports else None

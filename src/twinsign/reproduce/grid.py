@@ -11,9 +11,11 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from twinsign import protocols
 from twinsign.errors import InUseError
@@ -21,6 +23,7 @@ from twinsign.files import sha256, write_json
 from twinsign.pack.open import Pack
 from twinsign.prepare import NOTHING, Clips
 from twinsign.recipe import Recipe
+from twinsign.recognise.rows import pretraining_rows
 from twinsign.recognise.scores import write_scores
 from twinsign.reproduce.plan import Column, Experiment, Protocol, Row, recipe_of
 from twinsign.run import CHECKPOINTS, WEIGHTS, load_run
@@ -28,6 +31,8 @@ from twinsign.run import CHECKPOINTS, WEIGHTS, load_run
 Say = Callable[[str], None]
 PRETRAINING = ("read", "encoder", "objective", "pretrain")
 """Sections of a recipe that decide a pre-training; a classifier depends on its own section, too."""
+DECIDING = ("accumulate", "devices", "num_nodes", "precision", "sync_norms")
+"""Fields of the trainer that decide what is learnt."""
 WAIT = 5.0
 """Seconds between looks at cells that another process is making."""
 
@@ -48,10 +53,16 @@ class Ground:
     """How rows are evaluated, where not as their experiment says."""
 
     def fingerprint(self) -> tuple[str, str]:
-        """Hashes of the clips evaluated on and pre-trained on: ids, glosses and frames, wherever the packs lie."""
-        evaluated, learnt = (Pack(list(packs)) for packs in (self.data, self.pretrain_on))
-        of = [sha256(one.split_hash(one.select()), str(int(one.frames.sum()))) for one in (evaluated, learnt)]
-        return of[0], of[1]
+        """Hashes of the clips evaluated on (all that decides their use) and of those that pre-training may see."""
+        evaluated = Pack(list(self.data))
+        conditions = {one for column in self.columns.values() for one in (*column.train, *column.evaluate)}
+        names = ["id", "gloss", "split", *sorted({one.split("=")[0] for one in conditions})]
+        rows = np.arange(len(evaluated))
+        told = json.dumps([evaluated.column(name) for name in names], default=str)
+        seen = Pack(list(self.pretrain_on))
+        learnt = pretraining_rows(seen, [evaluated])
+        ids = seen.table["id"].take(learnt).to_pylist()
+        return sha256(told, *evaluated.pose_hashes(rows)), sha256(json.dumps(ids), *seen.pose_hashes(learnt))
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,7 @@ class Grid:
         """Pre-train, train and report, as far as it is not done; InUseError where another process is at it."""
         start = self.pretrained(cell)
         if start is not None and not (start / WEIGHTS).is_file():
-            packs, config = _resolved(self.ground.pretrain_on), self.ground.config
+            packs, config = _resolved(self.ground.pretrain_on), Path(self.ground.config).stem
             keep_out = _resolved(self.ground.data)
             protocols.pretrain(cell.recipe, packs, start, config=config, seed=cell.seed, keep_out=keep_out, page=False)
             shutil.rmtree(start / CHECKPOINTS, ignore_errors=True)  # a finished RUN needs none
@@ -112,7 +123,8 @@ class Grid:
         if not (run / WEIGHTS).is_file():
             train = protocols.linear if cell.protocol == "linear" else protocols.finetune
             clips = Clips(data, column.train, share)
-            train(cell.recipe, start or NOTHING, clips, run, config=self.ground.config, seed=cell.seed, page=False)
+            recipe, config = _only(cell.recipe, (*PRETRAINING, cell.protocol)), Path(self.ground.config).stem
+            train(recipe, start or NOTHING, clips, run, config=config, seed=cell.seed, page=False)
             shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
         asked = Clips(data, [*column.train, *column.evaluate])
         report, scored = protocols.evaluate(run, asked, list(self.ground.splits))
@@ -148,11 +160,9 @@ class Grid:
         return True
 
     def _start(self, cell: Cell) -> list[str]:
-        """What decides a cell's pre-training."""
-        if cell.row.init == "none":
-            return [NOTHING, _values(cell.recipe, ("read", "encoder")), str(cell.seed)]
-        # The clips evaluated on are named, too: they stay out of pre-training.
-        return [_values(cell.recipe, PRETRAINING), self.learnt, self.evaluated, str(cell.seed)]
+        """What decides a cell's pre-training, or its random encoders."""
+        learnt = NOTHING if cell.row.init == "none" else self.learnt
+        return [_values(cell.recipe, PRETRAINING), _training(cell.recipe), learnt, str(cell.seed)]
 
     def _made_of(self, cell: Cell) -> list[str]:
         """What decides a cell's classifier."""
@@ -188,7 +198,7 @@ def _cells(experiment: Experiment, ground: Ground) -> Iterator[Cell]:
     """Seed by seed, so that a whole table of one seed is there before the next begins."""
     for seed in ground.seeds:
         for row in experiment.rows:
-            if row.cited or row.with_rgb:
+            if not row.ours:
                 continue
             protocol, recipe = experiment.protocol_of(row, ground.protocol), recipe_of(row, ground.recipe)
             if protocol == "none":
@@ -196,6 +206,18 @@ def _cells(experiment: Experiment, ground: Ground) -> Iterator[Cell]:
             else:
                 for name, column in ground.columns.items():
                     yield Cell(row, protocol, recipe, seed, name, column)
+
+
+def _only(recipe: Recipe, sections: tuple[str, ...]) -> Recipe:
+    """The recipe with its other sections as they are by default, so that a RUN is the same whatever they say."""
+    own = {name: getattr(recipe, name) for name in (*sections, "trainer")}
+    return replace(Recipe(), **own)
+
+
+def _training(recipe: Recipe) -> str:
+    """What of a trainer decides what is learnt; the rest only how fast."""
+    chosen = recipe.as_dict()["trainer"]
+    return json.dumps({name: chosen[name] for name in DECIDING})
 
 
 def _values(recipe: Recipe, sections: tuple[str, ...]) -> str:

@@ -33,6 +33,7 @@ def pictures(grid: Grid, scores: Answers, found: Mapping[str, Any]) -> list[Pict
     wanted, columns = grid.experiment.picture, list(grid.ground.columns)
     if wanted is not None and wanted.kind == "map":
         return [_maps(grid)]
+    columns = [name for name in columns if any(name in row["ours"] for row in found["rows"])]
     drawn = [_bars(found, column) for column in columns]
     if wanted is not None and wanted.kind == "curve":
         drawn += [_curve(found, column, wanted) for column in columns]

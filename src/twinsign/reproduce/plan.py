@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from twinsign.errors import InputError
+from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe, checked, recipe_from, recipe_values
+from twinsign.ssl.contrast import BRANCHES
 
 Protocol = Literal["finetune", "linear", "none"]
 """How a row is evaluated; `none`: it is pre-trained only."""
 KINDS = ("per_instance", "per_class")
+HEADS: dict[str, tuple[str, ...]] = {"branches": BRANCHES, "parts": PARTS}
 MEASURES = tuple(f"{kind}.top{top}" for kind in KINDS for top in (1, 2, 5))
 
 
@@ -47,6 +50,20 @@ class Row:
     """Which line of the picture it is on."""
     paper: dict[str, list[float | None]] = field(default_factory=dict)
     """The paper's numbers by column, in the order of the experiment's measures."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.label_fraction <= 1:
+            raise InputError(f"label_fraction {self.label_fraction} of row {self.name!r}", "a number in (0, 1]")
+        for name, chosen in self.head.items():
+            known = HEADS.get(name, ())
+            if not chosen or not {*chosen} <= {*known}:
+                wanted = f"one or more of {', '.join(known)}" if known else f"one of {', '.join(HEADS)}"
+                raise InputError(f"head.{name} {', '.join(chosen)} of row {self.name!r}", wanted)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the row is a training of its own."""
+        return not (self.cited or self.with_rgb)
 
 
 @dataclass(frozen=True)
@@ -87,9 +104,11 @@ class Experiment:
         names = [row.name for row in self.rows]
         if len(set(names)) < len(names) or not names:
             raise InputError(f"rows {', '.join(names) or 'none'}", "one row or more, each name once")
+        own = [row.name for row in self.rows if not row.cited]
         for wanted in [self.reference, *(row.against for row in self.rows)]:
-            if wanted is not None and wanted not in names:
-                raise InputError(f"comparison with {wanted!r}", f"one of the rows {', '.join(names)}")
+            if wanted is not None and wanted not in own:
+                raise InputError(f"comparison with {wanted!r}", f"one of the rows {', '.join(own)}")
+        self._check_rows()
         for row in self.rows:
             wrong = [name for name, values in row.paper.items() if len(values) != len(self.measures)]
             if wrong:
@@ -97,6 +116,25 @@ class Experiment:
         unknown = [name for name in self.measures if name not in MEASURES]
         if unknown or not self.measures:
             raise InputError(f"measures {', '.join(self.measures) or 'none'}", f"one or more of {', '.join(MEASURES)}")
+
+    def _check_rows(self) -> None:
+        ours = [row for row in self.rows if row.ours]
+        if not ours or (not self.rows[0].ours and self.rows[0].with_rgb):
+            raise InputError("no row of ours before one with RGB", "a row that is neither cited nor with_rgb")
+        kind = self.picture.kind if self.picture else ""
+        if (self.protocol == "none") != (kind == "map"):
+            raise InputError(f"protocol {self.protocol} with picture {kind or 'none'}", "protocol none for a map alone")
+        if kind == "curve":
+            places = [(row.line, row.neighbours or row.x) for row in ours if row.neighbours or row.x is not None]
+            low = [x for _, x in places if self.picture and self.picture.log and not (x and x > 0)]
+            if not places or low or len({*places}) < len(places):
+                raise InputError(
+                    f"x of rows: {[x for _, x in places]}", "one or more, each once a line, above 0 if log"
+                )
+        if kind in ("parts", "signers") and len(ours) < 2:
+            raise InputError("one row", "a row a model, two or more, for a picture of what they say")
+        if kind == "signers" and not {"joint", "motion"} <= {row.name for row in ours}:
+            raise InputError(f"rows {', '.join(row.name for row in ours)}", "joint and motion among them")
 
     def protocol_of(self, row: Row, wish: Protocol | None = None) -> Protocol:
         """How a row is evaluated: as wished, by its own word, or the experiment's."""
@@ -157,11 +195,15 @@ def recipe_of(row: Row, recipe: Recipe) -> Recipe:
         change = merged(change, {"objective": {"neighbours": max(1, round(row.neighbours * bank))}})
     changed = recipe_from(merged(recipe.as_dict(), change), f"row {row.name!r}") if change else recipe
     if not row.head:
+        own_heads = {name: getattr(changed, name).head.branches for name in ("finetune", "linear")}
+        if row.init != "none" and not all({*one} <= {*changed.objective.branches} for one in own_heads.values()):
+            found = f"a head of other branches than the pre-trained {', '.join(changed.objective.branches)}"
+            raise InputError(found, "head: {branches: …}", file=f"row {row.name!r}")
         return changed
-    unknown = set(row.head) - {"branches", "parts"}
-    if unknown:
-        raise InputError(f"head of {', '.join(sorted(unknown))}", "branches, parts", file=f"row {row.name!r}")
     own: dict[str, Any] = {name: tuple(value) for name, value in row.head.items()}
+    if row.init != "none" and not {*own.get("branches", ())} <= {*changed.objective.branches}:
+        found = f"head.branches {', '.join(own['branches'])} of row {row.name!r}"
+        raise InputError(found, f"of the pre-trained {', '.join(changed.objective.branches)}")
     heads = {name: replace(getattr(changed, name).head, **own) for name in ("finetune", "linear")}
     return replace(changed, **{name: replace(getattr(changed, name), head=head) for name, head in heads.items()})
 
