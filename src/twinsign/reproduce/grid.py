@@ -112,8 +112,8 @@ class Grid:
         start = self.pretrained(cell)
         if start is not None and not (start / WEIGHTS).is_file():
             packs, config = _resolved(self.ground.pretrain_on), Path(self.ground.config).stem
-            keep_out = _resolved(self.ground.data)
-            protocols.pretrain(cell.recipe, packs, start, config=config, seed=cell.seed, keep_out=keep_out, page=False)
+            keep_out, recipe = _resolved(self.ground.data), _only(cell.recipe, PRETRAINING)
+            protocols.pretrain(recipe, packs, start, config=config, seed=cell.seed, keep_out=keep_out, page=False)
             shutil.rmtree(start / CHECKPOINTS, ignore_errors=True)  # a finished RUN needs none
         if cell.column is not None:
             self._classify(cell, cell.column, start)
