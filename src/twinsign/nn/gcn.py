@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from twinsign.nn.dropout import Dropout
 from twinsign.nn.graph import SUBSETS, adjacency
 from twinsign.nn.norm import BatchNorm
+from twinsign.nn.pooling import largest_of
 from twinsign.pose.layout import Graph
 
 
@@ -48,7 +50,7 @@ class GraphBlock(nn.Module):
         self.norm = BatchNorm(width)
         self.linear = nn.Linear(width, width)
         self.out_norm = BatchNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.residual: nn.Module | None = None
         if residual:
             widen = nn.Sequential(nn.Linear(width_in, width), BatchNorm(width))
@@ -56,9 +58,9 @@ class GraphBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Joints x (N V C) to (N V width)."""
-        y = self.dropout(F.relu(self.norm(self.conv(x))))
+        y = self.dropout(F.relu(self.norm(self.conv(x)), inplace=True))
         y = self.dropout(self.out_norm(self.linear(y)))
-        return F.relu(y if self.residual is None else y + self.residual(x))
+        return F.relu(y if self.residual is None else y + self.residual(x), inplace=True)
 
 
 class TemporalBlock(nn.Module):
@@ -74,16 +76,16 @@ class TemporalBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Frames x (B T C) to (B T C)."""
-        wide = F.relu(convolve_time(x, self.five))
-        deep = F.relu(convolve_time(F.relu(convolve_time(x, self.three)), self.three_more))
-        return F.relu(self.norm(self.join(torch.cat([wide, deep], dim=-1))))
+        wide = convolve_time(x, self.five)
+        deep = convolve_time(F.relu(convolve_time(x, self.three), inplace=True), self.three_more)
+        both = F.relu(torch.cat([wide, deep], dim=-1), inplace=True)
+        return F.relu(self.norm(self.join(both)), inplace=True)
 
 
 def convolve_time(x: Tensor, conv: nn.Conv1d) -> Tensor:
-    """Same-length convolution of x (B T C) over time as one matrix product (ours)."""
+    """Same-length convolution of x (B T C) over time."""
     taps = conv.weight.shape[2]
-    windows = F.pad(x, (0, 0, taps // 2, taps // 2)).unfold(1, taps, 1)  # B T C taps
-    return F.linear(windows.flatten(2), conv.weight.flatten(1), conv.bias)
+    return F.conv1d(x.transpose(1, 2), conv.weight, conv.bias, padding=taps // 2).transpose(1, 2)
 
 
 class PartNet(nn.Module):
@@ -124,7 +126,7 @@ class PartNet(nn.Module):
         clips, frames, joints, _ = x.shape
         x = self.input_norm(x.flatten(2)).view(clips * frames, joints, 2)
         x = self.joint_blocks(x)  # B*T V C
-        x = torch.stack([x[:, group].amax(dim=1) for group in self.groups], dim=1)  # B*T parts C
-        x = self.part_blocks(x).amax(dim=1)  # B*T width
+        x = self.part_blocks(largest_of(x, self.groups))  # B*T parts C
+        x = largest_of(x, [range(len(self.groups))]).squeeze(1)  # B*T width
         out: Tensor = self.temporal(self.project(x).view(clips, frames, -1))
         return out

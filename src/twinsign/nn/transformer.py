@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from twinsign.nn.dropout import Dropout
+
 NORM_EPS = 1e-12
 """Under the root of every LayerNorm (released)."""
 
@@ -24,7 +26,7 @@ class Block(nn.Module):
         self.widen = nn.Linear(width, feed_forward)
         self.narrow = nn.Linear(feed_forward, width)
         self.out_norm = nn.LayerNorm(width, eps=NORM_EPS)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens x (B T C) to (B T C)."""
@@ -37,7 +39,8 @@ class Block(nn.Module):
         clips, frames, width = x.shape
         qkv = self.qkv(x).view(clips, frames, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each B heads T C/heads
-        weights = (query @ key.transpose(-2, -1) / math.sqrt(width // self.heads)).softmax(dim=-1)
+        scores = query @ key.transpose(-2, -1) / math.sqrt(width // self.heads)
+        weights = scores.softmax(dim=-1, dtype=torch.float32).to(value.dtype)
         mixed: Tensor = self.dropout(weights) @ value  # B heads T C/heads
         return mixed.transpose(1, 2).reshape(clips, frames, width)
 
