@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from twinsign.pose.recording import FloatArray
 
 MAX_SIDE = 1280
 """Longest side, in pixels, of a picture that is taken."""
+LOUD = 50
+"""First frames in which MediaPipe loads one model after the other and says so."""
 
 
 class LiveHolistic:
@@ -32,10 +35,13 @@ class LiveHolistic:
             from mediapipe.python.solutions.holistic import Holistic
 
             self._holistic = Holistic(**SETTINGS)
+        self._frames = 0
 
     def estimate(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Image fractions xy (49 2) and score (49), 0 where nothing was found, of the next frame (H W 3)."""
-        found: Any = self._holistic.process(image)
+        self._frames += 1
+        with quiet() if self._frames <= LOUD else nullcontext():
+            found: Any = self._holistic.process(image)
         xy, score = np.zeros((JOINT_COUNT, 2), np.float32), np.zeros(JOINT_COUNT, np.float32)
         if found.pose_landmarks:
             body = [found.pose_landmarks.landmark[number] for number in MEDIAPIPE_TRUNK]

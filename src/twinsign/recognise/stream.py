@@ -6,7 +6,7 @@
             print(sign.ended, sign.answer)
 
 An answer comes `SigningConfig.gone` seconds after the hands are down, `pause` after raised hands are held, and the
-time of one prediction later; docs/serve.md has what that was on real videos.
+time of one prediction later (docs/serve.md).
 """
 
 from __future__ import annotations

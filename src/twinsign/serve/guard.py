@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from twinsign.serve.options import Access, is_local
 from twinsign.serve.refusals import RefusedError
 
-OPEN = ("/", "/health", "/docs")
+OPEN = ("/", "/health", "/docs", "/openapi.json")
 """Paths that need no token: they tell nothing of anyone."""
 STATIC = "/page/"
 SAFE = ("GET", "HEAD", "OPTIONS")

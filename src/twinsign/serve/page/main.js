@@ -7,6 +7,9 @@ import { calm, draw, Player, setLayout } from "./skeleton.js";
 
 const STATES = { rest: "Watching", held: "Hands held", signing: "Signing" };
 const at = (id) => document.getElementById(id);
+const ENOUGH = 8; // pictures a second
+const PACE = 15; // pictures over which their number a second is measured
+const pace = []; // when each of the last pictures was answered
 let last = null; // the clip that was named last, to teach or to play again
 
 function problem(error) {
@@ -27,12 +30,24 @@ const camera = new Camera(at("camera"), at("overlay"), heard);
 function answered(answer, clip) {
   last = clip;
   at("taught").textContent = "";
-  at("replay").hidden = !clip;
+  at("replay").hidden = !clip || camera.stream !== null;
   showAnswer(answer, (id) => dictionary.play(id));
+}
+
+function keepPace() {
+  pace.push(performance.now());
+  if (pace.length > PACE) pace.shift();
+  if (pace.length < PACE) return;
+  const rate = (1000 * (PACE - 1)) / (pace[PACE - 1] - pace[0]);
+  if (rate < ENOUGH && at("slow-machine").hidden) {
+    at("slow-machine").textContent = `Only ${rate.toFixed(1)} pictures a second are looked at; signs need ${ENOUGH} or more. Close other programs, or open a video file instead.`;
+  }
+  at("slow-machine").hidden = rate >= ENOUGH;
 }
 
 function heard(message) {
   if (message.type === "frame") {
+    keepPace();
     at("state").textContent = STATES[message.state];
     at("state").classList.toggle("signing", message.state === "signing");
     if (message.state !== "signing") at("sofar").textContent = "\u00a0";
@@ -56,6 +71,9 @@ function watching(on) {
   at("camera").hidden = !on;
   at("state").hidden = !on;
   at("invite").hidden = on;
+  at("replay").hidden = on || !last;
+  at("slow-machine").hidden = true;
+  pace.length = 0;
   at("stage").classList.toggle("mirrored", on);
   at("sofar").textContent = "\u00a0";
 }
@@ -161,6 +179,8 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     if (kind === "drop") openFile(event.dataTransfer.files[0]);
   });
 }
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => replay.show(replay.frame));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  for (const player of [replay, dictionary.player]) player.show(player.frame);
+});
 draw(at("overlay"), null);
 begin();
