@@ -18,6 +18,7 @@ class Dropout(nn.Module):
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.dropped = round(LEVELS * probability)
+        self.p = self.dropped / LEVELS
 
     def forward(self, x: Tensor) -> Tensor:
         """Any x; itself where nothing is to drop."""
@@ -28,4 +29,4 @@ class Dropout(nn.Module):
         drawn = words.view(torch.uint8)[:count].view(x.shape)
         # 0 to 255 are exact in any float type; compared in x's own, unlike as bytes, the loop is vectorised.
         kept = drawn.to(x.dtype).ge_(self.dropped)
-        return x * kept * (LEVELS / (LEVELS - self.dropped) if self.dropped < LEVELS else 0.0)
+        return x * kept * (1 / (1 - self.p) if self.p < 1 else 0.0)
