@@ -78,11 +78,11 @@ def test_a_sign_is_taught_found_and_deleted(page: Any, file: Path, server: httpx
     page.click("#teach button")
     page.wait_for_selector("#taught:not(:empty)")
     assert [one["gloss"] for one in server.get("/dictionary").json()["signs"]] == ["mine"]
-    page.wait_for_selector("#signs >> text=mine")
+    page.wait_for_selector("#signs [data-gloss=mine]")
     page.once("dialog", lambda dialog: dialog.accept())
-    page.locator("#signs button", has_text="mine").first.click()
+    page.locator("#signs [data-gloss=mine]").click()
     page.locator("button", has_text="Delete").first.click()
-    page.locator("#signs >> text=mine").wait_for(state="detached")
+    page.locator("#signs [data-gloss=mine]").wait_for(state="detached")
     assert server.get("/dictionary").json() == {"signs": []}
 
 
