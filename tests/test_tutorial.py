@@ -39,4 +39,4 @@ def test_every_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     shown = capsys.readouterr()
     assert "Traceback" not in shown.err
     assert names["report"]["clips"] == 32
-    assert names["report"]["per_instance"]["top1"] > 100 / 8
+    assert names["report"]["per_instance"]["top1"] > 30  # chance is 12.5; four seeds gave 66 to 88
