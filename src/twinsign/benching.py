@@ -10,14 +10,14 @@ import platform
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from rich.table import Table
 
 from twinsign import __version__
-from twinsign.bench.clock import gemm_gflops
+from twinsign.bench.clock import faster_precision, gemm_gflops
 from twinsign.bench.measure import AUTOCAST, Bench, embedding, pretraining, reading, viewing
 from twinsign.commands import OK, console
 from twinsign.corpora.generated import synthetic_corpus
@@ -26,12 +26,11 @@ from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
-from twinsign.recipe import Recipe
+from twinsign.recipe import Precision, Recipe
 from twinsign.recognise.embed import fastest_device
 
 CLIPS = SyntheticConfig(glosses=16, signers=20, clips_per_signer_gloss=1)
 """What is read, viewed and embedded where no pack is named."""
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 def bench(
@@ -49,7 +48,7 @@ def bench(
 
     Args:
         threads: CPU threads; torch's own choice unless told.
-        precision: 32-true, bf16-mixed or 16-mixed; the recipe's unless told.
+        precision: 32-true, bf16-mixed, 16-mixed or auto; the recipe's unless told.
         batch_size: Clips a step; the recipe's unless told.
         frames: T; the recipe's unless told.
         steps: Timed steps, after three that do not count.
@@ -64,6 +63,7 @@ def bench(
     device = fastest_device()
     with TemporaryDirectory() as folder, console.status("matrix products") as status:
         peaks = gemm_gflops(device)
+        recipe = recipe.in_precision(faster_precision(peaks))
         if not data:
             status.update("generating clips")
             write_pack(synthetic_corpus(CLIPS).samples, Path(folder) / "clips.pack")

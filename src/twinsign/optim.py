@@ -19,7 +19,13 @@ def optimiser_and_schedule(
     trainable = [value for value in module.parameters() if value.requires_grad]
     optimiser: Optimizer
     if config.name == "sgd":
-        optimiser = SGD(trainable, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+        optimiser = SGD(
+            trainable,
+            lr=config.lr,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            fused=_can_fuse(trainable),
+        )
     else:
         groups = [
             {"params": [value for value in trainable if value.ndim > 1], "weight_decay": config.weight_decay},

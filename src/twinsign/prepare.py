@@ -12,14 +12,15 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from twinsign.bench.clock import faster_precision, gemm_gflops
 from twinsign.errors import InputError
 from twinsign.files import locked
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
-from twinsign.recognise.embed import settle_norms, test_view
+from twinsign.recognise.embed import fastest_device, settle_norms, test_view
 from twinsign.recognise.rows import Labelled, labelled, training_rows
 from twinsign.recognise.shift import check_shift, learnt_from
-from twinsign.run import LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
+from twinsign.run import CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.mixture import Mixture
 from twinsign.world import here
@@ -27,6 +28,8 @@ from twinsign.world import here
 log = logging.getLogger("twinsign")
 STARTED_FROM = "started_from"
 """Key of `about`: what the pre-trained RUN was that a classifier began with."""
+PROBE = {"cpu": 1024, "cuda": 4096}
+"""Rows and columns of the matrices by which a precision is chosen: some 0.1 s."""
 NOTHING = "none"
 """As --init: encoders without pre-training."""
 
@@ -76,7 +79,7 @@ def classifier_run(
 
 def finished(run: Run) -> bool:
     """Whether the folder holds this very run, finished; InputError where it holds another one."""
-    if not (run.path / "config.yaml").is_file():
+    if not (run.path / CONFIG).is_file():
         if run.path.is_dir() and (run.path / WEIGHTS).exists():
             raise InputError("weights without a config", "an empty or new folder", file=run.path)
         return False
@@ -91,6 +94,19 @@ def finished(run: Run) -> bool:
             found, "the same run, to go on with, or a new folder", file=run.path, hint="Choose another --out."
         )
     return (run.path / WEIGHTS).is_file()
+
+
+def settled(run: Run) -> Run:
+    """The run with a precision where its recipe says `auto`: what it began with, else the faster one here (ours)."""
+    if run.recipe.trainer.precision != "auto":
+        return run
+    begun = (run.path / CONFIG).is_file()
+    chosen = load_run(run.path).recipe.trainer.precision if begun else "auto"
+    if chosen == "auto":
+        device = torch.device("cpu") if run.recipe.trainer.accelerator == "cpu" else fastest_device()
+        timed = device.type in PROBE
+        chosen = faster_precision(gemm_gflops(device, PROBE[device.type])) if timed else "32-true"
+    return replace(run, recipe=run.recipe.in_precision(chosen))
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from twinsign.prepare import (
     finished,
     labelled_clips,
     owned,
+    settled,
     started_from,
     starting_encoders,
     training_loader,
@@ -218,6 +219,7 @@ def knn(
 def _train(
     run: Run, task: Task, train: ClipLoader, val: ClipLoader | None, epochs: int, clip: float | None, journal: Journal
 ) -> Run:
+    run = settled(run)
     if here().first:
         save_config(run)
     fit(task, train, val, run.path, run.recipe.trainer, epochs, clip, journal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -78,6 +78,9 @@ class ClassifyConfig:
     """Linear only: augmented views of each clip whose features are kept and taken in turn; 0: a fresh one an epoch."""
 
 
+Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+
+
 @dataclass(frozen=True)
 class TrainerConfig:
     """Where and how training runs."""
@@ -91,7 +94,11 @@ class TrainerConfig:
     """Whether BatchNorms take the clips of all devices together, while training."""
     accumulate: int = 1
     """Batches that make one step: their gradients are averaged, and the banks wait for the step's end."""
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
+    """`auto`: bf16-mixed where this machine multiplies bfloat16 faster than float32, else 32-true; a run that goes on
+    keeps what it had."""
+    compile: bool = False
+    """Whether torch compiles the encoders while training: minutes at first, and no gain on CPUs (docs/results.md)."""
     threads: int | None = None
     """CPU threads of each process; None: torch's own choice, shared between this machine's processes."""
     workers: int = 0
@@ -122,6 +129,11 @@ class Recipe:
     finetune: ClassifyConfig = field(default_factory=ClassifyConfig)
     linear: ClassifyConfig = field(default_factory=_linear_default)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
+
+    def in_precision(self, precision: Precision) -> Recipe:
+        """The same recipe, trained in this precision where its own is `auto`."""
+        own = self.trainer.precision
+        return replace(self, trainer=replace(self.trainer, precision=precision if own == "auto" else own))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, ready for YAML."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from twinsign.bench import clock
-from twinsign.bench.clock import Stages, gemm_gflops, seconds_of
+from twinsign.bench.clock import Stages, faster_precision, gemm_gflops, seconds_of
 
 CPU = torch.device("cpu")
 
@@ -33,3 +33,8 @@ def test_the_peak_is_of_both_types(monkeypatch: pytest.MonkeyPatch) -> None:
         "float32": round(2 * 64**3 / 0.25 / 1e9, 1),
         "bfloat16": round(2 * 64**3 / 0.25 / 1e9, 1),
     }
+
+
+@pytest.mark.parametrize(("bfloat16", "wanted"), [(85.0, "32-true"), (200.0, "32-true"), (350.0, "bf16-mixed")])
+def test_mixed_precision_where_it_pays(bfloat16: float, wanted: str) -> None:
+    assert faster_precision({"float32": 166.0, "bfloat16": bfloat16}) == wanted

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from statistics import median
 from typing import Any
 
 import torch
 
+from twinsign.recipe import Precision
+
 SIDE = {"cpu": 2048, "cuda": 8192}
 """Rows and columns of the matrices whose product is the peak."""
 PEAK_RUNS = 5
+WORTH_IT = 1.3
+"""Times as fast as float32's must bfloat16's products be: casts cost, too. Processors are far off: 0.5, or 2 to 10."""
 
 
 def wait(device: torch.device) -> None:
@@ -64,11 +68,16 @@ class Stages:
         return {name: round(1000 * median(values[warm_up:]), 3) for name, values in self.spent.items()}
 
 
-def gemm_gflops(device: torch.device) -> dict[str, float]:
+def gemm_gflops(device: torch.device, side: int | None = None) -> dict[str, float]:
     """The fastest of some products of large square matrices, in GFLOP/s, by type: the peak to compare with (ours)."""
-    found, side = {}, SIDE[device.type]
+    found, side = {}, side or SIDE[device.type]
     for dtype in (torch.float32, torch.bfloat16):
         one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
         best = min(seconds_of(lambda one=one, other=other: one @ other, device, PEAK_RUNS))  # type: ignore[misc]
         found[str(dtype).removeprefix("torch.")] = round(2 * side**3 / best / 1e9, 1)
     return found
+
+
+def faster_precision(peaks: Mapping[str, float]) -> Precision:
+    """Mixed precision where products in bfloat16 are this much faster than in float32 (`gemm_gflops`), else float32."""
+    return "bf16-mixed" if peaks["bfloat16"] > WORTH_IT * peaks["float32"] else "32-true"

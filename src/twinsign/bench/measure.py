@@ -13,7 +13,7 @@ from torch import nn
 
 from twinsign.bench.clock import Stages, seconds_of, wait
 from twinsign.bench.count import kernels_of, reference_gflop
-from twinsign.nn.encoder import Encoder
+from twinsign.nn.encoder import compile_encoders
 from twinsign.optim import optimiser_and_schedule
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
@@ -70,8 +70,7 @@ class Step:
         self.optimiser, _ = optimiser_and_schedule(self.model.query, recipe.pretrain.optimiser, 1000, 100)
         self.batch, self.stages = bench.clips(recipe.pretrain.batch_size), Stages(bench.device)
         if bench.compiled:
-            for encoder in (one for one in self.model.modules() if isinstance(one, Encoder)):
-                encoder.compile()
+            compile_encoders(self.model)
         self.model.embed_keys = self.stages.timed("keys", self.model.embed_keys)  # type: ignore[method-assign]
         self.model.embed_queries = self.stages.timed("queries", self.model.embed_queries)  # type: ignore[method-assign]
 
@@ -139,8 +138,7 @@ def embedding(bench: Bench) -> dict[str, Any]:
     torch.manual_seed(0)
     encoders = Pretrainer(recipe.encoder, recipe.objective).query_encoders().to(bench.device).eval()
     if bench.compiled:
-        for encoder in encoders.values():
-            encoder.compile()
+        compile_encoders(encoders)
 
     def features(clips: Clips, frames: int) -> None:
         with torch.no_grad(), bench.autocast():

@@ -29,6 +29,7 @@ from twinsign.engine.launch import on_all_devices
 from twinsign.engine.tasks import OURS, ClassifyTask, PretrainTask, Task
 from twinsign.engine.watch import Watch
 from twinsign.errors import InputError, StoppedError
+from twinsign.nn.encoder import compile_encoders
 from twinsign.nn.norm import normalise_together
 from twinsign.recipe import TrainerConfig
 from twinsign.run import CHECKPOINTS
@@ -65,6 +66,8 @@ def fit(
     if last.is_file():
         _go_on(task, train, last)
     normalise_together(task.module, config.sync_norms)
+    if config.compile:
+        compile_encoders(task.module)
     try:
         _run(trainer, task, train, val, last)
     finally:
@@ -82,7 +85,7 @@ def _trainer(
         num_nodes=config.num_nodes,
         strategy=_strategy(task),
         plugins=[_environment(), WholeFiles()],
-        precision=config.precision,
+        precision="32-true" if config.precision == "auto" else config.precision,  # `prepare.settled` chooses
         max_epochs=epochs,
         accumulate_grad_batches=config.accumulate,
         gradient_clip_val=clip,
