@@ -61,12 +61,12 @@ def test_enrol_search_delete(run: Path, files: list[Path], tmp_path: Path, capsy
     search = ["search", *map(str, files[:3]), "--dictionary", str(run / "dictionary"), "--top", "2", "--json"]
     assert main(search) == 0
     found = lines(capsys)
-    assert [one["guesses"][0]["gloss"] for one in found] == ["my sign", "my sign", "other"]
+    assert found[2]["guesses"][0]["gloss"] == "other"  # of the others' two recordings it is the mean that counts
     assert [one["nearest"][0]["id"] for one in found] == [one.id for one in listed]
     assert all(len(one["guesses"]) == len(one["nearest"]) == 2 and one["sure"] is False for one in found)
     assert main([*search, "--by", "nearest", "--model", str(run)]) == 0
-    assert [one["guesses"][0]["gloss"] for one in lines(capsys)][2] == "other"
-    assert main(["search", str(files[0]), str(bad), "--model", str(run)]) == 3
+    assert [one["guesses"][0]["gloss"] for one in lines(capsys)] == ["my sign", "my sign", "other"]
+    assert main(["search", str(files[0]), str(bad), "--model", str(run), "--by", "nearest"]) == 3
     assert "not sure; perhaps my sign" in " ".join(capsys.readouterr().out.split())
     assert main(["search", str(bad), "--model", str(run)]) == 2
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json as json_format
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,14 +17,13 @@ from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording, Unit
+from twinsign.predicting import NOTHING_WRITTEN, OK, SOME_UNREADABLE, answer_files
 from twinsign.recognise.embedder import require_hands
 from twinsign.recognise.entries import Added, Sign
 from twinsign.recognise.lookup import Lookup, Ranking
 from twinsign.recognise.openset import FEWEST
 from twinsign.recognise.shift import check_recording, check_shift
-from twinsign.watching import in_words
 
-OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
 LISTED = 5
 """Names shown of a longer list."""
 console = Console()
@@ -105,28 +104,20 @@ def search(
         unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
         estimator: Which pose estimator sees the videos: the one that saw what the model learnt from.
     """
-    lookup, reader, unreadable = Lookup.load(model, dictionary), Reader(estimator, size=size, fps=fps, unit=unit), 0
+    lookup, reader = Lookup.load(model, dictionary), Reader(estimator, size=size, fps=fps, unit=unit)
     if not len(lookup.dictionary):
         raise InputError("no sign", "an enrolled dictionary", file=lookup.dictionary.path, hint="Try twinsign enrol.")
-    for file in files:
-        try:
-            recording = reader.read(file)
-            note = check_recording(lookup.embedder.run, recording, strict)
-            found = asdict(lookup.search(recording, top, by)) | ({"note": note} if note else {})
-        except InputError as error:
-            unreadable += 1
-            found = {"error": str(error)}
-        if json:
-            print(json_format.dumps({"file": file, **found}, ensure_ascii=False))
-        elif "error" in found:
-            errors.print(found["error"], markup=False)
-        else:
-            console.print(f"{file}: {in_words(found)}", markup=False)
-            near = ", ".join(f"{one['id']} {one['similarity']:.2f}" for one in found["nearest"])
-            console.print(f"  nearest recordings: {near}", markup=False)
-            if note:
-                errors.print(f"note: {file} is unlike the clips that the model learnt from: {note}", markup=False)
-    return NOTHING_WRITTEN if unreadable == len(files) else SOME_UNREADABLE if unreadable else OK
+
+    def answer(recording: Recording) -> dict[str, Any]:
+        note = check_recording(lookup.embedder.run, recording, strict)
+        return asdict(lookup.search(recording, top, by)) | ({"note": note} if note else {})
+
+    return answer_files(files, reader, answer, _nearest, json)
+
+
+def _nearest(found: dict[str, Any]) -> list[str]:
+    near = ", ".join(f"{one['id']} {one['similarity']:.2f}" for one in found["nearest"])
+    return [f"  nearest recordings: {near}"]
 
 
 def _enrol_pack(lookup: Lookup, pack: Pack, splits: list[str] | None, where: list[str], strict: bool) -> Added:

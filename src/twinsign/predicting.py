@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -55,14 +56,25 @@ def predict(
     if bool(files) == bool(webcam):
         raise InputError("files and a webcam" if files else "no file", "files, or --webcam DEVICE")
     use_threads(threads)
-    recogniser, reader, unreadable = Recogniser.load(model), Reader(estimator, size=size, fps=fps, unit=unit), 0
+    recogniser, reader = Recogniser.load(model), Reader(estimator, size=size, fps=fps, unit=unit)
     lookup = None if dictionary is None else Lookup.of(recogniser, dictionary)
     if webcam:
         return watch(webcam, partial(_said, recogniser, lookup, strict, top), json, estimator)
+    return answer_files(files, reader, partial(_said, recogniser, lookup, strict, top), _enrolled, json)
+
+
+def answer_files(
+    files: list[str],
+    reader: Reader,
+    answer: Callable[[Recording], dict[str, Any]],
+    more: Callable[[dict[str, Any]], list[str]],
+    json: bool,
+) -> int:
+    """Print the answer to each file, or what is wrong with it, and `more` lines of it; gives the exit code (ours)."""
+    unreadable = 0
     for file in files:
         try:
-            recording = reader.read(file)
-            found = _said(recogniser, lookup, strict, top, recording)
+            found = answer(reader.read(file))
         except InputError as error:
             unreadable += 1
             found = {"error": str(error)}
@@ -71,13 +83,16 @@ def predict(
         elif "error" in found:
             errors.print(found["error"], markup=False)
         else:
-            console.print(f"{file}: {in_words(found)}", markup=False)
-            if "enrolled" in found:
-                console.print(f"  among the enrolled signs: {in_words(found['enrolled'])}", markup=False)
+            for line in (f"{file}: {in_words(found)}", *more(found)):
+                console.print(line, markup=False)
             if "note" in found:
                 unlike = f"note: {file} is unlike the clips that the model learnt from: {found['note']}"
                 errors.print(unlike, markup=False)
     return NOTHING_WRITTEN if unreadable == len(files) else SOME_UNREADABLE if unreadable else OK
+
+
+def _enrolled(found: dict[str, Any]) -> list[str]:
+    return [f"  among the enrolled signs: {in_words(found['enrolled'])}"] if "enrolled" in found else []
 
 
 def _said(
