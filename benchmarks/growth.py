@@ -29,7 +29,7 @@ from twinsign.recognise.embed import fastest_device, test_view
 from twinsign.recognise.report import png
 from twinsign.recognise.trends import learning_curve
 
-FACTORS = (0.5, 1, 2, 4)
+FACTORS = (0.5, 2, 4)
 CLASSES = (100, 1_000, 10_000)
 
 
@@ -60,20 +60,27 @@ def fine_tuning(bench: Bench, classes: int) -> Callable[[], None]:
 
 
 def measure(base: Recipe, pack: Pack, steps: int) -> list[dict[str, Any]]:
-    """Seconds of each setting, printed as they come."""
+    """Time of each setting over the recipe's own, one beside the other, printed as they come."""
     device, rows = fastest_device(), []
 
-    def add(what: str, factor: float, value: int, run: Callable[[], None]) -> None:
-        spent = seconds_of(run, device, steps, 2)
-        rows.append({"what": what, "factor": factor, "value": value, "ms": round(1000 * median(spent), 1)})
-        rows[-1] |= {"fastest": round(1000 * min(spent), 1), "slowest": round(1000 * max(spent), 1)}
+    def add(what: str, factor: float, value: int, own: Callable[[], None], run: Callable[[], None]) -> None:
+        pairs = []
+        for number in range(steps + 1):  # the first does not count
+            pair = [seconds_of(one, device, 1, 0)[0] for one in (own, run)]
+            pairs += [pair] if number else []
+        ratios = sorted(other / mine for mine, other in pairs)
+        row = {"what": what, "factor": factor, "value": value, "ms": round(1000 * min(other for _, other in pairs), 1)}
+        rows.append(row | {"ratio": round(median(ratios), 3), "least": ratios[0], "most": ratios[-1]})
         print(rows[-1], flush=True)
 
+    own = Step(Bench(base, pack, device)).run
     for what, factor, value, recipe in recipes(base):
         if recipe.objective.neighbours <= recipe.objective.bank:
-            add(what, factor, value, Step(Bench(recipe, pack, device)).run)
+            add(what, factor, value, own, Step(Bench(recipe, pack, device)).run)
+    few = fine_tuning(Bench(base, pack, device), CLASSES[0])
     for classes in CLASSES:
-        add("classes (fine-tuning)", classes / CLASSES[0], classes, fine_tuning(Bench(base, pack, device), classes))
+        bench = Bench(base, pack, device)
+        add("classes (fine-tuning)", classes / CLASSES[0], classes, few, fine_tuning(bench, classes))
     return rows
 
 
@@ -93,12 +100,11 @@ def main() -> None:
     if given.json:
         write_json(given.json, rows)
     if given.picture:
-        own = {row["what"]: row["ms"] for row in rows if row["factor"] == 1}
         points: dict[float, dict[str, tuple[float, float, float]]] = {}
         for row in rows:
-            of = [row[name] / own[row["what"]] for name in ("ms", "fastest", "slowest")]
-            points.setdefault(row["factor"], {})[row["what"]] = (of[0], of[1], of[2])
-        steps = [(x, series) for x, series in sorted(points.items()) if x in FACTORS]
+            points.setdefault(row["factor"], {})[row["what"]] = (row["ratio"], row["least"], row["most"])
+        points[1] = {name: (1.0, 1.0, 1.0) for name in points[FACTORS[0]]}
+        steps = [(x, series) for x, series in sorted(points.items()) if x in (1, *FACTORS)]
         figure = learning_curve(steps, x_label="times the recipe's own", y_label="time of a step, of its own", log=True)
         write_bytes(given.picture, png(figure))
 
