@@ -112,7 +112,7 @@ class Signing:
         return [] if self.begin is None else self._between(self.begin - self.config.lead, np.inf)
 
     def _look(self, frame: Frame) -> Ended | None:
-        was_up = self._frames and self._frames[-1].time == self._up
+        was_up = bool(self._frames) and self._frames[-1].time == self._up
         self._frames.append(frame)
         now, config = frame.time, self.config
         raised = [side for side in SIDES if self._raised(side)]

@@ -27,6 +27,8 @@ from twinsign.recognise.signing import Ended, Frame, Signing, SigningConfig, Sta
 Answer = TypeVar("Answer")
 EVERY = 0.4
 """Seconds between guesses while a sign goes on."""
+UNEVEN = 0.05
+"""Frames whose gaps differ by more than this share from their median are at unequal times (ours)."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +102,15 @@ class Stream(Generic[Answer]):
 def evened(frames: Sequence[Frame], id: str, size: tuple[int, int] | None, estimator: str = "") -> Recording:
     """Frames at unequal times as a Recording at their median rate, by linear interpolation (ours).
 
+    Frames at equal times stay what they are, so that a video's answer is that of its pose file.
     Between a seen and a missing joint nothing is interpolated: the nearer of the two frames decides.
     """
     times = np.asarray([frame.time for frame in frames], np.float64)
     xy, score = (np.stack([getattr(frame, name) for frame in frames]) for name in ("xy", "score"))
-    gap = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    gaps = np.diff(times)
+    gap = float(np.median(gaps)) if len(gaps) else 0.0
     fps = 1 / gap if gap > 0 else None
-    if len(times) > 2:
+    if len(gaps) and np.abs(gaps - gap).max() > UNEVEN * gap:
         steps = np.linspace(times[0], times[-1], max(2, round((times[-1] - times[0]) / gap) + 1))
         xy, score = _at(steps, times, xy, score)
     return Recording(id, xy, score, size=size, fps=fps, estimator=estimator)
