@@ -6,7 +6,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pose_format import Pose
@@ -47,25 +47,41 @@ class HolisticEstimator:
 
 
 _turn = threading.Lock()
-_quieted: list[int] = []
-"""A copy of standard error, where it is closed, for each block that closed it; several threads may overlap."""
+_inside = 0
+"""Blocks that want quiet, in whatever threads."""
+_undo = ExitStack()
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """MediaPipe writes notices straight to the process's standard error, whatever its log level; drop them."""
+    """MediaPipe writes notices straight to the process's standard error, whatever its log level; drop them.
+
+    Blocks of several threads may overlap: the first one silences the process, the last one undoes it.
+    """
+    global _inside
     with _turn:
-        _quieted.append(os.dup(_quieted[0] if _quieted else 2))
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 2)
-        os.close(null)
+        if not _inside:
+            _undo.enter_context(_silence())
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _turn:
+            _inside -= 1
+            if not _inside:
+                _undo.close()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    kept, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    os.close(null)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        with _turn:
-            kept = _quieted.pop()
-            if not _quieted:
-                os.dup2(kept, 2)
-            os.close(kept)
+        os.dup2(kept, 2)
+        os.close(kept)
+        warnings.filterwarnings("ignore", r"SymbolDatabase\.GetPrototype", UserWarning)  # MediaPipe's, in every frame

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
@@ -30,7 +29,6 @@ class LiveHolistic:
 
     def __init__(self) -> None:
         self.version = identity()["version"]
-        warnings.filterwarnings("ignore", r"SymbolDatabase\.GetPrototype", UserWarning)  # in every frame
         with quiet():
             from mediapipe.python.solutions.holistic import Holistic
 

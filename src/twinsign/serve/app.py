@@ -18,8 +18,8 @@ from starlette.types import ASGIApp
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.serve.bodies import MEGABYTE
 from twinsign.serve.guard import Guard
+from twinsign.serve.intake import MEGABYTE
 from twinsign.serve.live import Live
 from twinsign.serve.metrics import Counted, Metrics
 from twinsign.serve.options import Access
@@ -32,6 +32,8 @@ log = logging.getLogger("twinsign")
 PAGE = Path(str(resources.files("twinsign") / "serve" / "page"))
 LARGEST_MESSAGE = MEGABYTE
 """Bytes of one message of a live stream: a JPEG of 1280 pixels has a few hundred thousand."""
+CONNECTIONS = 200
+"""Connections at the same time; one more is answered with 503."""
 PATIENCE = 5
 """Seconds that open requests have when the server is stopped."""
 
@@ -72,6 +74,7 @@ def run(service: Service, access: Access) -> None:
         ws="websockets-sansio",
         ws_max_size=LARGEST_MESSAGE,
         timeout_graceful_shutdown=PATIENCE,
+        limit_concurrency=CONNECTIONS,
     )
     uvicorn.Server(config).run()
 

@@ -1,13 +1,12 @@
-"""What a request carries: bytes within limits, JSON of plain shape, clips of poses."""
+"""What a request says: JSON of plain shape, and clips of poses in it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
-from starlette.requests import Request
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import JOINT_COUNT
@@ -16,52 +15,12 @@ from twinsign.pose.recording import FloatArray, Recording
 from twinsign.serve.options import Limits
 from twinsign.serve.refusals import RefusedError
 
-MEGABYTE = 10**6
 SHAPES = {"xy": f"(frames, {JOINT_COUNT} joints, 2)", "seen": f"(frames, {JOINT_COUNT} joints)"}
 CLIP_KEYS = ("xy", "seen", "fps", "size", "unit", "id")
 UNITS = ("fraction", "pixel")
 LONGEST_NAME = 200
 LARGEST_SIDE = 100_000
 MOST_GUESSES = 100
-
-
-async def read_body(request: Request, megabytes: float) -> bytes:
-    """The whole body; RefusedError as soon as it grows beyond the limit, whatever it says of its length."""
-    most, found = int(megabytes * MEGABYTE), bytearray()
-    wanted = f"at most {megabytes:g} MB"
-    stated = request.headers.get("content-length", "")
-    if stated.isascii() and stated.isdigit() and int(stated[:20]) > most:
-        raise RefusedError(413, f"a body of {int(stated[:20]) / MEGABYTE:.1f} MB", wanted)
-    async for chunk in request.stream():
-        found += chunk
-        if len(found) > most:
-            raise RefusedError(413, f"a body of more than {megabytes:g} MB", wanted)
-    return bytes(found)
-
-
-async def read_object(request: Request, megabytes: float) -> dict[str, Any]:
-    """The body's JSON object; RefusedError where it is none."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind != "application/json":
-        raise RefusedError(415, f"a body of type {kind or '(none)'}", "Content-Type: application/json")
-    return as_object(await read_body(request, megabytes))
-
-
-def as_object(content: str | bytes) -> dict[str, Any]:
-    """Text as a JSON object; RefusedError where it is none."""
-    try:
-        value = json.loads(content, parse_constant=_no_number)
-    except RecursionError as error:
-        raise RefusedError(400, "JSON nested too deep", "a JSON object") from error
-    except ValueError as error:
-        raise RefusedError(400, f"no JSON ({error})", "a JSON object") from error
-    if not isinstance(value, dict):
-        raise RefusedError(422, f"a JSON {type(value).__name__}", "a JSON object")
-    return value
-
-
-def _no_number(word: str) -> float:
-    raise ValueError(f"{word} is no JSON number")
 
 
 def only_keys(values: Mapping[str, Any], keys: tuple[str, ...], where: str = "") -> None:
@@ -107,25 +66,38 @@ def check_length(frames: int, fps: float | None, limits: Limits, name: str) -> N
 
 
 def as_numbers(values: Any, what: str, axes: int, where: str) -> FloatArray:
-    """Nested lists as float32; null is NaN; RefusedError where they are ragged or hold anything else."""
+    """Nested lists as float32; null is NaN; RefusedError where they are ragged or hold anything else.
+
+    Looked through before an array is made: one long text among numbers would make an array of long texts.
+    """
     wanted = f"{what}: {SHAPES.get(what, 'numbers')}, of numbers"
-    if not isinstance(values, list):
-        raise RefusedError(422, f"{what} of type {type(values).__name__}", wanted, where=where)
+    shape, level = list[int](), [values]
+    for axis in range(axes):
+        others = [one for one in level if type(one) is not list]
+        if others:
+            raise RefusedError(422, f"{what} with {_kind(others[0])} at depth {axis}", wanted, where=where)
+        lengths = {len(one) for one in level}
+        if len(lengths) > 1:
+            raise RefusedError(422, f"{what} of uneven rows", wanted, where=where)
+        shape.append(lengths.pop() if lengths else 0)
+        level = list(chain.from_iterable(level))
+    taken = {int, float, type(None)} | ({bool} if what == "seen" else set())
+    others = [one for one in level if type(one) not in taken]
+    if others:
+        raise RefusedError(422, f"{_kind(others[0])} in {what}, where a number belongs", wanted, where=where)
     try:
-        array = np.asarray(values)
-        if array.dtype.kind == "O" and array.ndim == axes:
-            flat = array.ravel()
-            if all(one is None or type(one) in (int, float) for one in flat):
-                array = np.asarray([np.nan if one is None else float(one) for one in flat]).reshape(array.shape)
-    except (ValueError, OverflowError, RecursionError) as error:
-        raise RefusedError(422, f"{what} of uneven rows, or too large a number", wanted, where=where) from error
-    if array.size and array.dtype.kind not in ("iufb" if what == "seen" else "iuf"):
-        raise RefusedError(422, f"something in {what} that is no number", wanted, where=where)
-    if array.ndim != axes:
-        raise RefusedError(422, f"{what} of shape {array.shape}"[:100], wanted, where=where)
-    with np.errstate(over="ignore"):
-        numbers: FloatArray = array.astype(np.float32)
+        with np.errstate(over="ignore"):
+            flat = np.asarray([np.nan if one is None else float(one) for one in level]).astype(np.float32)
+    except OverflowError as error:
+        raise RefusedError(422, f"too large a number in {what}", wanted, where=where) from error
+    numbers: FloatArray = flat.reshape(shape)
     return numbers
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", dict: "an object", str: "text", bool: "true or false", type(None): "null"}.get(
+        type(value), "a number"
+    )
 
 
 def as_fps(value: Any, where: str) -> float | None:

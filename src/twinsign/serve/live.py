@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import struct
 import time as clock
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from twinsign.pose.recording import FloatArray, Recording
 from twinsign.recognise.stream import Sign, Stream
 from twinsign.serve import bodies
 from twinsign.serve.guard import check_token
+from twinsign.serve.intake import as_object
 from twinsign.serve.metrics import Metrics
 from twinsign.serve.options import Access
 from twinsign.serve.refusals import RefusedError, refusal_of
@@ -29,6 +29,8 @@ from twinsign.serve.turns import Turns
 
 STAMP = struct.Struct("<d")
 """A picture's message begins with its time in seconds; the JPEG follows."""
+LONGEST = 1e9
+"""Seconds that a stream may count to, which are 30 years."""
 TOP = 5
 REFUSED, BUSY, IDLE = 1008, 1013, 1001
 Said = dict[str, Any]
@@ -47,13 +49,22 @@ class Live:
 
     def __init__(self, service: Service, turns: Turns, metrics: Metrics, access: Access) -> None:
         self._service, self._turns, self._metrics, self._access = service, turns, metrics, access
-        self._open = 0
+        self._present = self._open = 0
 
     async def serve(self, socket: WebSocket) -> None:
         """One stream's life."""
         await socket.accept()
+        self._present += 1
+        try:
+            await self._live(socket)
+        finally:
+            self._present -= 1
+
+    async def _live(self, socket: WebSocket) -> None:
         limits = self._access.limits
         try:
+            if self._present > limits.streams + limits.waiting:
+                raise RefusedError(503, f"{self._present - 1} open sockets", "fewer", retry=1)
             start = self._start(await self._text(socket))
             if self._open >= limits.streams:
                 raise RefusedError(503, f"{self._open} live streams", f"at most {limits.streams}", retry=1)
@@ -92,11 +103,11 @@ class Live:
             started = clock.perf_counter()
             try:
                 time, xy, score = await session.pose(message)
+                signs = await self._turns.run(session.stream.push, time, xy, score)
             except (RefusedError, InputError) as error:
                 wrong = error if isinstance(error, RefusedError) else refusal_of(error)
                 await socket.send_json({"type": "error", **wrong.body()})
                 continue
-            signs = await self._turns.run(session.stream.push, time, xy, score)
             spent = clock.perf_counter() - started
             self._metrics.frames.inc()
             self._metrics.frame_seconds.observe(spent)
@@ -121,7 +132,7 @@ class Live:
         await socket.send_json({"type": "sign", "ended": sign.ended, **told, **sign.answer, **poses})
 
     def _start(self, text: str) -> Start:
-        values = bodies.as_object(text)
+        values = as_object(text)
         bodies.only_keys(values, ("type", "token", "frames", "size"))
         if values.get("type") != "start":
             raise RefusedError(422, f"a first message of type {str(values.get('type'))[:40]!r}", "start")
@@ -185,8 +196,8 @@ class _Session:
         if len(content) <= STAMP.size:
             raise RefusedError(422, f"{len(content)} bytes", "8 bytes of time, and a JPEG")
         time = STAMP.unpack_from(content)[0]
-        if not math.isfinite(time):
-            raise RefusedError(422, f"time {time}", "seconds")
+        if not abs(time) < LONGEST:
+            raise RefusedError(422, f"time {time:g}", "seconds")
         xy, score = await self._here(self._estimated, content[STAMP.size :])
         return time, xy, score
 
@@ -218,10 +229,10 @@ class _Session:
 
 
 def _pose_of(text: str) -> tuple[float, FloatArray, FloatArray]:
-    values = bodies.as_object(text)
+    values = as_object(text)
     bodies.only_keys(values, ("type", "time", "xy", "seen"))
     time: Any = values.get("time")
-    if type(time) not in (int, float) or not math.isfinite(time):
+    if type(time) not in (int, float) or not abs(time) < LONGEST:
         raise RefusedError(422, f"time {str(time)[:40]}", "seconds")
     if "xy" not in values:
         raise RefusedError(422, "no xy", f"xy: ({JOINT_COUNT} joints, 2)")

@@ -17,6 +17,8 @@ class Limits:
     Args:
         body_mb: Largest JSON body, in megabytes.
         upload_mb: Largest uploaded file, in megabytes.
+        intake_mb: Most that is held of all bodies that are coming in, in megabytes.
+        body_seconds: Longest time that a body may take to come.
         seconds: Longest clip.
         frames: Most frames of a clip.
         clips: Most clips of one batch.
@@ -29,6 +31,8 @@ class Limits:
 
     body_mb: float = 8.0
     upload_mb: float = 64.0
+    intake_mb: float = 256.0
+    body_seconds: float = 30.0
     seconds: float = 30.0
     frames: int = 1000
     clips: int = 64

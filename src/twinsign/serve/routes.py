@@ -22,6 +22,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     for code, why in (
         (400, "no JSON"),
         (401, "no token, or another"),
+        (408, "a body that takes too long"),
         (413, "too large or too long"),
         (415, "a type that is not taken"),
         (422, "content that is wrong"),
@@ -57,7 +58,7 @@ def routes(service: Service, turns: Turns, metrics: Metrics) -> APIRouter:
 
 
 def _add_predicting(router: APIRouter, service: Service, turns: Turns, metrics: Metrics) -> None:
-    limits = service.limits
+    limits, intake = service.limits, turns.intake
 
     def name(values: dict[str, Any]) -> dict[str, Any]:
         top, detailed = _wishes(values)
@@ -82,33 +83,33 @@ def _add_predicting(router: APIRouter, service: Service, turns: Turns, metrics: 
     @router.post("/predict", response_model=shapes.Answer, openapi_extra=_body(shapes.PredictBody), tags=["signs"])
     async def predict(request: Request) -> Any:
         """Name the sign in one clip of poses."""
-        values = await bodies.read_object(request, limits.body_mb)
+        values = await intake.read_object(request, limits.body_mb)
         return _counted(metrics, await turns.run(name, values))
 
     @router.post("/predict/batch", response_model=shapes.Answers, openapi_extra=_body(shapes.BatchBody), tags=["signs"])
     async def predict_batch(request: Request) -> Any:
         """Name the sign in each of several clips; a bad one has an error in its place, and the others their answers."""
-        values = await bodies.read_object(request, limits.body_mb)
+        values = await intake.read_object(request, limits.body_mb)
         return {"answers": [_counted(metrics, one) for one in await turns.run(name_all, values)]}
 
     @router.post("/predict/file", response_model=shapes.Answer, openapi_extra=_FILE, tags=["signs"])
     async def predict_file(request: Request, name: str, top: int = DEFAULT_TOP) -> Any:
         """Name the sign in a pose file or a short video: the file's bytes are the body, `name` tells its ending."""
         _check_top(top)
-        content = await bodies.read_body(request, limits.upload_mb)
+        content = await intake.read(request, limits.upload_mb)
         return _counted(metrics, await turns.run(name_file, content, name, top, False))
 
     @router.post("/predict/file/poses", openapi_extra=_FILE, tags=["signs"])
     async def predict_file_and_poses(request: Request, name: str, top: int = DEFAULT_TOP) -> dict[str, Any]:
         """The same, with votes, nearest examples and the poses that were read or seen."""
         _check_top(top)
-        content = await bodies.read_body(request, limits.upload_mb)
+        content = await intake.read(request, limits.upload_mb)
         answer = _counted(metrics, await turns.run(name_file, content, name, top, True))
         return dict(answer)
 
 
 def _add_dictionary(router: APIRouter, service: Service, turns: Turns) -> None:
-    limits = service.limits
+    limits, intake = service.limits, turns.intake
 
     def keep(values: dict[str, Any]) -> dict[str, Any]:
         bodies.only_keys(values, ("gloss", "signer", "clip"))
@@ -132,7 +133,7 @@ def _add_dictionary(router: APIRouter, service: Service, turns: Turns) -> None:
     @router.post("/dictionary", response_model=shapes.Enrolled, openapi_extra=kept, tags=["dictionary"])
     async def enrol(request: Request) -> Any:
         """Keep a clip as an example of a sign: the only thing that is ever stored."""
-        values = await bodies.read_object(request, limits.body_mb)
+        values = await intake.read_object(request, limits.body_mb)
         return await turns.run(keep, values)
 
     @router.delete("/dictionary", tags=["dictionary"], responses={404: REFUSALS[422]})

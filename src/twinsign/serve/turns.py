@@ -9,19 +9,19 @@ from typing import TypeVar
 
 from anyio import to_thread
 
+from twinsign.serve.intake import SOON, Intake
 from twinsign.serve.options import Limits
 from twinsign.serve.refusals import RefusedError
 
 Result = TypeVar("Result")
-SOON = 1
-"""Seconds after which a refused request may try again."""
 
 
 class Turns:
-    """Runs functions in threads, `at_once` of them; RefusedError 503 where `waiting` wait already."""
+    """Runs functions in threads, `at_once` of them; RefusedError 503 where `waiting` wait already. Bodies: `intake`."""
 
     def __init__(self, limits: Limits) -> None:
         self._free, self._most = asyncio.Semaphore(limits.at_once), limits.at_once + limits.waiting
+        self.intake = Intake(limits)
         self.present = 0
 
     async def run(self, work: Callable[..., Result], *arguments: object) -> Result:

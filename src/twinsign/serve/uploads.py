@@ -17,7 +17,8 @@ from twinsign.extract.estimator import Estimator, EstimatorConfig, identity, loa
 from twinsign.extract.video import Image, is_video
 from twinsign.pose.read import read
 from twinsign.pose.recording import Recording
-from twinsign.serve.bodies import MEGABYTE, check_length
+from twinsign.serve.bodies import check_length
+from twinsign.serve.intake import MEGABYTE
 from twinsign.serve.options import Limits
 from twinsign.serve.refusals import RefusedError
 
