@@ -103,7 +103,7 @@ def main() -> None:
         points: dict[float, dict[str, tuple[float, float, float]]] = {}
         for row in rows:
             points.setdefault(row["factor"], {})[row["what"]] = (row["ratio"], row["least"], row["most"])
-        points[1] = {name: (1.0, 1.0, 1.0) for name in points[FACTORS[0]]}
+        points[1] = dict.fromkeys(points[FACTORS[0]], (1.0, 1.0, 1.0))
         steps = [(x, series) for x, series in sorted(points.items()) if x in (1, *FACTORS)]
         figure = learning_curve(steps, x_label="times the recipe's own", y_label="time of a step, of its own", log=True)
         write_bytes(given.picture, png(figure))

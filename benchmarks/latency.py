@@ -24,7 +24,7 @@ import torch
 
 from twinsign.corpora.synthetic import SyntheticConfig, synthesise
 from twinsign.files import write_json
-from twinsign.nn.encoder import compile_encoders
+from twinsign.nn.networks import compile_encoders
 from twinsign.pose.recording import Recording
 from twinsign.recognise.export import FORMS, export_run
 from twinsign.recognise.portable import stacked

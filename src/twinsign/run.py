@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from twinsign import __version__
 from twinsign.errors import InputError
 from twinsign.files import atomic, sha256, write_json, write_text
-from twinsign.nn.encoder import Encoder
+from twinsign.nn.networks import encoder_of
 from twinsign.recipe import Recipe, recipe_from, recipe_values
 
 Kind = Literal["pretrained", "classifier"]
@@ -141,7 +141,7 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> 
 
 def load_encoders(run: Run) -> nn.ModuleDict:
     """The query encoders by branch, in evaluation mode, of a run of either kind."""
-    encoders = nn.ModuleDict({name: Encoder(run.recipe.encoder) for name in run.branches()})
+    encoders = nn.ModuleDict({name: encoder_of(run.recipe.encoder) for name in run.branches()})
     mine = {name: value for name, value in run.weights().items() if name.startswith("encoders.")}
     load_weights(nn.ModuleDict({"encoders": encoders}), mine, run)
     return encoders.eval()
@@ -151,7 +151,7 @@ def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:
     """Untrained encoders in evaluation mode: the control of every linear and k-NN result (ours)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return nn.ModuleDict({name: Encoder(recipe.encoder) for name in recipe.objective.branches}).eval()
+        return nn.ModuleDict({name: encoder_of(recipe.encoder) for name in recipe.objective.branches}).eval()
 
 
 def read_metrics(path: str | PathLike[str]) -> list[dict[str, Any]]:

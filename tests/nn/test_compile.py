@@ -10,7 +10,8 @@ import torch
 from tiny import ENCODER, random_view
 from torch import Tensor, nn
 
-from twinsign.nn.encoder import Encoder, compile_encoders
+from twinsign.nn.encoder import Encoder
+from twinsign.nn.networks import compile_encoders
 from twinsign.views.clips import View
 
 

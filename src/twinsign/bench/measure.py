@@ -13,7 +13,7 @@ from torch import nn
 
 from twinsign.bench.clock import Stages, seconds_of, wait
 from twinsign.bench.count import kernels_of, reference_gflop
-from twinsign.nn.encoder import compile_encoders
+from twinsign.nn.networks import compile_encoders
 from twinsign.optim import optimiser_and_schedule
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe

@@ -29,7 +29,7 @@ from twinsign.engine.launch import on_all_devices
 from twinsign.engine.tasks import OURS, ClassifyTask, PretrainTask, Task
 from twinsign.engine.watch import Watch
 from twinsign.errors import InputError, StoppedError
-from twinsign.nn.encoder import compile_encoders
+from twinsign.nn.networks import compile_encoders
 from twinsign.nn.norm import normalise_together
 from twinsign.recipe import TrainerConfig
 from twinsign.run import CHECKPOINTS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,8 @@ class EncoderConfig:
     """In the Transformer: of attention weights and of every sub-layer's output."""
     graph_dropout: float = 0.0
     """In the graph blocks; the paper names none."""
+    network: Literal["gcn_transformer", "conv_gru", "st_gcn"] = "gcn_transformer"
+    """The paper's, or a supervised baseline of `nn/baselines.py`, which says what the other fields are to it."""
 
     @property
     def width(self) -> int:
@@ -109,10 +111,3 @@ class Encoder(nn.Module):
         clips, sides = hands.shape[:2]
         each = self.net["hand"](hands.flatten(0, 1)).unflatten(0, (clips, sides))  # B 2 T D
         return {"hand": each.transpose(1, 2).flatten(2), "trunk": self.net["trunk"](trunk)}
-
-
-def compile_encoders(module: nn.Module) -> None:
-    """Have torch compile every encoder within, in place: names and weights stay as they are (ours)."""
-    for one in module.modules():
-        if isinstance(one, Encoder):
-            one.compile()

@@ -106,3 +106,14 @@ BONES = (
     *((a + TRUNK.start, b + TRUNK.start) for a, b in TRUNK_GRAPH.bones),
 )
 """All bones as pairs of the 49 joints' numbers, for drawing."""
+WHOLE_GRAPH = Graph(
+    JOINT_COUNT,
+    (*BONES, *((INDEX[f"{side}_wrist"], HAND_WRIST[side]) for side in ("right", "left"))),
+    tuple(
+        (one + first, other + first)
+        for graph, first in ((HAND_GRAPH, RIGHT_HAND.start), (HAND_GRAPH, LEFT_HAND.start), (TRUNK_GRAPH, TRUNK.start))
+        for one, other in graph.links
+    ),
+    (),
+)
+"""All 49 joints as one body, each hand at its wrist (ours; for the baseline `st_gcn`)."""

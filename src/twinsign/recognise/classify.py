@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from twinsign.nn.encoder import PARTS, Encoder, EncoderConfig
+from twinsign.nn.encoder import PARTS, EncoderConfig
 from twinsign.nn.heads import HeadConfig
+from twinsign.nn.networks import encoder_of
 from twinsign.ssl.contrast import modality
 from twinsign.views.clips import View
 
@@ -19,7 +20,7 @@ class Classifier(nn.Module):
     def __init__(self, encoder: EncoderConfig, head: HeadConfig, classes: int) -> None:
         super().__init__()
         self.head = head
-        self.encoders = nn.ModuleDict({name: Encoder(encoder) for name in head.branches})
+        self.encoders = nn.ModuleDict({name: encoder_of(encoder) for name in head.branches})
         self.fc = nn.ModuleDict({name: nn.Linear(encoder.width, classes) for name in head.branches})
 
     def features(self, view: View) -> dict[str, Tensor]:

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from twinsign import world
-from twinsign.nn.encoder import PARTS, Encoder, EncoderConfig
+from twinsign.nn.encoder import PARTS, EncoderConfig
 from twinsign.nn.heads import Projector
+from twinsign.nn.networks import encoder_of
 from twinsign.views.clips import View, motion
 
 BRANCHES = ("joint", "motion")
@@ -43,7 +44,7 @@ class Branch(nn.Module):
 
     def __init__(self, config: EncoderConfig, heads: tuple[str, ...], hidden: int, width: int) -> None:
         super().__init__()
-        self.encoder = Encoder(config)
+        self.encoder = encoder_of(config)
         self.heads = nn.ModuleDict({head: Projector(config.width, hidden, width) for head in heads})
 
     def forward(self, view: View) -> Embeddings:
