@@ -28,9 +28,10 @@ slow: .venv/dev.stamp
 	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then $(MAKE) --no-print-directory video; \
 		else echo "no MediaPipe for this Python: its tests did not run; make video PYTHON=python3.12 runs them"; fi
 
-# MediaPipe and rtmlib on real video, and all that surrounds them, under numpy 1.
+# MediaPipe and rtmlib on real video, and all that surrounds them, the camera before the page too, under numpy 1.
 video: .venv-video/stamp
-	@$(VIDEO)/python -m pytest -m "slow or not slow" tests/extract tests/test_extracting.py $(PYTEST_ARGS) || test $$? -eq 5
+	@$(VIDEO)/python -m pytest -m "slow or not slow" tests/extract tests/test_extracting.py \
+		tests/serve/test_live.py tests/serve/test_camera.py $(PYTEST_ARGS) || test $$? -eq 5
 
 lint: .venv/dev.stamp
 	@$(BIN)/ruff check .

@@ -4,44 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
 import time as clock
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from twinsign.errors import InputError
-from twinsign.extract.live import LiveHolistic, decode_jpeg
-from twinsign.pose.layout import JOINT_COUNT
-from twinsign.pose.recording import FloatArray, Recording
-from twinsign.recognise.stream import Sign, Stream
+from twinsign.recognise.stream import Sign
 from twinsign.serve import bodies
 from twinsign.serve.guard import check_token
 from twinsign.serve.intake import as_object
 from twinsign.serve.metrics import Metrics
 from twinsign.serve.options import Access
 from twinsign.serve.refusals import RefusedError, refusal_of
-from twinsign.serve.service import DECIMALS, Service, as_json, drawable
+from twinsign.serve.service import DECIMALS, Service, drawable
+from twinsign.serve.session import Said, Session, Start
 from twinsign.serve.turns import Turns
 
-STAMP = struct.Struct("<d")
-"""A picture's message begins with its time in seconds; the JPEG follows."""
-LONGEST = 1e9
-"""Seconds that a stream may count to, which are 30 years."""
-TOP = 5
 REFUSED, BUSY, IDLE = 1008, 1013, 1001
-Said = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Start:
-    """What the first message says: whether pictures or poses will come, of what size."""
-
-    pictures: bool
-    size: tuple[int, int] | None
 
 
 class Live:
@@ -71,11 +51,14 @@ class Live:
         except RefusedError as refusal:
             await _end(socket, BUSY if refusal.status == 503 else REFUSED, refusal)
             return
-        except (WebSocketDisconnect, TimeoutError):
+        except TimeoutError:
+            await _end(socket, IDLE, RefusedError(408, f"nothing for {limits.idle:g} seconds", "a first message"))
+            return
+        except WebSocketDisconnect:
             return
         self._open += 1
         self._metrics.streams.inc()
-        session = _Session(self._service, start)
+        session = Session(self._service, start)
         try:
             await session.load()
             await socket.send_json({"type": "ready"})
@@ -91,7 +74,7 @@ class Live:
             self._metrics.streams.dec()
             session.close()
 
-    async def _follow(self, socket: WebSocket, session: _Session) -> None:
+    async def _follow(self, socket: WebSocket, session: Session) -> None:
         while True:
             message = await self._message(socket)
             if message.get("bytes") is None and session.is_end(message.get("text") or ""):
@@ -123,7 +106,7 @@ class Live:
             for sign in signs:
                 await self._say(socket, session, sign)
 
-    async def _say(self, socket: WebSocket, session: _Session, sign: Sign[Said]) -> None:
+    async def _say(self, socket: WebSocket, session: Session, sign: Sign[Said]) -> None:
         if sign.ended:
             self._metrics.answered(sign.answer["sure"])
         told = {"begin": sign.begin, "end": sign.end, "delay": sign.delay, "seconds": sign.seconds}
@@ -156,89 +139,6 @@ class Live:
         if text is None:
             raise RefusedError(422, "a first message of bytes", "text: a JSON object of type start")
         return str(text)
-
-
-class _Session:
-    """One stream: its estimator, in a thread of its own, and where in a sign it is."""
-
-    def __init__(self, service: Service, start: Start) -> None:
-        self._service, self._start = service, start
-        self._thread = ThreadPoolExecutor(1, "twinsign-live")
-        self._holistic: LiveHolistic | None = None
-        self._stream: Stream[Said] | None = None
-        self._size: tuple[int, int] | None = start.size
-        self.last: Said = {}
-        """The poses of what was named last."""
-
-    async def load(self) -> None:
-        """Load the estimator, where pictures will come."""
-        if self._start.pictures:
-            self._holistic = await self._here(LiveHolistic)
-
-    async def _here(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-
-    @property
-    def stream(self) -> Stream[Said]:
-        """Made with the first frame, which tells the size."""
-        if self._stream is None:
-            seen_by = f"{self._holistic.name} {self._holistic.version}" if self._holistic else ""
-            self._stream = Stream(self._name, size=self._size, estimator=seen_by)
-        return self._stream
-
-    async def pose(self, message: Said) -> tuple[float, FloatArray, FloatArray]:
-        """Time, image fractions xy (49 2) and score (49) of a message's frame."""
-        content = message.get("bytes")
-        if content is None:
-            return _pose_of(str(message.get("text")))
-        if self._holistic is None:
-            raise RefusedError(422, "a picture", "poses, as the first message said")
-        if len(content) <= STAMP.size:
-            raise RefusedError(422, f"{len(content)} bytes", "8 bytes of time, and a JPEG")
-        time = STAMP.unpack_from(content)[0]
-        if not abs(time) < LONGEST:
-            raise RefusedError(422, f"time {time:g}", "seconds")
-        xy, score = await self._here(self._estimated, content[STAMP.size :])
-        return time, xy, score
-
-    def _estimated(self, jpeg: bytes) -> tuple[FloatArray, FloatArray]:
-        if self._holistic is None:
-            raise RefusedError(422, "a picture", "poses, as the first message said")
-        image = decode_jpeg(jpeg)
-        if self._stream is None:
-            self._size = (image.shape[1], image.shape[0])
-        return self._holistic.estimate(image)
-
-    def _name(self, recording: Recording) -> Said:
-        self.last = as_json(recording)
-        return self._service.answers([recording], TOP, True)[0]
-
-    def is_end(self, text: str) -> bool:
-        """Whether a message says that the stream is over."""
-        return text == '{"type":"end"}' or (len(text) < 40 and text.replace(" ", "") == '{"type":"end"}')
-
-    def finish(self) -> list[Sign[Said]]:
-        """What was going on when the stream ended."""
-        return self.stream.finish()
-
-    def close(self) -> None:
-        """Let the estimator go."""
-        if self._holistic is not None:
-            self._thread.submit(self._holistic.close)
-        self._thread.shutdown(wait=False)
-
-
-def _pose_of(text: str) -> tuple[float, FloatArray, FloatArray]:
-    values = as_object(text)
-    bodies.only_keys(values, ("type", "time", "xy", "seen"))
-    time: Any = values.get("time")
-    if type(time) not in (int, float) or not abs(time) < LONGEST:
-        raise RefusedError(422, f"time {str(time)[:40]}", "seconds")
-    if "xy" not in values:
-        raise RefusedError(422, "no xy", f"xy: ({JOINT_COUNT} joints, 2)")
-    xy = bodies.as_numbers(values["xy"], "xy of a frame", 2, "xy")
-    score = bodies.as_numbers(values["seen"], "seen", 1, "seen") if "seen" in values else bodies.finite(xy)
-    return float(time), xy, score
 
 
 async def _end(socket: WebSocket, code: int, refusal: RefusedError) -> None:
