@@ -5,7 +5,6 @@ twinsign convert CHECKPOINT.pth.tar --out RUN
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from twinsign.errors import InputError
+from twinsign.files import parse_json
 from twinsign.nn.graph import SUBSETS
 from twinsign.recipe import load_recipe
 from twinsign.recognise.classify import Classifier
@@ -160,12 +160,14 @@ def _degree(values: list[Tensor]) -> Tensor:
 def _glosses(labels: Path | None, classes: int) -> list[str]:
     if labels is None:
         return [f"{number:0{len(str(classes - 1))}d}" for number in range(classes)]
-    text = labels.read_text(encoding="utf-8")
-    found = (
-        json.loads(text)
-        if text.lstrip().startswith("[")
-        else [line.strip() for line in text.splitlines() if line.strip()]
-    )
+    try:
+        text = labels.read_text(encoding="utf-8")
+        listed = text.lstrip().startswith("[")
+        found = parse_json(text) if listed else [line.strip() for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise InputError(str(error), "glosses in order: a JSON list, or one a line", file=labels) from error
+    if not all(isinstance(gloss, str | int) for gloss in found):
+        raise InputError("a gloss that is no text", "glosses in order: a JSON list, or one a line", file=labels)
     if len(found) != classes or len(set(found)) != classes:
         raise InputError(f"{len(set(found))} different glosses", f"{classes}, as the classifier has", file=labels)
     return [str(gloss) for gloss in found]

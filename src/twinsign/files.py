@@ -75,6 +75,22 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def parse_json(data: bytes | str) -> Any:
+    """A JSON value; ValueError also where it nests too deep, or holds half a character, which no file could hold."""
+    try:
+        value = json.loads(data)
+        if "\\ud" in (data if isinstance(data, str) else data.decode("utf-8", "replace")).lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("JSON that nests too deep") from error
+    return value
+
+
+def writable(text: str) -> bool:
+    """Whether UTF-8 can hold it: names of files and texts of pickles may have half a character (ours)."""
+    return text.isascii() or text.encode("utf-8", "ignore").decode() == text
+
+
 _held: set[TextIO] = set()
 
 

@@ -12,11 +12,15 @@ import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from twinsign.errors import InputError
+from twinsign.files import writable
 from twinsign.nn.encoder import EncoderConfig
 from twinsign.nn.heads import HeadConfig
 from twinsign.ssl.pretrain import ObjectiveConfig
 from twinsign.views.augment import AugmentConfig
 from twinsign.views.batches import ReadConfig
+
+MOST_CONTENT = 10**6
+"""Letters and values that a YAML file may stand for."""
 
 
 @dataclass(frozen=True)
@@ -157,11 +161,28 @@ def recipe_values(file: Path) -> dict[str, Any]:
     """The plain values of a YAML file, not yet checked; InputError where it holds no mapping."""
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"no YAML ({error})".replace("\n", " "), "a mapping in YAML", file=file) from error
+        _check_content(values)
+    except (yaml.YAMLError, ValueError, TypeError, OSError, RecursionError) as error:
+        raise InputError(f"no YAML ({error})"[:500].replace("\n", " "), "a mapping in YAML", file=file) from error
     if not isinstance(values, dict):
         raise InputError(f"a {type(values).__name__}", "a mapping", file=file)
     return values
+
+
+def _check_content(values: Any) -> None:
+    """ValueError where aliases make lines stand for gigabytes or themselves, or a text has half a character (ours)."""
+    left, todo = MOST_CONTENT, [values]
+    while todo:
+        one = todo.pop()
+        left -= 1 + (len(one) if isinstance(one, str | bytes) else 0)
+        if left < 0:
+            raise ValueError(f"more than {MOST_CONTENT} letters and values, or one within itself")
+        if isinstance(one, dict):
+            todo += [*one.keys(), *one.values()]
+        elif isinstance(one, list | tuple | set):
+            todo += one
+        elif isinstance(one, str) and not writable(one):
+            raise ValueError("half a character")
 
 
 def recipe_from(values: Any, source: str | Path = "recipe") -> Recipe:
@@ -181,7 +202,7 @@ def checked(kind: type, values: Any, source: str | Path) -> Any:
         raise
     except Exception as error:
         wanted = f"fields of {kind.__module__}.{kind.__name__}"
-        raise InputError(str(error).replace("\n", " "), wanted, file=source) from error
+        raise InputError(str(error).replace("\n", " ")[:500], wanted, file=source) from error
 
 
 @cache
@@ -199,7 +220,7 @@ def load_recipe(name: str) -> Recipe:
 def check_keys(values: Any, source: str | Path, kind: type = Recipe, place: str = "") -> None:
     """Every key of nested plain values is a field of the dataclass, every section a mapping; else InputError (ours)."""
     if not isinstance(values, dict):
-        found = f"{place.rstrip('.') or kind.__name__.lower()} = {values!r}"
+        found = f"{place.rstrip('.') or kind.__name__.lower()} = {values!r}"[:200]
         raise InputError(found, "a mapping; leave a section out to keep its defaults", file=source)
     kinds = get_type_hints(kind)
     for name, value in values.items():

@@ -5,7 +5,6 @@ Beside them: metrics.jsonl, report.html, checkpoints/ (what resuming needs).
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.files import atomic, sha256, write_json, write_text
+from twinsign.files import atomic, parse_json, sha256, write_json, write_text
 from twinsign.nn.networks import encoder_of
 from twinsign.recipe import Recipe, recipe_from, recipe_values
 
@@ -157,11 +156,11 @@ def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:
 def read_metrics(path: str | PathLike[str]) -> list[dict[str, Any]]:
     """Rows of a RUN's metrics.jsonl; none where it was never written. A last line that was cut off is none."""
     file = Path(path) / METRICS
-    lines = [line for line in file.read_text().splitlines() if line.strip()] if file.is_file() else []
+    lines = [line for line in file.read_bytes().splitlines() if line.strip()] if file.is_file() else []
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(json.loads(line))
+            rows.append(parse_json(line))
         except ValueError as error:
             if number < len(lines):
                 raise InputError(f"no JSON in line {number} ({error})", "a JSON object a line", file=file) from error
@@ -173,7 +172,7 @@ def _labels(folder: Path) -> list[str]:
     if not file.is_file():
         raise InputError(f"no {LABELS}", "the label list of a classifier", file=folder)
     try:
-        labels = json.loads(file.read_text(encoding="utf-8"))
+        labels = parse_json(file.read_bytes())
     except ValueError as error:
         raise InputError(f"no JSON ({error})", "a list of glosses", file=file) from error
     if not (isinstance(labels, list) and labels and all(isinstance(one, str) for one in labels)):

@@ -119,5 +119,5 @@ def test_no_file_and_no_npz(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no readable NPZ"):
         read_scores(tmp_path / "S.npz")
     np.save(tmp_path / "S.npy", LOGITS)
-    with pytest.raises(InputError, match="no readable NPZ"):
+    with pytest.raises(InputError, match="arr_0"):
         read_scores(tmp_path / "S.npy")

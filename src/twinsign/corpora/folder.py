@@ -53,6 +53,8 @@ def _from_folders(root: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
 def _from_table(root: Path, table: Path) -> Iterator[tuple[str, Path, dict[str, str]]]:
     for row in read_csv(table, ("file",)):
         written = row.text("file")
+        if "\0" in written:
+            raise row.error("file", "a name without NUL")
         file = (root / written).resolve()
         if not file.is_relative_to(root.resolve()):
             raise InputError(f"file {written!r} outside the folder", f"files below {root}", file=table)

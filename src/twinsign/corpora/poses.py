@@ -11,6 +11,7 @@ from pathlib import Path
 
 from twinsign.corpora.names import OPENPOSE_FRAME, SUFFIXES, plain_name
 from twinsign.errors import InputError
+from twinsign.files import writable
 from twinsign.pose.read import PoseSet, open_set, read
 from twinsign.pose.recording import Recording, Unit
 
@@ -27,6 +28,9 @@ def clip_files(root: Path) -> Iterator[Path]:
         known = [name for name in names if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")]
         found += [here / name for name in known if not name.endswith(OPENPOSE_FRAME)]
         inside[:] = [name for name in inside if not name.startswith(".")]
+    strange = next((one for one in found if not writable(str(one))), None)
+    if strange is not None:
+        raise InputError(f"file name {os.fsencode(strange.name)!r}", "names in UTF-8", file=root)
     yield from sorted(found)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 
 from twinsign.errors import InputError
+from twinsign.files import parse_json
 
 SPLIT_WORDS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val"}
 SPLIT_WORDS |= {"test": "test", "testing": "test"}
@@ -146,7 +146,7 @@ def read_csv(file: Path, columns: Sequence[str], header: Sequence[str] | None = 
 def read_json(file: Path, wanted: str) -> object:
     """A JSON file's value."""
     with _decoding(file, wanted):
-        value: object = json.loads(file.read_bytes())
+        value: object = parse_json(file.read_bytes())
     return value
 
 

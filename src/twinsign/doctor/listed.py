@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
 from twinsign.errors import InputError
+from twinsign.files import parse_json
 
 WANTED = "a CSV with a column `id`, or JSON: a list of rows with `id`, or clips by id"
 
@@ -20,7 +20,7 @@ def read_listed(path: Path) -> list[dict[str, str]]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        rows = _json_rows(json.loads(text)) if path.suffix == ".json" else list(csv.DictReader(text.splitlines()))
+        rows = _json_rows(parse_json(text)) if path.suffix == ".json" else list(csv.DictReader(text.splitlines()))
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(str(error), WANTED, file=path) from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from twinsign.errors import InputError
+from twinsign.files import parse_json
 from twinsign.recognise.calibrate import NEVER, calibration_of
 from twinsign.recognise.evaluate import frames_of, head_recipe
 from twinsign.run import EVALUATIONS, LEARNT_FROM, VAL, Run
@@ -50,7 +50,7 @@ def _key(report: Report) -> tuple[str, ...]:
 
 def _read(file: Path) -> Report:
     try:
-        report = json.loads(file.read_text(encoding="utf-8"))
+        report = parse_json(file.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"no JSON ({error})", "a report of `evaluate --json`", file=file) from error
     missing = [name for name in NEEDED if name not in report] if isinstance(report, dict) else list(NEEDED)

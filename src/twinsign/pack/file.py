@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from pyarrow import ipc
 
 from twinsign.errors import InputError
+from twinsign.files import parse_json
 from twinsign.pack.bytes import Span, open_bytes
 from twinsign.pack.check import WANTED, check_columns, check_poses, check_schema, decoding
 from twinsign.pack.locate import Place
@@ -61,7 +61,7 @@ class PackFile:
 
     def _note(self, key: bytes, kind: type) -> Any:
         try:
-            note = json.loads(self.schema.metadata.get(key, b"{}" if kind is dict else b"[]"))
+            note = parse_json(self.schema.metadata.get(key, b"{}" if kind is dict else b"[]"))
         except ValueError as error:
             raise InputError(f"{_word(key)} that is no JSON ({error})", "JSON", file=self.place) from error
         if not isinstance(note, kind):
@@ -81,7 +81,7 @@ class PackFile:
         self._foreign = stated is None
         if stated is None:
             return [self._batch(number).num_rows for number in range(count)]
-        rows = json.loads(stated)
+        rows = parse_json(stated)
         if not (isinstance(rows, list) and len(rows) == count and all(type(n) is int and n >= 0 for n in rows)):
             raise InputError("a footer that miscounts its record batches", WANTED, file=self.place)
         return rows

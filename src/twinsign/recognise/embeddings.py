@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.files import atomic, sha256
+from twinsign.files import atomic, parse_json, sha256
 from twinsign.nn.encoder import PARTS, Features
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
@@ -110,15 +110,19 @@ def read_embeddings(path: str | PathLike[str]) -> Embeddings:
     """What `write_embeddings` wrote; InputError where the file is none of its kind."""
     try:
         table = pq.read_table(path)
-        note = json.loads((table.schema.metadata or {})[PROVENANCE_KEY])
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        table.validate(full=True)
+        note = parse_json((table.schema.metadata or {})[PROVENANCE_KEY])
+        vectors = {one.name: one.type.list_size for one in table.schema if pa.types.is_fixed_size_list(one.type)}
+        features = {
+            name: table[name].combine_chunks().flatten().to_numpy().reshape(len(table), width)
+            for name, width in vectors.items()
+        }
+        shows = {part: np.asarray(table[f"shows_{part}"]) for part in note["parts"]}
+        others = table.drop_columns([*vectors, *(f"shows_{part}" for part in shows)]).replace_schema_metadata()
+        return Embeddings(table["id"].to_pylist(), features, shows, others, note)
+    except Exception as error:  # Arrow's, JSON's and numpy's, as the damage happens to be
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(f"no embeddings ({reason})", "a file of `twinsign embed`", file=path) from error
-    vectors = [one.name for one in table.schema if pa.types.is_fixed_size_list(one.type)]
-    features = {name: table[name].combine_chunks().flatten().to_numpy().reshape(len(table), -1) for name in vectors}
-    shows = {part: np.asarray(table[f"shows_{part}"]) for part in note["parts"]}
-    others = table.drop_columns([*vectors, *(f"shows_{part}" for part in shows)]).replace_schema_metadata()
-    return Embeddings(table["id"].to_pylist(), features, shows, others, note)
 
 
 @torch.no_grad()

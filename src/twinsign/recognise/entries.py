@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+import math
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from twinsign.errors import InputError
+from twinsign.files import parse_json
 from twinsign.pack.locate import ENDING
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
@@ -98,7 +99,13 @@ class Entries:
         """Unit vectors (N D) in memory."""
         if self.pack is None:
             return torch.zeros(0, self.about.width)
-        return torch.from_numpy(_numbers(self.pack.table[EMBEDDING], self.about.width))
+        found = self.pack.table[EMBEDDING] if EMBEDDING in self.pack.table.column_names else None
+        wanted = pa.list_(pa.float32(), self.about.width)
+        if found is None or found.type != wanted or found.null_count:
+            raise InputError(
+                f"vectors of type {found and found.type}", f"{wanted} in every row", file=self.pack.paths[0]
+            )
+        return torch.from_numpy(_numbers(found, self.about.width))
 
     @cached_property
     def prototypes(self) -> Tensor:
@@ -122,16 +129,26 @@ def read_about(folder: Path) -> About:
     """The dictionary.json of a folder; InputError where it is none."""
     file = folder / ABOUT
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = parse_json(file.read_bytes())
         if values["format"] != FORMAT:
             raise InputError(f"format {values['format']!r}", f"format {FORMAT}", file=file)
-        fitted = values["calibration"]
-        known = None if fitted is None else {name: OpenCalibration(**one) for name, one in fitted.items()}
-        return About(values["run"], values["run_hash"], values["width"], values["edition"], known)
+        return _about(values)
     except FileNotFoundError as error:
         hint = "`twinsign enrol` makes one."
         raise InputError(f"no {ABOUT}", "a dictionary of enrolled signs", file=folder, hint=hint) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"what is no dictionary ({error})", f"the {ABOUT} of one", file=file) from error
+
+
+def _about(values: dict[str, Any]) -> About:
+    """The checked fields; KeyError, TypeError or AttributeError where they are others."""
+    fitted = values["calibration"]
+    known = None if fitted is None else {name: OpenCalibration(**one) for name, one in fitted.items()}
+    numbers = [number for one in (known or {}).values() for number in astuple(one)]
+    if not all(type(one) in (int, float) and math.isfinite(one) for one in numbers):
+        raise TypeError("a calibration that is no numbers")
+    if not all(type(values[name]) is int and values[name] >= 0 for name in ("width", "edition")):
+        raise TypeError("width or edition that is no number")
+    return About(str(values["run"]), str(values["run_hash"]), values["width"], values["edition"], known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from os import PathLike
@@ -17,6 +16,7 @@ from pyarrow import csv
 
 from twinsign.errors import InputError
 from twinsign.files import atomic
+from twinsign.pose.read.clip_file import ClipFile
 from twinsign.recognise.metrics import Scored
 
 KEYS = {
@@ -73,10 +73,9 @@ def read_scores(path: str | PathLike[str]) -> ScoreFile:
 
 def _from_npz(file: Path) -> ScoreFile:
     try:
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, zipfile.BadZipFile, TypeError) as error:
-        raise InputError(f"no readable NPZ ({error})", "plain arrays: ids, scores, …", file=file) from error
+        arrays = {name: np.atleast_1d(one) for name, one in ClipFile(file).read_arrays().items()}
+    except InputError as error:
+        raise InputError(f"no readable NPZ ({error.found})", "plain arrays: ids, scores, …", file=file) from error
     found: dict[str, Any] = {}
     for what, names in KEYS.items():
         found[what] = next((arrays[name] for name in names if name in arrays), None)
@@ -90,11 +89,11 @@ def _from_npz(file: Path) -> ScoreFile:
     about = {name: tuple(arrays[name].tolist()) for name in ("splits", "selected_on") if name in arrays}
     return _checked(
         file,
-        [str(one) for one in np.atleast_1d(found["ids"]).tolist()],
+        [str(one) for one in found["ids"].tolist()],
         found["scores"],
         None if found["glosses"] is None else [str(one) for one in found["glosses"].tolist()],
         labels,
-        split_hash=str(arrays["split_hash"]) if "split_hash" in arrays else None,
+        split_hash=str(arrays["split_hash"].flat[0]) if "split_hash" in arrays else None,
         **about,
     )
 
@@ -108,6 +107,8 @@ def _from_csv(file: Path) -> ScoreFile:
         table = csv.read_csv(file, convert_options=convert)
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise InputError(f"no readable CSV ({error})", "a header, a row a clip", file=file) from error
+    if len(set(names)) < len(names):
+        raise InputError("two columns of one name", "a column a class, named by its gloss", file=file)
     if "id" not in names:
         raise InputError(f"columns {', '.join(names[:5])} …", "a column named id", file=file)
     glosses = [name for name in names if name not in text]
@@ -145,9 +146,10 @@ def _checked(
         name, times = Counter(names).most_common(1)[0] if names else ("", 0)
         if times > 1:
             raise InputError(f"{what} {name!r} {times} times", f"every {what} once", file=file)
-    wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
+    with np.errstate(over="ignore"):
+        wrong = np.flatnonzero(~np.isfinite(scores.astype(np.float32)).all(axis=1))
     if len(wrong):
-        raise InputError("NaN or infinity among the scores", "finite numbers", file=file, clip=ids[wrong[0]])
+        raise InputError("NaN or infinity among the scores", "finite numbers of 32 bits", file=file, clip=ids[wrong[0]])
     probabilities = _are_probabilities(scores)
     if probabilities:
         scores = np.log(np.maximum(scores.astype(np.float64), LEAST_PROBABILITY))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -10,7 +9,7 @@ from typing import Any
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.files import sha256
+from twinsign.files import parse_json, sha256
 from twinsign.pack.open import Pack
 from twinsign.recognise.compare import compare
 from twinsign.recognise.evaluate import clip_ids
@@ -108,7 +107,7 @@ def summary(name: str, grid: Grid, found: Answers, minutes: float) -> dict[str, 
 def _report(place: Path) -> dict[str, Any]:
     """A cell's report; InputError where the file is damaged."""
     try:
-        found: dict[str, Any] = json.loads(place.read_text(encoding="utf-8"))
+        found: dict[str, Any] = parse_json(place.read_bytes())
         missing = [name for name in NEEDED if name not in found]
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"no JSON ({error})", "a cell's report", file=place, hint=AGAIN) from error

@@ -92,7 +92,9 @@ def read(
     unknown formats, bad content, and coordinates that cannot be of their unit or size.
     """
     clip = ClipFile(Path(path), size, fps, clip_id, unit)
-    if clip.path.is_dir():
+    with clip.decoding("a file or folder"):  # a name may be too long
+        folder = clip.path.is_dir()
+    if folder:
         return openpose.read(clip)
     reader = _READERS.get(clip.path.suffix.lower())
     if reader is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
+from twinsign.files import parse_json
 from twinsign.pose.read.plausible import check
 from twinsign.pose.recording import FloatArray, Recording, Unit
 
@@ -75,7 +75,7 @@ class ClipFile:
         """The file's JSON value; InputError where it is none."""
         data = self.read_bytes(wanted)
         with self.decoding(wanted):
-            value: object = json.loads(data)
+            value: object = parse_json(data)
         return value
 
     def read_arrays(self) -> dict[str, NDArray[Any]]:
@@ -87,7 +87,12 @@ class ClipFile:
             content = np.load(stream, allow_pickle=False)
             if isinstance(content, np.ndarray):
                 return {LONE_ARRAY: content}
-            return {name: content[name] for name in content.files}
+            arrays = {name: content[name] for name in content.files}
+        # Of a member that is no .npy numpy gives the bytes.
+        strange = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+        if strange:
+            raise self.error(f"{strange[0][:60]!r}, which is no array", wanted)
+        return arrays
 
     def _real(self, values: object, what: str, frame: int | None = None) -> NDArray[Any]:
         wanted = f"real numbers as {what}"

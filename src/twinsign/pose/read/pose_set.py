@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from twinsign.files import writable
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import Recording
 
@@ -27,6 +28,8 @@ class PoseSet(ABC):
         for number, row in enumerate(self.rows):
             if not row.get("id"):
                 raise self.file.error(f"clip number {number} without an id", "an id for each clip")
+            if not all(writable(text) for text in (*row, *row.values())):
+                raise self.file.error(f"half a character in the row of clip number {number}", "whole texts")
             if row["id"] in known:
                 raise replace(self.file, clip_id=row["id"]).error("an id used twice", "unique ids")
             known.add(row["id"])

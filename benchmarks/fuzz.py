@@ -1,0 +1,183 @@
+"""Hostile files for everything that twinsign reads; anything but a TwinsignError is a failure.
+
+    python benchmarks/fuzz.py [--seconds 60] [--only npz pack …] [--seed 0] [--case NUMBER] [--json F]
+
+A failure is another error or warning, a crash, a case that takes more than --slow seconds of CPU or --memory MB, a file
+written elsewhere, a command run. Each is shown once, with the number of its first case: --only TARGET --case NUMBER
+repeats it with its traceback. Cases run in a child process, since damage may end it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import mmap
+import os
+import resource
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from pathlib import Path
+from random import Random
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+import nasty
+import nasty_rest
+
+from twinsign.errors import TwinsignError
+
+TARGETS = nasty.READERS | nasty_rest.TARGETS
+HANGS = 10
+"""A case that has run so many times --slow is ended with its process."""
+SHARED = struct.Struct("qqd")
+"""The case being tried, cases refused so far, when it began."""
+
+
+def rng_of(name: str, seed: int, number: int) -> Random:
+    """The same changes for the same case, on any machine."""
+    return Random(f"{name} {seed} {number}")
+
+
+def peak() -> int:
+    """The most memory that this process has had, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def trial(name: str, seed: int, number: int, folder: Path, given: Any) -> str | None:
+    """Run one case: "" where it was read, "refused", or what went wrong."""
+    case, target = folder / "case", TARGETS[name]
+    nasty.write(target, case, rng_of(name, seed, number))
+    os.chdir(case)
+    before, began, found = peak(), time.process_time(), ""
+    try:
+        target.use(case)
+    except TwinsignError:
+        found = "refused"
+    except Exception as error:
+        frames = [one for one in traceback.extract_tb(error.__traceback__) if "twinsign" in one.filename]
+        at = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+        found = f"{type(error).__name__} at {at}:  {str(error)[:120]}"
+        if given.case is not None:
+            traceback.print_exc()
+    took, grown = time.process_time() - began, (peak() - before) / 1e6
+    if took > given.slow:
+        found = f"slow:  {took:.1f} s of CPU ({found or 'read'})"
+    if grown > given.memory:
+        found = f"memory:  {grown:.0f} MB ({found or 'read'})"
+    strangers = [one.name for one in folder.iterdir() if one != case]
+    if strangers or (case / "WITNESS").exists():
+        found = f"wrote {strangers or 'WITNESS'}"
+        for one in strangers:
+            shutil.rmtree(folder / one, ignore_errors=True)
+    return found
+
+
+def worker(name: str, first: int, until: float, folder: Path, given: Any, shared: mmap.mmap, out: int) -> None:
+    """Cases from number `first` on until time is up, failures as JSON lines into `out`."""
+    warnings.simplefilter("error")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    refused, number = SHARED.unpack(shared[: SHARED.size])[1], first
+    while time.time() < until:
+        shared[: SHARED.size] = SHARED.pack(number, refused, time.time())
+        found = trial(name, given.seed, number, folder, given)
+        refused += found == "refused"
+        if found not in ("", "refused"):
+            os.write(out, (json.dumps([number, found]) + "\n").encode())
+        number += 1
+    shared[: SHARED.size] = SHARED.pack(number, refused, time.time())
+
+
+def hunt(name: str, given: Any) -> dict[str, Any]:
+    """Try one target for its seconds; counts, and failures by what they are, each with its first case and how many."""
+    failures: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as base:  # before any harm: it is read, and what is made once is made
+        nasty.write(TARGETS[name], Path(base) / "case", None)
+        TARGETS[name].use(Path(base) / "case")
+    until, first = time.time() + given.seconds, given.first
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as base:
+        shared = mmap.mmap(-1, SHARED.size)
+        while time.time() < until:
+            ear, mouth = os.pipe()
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    os.close(ear)
+                    worker(name, first, until, Path(base), given, shared, mouth)
+                    code = 0
+                except Exception:
+                    traceback.print_exc()
+                finally:
+                    os._exit(code)
+            os.close(mouth)
+            ended = watch(child, shared, given.slow * HANGS)
+            with os.fdopen(ear) as lines:
+                for number, what in map(json.loads, lines):
+                    _count(failures, what, number)
+            first = SHARED.unpack(shared[: SHARED.size])[0]
+            if ended == 0:
+                break
+            _count(failures, ended if isinstance(ended, str) else f"ended with {ended}", first)
+            first += 1
+        cases, refused, _ = SHARED.unpack(shared[: SHARED.size])
+    return {"target": name, "cases": cases - given.first, "refused": refused, "failures": list(failures.values())}
+
+
+def _count(failures: dict[str, dict[str, Any]], what: str, number: int) -> None:
+    """One more failure of the kind that is said before the colon."""
+    one = failures.setdefault(what.split(":  ")[0], {"what": what, "first": number, "times": 0})
+    one["times"] += 1
+
+
+def watch(child: int, shared: mmap.mmap, limit: float) -> int | str:
+    """Wait for a child; its exit code, or what ended it."""
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        began = SHARED.unpack(shared[: SHARED.size])[2]
+        if began and time.time() - began > limit:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return "hangs"
+        time.sleep(0.05)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60, help="for each target")
+    parser.add_argument("--only", nargs="+", default=list(TARGETS), help="parts of targets' names")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first case")
+    parser.add_argument("--case", type=int, help="repeat one case of one target, and keep its files")
+    parser.add_argument("--slow", type=float, default=3.0)
+    parser.add_argument("--memory", type=float, default=300.0)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    names = [name for name in TARGETS if any(part in name for part in given.only)]
+    if given.case is not None:
+        folder = Path(tempfile.mkdtemp())
+        warnings.simplefilter("error")
+        print(trial(names[0], given.seed, given.case, folder, given) or "read", folder)
+        return 0
+    found = []
+    for name in names:
+        found.append(hunt(name, given))
+        one = found[-1]
+        print(f"{name}: {one['cases']} cases, {one['refused']} refused, {len(one['failures'])} failures", flush=True)
+        for failure in one["failures"]:
+            print(f"    {failure['what']} (case {failure['first']}, {failure['times']} times)", flush=True)
+        if given.json:
+            given.json.write_text(json.dumps({"seed": given.seed, "targets": found}, indent=2))
+    return int(any(one["failures"] for one in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
