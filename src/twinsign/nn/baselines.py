@@ -103,7 +103,8 @@ def described(xy: Tensor, seen: Tensor) -> Tensor:
         masks += [both, seen[:, :, wrist]]
     place, mask = torch.cat(parts, dim=2), torch.cat(masks, dim=2)
     there = (mask[:, 1:] & mask[:, :-1])[..., None]
-    moved = F.pad(torch.where(there, place[:, 1:] - place[:, :-1], 0.0), (0, 0, 0, 0, 1, 0))
+    steps = torch.where(there, place[:, 1:] - place[:, :-1], 0.0)
+    moved = torch.cat([torch.zeros_like(place[:, :1]), steps], dim=1)
     return torch.cat([place.flatten(2), moved.flatten(2), seen.to(xy.dtype)], dim=2)
 
 
