@@ -18,6 +18,8 @@ def test_latin_text_keeps_its_font() -> None:
 def test_letters_of_another_font_are_found_in_it() -> None:
     own = FT2Font(font_manager.findfont(font_manager.FontProperties())).get_charmap()
     for entry in font_manager.fontManager.ttflist:
+        if "Last Resort" in entry.name:  # boxes, not letters
+            continue
         others = set(FT2Font(entry.fname).get_charmap()) - set(own)
         strange = next((chr(one) for one in sorted(others) if chr(one).isprintable()), None)
         if strange:
