@@ -20,6 +20,7 @@ ORDER = [
     "__init__",
     "errors",
     "files",
+    "cluster",
     "pose",
     "corpora",
     "pack",
@@ -84,6 +85,9 @@ MANY_PARAMETERS = {
     Path("reproducing.py"),
     Path("benching.py"),
     Path("enrolling.py"),
+    Path("extracting.py"),
+    Path("exporting.py"),
+    Path("checking.py"),
 }
 PRINTING = ("commands", "predicting", "enrolling", "cli")
 # Bounds and sizes that only a joint layout has: parts of ours (21, 42, 48, 49) and of COCO-WholeBody (91, 112, 133).

@@ -37,6 +37,7 @@ def doctor(
     annotations: Path | None = None,
     near: bool = True,
     fix_near: bool = False,
+    cluster: str | None = None,
 ) -> int:
     """Find what is wrong with packs before training on them: leaks, copies, labels, poses. Exit code 1: errors found.
 
@@ -47,12 +48,13 @@ def doctor(
         annotations: What the corpus lists: CSV or JSON with id, gloss, split.
         near: Whether to look for nearly identical clips, which is the slow part.
         fix_near: Whether --fix also drops nearly identical clips.
+        cluster: A Ray cluster that looks at the clips: local, auto or ray://HOST:PORT (docs/scaling.md).
     """
     pack = Pack(packs)
     listed = read_listed(annotations) if annotations else None
     missing = list({row["id"]: row for row in [*pack.missing, *(listed or [])]}.values())
     with _progress(len(pack)) as (step, say):
-        exam = examine(pack, missing or listed, step)
+        exam = examine(pack, missing or listed, step, cluster)
         found = diagnose(exam, near=near, tick=say)
     report = {
         **found.values,

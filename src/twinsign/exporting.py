@@ -23,6 +23,7 @@ def embed(
     out: Path,
     split: str = "all",
     json: Path | None = None,
+    cluster: str | None = None,
 ) -> int:
     """Write the features of a pack's clips as a Parquet table, a row a clip.
 
@@ -31,13 +32,15 @@ def embed(
         out: The Parquet file to write.
         split: One split, several joined by commas, or `all`.
         json: Where to write what was embedded, of what and by what.
+        cluster: A Ray cluster that embeds: local, auto or ray://HOST:PORT (docs/scaling.md).
     """
     run, pack = load_run(model), Pack(data)
     rows = pack.select(splits_of(split), where)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, disable=not run.recipe.trainer.progress) as progress:
         bar = progress.add_task("embedding", total=len(rows))
-        note = write_embeddings(out, run, pack, rows, Choice(branches, parts), lambda n: progress.advance(bar, n))
+        chosen = Choice(branches, parts)
+        note = write_embeddings(out, run, pack, rows, chosen, lambda n: progress.advance(bar, n), cluster)
     vectors = [name for name, kind in note["columns"].items() if kind.startswith("fixed_size_list")]
     console.print(f"{out}: {note['clips']} clips, {', '.join(vectors)}", markup=False)
     if json:

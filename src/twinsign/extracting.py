@@ -30,6 +30,7 @@ def extract(
     max_side: int = MAX_SIDE,
     fps: float | None = None,
     workers: int | None = None,
+    cluster: str | None = None,
 ) -> int:
     """Poses from videos: a pose file each. The same command goes on where it stopped; nothing leaves the machine.
 
@@ -40,6 +41,7 @@ def extract(
         max_side: Frames with a longer side, in pixels, are scaled down first.
         fps: Frames a second, for videos that do not state it.
         workers: Processes; as many as cores unless told.
+        cluster: A Ray cluster whose processes do it instead: local, auto or ray://HOST:PORT (docs/scaling.md).
     """
     jobs = find_jobs(videos, format)
     settings = Settings(estimator, format, trim, max_side, fps)
@@ -60,7 +62,7 @@ def extract(
             speed = frames / max(time.monotonic() - started, 1e-9)
             progress.update(bar, advance=videos, speed=f"{speed:.0f} frames/s" if frames else "")
 
-        outcome = run_jobs(jobs, out, settings, workers or cores(), tick)
+        outcome = run_jobs(jobs, out, settings, workers or cores(), tick, cluster=cluster)
     _show(outcome, out)
     if not outcome.unreadable:
         return OK

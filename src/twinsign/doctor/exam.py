@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twinsign.cluster import each
 from twinsign.doctor.measure import Measures, measure
 from twinsign.doctor.tracks import profiles, tracks
 from twinsign.pack.open import Indices, Pack
@@ -108,18 +109,35 @@ class Exam:
 
 
 def examine(
-    pack: Pack, missing: Sequence[Mapping[str, str]] | None = None, tick: Callable[[int], None] = lambda clips: None
+    pack: Pack,
+    missing: Sequence[Mapping[str, str]] | None = None,
+    tick: Callable[[int], None] = lambda clips: None,
+    cluster: str | None = None,
 ) -> Exam:
-    """Look at every clip once, a batch at a time; `tick` gets the clips done since the last call (ours)."""
+    """Look at every clip once, batch by batch, here or on a Ray cluster; `tick` gets the clips since the last call."""
+    starts = range(0, len(pack), BATCH_CLIPS)
     poses: list[str] = []
     measured, profile = [], []
-    for start in range(0, len(pack), BATCH_CLIPS):
+    for hashes, values, shape in each(partial(_looking, pack), starts, cluster):
+        poses += hashes
+        measured.append(values)
+        profile.append(shape)
+        tick(len(hashes))
+    measures = Measures(*(np.concatenate(values) for values in zip(*measured, strict=True)))
+    return Exam(pack, np.arange(len(pack)), poses, measures, np.concatenate(profile), missing)
+
+
+Look = tuple[list[str], Measures, NDArray[np.float16]]
+
+
+def _looking(pack: Pack) -> Callable[[int], Look]:
+    """The look at the batch that starts at a clip: pose hashes, measures, profiles."""
+
+    def look(start: int) -> Look:
         rows = np.arange(start, min(start + BATCH_CLIPS, len(pack)))
         flat = pack.flat(rows)
         seen = flat.score > 0
-        poses += pack.pose_hashes(rows)
-        measured.append(measure(flat.xy, seen, flat.length))
-        profile.append(profiles(tracks(flat.xy, seen, flat.length)))
-        tick(len(rows))
-    measures = Measures(*(np.concatenate(values) for values in zip(*measured, strict=True)))
-    return Exam(pack, np.arange(len(pack)), poses, measures, np.concatenate(profile), missing)
+        values = measure(flat.xy, seen, flat.length)
+        return pack.pose_hashes(rows), values, profiles(tracks(flat.xy, seen, flat.length))
+
+    return look

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from twinsign.cluster import as_done
 from twinsign.errors import InputError
 from twinsign.extract.clip import Extraction, Format, extract, write
 from twinsign.extract.estimator import HOLISTIC, LOADER, Estimator, EstimatorConfig, Loader
@@ -91,6 +92,7 @@ def run_jobs(
     workers: int,
     tick: Callable[[int, int], None] = lambda _done, _frames: None,
     loader: Loader = LOADER,
+    cluster: str | None = None,
 ) -> Outcome:
     """Extract every video that is not done, or was done from other content or with other settings (ours).
 
@@ -105,7 +107,9 @@ def run_jobs(
         tick(len(before), 0)
         todo, done = [job for job in jobs if job not in before], dict[Job, Row]()
         unreadable: dict[Job, str] = {}
-        for job, found in results(partial(_loaded, out, settings, made, loader), todo, workers):
+        load = partial(_loaded, out, settings, made, loader)
+        team = results(load, todo, workers) if cluster is None else _on_cluster(load, todo, cluster)
+        for job, found in team:
             if isinstance(found, str):
                 unreadable[job] = found if str(job.video) in found else f"{job.video}: {found}"
             else:
@@ -117,6 +121,13 @@ def run_jobs(
         [before[job] for job in jobs if job in before],
         {str(job.video): unreadable[job] for job in jobs if job in unreadable},
     )
+
+
+def _on_cluster(
+    load: Callable[[], Callable[[Job], Row]], todo: Sequence[Job], address: str
+) -> Iterator[tuple[Job, Row | str]]:
+    for number, answer in as_done(load, todo, address):
+        yield todo[number], str(answer.error) if answer.error else answer.result
 
 
 def _made(settings: Settings, estimator: Mapping[str, str]) -> Row:

@@ -8,11 +8,13 @@ import sys
 import time
 import warnings
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 
+from twinsign.cluster import connected, in_order
 from twinsign.corpora.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack.clip import StoredClip, stored_clip
@@ -49,6 +51,25 @@ def outcomes(samples: Sequence[Sample], first: int, workers: int, patience: floa
             yield team.done.pop(number)
     finally:
         team.dismiss()
+
+
+def outcomes_on_cluster(samples: Sequence[Sample], first: int, address: str) -> Iterator[Outcome]:
+    """The same by the processes of a Ray cluster; a clip whose process dies twice has a reason (ours)."""
+    spans = [range(start, min(start + SPAN, len(samples))) for start in range(first, len(samples), SPAN)]
+    load = partial(_reading, samples)
+    with connected(address):
+        for span, answer in zip(spans, in_order(load, spans, address), strict=True):
+            if answer.error is None:
+                yield from answer.result
+                continue
+            for number, alone in zip(span, in_order(load, [[one] for one in span], address), strict=True):
+                sample = samples[number]
+                lost = InputError(str(alone.error), "a readable clip", file=sample.file, clip=sample.id)
+                yield str(lost) if alone.error else alone.result[0]
+
+
+def _reading(samples: Sequence[Sample]) -> Callable[[Sequence[int]], list[Outcome]]:
+    return lambda numbers: [_outcome(samples[number]) for number in numbers]
 
 
 def _outcome(sample: Sample) -> Outcome:

@@ -23,7 +23,7 @@ from twinsign.pack.clip import StoredClip, extra_columns
 from twinsign.pack.parts import Parts, parts_of
 from twinsign.pack.report import PackReport, Tally
 from twinsign.pack.schema import BATCH_CLIPS, BATCH_FRAMES, BATCH_MOST, POSES, ROWS_KEY, schema
-from twinsign.pack.workers import cores, outcomes
+from twinsign.pack.workers import cores, outcomes, outcomes_on_cluster
 
 SHARD = "{number:05d}-of-{count:05d}.pack"
 
@@ -38,6 +38,8 @@ class Effort:
     """Seconds after which a clip whose reader is silent is given up."""
     shard_clips: int | None = None
     """Write a folder of files of about so many clips each, in whole record batches; one file unless told."""
+    cluster: str | None = None
+    """A Ray cluster whose processes read the clips: local, auto or ray://HOST:PORT (docs/scaling.md)."""
 
     def __post_init__(self) -> None:
         for name, value, least in (("workers", self.workers, 0), ("shard_clips", self.shard_clips, 1)):
@@ -128,8 +130,12 @@ def _fill(parts: Parts, samples: Sequence[Sample], effort: Effort, tick: Callabl
     clips: list[StoredClip] = []
     done, frames = parts.read, 0
     tick(done)
-    workers = cores() if effort.workers is None else effort.workers
-    for outcome in outcomes(samples, parts.read, workers, effort.patience):
+    if effort.cluster is None:
+        workers = cores() if effort.workers is None else effort.workers
+        found = outcomes(samples, parts.read, workers, effort.patience)
+    else:
+        found = outcomes_on_cluster(samples, parts.read, effort.cluster)
+    for outcome in found:
         name = samples[done].id
         if isinstance(outcome, StoredClip) and name in ids:
             outcome = str(InputError(f"id {name!r} a second time", "ids that occur once", clip=name))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from typing import Any, cast
 
@@ -19,15 +20,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from twinsign import __version__
+from twinsign.cluster import each
 from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256
 from twinsign.nn.encoder import PARTS, Features
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
 from twinsign.recognise.embed import device_of, fastest_device, joint_embedding, test_view
-from twinsign.recognise.evaluate import clip_ids, frames_of, head_recipe, in_order
+from twinsign.recognise.evaluate import EVALUATION_BATCH, clip_ids, frames_of, head_recipe
 from twinsign.run import Run, load_encoders
 from twinsign.ssl.contrast import modality
+from twinsign.views.batches import ClipReader
 from twinsign.views.clips import TEST_CROP, View
 
 EMBEDDING = "embedding"
@@ -77,6 +80,7 @@ def write_embeddings(
     rows: Indices,
     choice: Choice | None = None,
     tick: Callable[[int], object] = lambda clips: None,
+    cluster: str | None = None,
 ) -> dict[str, Any]:
     """Embed these rows' test views by a RUN of any kind and write them as Parquet; gives the provenance.
 
@@ -85,8 +89,6 @@ def write_embeddings(
     a column of such a name, or the choice names what the RUN lacks. `tick` is told of each batch's clips.
     """
     chosen = (choice or Choice()).within(run)
-    kept = load_encoders(run)
-    encoders = nn.ModuleDict({name: kept[name] for name in chosen.branches}).to(fastest_device()).eval()
     table = pack.table.take(rows)
     table = table.set_column(table.column_names.index("id"), "id", pa.array(clip_ids(pack, rows)))
     made = chosen.fields(run.recipe.encoder.width)
@@ -95,14 +97,14 @@ def write_embeddings(
     note = _provenance(run, pack, rows, chosen)
     note["columns"] = {one.name: str(one.type) for one in [*table.schema, *made]}
     schema = pa.schema([*table.schema, *made], metadata={PROVENANCE_KEY: json.dumps(note)})
-    viewer, done = test_view(frames_of(run)), 0
+    batches = [rows[start : start + EVALUATION_BATCH] for start in range(0, len(rows), EVALUATION_BATCH)]
+    done = 0
     with atomic(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        for clips in in_order(pack, rows, run.recipe):
-            columns = _columns(encoders, viewer(clips.to(device_of(encoders))), chosen)
-            part = table.slice(done, len(clips))
-            done += len(clips)
-            writer.write_table(pa.table([*part.columns, *columns.values()], schema=schema))
-            tick(len(clips))
+        for columns in each(partial(_embedding, run, pack, chosen), batches, cluster):
+            part = table.slice(done, len(columns[0]))
+            done += len(part)
+            writer.write_table(pa.table([*part.columns, *columns], schema=schema))
+            tick(len(part))
     return note
 
 
@@ -123,6 +125,18 @@ def read_embeddings(path: str | PathLike[str]) -> Embeddings:
     except Exception as error:  # Arrow's, JSON's and numpy's, as the damage happens to be
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(f"no embeddings ({reason})", "a file of `twinsign embed`", file=path) from error
+
+
+def _embedding(run: Run, pack: Pack, chosen: Choice) -> Callable[[Indices], list[pa.Array]]:
+    """The columns of a batch of rows, by a RUN's encoders on the fastest device there is."""
+    kept, viewer = load_encoders(run), test_view(frames_of(run))
+    encoders = nn.ModuleDict({name: kept[name] for name in chosen.branches}).to(fastest_device()).eval()
+
+    def embed(rows: Indices) -> list[pa.Array]:
+        clips = ClipReader(pack, rows, run.recipe.read).__getitems__(list(range(len(rows))))
+        return list(_columns(encoders, viewer(clips.to(device_of(encoders))), chosen).values())
+
+    return embed
 
 
 @torch.no_grad()
