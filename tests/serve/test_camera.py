@@ -15,12 +15,13 @@ SECONDS = 120_000
 DRAWN = "document.querySelector('#overlay').getContext('2d').getImageData(0, 0, 640, 480).data.some(v => v > 0)"
 ANSWERED = "document.querySelector('#headline').textContent !== 'Nothing signed yet'"
 WATCHING = "['Watching', 'Signing', 'Hands held'].includes(document.querySelector('#state').textContent)"
+HANDS = "document.querySelector('#state').textContent === 'Signing'"
 REAL = "TWINSIGN_DATA" in os.environ
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_sign_before_the_camera(browser_with_camera: Any, server: httpx.Client, scheme: str) -> None:
-    context = browser_with_camera.new_context(color_scheme=scheme, viewport={"width": 1200, "height": 900})
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1200)])
+def test_a_sign_before_the_camera(browser_with_camera: Any, server: httpx.Client, scheme: str, width: int) -> None:
+    context = browser_with_camera.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
@@ -33,9 +34,11 @@ def test_a_sign_before_the_camera(browser_with_camera: Any, server: httpx.Client
         until(page, DRAWN)
         until(page, ANSWERED)
         assert page.locator("#guesses li").count() == 4
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
         if page.locator("#headline").inner_text() == "Not sure":
             assert "unsure" in str(page.locator("#headline").get_attribute("class"))
-        _shot(page, f"live-{scheme}")
+        until(page, HANDS)
+        _shot(page, f"live-{scheme}-{width}")
     page.evaluate("window.track = document.querySelector('#camera').srcObject.getTracks()[0]")
     assert page.evaluate("window.track.readyState") == "live"
     page.click("#stop")
@@ -44,7 +47,7 @@ def test_a_sign_before_the_camera(browser_with_camera: Any, server: httpx.Client
     assert page.evaluate("document.querySelector('#camera').srcObject") is None
     assert page.locator("#problem").inner_text() == ""
     assert wrong == []
-    _shot(page, f"stopped-{scheme}")
+    _shot(page, f"stopped-{scheme}-{width}")
     context.close()
     page_free(server)
 
