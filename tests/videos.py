@@ -76,6 +76,28 @@ def make_video(
 MILLISECOND = Fraction(1, 1000)
 
 
+def film(folder: Path, name: str = "11767") -> Path:
+    """A real video of a sign where $TWINSIGN_DATA has it, else a made one, in which nobody is."""
+    real = Path(os.environ.get("TWINSIGN_DATA", "nowhere")) / "videos" / "wlasl" / f"{name}.mp4"
+    return real if real.is_file() else make_video(folder / "made.mp4", 20, size=(320, 240))
+
+
+def y4m(film: Path, to: Path, width: int = 640, rest: int = 20) -> Path:
+    """A video as plain pictures, which a browser takes for a camera's; the last one stays for `rest` frames."""
+    with av.open(str(film)) as source, av.open(str(to), "w", format="yuv4mpegpipe") as out:
+        rate = source.streams.video[0].average_rate
+        images = [frame.to_image() for frame in source.decode(video=0)]
+        high = round(width * images[0].height / images[0].width / 2) * 2
+        stream = out.add_stream("wrapped_avframe", rate=rate)
+        stream.width, stream.height, stream.pix_fmt = width, high, "yuv420p"
+        for number, image in enumerate([*images, *[images[-1]] * rest]):
+            frame = av.VideoFrame.from_image(image.resize((width, high))).reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, 1 / Fraction(rate)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    return to
+
+
 def silence() -> av.AudioFrame:
     """An eighth of a second of it."""
     frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")

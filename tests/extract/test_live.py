@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as Pictures
-from videos import make_video, picture
+from videos import film, picture
 
 from twinsign.errors import InputError
 from twinsign.extract.camera import open_camera
@@ -93,12 +93,6 @@ def mediapipe() -> None:
     pytest.importorskip("mediapipe", reason="needs the extra `video`: run `make video`")
 
 
-def film(folder: Path) -> Path:
-    """A real video of a sign where there is one, else a made one, in which nobody is."""
-    real = Path(os.environ.get("TWINSIGN_DATA", "nowhere")) / "videos" / "wlasl" / "30160.mp4"
-    return real if real.is_file() else make_video(folder / "made.mp4", 20, size=(320, 240))
-
-
 def frames_of(path: Path) -> list[Image]:
     with open_video(ClipFile(path)) as video:
         return list(video.frames())
@@ -114,7 +108,7 @@ def estimated(frames: list[Image]) -> tuple[FloatArray, FloatArray]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("mediapipe")
 def test_frames_one_by_one_are_the_poses_of_the_video(tmp_path: Path) -> None:
-    path = film(tmp_path)
+    path = film(tmp_path, "30160")
     wanted = extract(path, HolisticEstimator()).recording.fractions()
     xy, score = estimated(frames_of(path))
     np.testing.assert_array_equal(score > 0, wanted.seen)
@@ -126,7 +120,7 @@ def test_frames_one_by_one_are_the_poses_of_the_video(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("mediapipe")
 def test_two_cameras_at_once_see_what_each_sees_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    frames = frames_of(film(tmp_path))[:30]
+    frames = frames_of(film(tmp_path, "30160"))[:30]
     mirrored = [np.ascontiguousarray(frame[:, ::-1]) for frame in frames]
     alone = [estimated(frames), estimated(mirrored)]
     found: dict[int, tuple[FloatArray, FloatArray]] = {}
@@ -150,7 +144,7 @@ def test_two_cameras_at_once_see_what_each_sees_alone(tmp_path: Path, capfd: pyt
 @pytest.mark.usefixtures("mediapipe")
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
 def test_a_closed_camera_lets_threads_files_and_memory_go(tmp_path: Path) -> None:
-    frames = frames_of(film(tmp_path))[:3]
+    frames = frames_of(film(tmp_path, "30160"))[:3]
 
     def held() -> tuple[int, int, int]:
         gc.collect()
@@ -192,7 +186,7 @@ def test_pictures_of_any_size_one_after_another() -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("mediapipe")
 def test_a_video_may_stand_in_for_the_camera(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    path = film(tmp_path)
+    path = film(tmp_path, "30160")
     live = LiveHolistic()
     with open_camera(str(path)) as camera:
         found = [(time, *live.estimate(image)) for time, image in camera]

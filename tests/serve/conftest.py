@@ -4,13 +4,44 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2 as httpx
 import pytest
 from serving import served
+from videos import film, y4m
 
 from twinsign.pack.open import Pack
+
+QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+
+
+@contextmanager
+def chromium(*options: str) -> Iterator[Any]:
+    """Headless Chromium of the machine; the test is skipped where there is none."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path=found, args=[*QUIET, "--disable-component-update", *options])
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser without a camera."""
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def browser_with_camera(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser whose camera shows a real video of a sign over and over, where there is one, else a made one."""
+    folder = tmp_path_factory.mktemp("camera")
+    camera = f"--use-file-for-fake-video-capture={y4m(film(folder), folder / 'camera.y4m')}"
+    with chromium("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", camera) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import io
 import json
-import os
 import struct
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import signer
 from PIL import Image as Pictures
 from serving import served
 from trained import Trained
-from videos import make_video
+from videos import film
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -204,12 +203,6 @@ def test_pictures_without_mediapipe_are_refused_with_what_is_missing(server: htt
     model = server.get("/model").json()
     assert (model["live"], model["video"]) == (False, False)
     assert "mediapipe" in model["why_no_video"].lower()
-
-
-def film(folder: Path) -> Path:
-    """A real video of a sign where there is one, else a made one, in which nobody is."""
-    real = Path(os.environ.get("TWINSIGN_DATA", "nowhere")) / "videos" / "wlasl" / "11767.mp4"
-    return real if real.is_file() else make_video(folder / "made.mp4", 20, size=(320, 240))
 
 
 @pytest.mark.slow

@@ -13,27 +13,31 @@ function partOf(joint) {
   return Object.keys(layout.parts).find((name) => joint >= layout.parts[name][0] && joint < layout.parts[name][1]);
 }
 
-function colours() {
+function colours(over) {
   const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(Object.keys(layout.parts).map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  const named = (name) => style.getPropertyValue(`--${over ? "over-" : ""}${name}`).trim();
+  return Object.fromEntries([...Object.keys(layout.parts), "edge"].map((name) => [name, named(name)]));
 }
 
-// `place` turns image fractions into the canvas's pixels.
+// `place` turns image fractions into the canvas's pixels. Over a picture lines have edges: it may be dark or light.
 export function draw(canvas, frame, place) {
   const pen = canvas.getContext("2d");
   pen.clearRect(0, 0, canvas.width, canvas.height);
   if (!frame) return;
-  const paint = colours();
+  const over = place.over === true;
+  const paint = colours(over);
   pen.lineCap = "round";
-  for (const [from, to] of layout.bones) {
-    if (!frame[from] || !frame[to]) continue;
-    const part = partOf(to);
-    pen.strokeStyle = paint[part];
-    pen.lineWidth = canvas.width / (part === "trunk" ? 110 : 200);
-    pen.beginPath();
-    pen.moveTo(...place(frame[from]));
-    pen.lineTo(...place(frame[to]));
-    pen.stroke();
+  for (const edge of over ? [true, false] : [false]) {
+    for (const [from, to] of layout.bones) {
+      if (!frame[from] || !frame[to]) continue;
+      const part = partOf(to);
+      pen.strokeStyle = edge ? paint.edge : paint[part];
+      pen.lineWidth = canvas.width / (part === "trunk" ? 110 : 200) + (edge ? canvas.width / 200 : 0);
+      pen.beginPath();
+      pen.moveTo(...place(frame[from]));
+      pen.lineTo(...place(frame[to]));
+      pen.stroke();
+    }
   }
   frame.forEach((point, joint) => {
     if (!point) return;
@@ -45,7 +49,7 @@ export function draw(canvas, frame, place) {
 }
 
 export function overPicture(canvas) {
-  return ([x, y]) => [x * canvas.width, y * canvas.height];
+  return Object.assign(([x, y]) => [x * canvas.width, y * canvas.height], { over: true });
 }
 
 // All of a clip's joints within the canvas, in the picture's own proportions.
