@@ -3,17 +3,24 @@
 #   PYTHON=python3.12              another interpreter, for a new .venv
 #   TORCH_INDEX=URL                a further index, for PyTorch's CPU wheels: https://download.pytorch.org/whl/cpu
 #   PYTEST_ARGS="-k losses"        more options for pytest
+#   TORCH=2.13.0+cpu               the PyTorch that `lowest` and `newest` take, where others come as gigabytes for a GPU
 PYTHON ?= python3
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+TORCH ?=
 BIN := .venv/bin
 VIDEO := .venv-video/bin
 PIP = -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 INSTALL = $(BIN)/python $(PIP) -c constraints.txt
 # Whole files go to a process a core, each with one thread: their fixtures are made once.
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+# What other versions of dependencies can break, in a few minutes: arrays, tables, networks, losses, configs, files.
+QUICK := tests/nn tests/ssl/test_losses.py tests/ssl/test_contrast.py tests/views/test_clips.py tests/views/test_crop.py \
+	tests/pack/test_open.py tests/pack/test_check.py tests/pack/test_write.py tests/pose/read/test_pose_file.py \
+	tests/pose/read/test_kaggle.py tests/pose/test_recording.py tests/recognise/test_metrics.py \
+	tests/recognise/test_scores.py tests/test_recipe.py tests/test_run.py
 
-.PHONY: demo test slow video lint types docs dist venv clean
+.PHONY: demo test slow video lint types docs dist venv lowest newest audit clean
 .NOTPARALLEL:
 
 demo: .venv/core.stamp
@@ -51,11 +58,27 @@ dist: .venv/dev.stamp
 
 venv: .venv/dev.stamp
 
+# The quick tests with the lowest versions that pyproject.toml admits, and with the newest that there are; what such
+# versions warn of is shown and no error.
+lowest: .venv-lowest/bin/python
+	@$(PYTHON) tools/lowest.py $(if $(TORCH),--torch $(TORCH)) > .venv-lowest/constraints.txt
+	@.venv-lowest/bin/python $(PIP) -c .venv-lowest/constraints.txt -e . pytest hypothesis
+	@OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -q -W default $(QUICK) $(PYTEST_ARGS)
+
+newest: .venv-newest/bin/python
+	@.venv-newest/bin/python $(PIP) --upgrade --upgrade-strategy eager -e . $(if $(TORCH),torch==$(TORCH)) pytest hypothesis
+	@OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -q -W default $(QUICK) $(PYTEST_ARGS)
+
+# Licences, and known holes by an advisory service; where that cannot be reached this fails and says so.
+audit: .venv/dev.stamp
+	@$(BIN)/python -m pip_audit --version >/dev/null 2>&1 || $(BIN)/python $(PIP) pip-audit
+	@$(BIN)/python tools/audit.py
+
 clean:
-	rm -rf .venv .venv-video build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-video .venv-lowest .venv-newest build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Debian's Python may lack ensurepip, which venv needs; its pip can still fill an empty environment.
-.venv/bin/python .venv-video/bin/python:
+.venv/bin/python .venv-video/bin/python .venv-lowest/bin/python .venv-newest/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(@:/bin/python=) >/dev/null || { $(PYTHON) -m venv --clear --without-pip $(@:/bin/python=) \
 		&& $(PYTHON) -m pip --python $@ install --quiet pip; }

@@ -29,11 +29,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import nasty
+import nasty_notes
 import nasty_rest
 
 from twinsign.errors import TwinsignError
 
-TARGETS = nasty.READERS | nasty_rest.TARGETS
+TARGETS = nasty.READERS | nasty_notes.TARGETS | nasty_rest.TARGETS
 HANGS = 10
 """A case that has run so many times --slow is ended with its process."""
 SHARED = struct.Struct("qqd")

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import mutate
+import mutate_text
 import numpy as np
 import pyarrow as pa
 from pyarrow import ipc, parquet
@@ -63,7 +64,7 @@ def pack(data: bytes, rng: Random) -> bytes:
 
 def _note(value: bytes, rng: Random) -> bytes:
     try:
-        return mutate.json_text(value, rng)
+        return mutate_text.json_text(value, rng)
     except ValueError:
         return rng.randbytes(8)
 
@@ -128,9 +129,9 @@ def safetensors(data: bytes, rng: Random) -> bytes:
     elif what == 3:
         header[rng.choice(("../x", "", "é", "encoders.joint.x"))] = header.pop(name)
     elif what == 4:
-        header = mutate.tree(header, rng)
+        header = mutate_text.tree(header, rng)
     elif what == 5:
-        header["__metadata__"] = rng.choice(mutate.VALUES)
+        header["__metadata__"] = rng.choice(mutate_text.VALUES)
     text = json.dumps(header).encode()
     body = body if rng.random() < 0.8 else body[: rng.randrange(len(body))]
     if what == 6:

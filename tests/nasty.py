@@ -17,6 +17,7 @@ from typing import Any
 
 import mutate
 import mutate_binary
+import mutate_text
 import numpy as np
 import published
 import pyarrow as pa
@@ -114,33 +115,33 @@ CLIPS: dict[str, tuple[bytes, mutate.Mutator]] = {
     "twinsign.npz": (npz(xy=ONES[0].xy, score=ONES[0].score, id="a", size=published.SIZE, fps=25), npz_members),
     "wholebody.npz": (npz(keypoints=POINTS, fps=25, size=published.SIZE), npz_members),
     "wholebody.npy": (published.npy(POINTS), mutate.npy),
-    "published.pkl": (pickle.dumps({"keypoints": POINTS, "img_list": ["1.jpg", "2.jpg"]}), mutate.pickled),
+    "published.pkl": (pickle.dumps({"keypoints": POINTS, "img_list": ["1.jpg", "2.jpg"]}), mutate_text.pickled),
     "uni_sign.pkl": (
         published.uni_sign(Recording("a", ONES[0].xy[:2], ONES[0].score[:2], size=published.SIZE)),
-        mutate.pickled,
+        mutate_text.pickled,
     ),
     "holistic.npz": (
         npz(**{name: points[:1] for name, points in published.holistic(ONES[0]).items() if name != "face"}),
         npz_members,
     ),
-    "mmpose.json": (mmpose(), mutate.json_text),
-    "openpose/a_0_keypoints.json": (openpose(ONES[0]), mutate.json_text),
+    "mmpose.json": (mmpose(), mutate_text.json_text),
+    "openpose/a_0_keypoints.json": (openpose(ONES[0]), mutate_text.json_text),
     "isolated.parquet": (published.parquet_bytes(fewer(published.isolated(ONES[0]))), mutate_binary.parquet_file),
     "coco.pose": (pose(), mutate.raw),
 }
 SETS: dict[str, tuple[bytes, mutate.Mutator]] = {
-    "nla_slr.pkl": (published.nla_slr(ONES), mutate.pickled),
+    "nla_slr.pkl": (published.nla_slr(ONES), mutate_text.pickled),
     "pyskl.pkl": (
         published.pyskl([published.annotation(one, 3) for one in ONES], {"train": ["signer1"]}),
-        mutate.pickled,
+        mutate_text.pickled,
     ),
     "train_data_joint.npy": (published.npy(published.sam_slr(ONES, 5)), mutate.npy),
     "sequences.parquet": (
         published.parquet_bytes(fewer(published.sequences(dict(enumerate(ONES))))),
         mutate_binary.parquet_file,
     ),
-    "spoter.csv": (published.spoter([published.spoter_row(one, 3) for one in ONES]), mutate.table),
-    "train_label.pkl": (pickle.dumps((["a", "b"], [0, 7])), mutate.pickled),
+    "spoter.csv": (published.spoter([published.spoter_row(one, 3) for one in ONES]), mutate_text.table),
+    "train_label.pkl": (pickle.dumps((["a", "b"], [0, 7])), mutate_text.pickled),
 }
 
 
@@ -200,7 +201,7 @@ READERS["sam_slr"] = Target(
     lambda folder: use_set(folder / "train_data_joint.npy"),
 )
 READERS["landmarks"] = Target(
-    landmarks(), {"set.npz": npz_members, "set.csv": mutate.table}, lambda folder: use_set(folder / "set.npz")
+    landmarks(), {"set.npz": npz_members, "set.csv": mutate_text.table}, lambda folder: use_set(folder / "set.npz")
 )
 
 

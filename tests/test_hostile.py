@@ -9,8 +9,9 @@ import zipfile
 from pathlib import Path
 from random import Random
 
-import mutate
+import mutate_text
 import nasty
+import nasty_notes
 import nasty_rest
 import numpy as np
 import pytest
@@ -29,20 +30,21 @@ from twinsign.recipe import load_recipe
 from twinsign.recognise.scores import read_scores
 from twinsign.run import load_run, read_metrics
 
+TARGETS = nasty_notes.TARGETS | nasty_rest.TARGETS
 SLOW = {"recipe": 8, "experiment": 4, "run": 6, "dictionary": 4, "notes.lsa64": 6}
 """Examples where each takes long; others get MANY."""
 MANY = 25
 
 
-@pytest.mark.parametrize("name", nasty_rest.TARGETS)
+@pytest.mark.parametrize("name", TARGETS)
 def test_undamaged(tmp_path: Path, name: str) -> None:
-    nasty.write(nasty_rest.TARGETS[name], tmp_path / "case", None)
-    nasty_rest.TARGETS[name].use(tmp_path / "case")
+    nasty.write(TARGETS[name], tmp_path / "case", None)
+    TARGETS[name].use(tmp_path / "case")
 
 
-@pytest.mark.parametrize("name", nasty_rest.TARGETS)
+@pytest.mark.parametrize("name", TARGETS)
 def test_damaged(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
-    folder, target = tmp_path_factory.mktemp("damaged"), nasty_rest.TARGETS[name]
+    folder, target = tmp_path_factory.mktemp("damaged"), TARGETS[name]
 
     @given(rng=st.randoms(use_true_random=False))
     @settings(max_examples=SLOW.get(name, MANY), suppress_health_check=list(HealthCheck))
@@ -79,7 +81,7 @@ def test_no_pickle_is_run(tmp_path: Path) -> None:
     assert not witness.exists()
 
 
-@pytest.mark.parametrize("tag", mutate.TAGS[:2])
+@pytest.mark.parametrize("tag", mutate_text.TAGS[:2])
 @pytest.mark.parametrize("name", ["recipe", "config"])
 def test_no_yaml_tag_is_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tag: str, name: str
@@ -97,7 +99,8 @@ def test_no_yaml_tag_is_run(
 
 
 @pytest.mark.parametrize(
-    "text", [mutate.LAUGHS.decode() + "read: *l11\n", "read: &a {x: *a}\n", 'a: "\\ud800"\n', "read: " + "[" * 5000]
+    "text",
+    [mutate_text.LAUGHS.decode() + "read: *l11\n", "read: &a {x: *a}\n", 'a: "\\ud800"\n', "read: " + "[" * 5000],
 )
 def test_yaml_that_stands_for_more_than_it_is(tmp_path: Path, text: str) -> None:
     file = tmp_path / "r.yaml"

@@ -64,7 +64,7 @@ class Row:
         value = self.fields.get(name)
         try:
             number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
-        except ValueError:
+        except (ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise self.error(name, "a finite number")

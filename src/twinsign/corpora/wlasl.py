@@ -151,5 +151,5 @@ def _clip(clip: str, entry: _Entry) -> Clip:
     blank = dict.fromkeys(("signer", *ABOUT), "")
     row = {"gloss": entry.gloss, "split": entry.split, "label": str(entry.label)}
     row |= {**memberships("wlasl", entry.label, SUBSETS), **blank, **entry.about}
-    names = {"video_id": clip, **({"number": str(int(clip))} if clip.isdecimal() else {})}
+    names = {"video_id": clip, **({"number": clip.lstrip("0") or "0"} if clip.isdecimal() else {})}
     return Clip(clip, row, names, entry.span)

@@ -82,7 +82,7 @@ class PackFile:
         if stated is None:
             return [self._batch(number).num_rows for number in range(count)]
         rows = parse_json(stated)
-        if not (isinstance(rows, list) and len(rows) == count and all(type(n) is int and n >= 0 for n in rows)):
+        if not (isinstance(rows, list) and len(rows) == count and all(type(n) is int and 0 <= n < 2**31 for n in rows)):
             raise InputError("a footer that miscounts its record batches", WANTED, file=self.place)
         return rows
 

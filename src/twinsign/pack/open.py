@@ -222,7 +222,7 @@ class Pack:
         flat = self.flat([row])
         chunk, inside = self._chunk_of(row)
         about = {name: chunk.batch.column(name)[inside].as_py() for name in COLUMNS}
-        size = (about["width"], about["height"]) if about["width"] else None
+        size = (about["width"], about["height"]) if about["width"] and about["height"] else None
         return Recording(
             about["id"],
             flat.xy,

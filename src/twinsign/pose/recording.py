@@ -15,6 +15,8 @@ from twinsign.pose.layout import INDEX, JOINT_COUNT
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 Unit = Literal["fraction", "pixel"]
+MOST = 10**6
+"""Pixels of an image's side, and frames a second, beyond which a number is something else (ours)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +49,9 @@ class Recording:
             raise self._error("0 frames", "at least 1 frame")
         if self.unit == "pixel" and self.size is None:
             raise self._error("pixels without an image size", "size=(width, height)")
-        if self.size is not None and min(self.size) <= 0:
-            raise self._error(f"image size {self.size}", "positive (width, height)")
-        if self.fps is not None and not (np.isfinite(self.fps) and self.fps > 0):
+        if self.size is not None and not 0 < min(self.size) <= max(self.size) <= MOST:
+            raise self._error(f"image size {self.size}", f"(width, height) from 1 to {MOST}")
+        if self.fps is not None and not 0 < self.fps <= MOST:
             raise self._error(f"{self.fps} frames a second", "a positive number, or None where unknown")
         wrong = ~(np.isfinite(score) & (score >= 0) & (score <= 1))
         if wrong.any():

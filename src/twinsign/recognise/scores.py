@@ -26,6 +26,8 @@ KEYS = {
     "glosses": ("glosses", "classes"),
 }
 """Names of the arrays of an NPZ; a CSV has a column `id`, perhaps `gloss` or `label`, and one of scores a class."""
+DIGITS = 18
+"""Of a class number at most."""
 LEAST_PROBABILITY = 1e-30
 """Smaller probabilities count as this when a file's probabilities become logits."""
 
@@ -123,7 +125,7 @@ def _from_csv(file: Path) -> ScoreFile:
     given = next((name for name in text if name != "id"), None)
     if given is not None:
         truth = [one.strip() for one in table[given].to_pylist()]
-        if all(one.isdecimal() for one in truth) and not set(truth) <= set(glosses):
+        if all(one.isdecimal() and len(one) <= DIGITS for one in truth) and not set(truth) <= set(glosses):
             truth = np.asarray(truth, np.int64)
     return _checked(file, table["id"].to_pylist(), np.stack(columns, axis=1), glosses, truth)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.files import atomic
+from twinsign.files import atomic, writable
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import FloatArray, Recording, Unit
@@ -23,13 +23,13 @@ def from_arrays(clip: ClipFile, arrays: Mapping[str, NDArray[Any]]) -> Recording
 
     `unit` is "fraction" (where absent) or "pixel"; size (width, height), fps, id and estimator may be there.
     """
-    clip = replace(clip, clip_id=clip.clip_id or _text(arrays, "id"))
+    clip = replace(clip, clip_id=clip.clip_id or _text(clip, arrays, "id"))
     xy = clip.joints(arrays["xy"], JOINT_COUNT, (2,), "xy")
-    unit = _text(arrays, "unit") or "fraction"
+    unit = _text(clip, arrays, "unit") or "fraction"
     if unit not in _UNITS:
         raise clip.error(f"unit {unit!r}", "fraction or pixel")
     size, fps = clip.stated_size(arrays), clip.stated_fps(arrays)
-    score, estimator = _score(clip, arrays, xy), _text(arrays, "estimator")
+    score, estimator = _score(clip, arrays, xy), _text(clip, arrays, "estimator")
     return clip.recording(xy, score, unit=_UNITS[unit], size=size, fps=fps, estimator=estimator)
 
 
@@ -43,8 +43,12 @@ def _score(clip: ClipFile, arrays: Mapping[str, NDArray[Any]], xy: FloatArray) -
     return score
 
 
-def _text(arrays: Mapping[str, NDArray[Any]], name: str) -> str:
-    return str(arrays[name]) if name in arrays and arrays[name].ndim == 0 else ""
+def _text(clip: ClipFile, arrays: Mapping[str, NDArray[Any]], name: str) -> str:
+    with clip.decoding(f"a text as {name}"):  # an array may hold letters that are none
+        text = str(arrays[name]) if name in arrays and arrays[name].ndim == 0 else ""
+    if not writable(text):
+        raise clip.error(f"half a character in {name}", "a whole text")
+    return text
 
 
 def write_npz(recording: Recording, path: str | PathLike[str]) -> None:

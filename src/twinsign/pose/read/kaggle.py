@@ -67,7 +67,11 @@ def _recording(clip: ClipFile, numbers: NDArray[np.int64], points: dict[str, Flo
 
 def _open(file: ClipFile) -> parquet.ParquetFile:
     with file.decoding("a whole parquet file"):
-        return parquet.ParquetFile(file.path, memory_map=True)
+        opened = parquet.ParquetFile(file.path, memory_map=True)
+        names = opened.schema_arrow.names
+    if len(set(names)) < len(names):
+        raise file.error("two columns of one name", _WANTED)
+    return opened
 
 
 def _whole(clip: ClipFile, values: NDArray[Any], name: str) -> NDArray[np.int64]:
@@ -106,10 +110,11 @@ class Sequences(PoseSet):
     def _read(self, number: int, clip: ClipFile) -> Recording:
         with clip.decoding(_WANTED):
             table = self.groups.read(int(self.offsets[number]), int(self.offsets[number + 1]))
-        numbers = _whole(clip, table["frame"].to_numpy(), "frame")
+            columns = {name: table[name].to_numpy() for name in ("frame", *_WIDE_COLUMNS)}
+        numbers = _whole(clip, columns["frame"], "frame")
         points = {
             part: np.stack(
-                [np.stack([clip.numbers(table[axis].to_numpy(), axis) for axis in point], axis=-1) for point in names],
+                [np.stack([clip.numbers(columns[axis], axis) for axis in point], axis=-1) for point in names],
                 axis=1,
             )
             for part, names in _WIDE.items()
