@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -108,10 +109,11 @@ def soak(client: httpx.Client, process: int, count: int) -> dict[str, Any]:
 def main() -> None:
     """Start a server, soak it, say what was found; exit code 1 where a request failed that should not have."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="RUN of any kind but an empty dictionary's")
+    parser.add_argument("--model", required=True, help="RUN of finetune or linear")
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--json", type=Path, help="file for the figures")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the server ends, too
     with socket.socket() as free, tempfile.TemporaryDirectory() as folder:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

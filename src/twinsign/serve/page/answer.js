@@ -9,7 +9,7 @@ const VOTES = {
 const at = (id) => document.getElementById(id);
 
 export function percent(share) {
-  return `${Math.round(100 * share)} %`;
+  return `${Math.round(100 * share)}\u00a0%`; // number and sign stay on one line
 }
 
 export function element(kind, text = "", about = {}) {
