@@ -75,9 +75,10 @@ def packed(path: Path, recordings: Sequence[Recording], rows: Sequence[Mapping[s
 
 def slow_crop(xy: Floats, score: Floats, size: tuple[int, int], config: CropConfig) -> tuple[Floats, Bools, Bools]:
     """One frame (49 2), (49): crop coordinates, seen and which hands have a box (method, Input), right then left."""
+    # Thresholds in float32, as the package has them: numpy 1 would compare in float64.
     out, seen = np.zeros((JOINT_COUNT, 2)), np.zeros(JOINT_COUNT, bool)
     for joint in range(JOINT_COUNT):
-        if score[joint] > 0 and score[joint] >= config.min_score:
+        if score[joint] > 0 and score[joint] >= np.float32(config.min_score):
             seen[joint] = True
             out[joint] = xy[joint]
     boxes = []
@@ -104,13 +105,16 @@ def slow_box(
     side: str, part: slice, pixels: Floats, score: Floats, size: tuple[int, int], config: CropConfig
 ) -> tuple[float, float, float] | None:
     """Left, top and side of one hand's box in one frame, or None."""
-    points = [pixels[joint] for joint in range(part.start, part.stop) if score[joint] > config.box_score]
+    least = np.float32(config.box_score)
+    points = [pixels[joint] for joint in range(part.start, part.stop) if score[joint] > least]
     if len(points) >= config.box_joints:
         low, high = np.min(points, axis=0), np.max(points, axis=0)
         centre, extent = (low + high) / 2, config.box_margin * float(max(high - low))
     else:
         shoulder, elbow, wrist = SHOULDER_ELBOW_WRIST[side]
-        if not all(score[joint] > 0 and score[joint] >= config.arm_score for joint in (shoulder, elbow, wrist)):
+        if not all(
+            score[joint] > 0 and score[joint] >= np.float32(config.arm_score) for joint in (shoulder, elbow, wrist)
+        ):
             return None
         forearm, upper = math.dist(pixels[wrist], pixels[elbow]), math.dist(pixels[elbow], pixels[shoulder])
         centre = pixels[wrist] + config.arm_reach * (pixels[wrist] - pixels[elbow])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import resource
 import zipfile
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +29,7 @@ from twinsign.errors import InputError
 from twinsign.files import parse_json
 from twinsign.pose.read import open_set, read
 from twinsign.recipe import load_recipe
+from twinsign.recognise.evaluate import load_classifier
 from twinsign.recognise.scores import read_scores
 from twinsign.run import load_run, read_metrics
 
@@ -154,3 +157,27 @@ def test_metrics_of_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_bytes(b'{"a": "\xff"}\n{"b": 1}\n')
     with pytest.raises(InputError, match="line 1"):
         read_metrics(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"joint_widths": [16384, 16384, 16384], "part_widths": [16384, 16384]},
+        {"depth": 10**9},
+        {"joint_widths": []},
+        {"part_widths": [-4]},
+        {"heads": 0},
+        {"dropout": 7.0},
+        {"feed_forward": {"hand": 16}},
+    ],
+)
+def test_a_config_of_another_size_takes_no_memory(tmp_path: Path, change: dict[str, object]) -> None:
+    nasty.write(nasty_rest.TARGETS["run"], tmp_path / "run", None)
+    file = tmp_path / "run" / "config.yaml"
+    values = yaml.safe_load(file.read_text())
+    values["recipe"]["encoder"] |= change
+    file.write_text(yaml.safe_dump(values))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError):
+        load_classifier(load_run(tmp_path / "run"))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000

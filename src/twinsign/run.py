@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 import yaml
@@ -121,8 +121,23 @@ def keep_report(path: str | PathLike[str], report: Mapping[str, Any]) -> Path | 
     return file
 
 
+def filled(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], run: Run) -> nn.Module:
+    """A module with these weights; InputError before any memory is taken where the config is of another size."""
+    with torch.device("meta"):
+        check_weights(make(), tensors, run)
+    module = make()
+    module.load_state_dict(dict(tensors))
+    return module
+
+
 def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> None:
-    """Fill a module; missing, unknown and ill-shaped tensors are listed by name in one InputError."""
+    """Fill a module; InputError as for `check_weights`."""
+    check_weights(module, tensors, run)
+    module.load_state_dict(dict(tensors))
+
+
+def check_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> None:
+    """Missing, unknown and ill-shaped tensors are listed by name in one InputError."""
     own = module.state_dict()
     wrong = [f"no {name}" for name in own if name not in tensors]
     wrong += [f"unknown {name}" for name in tensors if name not in own]
@@ -135,15 +150,18 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> 
         found = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
         wanted = "the tensors of this config's network"
         raise InputError(found, wanted, file=run.path / WEIGHTS, hint="Weights and config.yaml must be of one run.")
-    module.load_state_dict(dict(tensors))
 
 
 def load_encoders(run: Run) -> nn.ModuleDict:
     """The query encoders by branch, in evaluation mode, of a run of either kind."""
-    encoders = nn.ModuleDict({name: encoder_of(run.recipe.encoder) for name in run.branches()})
     mine = {name: value for name, value in run.weights().items() if name.startswith("encoders.")}
-    load_weights(nn.ModuleDict({"encoders": encoders}), mine, run)
-    return encoders.eval()
+
+    def encoders() -> nn.Module:
+        return nn.ModuleDict(
+            {"encoders": nn.ModuleDict({name: encoder_of(run.recipe.encoder) for name in run.branches()})}
+        )
+
+    return cast(nn.ModuleDict, filled(encoders, mine, run).encoders).eval()
 
 
 def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:

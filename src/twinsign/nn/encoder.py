@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from twinsign.errors import InputError
 from twinsign.nn.gcn import PartNet
 from twinsign.nn.transformer import AttentionPool, TemporalTransformer
 from twinsign.pose.layout import (
@@ -21,6 +22,8 @@ from twinsign.pose.layout import (
 )
 
 PARTS = ("hand", "trunk")
+WIDEST, DEEPEST = 2**14, 2**7
+"""Channels of a layer and blocks of a kind at most: a config from elsewhere is not to fill the memory (ours)."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,21 @@ class EncoderConfig:
     """In the graph blocks; the paper names none."""
     network: Literal["gcn_transformer", "conv_gru", "st_gcn"] = "gcn_transformer"
     """The paper's, or a supervised baseline of `nn/baselines.py`, which says what the other fields are to it."""
+
+    def __post_init__(self) -> None:
+        widths = [*self.joint_widths, *self.part_widths, *self.feed_forward.values()]
+        if not self.joint_widths or not self.part_widths or not all(1 <= width <= WIDEST for width in widths):
+            found = f"encoder widths {self.joint_widths}, {self.part_widths}, {self.feed_forward}"
+            raise InputError(found, f"one or more of each, from 1 to {WIDEST}")
+        if {*self.feed_forward} != {*PARTS}:
+            raise InputError(f"encoder.feed_forward of {', '.join(self.feed_forward)}", f"of {', '.join(PARTS)}")
+        depths = (len(self.joint_widths), len(self.part_widths), self.temporal_blocks, self.depth)
+        if not all(0 <= depth <= DEEPEST for depth in depths):
+            raise InputError(f"encoder depths {depths}", f"0 to {DEEPEST} blocks of each kind")
+        if self.heads < 1 or self.width % self.heads:
+            raise InputError(f"encoder.heads {self.heads}", f"a divisor of the width {self.width}")
+        if not all(0 <= share < 1 for share in (self.dropout, self.graph_dropout)):
+            raise InputError(f"dropout {self.dropout}, graph_dropout {self.graph_dropout}", "shares in [0, 1)")
 
     @property
     def width(self) -> int:

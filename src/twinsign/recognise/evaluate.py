@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from twinsign.recognise.embed import device_of, embed, joint_embedding, test_vie
 from twinsign.recognise.metrics import Scored, accuracy_report
 from twinsign.recognise.rows import Labelled, shared_signers
 from twinsign.recognise.selective import selective_report
-from twinsign.run import Run, load_weights
+from twinsign.run import Run, filled
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import Clips
 
@@ -49,9 +49,9 @@ def load_classifier(run: Run) -> Classifier:
     """The classifier of a RUN in evaluation mode; InputError for a run that was only pre-trained."""
     if run.kind != "classifier":
         raise InputError("a pre-trained run without a classifier", "a run of finetune or linear", file=run.path)
-    classifier = Classifier(run.recipe.encoder, head_recipe(run).head, len(run.labels))
-    load_weights(classifier, run.weights(), run)
-    return classifier.eval()
+    head = head_recipe(run).head
+    made = filled(lambda: Classifier(run.recipe.encoder, head, len(run.labels)), run.weights(), run)
+    return cast(Classifier, made).eval()
 
 
 def in_order(
