@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from pickle import PicklingError
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from twinsign.errors import InputError, TwinsignError
 
@@ -29,6 +31,8 @@ FLYING = 2
 """Tasks handed out at once for each of the cluster's processors: one is done while the next is sent."""
 AHEAD = 256
 """Tasks that may be done before the first unfinished one: memory stays bounded behind a slow task."""
+PATIENCE = 5.0
+"""Seconds in which a cluster's machine must answer at all."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0"}
 """Nothing is reported to Ray's makers, and its advice is not passed on."""
 
@@ -103,15 +107,23 @@ def connected(address: str) -> Iterator[Any]:
         return
     own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     try:
+        if address not in ("local", "auto"):
+            _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        wanted = "local, auto (ray start --head), or ray://HOST:10001"
+        wanted = "local, auto (ray start --head), HOST:6379 or ray://HOST:10001"
         raise InputError(f"no cluster at {address!r} ({reason})", wanted) from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """OSError where nobody listens at an address: Ray alone would try for minutes, then end the process."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    socket.create_connection((place.hostname or "", place.port or 0), PATIENCE).close()
 
 
 def _answer(ray: Any, reference: Any) -> Answer:
