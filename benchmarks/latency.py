@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from twinsign.bench.clock import most_resident_mb
 from twinsign.corpora.synthetic import SyntheticConfig, synthesise
 from twinsign.files import write_json
 from twinsign.nn.networks import compile_encoders
@@ -55,7 +55,7 @@ def answering(model: str, way: str, folder: str) -> Callable[[Recording], Any]:
 def measure(model: str, way: str, folder: str, frames: int, runs: int) -> dict[str, float]:
     """Milliseconds of a clip, and the process's memory in MB before the model is there and at its most."""
     torch.set_num_threads(1)
-    before, recording = peak_mb(), recording_of(frames)
+    before, recording = most_resident_mb(), recording_of(frames)
     started = time.perf_counter()
     answer = answering(model, way, folder)
     answer(recording)
@@ -65,12 +65,10 @@ def measure(model: str, way: str, folder: str, frames: int, runs: int) -> dict[s
         answer(recording)
         spent.append(1000 * (time.perf_counter() - started))
     found = {"median_ms": median(spent[WARM_UP:]), "p95_ms": quantiles(spent[WARM_UP:], n=20)[-1], "start_s": first}
-    return {name: round(value, 2) for name, value in found.items()} | {"import_mb": before, "peak_mb": peak_mb()}
-
-
-def peak_mb() -> float:
-    """The most memory of this process so far."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6)
+    return {name: round(value, 2) for name, value in found.items()} | {
+        "import_mb": before,
+        "peak_mb": most_resident_mb(),
+    }
 
 
 def main() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from twinsign.bench import clock
-from twinsign.bench.clock import Stages, faster_precision, gemm_gflops, seconds_of
+from twinsign.bench.clock import Stages, faster_precision, gemm_gflops, most_resident_mb, seconds_of
 
 CPU = torch.device("cpu")
 
@@ -38,3 +41,17 @@ def test_the_peak_is_of_both_types(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("bfloat16", "wanted"), [(85.0, "32-true"), (200.0, "32-true"), (350.0, "bf16-mixed")])
 def test_mixed_precision_where_it_pays(bfloat16: float, wanted: str) -> None:
     assert faster_precision({"float32": 166.0, "bfloat16": bfloat16}) == wanted
+
+
+def test_memory_is_this_processs_own() -> None:
+    before = most_resident_mb()
+    held = bytearray(200_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    assert most_resident_mb() >= max(before, 200)
+    found = subprocess.run(
+        [sys.executable, "-c", "from twinsign.bench.clock import most_resident_mb; print(most_resident_mb())"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert float(found.stdout) < most_resident_mb()

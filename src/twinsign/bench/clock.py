@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -81,3 +85,14 @@ def gemm_gflops(device: torch.device, side: int | None = None) -> dict[str, floa
 def faster_precision(peaks: Mapping[str, float]) -> Precision:
     """Mixed precision where products in bfloat16 are this much faster than in float32 (`gemm_gflops`), else float32."""
     return "bf16-mixed" if peaks["bfloat16"] > WORTH_IT * peaks["float32"] else "32-true"
+
+
+def most_resident_mb() -> float:
+    """The most memory that this process has held so far, in MB."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage's would begin with what the process that started this one held
+        found = re.search(r"^VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"), re.MULTILINE)
+        if found:
+            return round(int(found[1]) * 1024 / 1e6, 1)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)

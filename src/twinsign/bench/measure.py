@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from twinsign.bench.clock import Stages, seconds_of, wait
+from twinsign.bench.clock import Stages, most_resident_mb, seconds_of, wait
 from twinsign.bench.count import kernels_of, reference_gflop
 from twinsign.nn.networks import compile_encoders
 from twinsign.optim import optimiser_and_schedule
@@ -182,5 +180,4 @@ def peak_memory_mb(device: torch.device) -> float:
     if device.type == "cuda":
         wait(device)
         return round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
+    return most_resident_mb()
