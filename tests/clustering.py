@@ -48,6 +48,12 @@ def after_dying(mark: Path | None, read: Callable[[], Recording]) -> Recording:
     return read()
 
 
+def for_ever() -> Recording:
+    """Never comes back."""
+    while True:
+        time.sleep(60)
+
+
 def gated(folder: Path) -> Callable[[int], int]:
     """Gives a task back once there is a file `open`; who began what stands in `folder`."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clustering import BROKEN, KILLED, REFUSED, after_dying, squares, unfit
+from clustering import BROKEN, KILLED, REFUSED, after_dying, for_ever, squares, unfit
 from recordings import recording, sample
 from trained import Trained
 from videos import MORTAL, make_video, picture
@@ -109,6 +109,15 @@ def test_a_reader_that_dies_costs_its_own_clip(tmp_path: Path) -> None:
     report = write_pack(samples, tmp_path / "P.pack", effort=Effort(cluster="local"))
     assert Pack(tmp_path / "P.pack").column("id") == [f"clip{number}" for number in range(20) if number != 11]
     assert "died 2 times" in report.unreadable["clip11"]
+
+
+def test_a_reader_that_hangs_costs_its_own_clip(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    samples = [sample(recording(rng, f"clip{number}", 3)) for number in range(10)]
+    samples[2] = replace(samples[2], read=for_ever)
+    report = write_pack(samples, tmp_path / "P.pack", effort=Effort(cluster="local", patience=1.0))
+    assert Pack(tmp_path / "P.pack").column("id") == [f"clip{number}" for number in range(10) if number != 2]
+    assert list(report.unreadable) == ["clip2"]
 
 
 def test_the_doctor_says_the_same(trained: Trained, tmp_path: Path) -> None:

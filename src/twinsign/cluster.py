@@ -27,6 +27,8 @@ Load = Callable[[], Callable[[Task], Result]]
 
 TRIES = 2
 """Attempts at a task whose process or machine died."""
+DEATHS = ("WorkerCrashedError", "NodeDiedError", "LocalRayletDiedError", "OutOfMemoryError")
+"""What Ray calls the end of a task's process or machine; its other errors are the cluster's own and end the command."""
 FLYING = 2
 """Tasks handed out at once for each of the cluster's processors: one is done while the next is sent."""
 AHEAD = 256
@@ -129,9 +131,11 @@ def _knock(address: str) -> None:
 def _answer(ray: Any, reference: Any) -> Answer:
     try:
         kind, value = ray.get(reference)
+    except tuple(getattr(ray.exceptions, name) for name in DEATHS) as error:
+        return Answer(error=TwinsignError(f"its process died {TRIES} times ({type(error).__name__})"))
     except ray.exceptions.RayError as error:
         reason = (str(error).strip().splitlines() or [""])[0]
-        return Answer(error=TwinsignError(f"its process died {TRIES} times ({type(error).__name__}: {reason})"))
+        raise TwinsignError(f"the cluster failed ({type(error).__name__}: {reason})") from error
     if kind == "unfit":
         raise value
     return Answer(value) if kind == "done" else Answer(error=value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from twinsign.cluster import connected, in_order
 from twinsign.corpora.sample import Sample
@@ -53,10 +55,10 @@ def outcomes(samples: Sequence[Sample], first: int, workers: int, patience: floa
         team.dismiss()
 
 
-def outcomes_on_cluster(samples: Sequence[Sample], first: int, address: str) -> Iterator[Outcome]:
-    """The same by the processes of a Ray cluster; a clip whose process dies twice has a reason (ours)."""
+def outcomes_on_cluster(samples: Sequence[Sample], first: int, address: str, patience: float) -> Iterator[Outcome]:
+    """The same by the processes of a Ray cluster; a clip whose process dies or hangs twice has a reason (ours)."""
     spans = [range(start, min(start + SPAN, len(samples))) for start in range(first, len(samples), SPAN)]
-    load = partial(_reading, samples)
+    load = partial(_reading, samples, patience)
     with connected(address):
         for span, answer in zip(spans, in_order(load, spans, address), strict=True):
             if answer.error is None:
@@ -68,8 +70,16 @@ def outcomes_on_cluster(samples: Sequence[Sample], first: int, address: str) -> 
                 yield str(lost) if alone.error else alone.result[0]
 
 
-def _reading(samples: Sequence[Sample]) -> Callable[[Sequence[int]], list[Outcome]]:
-    return lambda numbers: [_outcome(samples[number]) for number in numbers]
+def _reading(samples: Sequence[Sample], patience: float) -> Callable[[Sequence[int]], list[Outcome]]:
+    def patiently(number: int) -> Outcome:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            faulthandler.dump_traceback_later(patience, exit=True, file=nowhere)  # whatever holds the interpreter
+            try:
+                return _outcome(samples[number])
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+
+    return lambda numbers: [patiently(number) for number in numbers]
 
 
 def _outcome(sample: Sample) -> Outcome:

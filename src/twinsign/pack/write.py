@@ -134,7 +134,7 @@ def _fill(parts: Parts, samples: Sequence[Sample], effort: Effort, tick: Callabl
         workers = cores() if effort.workers is None else effort.workers
         found = outcomes(samples, parts.read, workers, effort.patience)
     else:
-        found = outcomes_on_cluster(samples, parts.read, effort.cluster)
+        found = outcomes_on_cluster(samples, parts.read, effort.cluster, effort.patience)
     for outcome in found:
         name = samples[done].id
         if isinstance(outcome, StoredClip) and name in ids:
