@@ -98,7 +98,7 @@ def search(
         model: RUN of any kind; the one that the dictionary was made by unless told.
         dictionary: The dictionary's folder; `dictionary` in the RUN unless told.
         top: How many glosses, and how many recordings, to list.
-        by: Glosses by the mean of their recordings, or by the nearest of them.
+        by: Glosses by the nearest of their recordings, or (prototype) by the mean of them.
         size: Image width and height in pixels, for formats that do not state it.
         fps: Frames a second, for formats that do not state it.
         unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
@@ -147,7 +147,7 @@ def _say(lookup: Lookup, added: Added) -> None:
     dictionary = lookup.dictionary
     if added.known:
         listed = _some([f"{name} (as {there})" for name, there in added.known])
-        errors.print(f"{len(added.known)} recordings were there: {listed}", markup=False)
+        errors.print(f"there already, {len(added.known)}: {listed}", markup=False)
     said = f"enrolled {len(added.ids)} recordings{': ' if added.ids else ''}{_some(added.ids)}"
     console.print(
         f"{said}; {dictionary.path} has {len(dictionary)} of {len(dictionary.entries.glosses)} signs", markup=False

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 from rich.console import Console
 
+from twinsign.errors import InputError
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.extract.extras import version_of
 from twinsign.recognise.threads import THREADS, use_threads
@@ -49,6 +51,7 @@ def serve(
     from twinsign.serve.service import Service, Sources
 
     service = Service(Sources(model, dictionary, estimator), limits)
+    _free(host, port)
     place = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     console.print(f"{model.name} on {place}; Ctrl-C ends it", markup=False, soft_wrap=True)
     if service.uploads.blind:
@@ -57,3 +60,14 @@ def serve(
         errors.print(f"note: whoever reaches {host} may use it and its dictionary: set {TOKEN}", markup=False)
     run(service, access)
     return OK
+
+
+def _free(host: str, port: int) -> None:
+    """InputError where nobody can listen there: a port in use, or a name that is not this machine's."""
+    try:
+        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(place)
+    except OSError as error:
+        raise InputError(f"{host}:{port}, which is not to be had ({error})", "a free --port of this machine") from error

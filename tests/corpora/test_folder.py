@@ -182,3 +182,13 @@ def test_folders_without_clips(tmp_path: Path) -> None:
     for root, word in ((tmp_path, "no pose file"), (tmp_path / "absent", "no such folder")):
         with pytest.raises(InputError, match=word):
             folder_corpus(root)
+
+
+def test_files_without_a_gloss_and_videos_are_told_what_to_do(tmp_path: Path) -> None:
+    poses(tmp_path, "a.npz", "b.npz")
+    with pytest.raises(InputError, match=r"2 pose files without a folder.*--annotations"):
+        folder_corpus(tmp_path)
+    (tmp_path / "clips.csv").write_text("file,gloss\nc.mp4,hello\n", encoding="utf-8")
+    (clip,) = folder_corpus(tmp_path, tmp_path / "clips.csv").samples
+    with pytest.raises(InputError, match=r"a video \(\.mp4\).*twinsign extract"):
+        clip.read()

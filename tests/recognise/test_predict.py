@@ -59,6 +59,11 @@ def test_top_and_threshold(trained: Trained, recordings: list[Recording]) -> Non
         assert recogniser.predict(recordings[0]).sure is sure
 
 
+def test_none_at_all_is_refused(trained: Trained, recordings: list[Recording]) -> None:
+    with pytest.raises(InputError, match="top 0"):
+        Recogniser.load(trained.finetuned).predict(recordings[0], top=0)
+
+
 def test_a_recording_without_a_hand_is_named(trained: Trained, recordings: list[Recording]) -> None:
     score = recordings[1].score.copy()
     score[:, HANDS] = 0

@@ -15,6 +15,7 @@ from serving import served
 from trained import Trained
 from websockets.sync.client import connect
 
+from twinsign.cli import main
 from twinsign.pack.open import Pack
 from twinsign.pose.read import write_npz
 from twinsign.pose.recording import Recording
@@ -150,6 +151,16 @@ def test_a_token_and_a_rate(trained: Trained, clip: dict[str, Any], tmp_path: Pa
         assert answers[-1].status_code == 429
         assert int(answers[-1].headers["retry-after"]) > 0
     assert not (tmp_path / "signs").exists()
+
+
+def test_a_port_in_use_is_said_before_anything_else(
+    server: httpx.Client, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["serve", "--model", str(trained.finetuned), "--port", str(server.base_url.port)]
+    assert main(words) == 2
+    shown = capsys.readouterr()
+    assert "--port" in shown.err
+    assert "Ctrl-C" not in shown.out
 
 
 def test_another_sites_page_may_not_ask(server: httpx.Client, clip: dict[str, Any]) -> None:

@@ -33,7 +33,10 @@ def folder_corpus(
         raise InputError("no such folder", "a folder of pose files", file=root)
     listed = list(_from_table(root, Path(annotations)) if annotations else _from_folders(root))
     if not listed:
-        raise InputError("no pose file", f"files ending in {', '.join(SUFFIXES)}", file=root)
+        flat = 0 if annotations else sum(file.suffix.lower() in SUFFIXES for file in root.iterdir())
+        found = f"{flat} pose files without a folder for their gloss" if flat else "no pose file"
+        hint = "GLOSS/clip.pose, or --annotations with a CSV of file, gloss, split, signer." if flat else ""
+        raise InputError(found, f"files ending in {', '.join(SUFFIXES)}", file=root, hint=hint)
     samples = [
         Sample(name, partial(read, file, size=size, fps=fps, clip_id=name, unit=unit), row, file)
         for name, file, row in listed

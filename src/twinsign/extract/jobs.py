@@ -15,10 +15,11 @@ from twinsign.cluster import as_done
 from twinsign.errors import InputError
 from twinsign.extract.clip import Extraction, Format, extract, write
 from twinsign.extract.estimator import HOLISTIC, LOADER, Estimator, EstimatorConfig, Loader
-from twinsign.extract.video import MAX_SIDE, SUFFIXES, is_video
+from twinsign.extract.video import MAX_SIDE, is_video
 from twinsign.extract.workers import results
 from twinsign.files import locked, write_text
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
+from twinsign.pose.read import VIDEOS
 
 LEDGER = "extract.jsonl"
 """What was made of which video how: one JSON line a finished video."""
@@ -81,7 +82,7 @@ def _listed(given: Path) -> list[tuple[Path, str]]:
     inside = sorted(path for path in given.rglob("*") if is_video(path) and path.is_file())
     found = [path for path in inside if not path.name.startswith(".")]
     if not found:
-        raise InputError("no video", f"files ending in {', '.join(SUFFIXES)}", file=given)
+        raise InputError("no video", f"files ending in {', '.join(VIDEOS)}", file=given)
     return [(path, path.relative_to(given).with_name(path.stem).as_posix()) for path in found]
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from twinsign.errors import InputError
 from twinsign.extract.extras import version_of
+from twinsign.pose.read import VIDEOS
 from twinsign.pose.read.clip_file import ClipFile
 
 if TYPE_CHECKING:
@@ -23,11 +24,9 @@ if TYPE_CHECKING:
 
 Image = NDArray[np.uint8]
 """One frame: (H W 3), red, green, blue."""
-SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".avi")
-"""Endings of files that are taken for videos."""
 MAX_SIDE = 1920
 """Frames with a longer side, in pixels, are scaled down before estimation (ours)."""
-_WANTED = f"a whole video file ({', '.join(SUFFIXES)})"
+_WANTED = f"a whole video file ({', '.join(VIDEOS)})"
 # By content, a file of any name may be a playlist that names other files or hosts: only these containers are opened.
 _OPTIONS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi", "protocol_whitelist": "file"}
 _SQUARE = 0.01
@@ -42,7 +41,7 @@ _MISSING = 0.1
 
 def is_video(path: str | PathLike[str]) -> bool:
     """Whether the name ends as a video's does."""
-    return Path(path).suffix.lower() in SUFFIXES
+    return Path(path).suffix.lower() in VIDEOS
 
 
 class Video:

@@ -48,7 +48,10 @@ def frames_of(run: Run) -> int:
 def load_classifier(run: Run) -> Classifier:
     """The classifier of a RUN in evaluation mode; InputError for a run that was only pre-trained."""
     if run.kind != "classifier":
-        raise InputError("a pre-trained run without a classifier", "a run of finetune or linear", file=run.path)
+        hint = "Without a classifier signs are named by a dictionary: twinsign enrol, search."
+        raise InputError(
+            "a pre-trained run without a classifier", "a run of finetune or linear", file=run.path, hint=hint
+        )
     head = head_recipe(run).head
     made = filled(lambda: Classifier(run.recipe.encoder, head, len(run.labels)), run.weights(), run)
     return cast(Classifier, made).eval()

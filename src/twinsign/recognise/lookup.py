@@ -129,7 +129,9 @@ class Lookup:
         return self.find(self.embedder.of(recordings), top, by)
 
     def find(self, vectors: FloatArray, top: int = 5, by: Ranking = "prototype") -> list[Finding]:
-        """The same for unit vectors (N D) of this RUN; InputError where the dictionary is empty."""
+        """The same for unit vectors (N D) of this RUN; InputError where the dictionary is empty, or `top` below 1."""
+        if top < 1:
+            raise InputError(f"top {top}", "1 or more")
         entries = self.dictionary.refresh()
         if not entries.ids:
             raise InputError("an empty dictionary", "enrolled signs", file=self.dictionary.path)
@@ -163,7 +165,7 @@ def _findings(entries: Entries, asked: Tensor, top: int, by: Ranking) -> list[Fi
         Finding(
             [Guess(entries.glosses[i], value) for i, value in zip(which, values, strict=True)],
             values[0] >= calibration.threshold,
-            [Match(entries.ids[i], entries.glosses[j], value) for i, j, value in zip(*row, strict=True)],
+            [Match(entries.ids[i], entries.glosses[j], min(value, 1.0)) for i, j, value in zip(*row, strict=True)],
         )
         for which, values, *row in zip(
             best.indices.tolist(), best.values.tolist(), near.indices.tolist(), owner, near.values.tolist(), strict=True

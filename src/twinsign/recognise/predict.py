@@ -9,6 +9,7 @@ from os import PathLike
 import torch
 from torch import Tensor
 
+from twinsign.errors import InputError
 from twinsign.pose.recording import Recording
 from twinsign.recognise.calibrate import Calibration, calibration_of
 from twinsign.recognise.classify import Classifier
@@ -74,7 +75,9 @@ class Recogniser:
 
 
 def ranked(shares: Tensor, labels: Sequence[str], top: int) -> list[list[Guess]]:
-    """The `top` likeliest glosses of each row of confidences (B C), best first."""
+    """The `top` likeliest glosses of each row of confidences (B C), best first; InputError for fewer than one."""
+    if top < 1:
+        raise InputError(f"top {top}", "1 or more")
     best = shares.topk(min(top, len(labels)), dim=1)
     return [
         [Guess(labels[i], float(value)) for i, value in zip(index, values, strict=True)]

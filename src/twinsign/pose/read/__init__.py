@@ -30,8 +30,10 @@ from twinsign.pose.read.landmarks import LandmarkSet, open_landmarks
 from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import Recording, Unit
 
-__all__ = ["KNOWN", "KNOWN_SETS", "LandmarkSet", "PoseSet", "open_landmarks", "open_set", "read", "write_npz"]
+__all__ = ["KNOWN", "KNOWN_SETS", "VIDEOS", "LandmarkSet", "PoseSet", "open_landmarks", "open_set", "read", "write_npz"]
 
+VIDEOS = (".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".avi")
+"""Endings of files that are taken for videos."""
 KNOWN = (
     ".pose; .json (MMPose, COCO-WholeBody-133); .npz or .npy (COCO-WholeBody-133 or MediaPipe Holistic);"
     " .npz with xy of 49 joints; .pkl (COCO-WholeBody-133, Uni-Sign); .parquet (Kaggle's isolated signs); a folder of"
@@ -98,7 +100,9 @@ def read(
         return openpose.read(clip)
     reader = _READERS.get(clip.path.suffix.lower())
     if reader is None:
-        raise clip.error(f"a file that ends in {clip.path.suffix or 'nothing'!r}", KNOWN)
+        suffix = clip.path.suffix.lower()
+        found = f"a video ({suffix}), whose poses `twinsign extract` finds" if suffix in VIDEOS else None
+        raise clip.error(found or f"a file that ends in {clip.path.suffix or 'nothing'!r}", KNOWN)
     return reader(clip)
 
 
