@@ -59,8 +59,10 @@ def enrol(
         unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
         estimator: Which pose estimator sees the videos: the one that saw what the model learnt from.
     """
-    if sum(map(bool, (files, data, delete))) != 1:
-        raise InputError("none or several of them", "one of FILES with --gloss, --data, --delete")
+    asked = sum(map(bool, (files, data, delete)))
+    if asked != 1:
+        found = "several of FILES, --data and --delete" if asked else "neither FILES, --data nor --delete"
+        raise InputError(found, "one of FILES with --gloss, --data, --delete")
     if bool(files) != bool(gloss):
         raise InputError("files without --gloss" if files else "--gloss without files", "both, or neither")
     lookup = Lookup.load(model, dictionary)
