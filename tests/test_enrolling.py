@@ -103,8 +103,8 @@ def test_a_packs_signs_and_predict_beside_them(
 def test_what_makes_no_sense_is_refused(run: Path, files: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     model, file = ["--model", str(run)], str(files[0])
     for given, said in (
-        (["enrol", *model], "none or several"),
-        (["enrol", *model, file, "--gloss", "a", "--delete", "b"], "none or several"),
+        (["enrol", *model], "neither FILES"),
+        (["enrol", *model, file, "--gloss", "a", "--delete", "b"], "several of FILES"),
         (["enrol", *model, file], "without --gloss"),
         (["enrol", *model, "--delete", "b", "--gloss", "a"], "without files"),
         (["enrol", *model, "--delete", "b"], "no sign 'b'"),
