@@ -156,8 +156,9 @@ def training(pack: Path, recipe: Recipe, out: Path, *, drop_last: bool = False) 
     batches = Batches(39, size, shuffle=True, drop_last=drop_last, part=part)
     rows = np.flatnonzero(opened.usable)[:39]
     loader = ClipLoader(ClipReader(opened, rows, recipe.read), batches)
-    task = PretrainTask(model, recipe.pretrain, 0)
-    fit(task, loader, None, out, recipe.trainer, 2, 1.0, Journal(out))
+    clipped = replace(recipe.pretrain.optimiser, clip=1.0)
+    task = PretrainTask(model, replace(recipe.pretrain, optimiser=clipped), 0)
+    fit(task, loader, None, out, recipe.trainer, 2, clipped.clip, Journal(out))
     return {"state": model.state_dict(), "alike": alike(model.state_dict())}
 
 

@@ -85,3 +85,10 @@ def test_schedule_survives_in_its_state() -> None:
         resumed.step()
     assert found == wanted[4:]
     assert torch.isfinite(module.weight).all()
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_fused_unless_gradients_are_clipped(name: str) -> None:
+    for clip, fused in ((None, True), (1.0, False)):
+        optimiser, _ = optimiser_and_schedule(nn.Linear(2, 2), OptimiserConfig(name=name, clip=clip), 10, 5)  # type: ignore[arg-type]
+        assert bool(optimiser.defaults["fused"]) is fused

@@ -17,6 +17,8 @@ def optimiser_and_schedule(
 ) -> tuple[Optimizer, LambdaLR]:
     """The optimiser of a module's trainable parameters and its schedule, stepped once a batch (paper, Sec. IV-A)."""
     trainable = [value for value in module.parameters() if value.requires_grad]
+    # In mixed precision the trainer refuses to clip before a fused step.
+    fused = config.clip is None and _can_fuse(trainable)
     optimiser: Optimizer
     if config.name == "sgd":
         optimiser = SGD(
@@ -24,14 +26,14 @@ def optimiser_and_schedule(
             lr=config.lr,
             momentum=config.momentum,
             weight_decay=config.weight_decay,
-            fused=_can_fuse(trainable),
+            fused=fused,
         )
     else:
         groups = [
             {"params": [value for value in trainable if value.ndim > 1], "weight_decay": config.weight_decay},
             {"params": [value for value in trainable if value.ndim <= 1], "weight_decay": 0.0},
         ]
-        optimiser = AdamW(groups, lr=config.lr, fused=_can_fuse(trainable))
+        optimiser = AdamW(groups, lr=config.lr, fused=fused)
     return optimiser, LambdaLR(optimiser, lambda step: rate(config, step, steps, steps_per_epoch))
 
 
