@@ -106,6 +106,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "semlex": Command(packing_corpora.pack_semlex, ("annotations",), groups=CORPUS),
     },
     "doctor": Command(doctor, ("packs",)),
+    "fold": Command(packing.fold, ("pack", "where")),
     "pretrain": Command(commands.pretrain, ("data", "where", "keep_out", "weights"), recipe=True),
     "finetune": Command(commands.finetune, ("data", "where", "strict"), recipe=True),
     "linear": Command(commands.linear, ("data", "where", "strict"), recipe=True),

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
-from pyarrow import ipc
 
 from twinsign import __version__
 from twinsign.doctor.copies import identical
 from twinsign.doctor.exam import Exam
-from twinsign.errors import InputError
-from twinsign.files import atomic
-from twinsign.pack.locate import is_url
-from twinsign.pack.schema import PROVENANCE_KEY, ROWS_KEY
+from twinsign.pack.rewrite import rewrite
 
 
 class Dropped(NamedTuple):
@@ -62,40 +55,10 @@ def _of_group(exam: Exam, group: list[int], what: str) -> dict[int, str]:
 
 
 def write_fixed(exam: Exam, dropped: Sequence[Dropped], out: Path) -> None:
-    """Write the pack without the dropped clips, a record batch at a time, the others' bytes as they are.
-
-    Raises InputError where there are several files, `out` is the pack itself, or no clip is left.
-    """
-    if len(exam.pack.paths) != 1:
-        found = f"{len(exam.pack.paths)} files"
-        raise InputError(
-            found, "one pack in one file to fix", hint="Fix each by itself; --keep_out keeps packs apart in training."
-        )
-    if is_url(str(exam.pack.paths[0])):
-        raise InputError("a pack behind a URL", "a local file to fix", file=exam.pack.paths[0])
-    source = Path(exam.pack.paths[0])
-    if out.exists() and out.samefile(source):
-        raise InputError("the pack itself", "another file to write", file=out)
+    """Write the pack without the dropped clips; InputError as by `rewrite`."""
     kept = np.ones(len(exam), bool)
     kept[[one.place for one in dropped]] = False
-    if not kept.any():
-        raise InputError("no clip worth keeping", "at least one", file=source)
-    reader = ipc.open_file(pa.memory_map(str(source)))
-    note: dict[str, Any] = {**exam.pack.provenance[0], "fixed": _note(exam, dropped, source)}
-    schema = reader.schema.with_metadata({**reader.schema.metadata, PROVENANCE_KEY: json.dumps(note).encode()})
-    clips = [reader.get_batch(number).num_rows for number in range(reader.num_record_batches)]
-    parts = np.split(kept, np.cumsum(clips)[:-1])
-    rows = [int(mine.sum()) for mine in parts if mine.any()]
-    footer = {ROWS_KEY: json.dumps(rows).encode()}
-    with atomic(out) as temporary, ipc.new_file(temporary, schema, metadata=footer) as file:
-        for number, mine in enumerate(parts):
-            if mine.any():
-                batch = reader.get_batch(number)
-                file.write_batch(_some(batch, mine).replace_schema_metadata(schema.metadata))
-
-
-def _some(batch: pa.RecordBatch, kept: NDArray[np.bool_]) -> pa.RecordBatch:
-    return batch if kept.all() else batch.filter(pa.array(kept))
+    rewrite(exam.pack, kept, out, {"fixed": _note(exam, dropped, Path(exam.pack.paths[0]))})
 
 
 def _note(exam: Exam, dropped: Sequence[Dropped], source: Path) -> dict[str, Any]:
