@@ -157,10 +157,10 @@ def fold(
     note = {"of": str(pack), "where": where, "split": split, "folds": folds, "fold": fold, "by": by, "seed": seed}
     rewrite(given, found.kept, out, {"fold": note}, found.splits)
     asked = int(found.kept[away].sum())
-    errors.print(f"{out}: {len(rows) - len(away)} train, {asked} {held}", markup=False, highlight=False)
+    errors.print(f"{out}: {len(rows) - len(away)} train, {asked} {held}", markup=False, highlight=False, soft_wrap=True)
     if found.lost:
         text = f"left out, {len(away) - asked} clips of glosses that train would lack: {', '.join(found.lost)}"
-        errors.print(text, markup=False, highlight=False)
+        errors.print(text, markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
