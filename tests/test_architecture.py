@@ -49,6 +49,7 @@ ORDER = [
     "checking",
     "extracting",
     "commands",
+    "folding",
     "exporting",
     "sharing",
     "comparing",
@@ -87,6 +88,7 @@ MANY_PARAMETERS = {
     Path("enrolling.py"),
     Path("extracting.py"),
     Path("exporting.py"),
+    Path("folding.py"),
     Path("checking.py"),
 }
 PRINTING = ("commands", "predicting", "enrolling", "cli")

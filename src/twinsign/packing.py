@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from twinsign.corpora.folder import folder_corpus
 from twinsign.corpora.generated import synthetic_corpus
@@ -14,9 +14,6 @@ from twinsign.corpora.sample import Corpus
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.files import sha256
 from twinsign.importing import DEFAULT, LISTED, errors, import_corpus
-from twinsign.pack.fold import fold_of, held_out
-from twinsign.pack.open import Pack
-from twinsign.pack.rewrite import rewrite
 from twinsign.pack.write import Effort
 from twinsign.pose.read import open_set
 from twinsign.pose.recording import Unit
@@ -126,42 +123,6 @@ def pack_folder(
     note |= {"size": size, "fps": fps, "unit": unit}
     corpus = folder_corpus(poses, annotations, size=size, fps=fps, unit=unit)
     return pack_corpus(_split(corpus, note, split_by, shares, seed), out, json, note, effort)
-
-
-def fold(
-    pack: Path,
-    out: Path,
-    where: list[str],
-    folds: int = 5,
-    fold: int = 0,
-    by: str | None = None,
-    split: str = "train",
-    held: Literal["val", "test"] = "val",
-    seed: int = 0,
-) -> int:
-    """Hold a fold of a split's clips out, as a pack of its own: to choose settings without looking at val or test.
-
-    Args:
-        out: The pack to write: the split's clips and no others, as train and what is held out.
-        folds: How many there are; each labelled clip is held out by one of them.
-        fold: Which one, from 0.
-        by: Column whose groups (signers, recording sessions) stay together; clips of identical poses always do.
-        split: Splits joined by commas whose clips take part, or `all`.
-        held: Split that the clips held out get.
-        seed: Of who is in which fold.
-    """
-    given = Pack(pack)
-    rows = given.select(None if split == "all" else split.split(","), where)
-    away = held_out(given, rows, folds, fold, by, seed)
-    found = fold_of(given, rows, away, held)
-    note = {"of": str(pack), "where": where, "split": split, "folds": folds, "fold": fold, "by": by, "seed": seed}
-    rewrite(given, found.kept, out, {"fold": note}, found.splits)
-    asked = int(found.kept[away].sum())
-    errors.print(f"{out}: {len(rows) - len(away)} train, {asked} {held}", markup=False, highlight=False, soft_wrap=True)
-    if found.lost:
-        text = f"left out, {len(away) - asked} clips of glosses that train would lack: {', '.join(found.lost)}"
-        errors.print(text, markup=False, highlight=False, soft_wrap=True)
-    return 0
 
 
 def _split(corpus: Corpus, note: dict[str, Any], column: str | None, shares: Shares, seed: int) -> Corpus:
