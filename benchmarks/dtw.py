@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.recognise.embed import test_view
+from twinsign.recognise.embed import fixed_views
 from twinsign.views.batches import ClipReader, ReadConfig
 
 BAND = 0.25
@@ -20,7 +22,8 @@ CENTRE = 0.5
 
 def frames_of(pack: Pack, rows: Indices, read: ReadConfig, frames: int) -> Tensor:
     """Clips (N T F): each hand's joints from its wrist in units of its spread, and the trunk in its crop; unseen: 0."""
-    view = test_view(frames)(ClipReader(pack, rows, read).__getitems__(range(len(rows))))
+    whole = fixed_views(replace(read, window=0.95, windows=1), frames)
+    (view,) = whole(ClipReader(pack, rows, read).__getitems__(range(len(rows))))
     seen = view.seen[..., None]
     parts = [torch.where(seen, view.xy - CENTRE, 0.0)[:, :, TRUNK]]
     for hand in (RIGHT_HAND, LEFT_HAND):

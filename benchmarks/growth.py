@@ -25,7 +25,7 @@ from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.recipe import Recipe, load_recipe
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import fastest_device, test_view
+from twinsign.recognise.embed import fastest_device, fixed_views
 from twinsign.recognise.report import png
 from twinsign.recognise.trends import learning_curve
 
@@ -48,7 +48,8 @@ def recipes(base: Recipe) -> Iterator[tuple[str, float, int, Recipe]]:
 def fine_tuning(bench: Bench, classes: int) -> Callable[[], None]:
     """Forward and backward of a classifier of that many classes."""
     model = Classifier(bench.recipe.encoder, bench.recipe.finetune.head, classes).to(bench.device)
-    view = test_view(bench.recipe.finetune.frames)(bench.clips(bench.recipe.finetune.batch_size))
+    chosen = bench.recipe.finetune
+    view, *_ = fixed_views(bench.recipe.read, chosen.frames)(bench.clips(chosen.batch_size))
     labels = torch.arange(len(view.xy), device=bench.device) % classes
 
     def run() -> None:

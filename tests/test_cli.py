@@ -21,7 +21,7 @@ from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
 from twinsign.recipe import Recipe
-from twinsign.recognise.embed import test_view as centre
+from twinsign.recognise.embed import fixed_views
 from twinsign.recognise.evaluate import in_order
 from twinsign.run import load_encoders, load_run, read_metrics
 
@@ -159,7 +159,7 @@ def test_knn_by_branch_and_part(trained: Trained, tmp_path: Path, capsys: pytest
         batch = in_order(pack, rows, run.recipe)
         view = next(iter(batch))
         with torch.no_grad():
-            hand = encoders["joint"](*centre(run.recipe.pretrain.frames)(view)).f["hand"]
+            hand = encoders["joint"](*fixed_views(run.recipe.read, run.recipe.pretrain.frames)(view)[0]).f["hand"]
         vectors.append((hand / hand.norm(dim=1, keepdim=True)).numpy())
         glosses.append(pack.table["gloss"].take(rows).to_pylist())
     nearest = [int(np.argmax([query @ one for one in vectors[0]])) for query in vectors[1]]

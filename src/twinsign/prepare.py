@@ -17,7 +17,7 @@ from twinsign.errors import InputError
 from twinsign.files import locked
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
-from twinsign.recognise.embed import fastest_device, settle_norms, test_view
+from twinsign.recognise.embed import fastest_device, fixed_views, settle_norms
 from twinsign.recognise.rows import Labelled, labelled, training_rows
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.run import CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
@@ -131,7 +131,7 @@ def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.Module
     encoders = random_encoders(recipe, seed)
     size = recipe.pretrain.batch_size * here().size  # of all processes, each of which sees all clips here
     loader = ClipLoader(reader, Batches(len(reader), size, seed=seed, shuffle=True))
-    settle_norms(encoders, loader, test_view(recipe.pretrain.frames))
+    settle_norms(encoders, loader, fixed_views(recipe.read, recipe.pretrain.frames))
     return encoders
 
 

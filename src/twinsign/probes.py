@@ -15,7 +15,7 @@ from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Pack
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
-from twinsign.recognise.embed import embed, fastest_device, joint_embedding, test_view
+from twinsign.recognise.embed import embed, fastest_device, fixed_views, joint_embedding
 from twinsign.recognise.evaluate import by_gallery, context_of, head_recipe, in_order, load_classifier, score
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored
@@ -86,7 +86,7 @@ def maps(
     frames = head_recipe(run).frames if classifier else run.recipe.pretrain.frames
     parts = head_recipe(run).head.parts if classifier else PARTS
     encoders = load_encoders(run).to(fastest_device())
-    features, _ = embed(encoders, in_order(pack, both, run.recipe), test_view(frames), parts)
+    features, _ = embed(encoders, in_order(pack, both, run.recipe), fixed_views(run.recipe.read, frames), parts)
     found = {name: joint_embedding({name: value}).numpy() for name, value in features.items()}
     if len(features) > 1:
         found[" + ".join(features)] = joint_embedding(features).numpy()

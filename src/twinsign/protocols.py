@@ -123,7 +123,7 @@ def finetune(
         loader = training_loader(reader, chosen.batch_size, seed, recipe)
         watched = val if chosen.select == "best" else None
         held = in_order(pack, watched.rows, recipe, watched.labels, _part_of(watched)) if watched else None
-        task = ClassifyTask(classifier, chosen, seed)
+        task = ClassifyTask(classifier, recipe, seed)
         run = _train(run, task, loader, held, chosen.epochs, chosen.optimiser.clip, Journal(out))
         if not here().first:
             return run

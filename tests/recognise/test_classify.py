@@ -9,7 +9,7 @@ import torch
 from tiny import ENCODER, random_view
 
 from twinsign.nn.heads import HeadConfig
-from twinsign.recognise.classify import Classifier, branch_features
+from twinsign.recognise.classify import Classifier, all_features, branch_features
 from twinsign.views.clips import View, motion
 
 
@@ -50,7 +50,21 @@ def test_gradients_reach_every_branch() -> None:
         assert model.encoders[name].net["hand"].joint_blocks[0].conv.linear.weight.grad.any()
 
 
+@torch.no_grad()
+def test_a_view_without_a_part_does_not_count() -> None:
+    model, one, other = made(HeadConfig()), random_view(2, 5), random_view(2, 5, seed=1)
+    other.seen[:, :, :42] = False
+    alone, both = (all_features(model.encoders, views)["joint"] for views in ([one], [one, other]))
+    torch.testing.assert_close(both.f["hand"], alone.f["hand"])
+    trunk = all_features(model.encoders, [other])["joint"].f["trunk"]
+    torch.testing.assert_close(both.f["trunk"], (alone.f["trunk"] + trunk) / 2)
+    assert both.has["hand"].all()
+    nothing = all_features(model.encoders, [other, other])["joint"]
+    assert not nothing.has["hand"].any()
+    assert not nothing.f["hand"].any()
+
+
 def test_features_are_the_branches_own() -> None:
     model, view = made(HeadConfig()), random_view(2, 5)
-    found = branch_features(model.encoders, view, ("hand",))
+    found = branch_features(model.encoders, [view], ("hand",))
     torch.testing.assert_close(found["joint"], model.encoders["joint"](*view).f["hand"])

@@ -14,13 +14,13 @@ from twinsign.recognise.embed import (
     alignment,
     effective_rank,
     embed,
+    fixed_views,
     joint_embedding,
     knn_scores,
     uniformity,
 )
-from twinsign.recognise.embed import (
-    test_view as viewer_at,
-)
+from twinsign.views.batches import ReadConfig
+from twinsign.views.clips import motion, resample, window
 
 
 def encoders() -> nn.ModuleDict:
@@ -32,16 +32,29 @@ def test_embedding_is_in_order_in_evaluation_mode_and_changes_nothing() -> None:
     model, labels = encoders(), torch.arange(6)
     batches = [clips_of_view(random_view(3, 7, seed=seed), labels[3 * seed : 3 * seed + 3]) for seed in (0, 1)]
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    found, known = embed(model, batches, viewer_at(5))
+    viewer = fixed_views(ReadConfig(), 5)
+    found, known = embed(model, batches, viewer)
     assert known.tolist() == labels.tolist()
     assert model.training, "the mode is put back"
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     model.eval()
-    view = viewer_at(5)(batches[1])
+    (view,) = viewer(batches[1])
     torch.testing.assert_close(found["joint"][3:], model["joint"](*view).whole())
     assert not found["motion"].requires_grad
-    again, _ = embed(model, batches, viewer_at(5), ("hand",))
+    again, _ = embed(model, batches, viewer, ("hand",))
     torch.testing.assert_close(again["joint"][3:], model["joint"](*view).f["hand"])
+
+
+def test_several_windows_are_averaged() -> None:
+    model, batch = encoders().eval(), clips_of_view(random_view(3, 9, seed=2), torch.arange(3))
+    found, _ = embed(model, [batch], fixed_views(ReadConfig(window=0.6, windows=3), 5))
+    views = [
+        resample(batch, *window(batch, torch.full((3,), 0.6), torch.full((3,), place)), 5) for place in (0.0, 0.5, 1.0)
+    ]
+    wanted = torch.stack([model["joint"](*view).whole() for view in views]).mean(dim=0)
+    torch.testing.assert_close(found["joint"], wanted)
+    still = torch.stack([model["motion"](*motion(*view)).whole() for view in views]).mean(dim=0)
+    torch.testing.assert_close(found["motion"], still)
 
 
 def test_joint_embedding_weighs_branches_alike() -> None:

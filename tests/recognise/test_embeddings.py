@@ -17,8 +17,7 @@ from trained import Trained
 from twinsign.cli import main
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
-from twinsign.recognise.embed import embed, joint_embedding
-from twinsign.recognise.embed import test_view as viewer_at
+from twinsign.recognise.embed import embed, fixed_views, joint_embedding
 from twinsign.recognise.embeddings import Choice, read_embeddings, write_embeddings
 from twinsign.recognise.evaluate import in_order
 from twinsign.run import load_encoders, load_run
@@ -32,7 +31,7 @@ def test_a_run_of_any_kind(trained: Trained, tmp_path: Path, name: str) -> None:
     found, rows = read_embeddings(out), pack.select(["test", "val"])
     assert found.ids == pack.table["id"].take(rows).to_pylist()
     loaded = load_run(run)
-    wanted, _ = embed(load_encoders(loaded), in_order(pack, rows, loaded.recipe), viewer_at(8))
+    wanted, _ = embed(load_encoders(loaded), in_order(pack, rows, loaded.recipe), fixed_views(loaded.recipe.read, 8))
     np.testing.assert_allclose(found.features["embedding"], joint_embedding(wanted).numpy(), atol=1e-6)
     for branch, whole in wanted.items():
         parts = found.features[f"{branch}_hand"] + found.features[f"{branch}_trunk"]
@@ -42,7 +41,7 @@ def test_a_run_of_any_kind(trained: Trained, tmp_path: Path, name: str) -> None:
     said = json.loads(note.read_text())
     assert {name: said[name] for name in found.provenance} == found.provenance
     assert (said["run_hash"], said["split_hash"]) == (loaded.digest(), pack.split_hash(rows))
-    assert (said["kind"], said["view"], said["clips"]) == (loaded.kind, {"crop": 0.95, "frames": 8}, 16)
+    assert (said["kind"], said["view"], said["clips"]) == (loaded.kind, {"crop": 0.95, "windows": 1, "frames": 8}, 16)
 
 
 def test_parts_branches_and_conditions(trained: Trained, tmp_path: Path) -> None:

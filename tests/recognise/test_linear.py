@@ -14,8 +14,7 @@ from torch import nn
 from twinsign.nn.encoder import Encoder
 from twinsign.recipe import AugmentConfig, ClassifyConfig, OptimiserConfig, Recipe
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import embed
-from twinsign.recognise.embed import test_view as viewer_at
+from twinsign.recognise.embed import embed, fixed_views
 from twinsign.recognise.linear import fit_linear
 from twinsign.ssl.contrast import modality
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
@@ -78,7 +77,7 @@ def test_it_is_plain_gradient_descent_on_the_features(encoders: nn.ModuleDict, r
     sgd = OptimiserConfig(lr=0.1, momentum=0.0)
     found, _ = fit(encoders, reader, batch_size=12, epochs=2, optimiser=sgd, label_smoothing=0.1)
     loader = ClipLoader(reader, Batches(12, 12, shuffle=False))
-    features, labels = embed(encoders.eval(), loader, viewer_at(6))
+    features, labels = embed(encoders.eval(), loader, fixed_views(RECIPE.read, 6))
     torch.manual_seed(0)
     wanted = Classifier(RECIPE.encoder, LINEAR.head, 3).fc
     whole = {name: encoders[name](*_whole_view(name, reader)).whole() for name in encoders}

@@ -43,15 +43,15 @@ def test_the_prediction_is_that_of_predict(recogniser: Recogniser, recordings: l
 @torch.no_grad()
 def test_votes_are_what_a_part_or_branch_says_alone(recogniser: Recogniser, recordings: list[Recording]) -> None:
     classifier = recogniser.classifier
-    view = embed.test_view(recogniser.frames)(clips_of(recordings, recogniser.run.recipe.read))
+    views = recogniser.viewer(clips_of(recordings, recogniser.run.recipe.read))
     found = explain(recogniser, recordings, each=len(recogniser.run.labels))
-    features = classifier.features(view)
+    features = classifier.features(views)
     for name in ("joint", "motion", "hand", "trunk"):
         if name in features:
             logits = classifier.fc[name](features[name])
         else:
             classifier.head = replace(classifier.head, parts=(name,))
-            logits = classifier(view)
+            logits = classifier(*views)
             classifier.head = replace(classifier.head, parts=("hand", "trunk"))
         shares = (logits / recogniser.calibration.temperature).softmax(dim=1)
         for clip, one in enumerate(found):

@@ -16,7 +16,7 @@ from twinsign.optim import optimiser_and_schedule
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
 from twinsign.recognise.classify import branch_features
-from twinsign.recognise.embed import test_view
+from twinsign.recognise.embed import fixed_views
 from twinsign.recognise.evaluate import EVALUATION_BATCH
 from twinsign.ssl.pretrain import Outcome, Pretrainer
 from twinsign.views.augment import random_view
@@ -140,7 +140,7 @@ def embedding(bench: Bench) -> dict[str, Any]:
 
     def features(clips: Clips, frames: int) -> None:
         with torch.no_grad(), bench.autocast():
-            branch_features(encoders, test_view(frames)(clips))
+            branch_features(encoders, fixed_views(recipe.read, frames)(clips))
 
     many, one = bench.clips(EVALUATION_BATCH), bench.clips(1)
     spent = seconds_of(lambda: features(many, recipe.pretrain.frames), bench.device, bench.steps, 1)

@@ -17,9 +17,9 @@ from twinsign.engine.averages import Averages
 from twinsign.nn.encoder import PARTS
 from twinsign.nn.norm import statistics
 from twinsign.optim import optimiser_and_schedule
-from twinsign.recipe import ClassifyConfig, OptimiserConfig, PretrainConfig
+from twinsign.recipe import ClassifyConfig, OptimiserConfig, PretrainConfig, Recipe
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import test_view
+from twinsign.recognise.embed import fixed_views
 from twinsign.ssl.contrast import FUSED, Embeddings
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.augment import random_view
@@ -154,9 +154,10 @@ class ClassifyTask(Task):
 
     module: Classifier
 
-    def __init__(self, module: Classifier, config: ClassifyConfig, seed: int) -> None:
-        super().__init__(module, config.optimiser, seed)
-        self.config = config
+    def __init__(self, module: Classifier, recipe: Recipe, seed: int) -> None:
+        super().__init__(module, recipe.finetune.optimiser, seed)
+        self.config = recipe.finetune
+        self.fixed_views = fixed_views(recipe.read, self.config.frames)
         self.scored = torch.zeros(3, dtype=torch.float64)
         """Of val so far, on this process: right guesses, summed loss, clips."""
 
@@ -180,8 +181,8 @@ class ClassifyTask(Task):
         world.from_first(statistics(self.module))
 
     def validation_step(self, batch: Clips, batch_idx: int) -> None:
-        """Top-1 and loss on the test view."""
-        logits = self.module(test_view(self.config.frames)(batch)).float()
+        """Top-1 and loss on the test views."""
+        logits = self.module(*self.fixed_views(batch)).float()
         right = (logits.argmax(dim=1) == batch.label).sum()
         loss = F.cross_entropy(logits, batch.label, reduction="sum")
         self.scored += torch.stack([right, loss, torch.tensor(len(batch), device=loss.device)]).double().cpu()

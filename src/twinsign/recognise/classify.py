@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from twinsign.nn.encoder import PARTS, EncoderConfig
+from twinsign.nn.encoder import PARTS, EncoderConfig, Features
 from twinsign.nn.heads import HeadConfig
 from twinsign.nn.networks import encoder_of
 from twinsign.ssl.contrast import modality
@@ -23,17 +23,17 @@ class Classifier(nn.Module):
         self.encoders = nn.ModuleDict({name: encoder_of(encoder) for name in head.branches})
         self.fc = nn.ModuleDict({name: nn.Linear(encoder.width, classes) for name in head.branches})
 
-    def features(self, view: View) -> dict[str, Tensor]:
-        """Every branch's feature (B D): the sum of the chosen parts."""
-        return branch_features(self.encoders, view, self.head.parts)
+    def features(self, views: Sequence[View]) -> dict[str, Tensor]:
+        """Every branch's feature (B D): the sum of the chosen parts, averaged over the views."""
+        return branch_features(self.encoders, views, self.head.parts)
 
     def logits(self, features: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Every branch's logits (B C)."""
         return {name: layer(features[name]) for name, layer in self.fc.items()}
 
-    def forward(self, view: View) -> Tensor:
-        """A view to the joined logits (B C)."""
-        return self.joined(self.logits(self.features(view)))
+    def forward(self, *views: View) -> Tensor:
+        """One or more views of the same clips to the joined logits (B C)."""
+        return self.joined(self.logits(self.features(views)))
 
     def joined(self, logits: Mapping[str, Tensor]) -> Tensor:
         """The branches' logits (B C) summed or averaged."""
@@ -41,6 +41,26 @@ class Classifier(nn.Module):
         return stacked.sum(dim=0) if self.head.join == "sum" else stacked.mean(dim=0)
 
 
-def branch_features(encoders: nn.ModuleDict, view: View, parts: tuple[str, ...] = PARTS) -> dict[str, Tensor]:
-    """The chosen parts' summed features (B D) of every branch."""
-    return {name: encoder(*modality(name, view)).whole(parts) for name, encoder in encoders.items()}
+def branch_features(
+    encoders: nn.ModuleDict, views: Sequence[View], parts: tuple[str, ...] = PARTS
+) -> dict[str, Tensor]:
+    """The chosen parts' summed features (B D) of every branch, averaged over the views."""
+    return {name: one.whole(parts) for name, one in all_features(encoders, views).items()}
+
+
+def all_features(encoders: nn.ModuleDict, views: Sequence[View]) -> dict[str, Features]:
+    """Every branch's features: of each part the mean over those of a clip's views that show it (ours)."""
+    together = views[0] if len(views) == 1 else View(*(torch.cat(one) for one in zip(*views, strict=True)))
+    found: dict[str, Features] = {name: encoder(*modality(name, together)) for name, encoder in encoders.items()}
+    return found if len(views) == 1 else {name: _mean(one, len(views)) for name, one in found.items()}
+
+
+def _mean(features: Features, views: int) -> Features:
+    """Features of views side by side (views * B) to their mean (B); a view without the part holds 0 and no weight."""
+    f, has = {}, {}
+    for part, value in features.f.items():
+        shown = torch.stack(features.has[part].chunk(views))
+        total = torch.stack(value.chunk(views)).sum(dim=0)
+        f[part] = total / shown.sum(dim=0).clamp(min=1)[:, None].to(value.dtype)
+        has[part] = shown.any(dim=0)
+    return Features(f, has)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +10,11 @@ from torch.nn import functional as F
 
 from twinsign.nn.encoder import PARTS
 from twinsign.recognise.classify import branch_features
-from twinsign.views.clips import Clips, View, centred, resample
+from twinsign.views.batches import ReadConfig
+from twinsign.views.clips import Clips, View, resample, spread
 
-Viewer = Callable[[Clips], View]
+Viewer = Callable[[Clips], Sequence[View]]
+"""From B clips to one or more views (B T V) of each."""
 
 
 def fastest_device() -> torch.device:
@@ -25,9 +27,9 @@ def device_of(module: nn.Module) -> torch.device:
     return next(module.parameters()).device
 
 
-def test_view(frames: int) -> Viewer:
-    """What tests look at: the centred 95 % of a clip, at `frames` frames (released)."""
-    return lambda clips: resample(clips, *centred(clips), frames)
+def fixed_views(read: ReadConfig, frames: int) -> Viewer:
+    """What tests look at: a recipe's windows of a clip, at `frames` frames each (released: its middle alone)."""
+    return lambda clips: [resample(clips, *one, frames) for one in spread(clips, read.window, read.windows)]
 
 
 @torch.no_grad()

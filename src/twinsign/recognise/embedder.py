@@ -14,9 +14,9 @@ from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.recognise.classify import branch_features
-from twinsign.recognise.embed import device_of, embed, joint_embedding, test_view
+from twinsign.recognise.embed import device_of, embed, joint_embedding
 from twinsign.recognise.embeddings import Choice
-from twinsign.recognise.evaluate import EVALUATION_BATCH, frames_of, in_order
+from twinsign.recognise.evaluate import EVALUATION_BATCH, in_order, viewer_of
 from twinsign.run import Run, load_encoders, load_run
 from twinsign.views.batches import clips_of
 
@@ -35,7 +35,7 @@ class Embedder:
     def __init__(self, run: Run, encoders: nn.ModuleDict | None = None) -> None:
         self.run, self.parts = run, tuple(Choice().within(run).parts)
         self.encoders = load_encoders(run) if encoders is None else encoders
-        self.view = test_view(frames_of(run))
+        self.viewer = viewer_of(run)
 
     @classmethod
     def load(cls, path: str | PathLike[str], device: str = "cpu") -> Embedder:
@@ -56,11 +56,11 @@ class Embedder:
         found = [np.zeros((0, self.width), np.float32)]
         for first in range(0, len(recordings), EVALUATION_BATCH):
             clips = clips_of(recordings[first : first + EVALUATION_BATCH], self.run.recipe.read)
-            features = branch_features(self.encoders, self.view(clips.to(device_of(self.encoders))), self.parts)
+            features = branch_features(self.encoders, self.viewer(clips.to(device_of(self.encoders))), self.parts)
             found.append(joint_embedding(features).float().cpu().numpy())
         return np.concatenate(found)
 
     def of_pack(self, pack: Pack, rows: Indices) -> FloatArray:
         """Unit vectors (N D) of these rows, which must show a hand."""
-        features, _ = embed(self.encoders, in_order(pack, rows, self.run.recipe), self.view, self.parts)
+        features, _ = embed(self.encoders, in_order(pack, rows, self.run.recipe), self.viewer, self.parts)
         return joint_embedding(features).numpy()

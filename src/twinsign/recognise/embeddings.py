@@ -23,15 +23,15 @@ from twinsign import __version__
 from twinsign.cluster import each
 from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256
-from twinsign.nn.encoder import PARTS, Features
+from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
-from twinsign.recognise.embed import device_of, fastest_device, joint_embedding, test_view
-from twinsign.recognise.evaluate import EVALUATION_BATCH, clip_ids, frames_of, head_recipe
+from twinsign.recognise.classify import all_features
+from twinsign.recognise.embed import device_of, fastest_device, joint_embedding
+from twinsign.recognise.evaluate import EVALUATION_BATCH, clip_ids, frames_of, head_recipe, viewer_of
 from twinsign.run import Run, load_encoders
-from twinsign.ssl.contrast import modality
 from twinsign.views.batches import ClipReader
-from twinsign.views.clips import TEST_CROP, View
+from twinsign.views.clips import View
 
 EMBEDDING = "embedding"
 """Column of the joint unit embedding."""
@@ -129,7 +129,7 @@ def read_embeddings(path: str | PathLike[str]) -> Embeddings:
 
 def _embedding(run: Run, pack: Pack, chosen: Choice) -> Callable[[Indices], list[pa.Array]]:
     """The columns of a batch of rows, by a RUN's encoders on the fastest device there is."""
-    kept, viewer = load_encoders(run), test_view(frames_of(run))
+    kept, viewer = load_encoders(run), viewer_of(run)
     encoders = nn.ModuleDict({name: kept[name] for name in chosen.branches}).to(fastest_device()).eval()
 
     def embed(rows: Indices) -> list[pa.Array]:
@@ -140,8 +140,8 @@ def _embedding(run: Run, pack: Pack, chosen: Choice) -> Callable[[Indices], list
 
 
 @torch.no_grad()
-def _columns(encoders: nn.ModuleDict, view: View, chosen: Choice) -> dict[str, pa.Array]:
-    found: dict[str, Features] = {name: encoder(*modality(name, view)) for name, encoder in encoders.items()}
+def _columns(encoders: nn.ModuleDict, views: Sequence[View], chosen: Choice) -> dict[str, pa.Array]:
+    found = all_features(encoders, views)
     parts = tuple(chosen.parts)
     vectors = {f"{name}_{part}": one.f[part] for name, one in found.items() for part in parts}
     vectors[EMBEDDING] = joint_embedding({name: one.whole(parts) for name, one in found.items()})
@@ -170,7 +170,7 @@ def _provenance(run: Run, pack: Pack, rows: Indices, chosen: Choice) -> dict[str
         "pose_hash": poses,
         "split_hash": pack.split_hash(rows),
         "clips": len(rows),
-        "view": {"crop": TEST_CROP, "frames": frames_of(run)},
+        "view": {"crop": run.recipe.read.window, "windows": run.recipe.read.windows, "frames": frames_of(run)},
         "branches": list(chosen.branches),
         "parts": list(chosen.parts),
     }

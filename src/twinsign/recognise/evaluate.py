@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from twinsign.errors import InputError
@@ -17,7 +18,7 @@ from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.calibrate import calibration_of
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.coverage import coverage, identical_ids, learnt_clips
-from twinsign.recognise.embed import device_of, embed, joint_embedding, test_view
+from twinsign.recognise.embed import Viewer, device_of, embed, fixed_views, joint_embedding
 from twinsign.recognise.metrics import Scored, accuracy_report
 from twinsign.recognise.rows import Labelled, shared_signers
 from twinsign.recognise.selective import selective_report
@@ -45,6 +46,11 @@ def frames_of(run: Run) -> int:
     return head_recipe(run).frames if run.kind == "classifier" else run.recipe.pretrain.frames
 
 
+def viewer_of(run: Run) -> Viewer:
+    """What a RUN's encoders look at in tests and in use."""
+    return fixed_views(run.recipe.read, frames_of(run))
+
+
 def load_classifier(run: Run) -> Classifier:
     """The classifier of a RUN in evaluation mode; InputError for a run that was only pre-trained."""
     if run.kind != "classifier":
@@ -67,17 +73,16 @@ def in_order(
 
 
 @torch.no_grad()
-def logits_of(classifier: Classifier, batches: Iterable[Clips], frames: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    """Joined logits (N C) on the test view of every clip, in the batches' order."""
-    viewer, device = test_view(frames), device_of(classifier)
-    found = [classifier(viewer(clips.to(device))).float().cpu() for clips in batches]
+def logits_of(classifier: Classifier, batches: Iterable[Clips], viewer: Viewer) -> NDArray[np.float32]:
+    """Joined logits (N C) on the test views of every clip, in the batches' order."""
+    device = device_of(classifier)
+    found = [classifier(*viewer(clips.to(device))).float().cpu() for clips in batches]
     return torch.cat(found).numpy()
 
 
 def score(run: Run, classifier: Classifier, pack: Pack, data: Labelled) -> Scored:
     """What the classifier says of labelled clips."""
-    frames = head_recipe(run).frames
-    scores = logits_of(classifier, in_order(pack, data.rows, run.recipe, data.labels), frames)
+    scores = logits_of(classifier, in_order(pack, data.rows, run.recipe, data.labels), viewer_of(run))
     return Scored(clip_ids(pack, data.rows), run.labels, data.labels, scores)
 
 
@@ -102,7 +107,7 @@ def by_gallery(
     parts: tuple[str, ...] = PARTS,
 ) -> Scored:
     """What frozen encoders say of the query clips by the gallery's: `rank` scores each class (ours; gallery: train)."""
-    viewer = test_view(run.recipe.pretrain.frames)
+    viewer = fixed_views(run.recipe.read, run.recipe.pretrain.frames)
     stored, labels = embed(encoders, in_order(pack, gallery.rows, run.recipe, gallery.labels), viewer, parts)
     asked, _ = embed(encoders, in_order(pack, query.rows, run.recipe, query.labels), viewer, parts)
     scores = rank(joint_embedding(asked), joint_embedding(stored), labels, len(glosses))

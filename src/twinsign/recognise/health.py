@@ -15,9 +15,9 @@ from twinsign.recognise.embed import (
     alignment,
     effective_rank,
     embed,
+    fixed_views,
     joint_embedding,
     knn_scores,
-    test_view,
     uniformity,
 )
 from twinsign.recognise.evaluate import in_order
@@ -54,8 +54,8 @@ class Monitor:
         return self.model.query_encoders()
 
     def embeddings(self, encoders: nn.ModuleDict, rows: Indices) -> Tensor:
-        """Unit embeddings (N D) of these rows on the test view."""
-        viewer = test_view(self.recipe.pretrain.frames)
+        """Unit embeddings (N D) of these rows on the test views."""
+        viewer = fixed_views(self.recipe.read, self.recipe.pretrain.frames)
         return joint_embedding(embed(encoders, in_order(self.pack, rows, self.recipe), viewer)[0])
 
     def __call__(self) -> dict[str, float]:
@@ -77,5 +77,5 @@ class Monitor:
         rows = self.gallery[: MOST_CLIPS // 4]
         loader = in_order(self.pack, rows, self.recipe)
         return joint_embedding(
-            embed(encoders, loader, lambda clips: random_view(clips, config.augment, config.frames, generator))[0]
+            embed(encoders, loader, lambda clips: [random_view(clips, config.augment, config.frames, generator)])[0]
         )

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from twinsign.optim import optimiser_and_schedule
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import embed, fastest_device, test_view
+from twinsign.recognise.embed import embed, fastest_device, fixed_views
 from twinsign.views.augment import random_view
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, generator_at
 
@@ -43,7 +43,7 @@ def fit_linear(
     classifier.fc.requires_grad_(True)
     classifier.encoders.to(fastest_device())
     bank = _FeatureBank(classifier.encoders, train, config, seed)
-    held = None if val is None else _features(classifier.encoders, val, config)
+    held = None if val is None else _features(classifier.encoders, val, recipe)
     batches = Batches(len(train), config.batch_size, seed=seed, shuffle=True)
     steps = config.epochs * len(batches)
     optimiser, schedule = optimiser_and_schedule(classifier.fc, config.optimiser, steps, len(batches))
@@ -90,7 +90,7 @@ class _FeatureBank:
         made = embed(
             self.encoders,
             loader,
-            lambda clips: random_view(clips, self.config.augment, self.config.frames, generator),
+            lambda clips: [random_view(clips, self.config.augment, self.config.frames, generator)],
             self.config.head.parts,
         )
         if self.config.views:
@@ -98,9 +98,9 @@ class _FeatureBank:
         return made
 
 
-def _features(encoders: nn.ModuleDict, reader: ClipReader, config: ClassifyConfig) -> tuple[dict[str, Tensor], Tensor]:
+def _features(encoders: nn.ModuleDict, reader: ClipReader, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
     loader = ClipLoader(reader, Batches(len(reader), FEATURE_BATCH, shuffle=False))
-    return embed(encoders, loader, test_view(config.frames), config.head.parts)
+    return embed(encoders, loader, fixed_views(recipe.read, recipe.linear.frames), recipe.linear.head.parts)
 
 
 @torch.no_grad()

@@ -14,8 +14,8 @@ from twinsign.pose.layout import HANDS, JOINT_COUNT
 from twinsign.pose.recording import Recording
 from twinsign.recognise.calibrate import Calibration
 from twinsign.recognise.classify import Classifier, branch_features
-from twinsign.recognise.embed import joint_embedding, test_view
-from twinsign.recognise.evaluate import frames_of, load_classifier
+from twinsign.recognise.embed import joint_embedding
+from twinsign.recognise.evaluate import frames_of, load_classifier, viewer_of
 from twinsign.run import Run, load_encoders
 from twinsign.views.batches import clips_of, equal_clips
 from twinsign.views.clips import Clips
@@ -24,11 +24,11 @@ INPUTS = ("xy", "seen", "size")
 
 
 class Portable(nn.Module):
-    """A RUN from image fractions to its answers: reading, crop, test view, encoders and, of a classifier, its head."""
+    """A RUN from image fractions to its answers: reading, crop, test views, encoders and, of a classifier, its head."""
 
     def __init__(self, run: Run) -> None:
         super().__init__()
-        self.read, self.frames = run.recipe.read, frames_of(run)
+        self.read, self.frames, self.viewer = run.recipe.read, frames_of(run), viewer_of(run)
         self.calibration = Calibration(**run.about.get("calibration", {}))
         self.classifier = load_classifier(run) if run.kind == "classifier" else None
         self.encoders = None if self.classifier else load_encoders(run)
@@ -50,11 +50,11 @@ class Portable(nn.Module):
 
     def answers(self, clips: Clips) -> tuple[Tensor, ...]:
         """Probabilities (B C), of a classifier, and the unit embedding (B D) of cropped clips."""
-        view = test_view(self.frames)(clips)
+        views = self.viewer(clips)
         if self.encoders is not None:
-            return (joint_embedding(branch_features(self.encoders, view)),)
+            return (joint_embedding(branch_features(self.encoders, views)),)
         classifier = cast(Classifier, self.classifier)
-        features = classifier.features(view)
+        features = classifier.features(views)
         logits = classifier.joined(classifier.logits(features))
         return (logits / self.calibration.temperature).softmax(dim=1), joint_embedding(features)
 

@@ -13,9 +13,9 @@ from twinsign.errors import InputError
 from twinsign.pose.recording import Recording
 from twinsign.recognise.calibrate import Calibration, calibration_of
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import device_of, test_view
+from twinsign.recognise.embed import device_of
 from twinsign.recognise.embedder import require_hands
-from twinsign.recognise.evaluate import head_recipe, load_classifier
+from twinsign.recognise.evaluate import load_classifier, viewer_of
 from twinsign.run import Run, load_run
 from twinsign.views.batches import clips_of
 
@@ -41,7 +41,7 @@ class Recogniser:
 
     def __init__(self, run: Run, classifier: Classifier) -> None:
         self.run, self.classifier = run, classifier
-        self.frames = head_recipe(run).frames
+        self.viewer = viewer_of(run)
         self.calibration = calibration_of(run) or Calibration()
 
     @classmethod
@@ -59,8 +59,8 @@ class Recogniser:
         """Name each recording's sign; InputError names the first that shows no hand (ours)."""
         require_hands(recordings)
         clips = clips_of(recordings, self.run.recipe.read)
-        view = test_view(self.frames)(clips.to(device_of(self.classifier)))
-        return self.predictions(self.shares(self.classifier(view)), top)
+        views = self.viewer(clips.to(device_of(self.classifier)))
+        return self.predictions(self.shares(self.classifier(*views)), top)
 
     def shares(self, logits: Tensor) -> Tensor:
         """Logits (B C) to calibrated confidences (B C), on the CPU."""

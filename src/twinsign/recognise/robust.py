@@ -14,7 +14,7 @@ from twinsign.pack.open import Pack
 from twinsign.pose.perturb import PERTURBATIONS
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.compare import mcnemar
-from twinsign.recognise.evaluate import EVALUATION_BATCH, clip_ids, head_recipe, logits_of
+from twinsign.recognise.evaluate import EVALUATION_BATCH, clip_ids, logits_of, viewer_of
 from twinsign.recognise.figures import COLOURS, GREY
 from twinsign.recognise.metrics import Scored, accuracy_report, ranks
 from twinsign.recognise.rows import Labelled
@@ -50,11 +50,11 @@ def curves(
     run: Run, classifier: Classifier, pack: Pack, data: Labelled, kinds: Sequence[str], seed: int, tick: Tick
 ) -> dict[str, Any]:
     """Each kind's points: level, accuracies with intervals, change of top-1 and McNemar's p against none (ours)."""
-    ids, frames = clip_ids(pack, data.rows), head_recipe(run).frames
+    ids, viewer = clip_ids(pack, data.rows), viewer_of(run)
 
     def scored(kind: str, level: float) -> Scored:
         tick(f"{kind} {level:g}")
-        logits = logits_of(classifier, spoilt(run, pack, data, kind, level, seed), frames)
+        logits = logits_of(classifier, spoilt(run, pack, data, kind, level, seed), viewer)
         return Scored(ids, run.labels, data.labels, logits)
 
     whole = scored(next(iter(PERTURBATIONS)), 0.0)

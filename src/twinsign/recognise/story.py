@@ -12,7 +12,7 @@ from torch import nn
 
 from twinsign.pack.open import Indices, Pack
 from twinsign.recognise.calibrate import calibration_of
-from twinsign.recognise.embed import embed, joint_embedding, test_view
+from twinsign.recognise.embed import embed, fixed_views, joint_embedding
 from twinsign.recognise.evaluate import head_recipe, in_order
 from twinsign.recognise.figures import learning_curves
 from twinsign.recognise.maps import embedding_map
@@ -150,7 +150,7 @@ def _before_and_after(
     after = load_encoders(run)
     untrained = random_encoders(run.recipe, run.about.get("seed") or 0)
     before = nn.ModuleDict({name: untrained[name] for name in after})
-    viewer = test_view(frames)
+    viewer = fixed_views(run.recipe.read, frames)
     return {
         name: joint_embedding(embed(encoders, in_order(pack, rows, run.recipe), viewer)[0]).numpy()
         for name, encoders in zip(names, (before, after), strict=True)

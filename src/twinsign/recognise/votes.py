@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from twinsign.pose.recording import Recording
-from twinsign.recognise.embed import device_of, joint_embedding, test_view
+from twinsign.recognise.classify import all_features
+from twinsign.recognise.embed import device_of, joint_embedding
 from twinsign.recognise.embedder import require_hands
 from twinsign.recognise.predict import Guess, Prediction, Recogniser, ranked
-from twinsign.ssl.contrast import modality
 from twinsign.views.batches import clips_of
 
 
@@ -33,8 +33,8 @@ def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 
     """Each recording's prediction with its votes, `each` guesses a vote; InputError as of `predict_many` (ours)."""
     require_hands(recordings)
     classifier = recogniser.classifier
-    view = test_view(recogniser.frames)(clips_of(recordings, recogniser.run.recipe.read).to(device_of(classifier)))
-    seen = {name: encoder(*modality(name, view)) for name, encoder in classifier.encoders.items()}
+    clips = clips_of(recordings, recogniser.run.recipe.read).to(device_of(classifier))
+    seen = all_features(classifier.encoders, recogniser.viewer(clips))
     parts = classifier.head.parts
     features = {name: one.whole(parts) for name, one in seen.items()}
     by_branch = classifier.logits(features)

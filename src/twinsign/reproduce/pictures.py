@@ -10,8 +10,8 @@ import numpy as np
 
 from twinsign.pack.open import Pack
 from twinsign.recognise.cases import part_cases, signer_cases
-from twinsign.recognise.embed import embed, fastest_device, joint_embedding, test_view
-from twinsign.recognise.evaluate import clip_ids, frames_of, in_order
+from twinsign.recognise.embed import embed, fastest_device, joint_embedding
+from twinsign.recognise.evaluate import clip_ids, in_order, viewer_of
 from twinsign.recognise.figures import accuracy_bars
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.report import Picture
@@ -90,7 +90,7 @@ def _maps(grid: Grid) -> Picture:
         if cell.seed == first and start is not None:
             run = load_run(start)
             encoders = load_encoders(run).to(fastest_device())
-            features, _ = embed(encoders, in_order(pack, rows, run.recipe), test_view(frames_of(run)))
+            features, _ = embed(encoders, in_order(pack, rows, run.recipe), viewer_of(run))
             embeddings[cell.row.name] = joint_embedding(features).numpy()
     glosses = pack.table["gloss"].take(np.asarray(rows)).to_pylist()
     caption = f"{len(rows)} clips of {', '.join(grid.ground.splits)}; t-SNE; the colours are the most frequent glosses."

@@ -30,6 +30,8 @@ class AugmentConfig:
     """Scale factors are drawn from 1 - scale to 1 + scale."""
     shear: float = 0.0
     """Largest shear factor along either axis."""
+    shift: float = 0.0
+    """Largest shift of the trunk along either axis, as a share of the image, drawn for every view (ours)."""
     mask: float = 0.2
     """Largest share of joints masked throughout a view."""
     distort: float = 0.0
@@ -77,7 +79,7 @@ class Draw:
     """Random numbers for one view of B clips.
 
     Crop ratio and place (B), matrix (B 2 2), masked joints (B V), flip (B), swap (B), distorted joints (B V) and their
-    own matrix (B 2 2), which takes the other's place.
+    own matrix (B 2 2), which takes the other's place, and the trunk's shift (B 2).
     """
 
     ratio: Tensor
@@ -88,6 +90,7 @@ class Draw:
     swap: Tensor
     distorted: Tensor
     distortion: Tensor
+    shift: Tensor
 
     def to(self, device: torch.device | str) -> Draw:
         """The same numbers on another device."""
@@ -121,8 +124,9 @@ def draw(config: AugmentConfig, clips: int, generator: torch.Generator, place: t
         distortion = uniform(-config.distort, config.distort, 2, 2)
         many = torch.round(sometimes("distort", least, most, 0.0) * JOINT_COUNT)
         distorted = uniform(0, 1, JOINT_COUNT).argsort(dim=1).argsort(dim=1) < many[:, None]
+    shift = uniform(-config.shift, config.shift, 2) if config.shift else torch.zeros(clips, 2)
     matrix = _matrix(angle, scale, shear_x, shear_y)
-    return Draw(ratio, begin, matrix, rank < count[:, None], flip, swap, distorted, distortion)
+    return Draw(ratio, begin, matrix, rank < count[:, None], flip, swap, distorted, distortion, shift)
 
 
 def apply(view: View, numbers: Draw, around: Around = "centre") -> View:
@@ -144,6 +148,7 @@ def apply(view: View, numbers: Draw, around: Around = "centre") -> View:
     # Term by term: as a matrix product, mixed precision would round the coordinates to its short type.
     x, y = (xy - middle).split(1, dim=-1)
     xy = matrix[..., 0] * x + matrix[..., 1] * y + middle
+    xy[:, :, TRUNK] += numbers.shift[:, None, None].to(xy.dtype)
     return View(torch.where(seen[..., None], xy, 0.0), seen)
 
 

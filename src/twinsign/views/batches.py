@@ -28,8 +28,16 @@ class ReadConfig:
     crop: CropConfig = field(default_factory=CropConfig)
     idle: Literal["trim", "drop", "keep"] = "trim"
     """Frames without a hand: trimmed at both ends and masked inside (ours), or all dropped (released)."""
+    window: float = 0.95
+    """Share of a clip that a view shows when nothing is drawn: in tests, in use (released: 0.95)."""
+    windows: int = 1
+    """Such views of a clip, spread over it, whose features are averaged (ours; released: the middle alone)."""
     longest: int | None = None
     """Clips of more frames are strided down; None: never (released: 150)."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.window <= 1 or self.windows < 1:
+            raise InputError(f"read.window {self.window}, windows {self.windows}", "a share in (0, 1]; 1 or more")
 
 
 class ClipReader(Dataset[Clips]):
@@ -71,8 +79,8 @@ def _clips(
     label: Indices,
     row: Indices,
 ) -> Clips:
-    cropped = crop(torch.from_numpy(xy), torch.from_numpy(score), torch.from_numpy(size), config.crop)
     owner = torch.repeat_interleave(torch.from_numpy(np.asarray(length, np.int64)))
+    cropped = crop(torch.from_numpy(xy), torch.from_numpy(score), torch.from_numpy(size), config.crop, owner)
     keep = kept_frames(cropped.has_box.any(dim=1), owner, len(length), config)
     kept = count_frames(keep, owner, len(length))
     return Clips(
@@ -93,7 +101,7 @@ def equal_clips(xy: Tensor, score: Tensor, size: Tensor, config: ReadConfig) -> 
     clips, frames = score.shape[:2]
     owner = torch.arange(clips, device=xy.device)[:, None].expand(clips, frames).flatten()
     sizes = size[:, None].expand(clips, frames, 2).flatten(0, 1)
-    cropped = crop(xy.flatten(0, 1), score.flatten(0, 1), sizes, config.crop)
+    cropped = crop(xy.flatten(0, 1), score.flatten(0, 1), sizes, config.crop, owner)
     keep = kept_frames(cropped.has_box.any(dim=1), owner, clips, config)
     every, last = torch.arange(clips * frames, device=xy.device), clips * frames
     place = torch.where(keep, keep.long().cumsum(0) - 1, last)

@@ -8,9 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-TEST_CROP = 0.95
-"""Centred part of a clip that is seen in tests (released)."""
-
 
 class View(NamedTuple):
     """What an encoder sees of B clips: crop coordinates xy (B T V 2) and which joints are seen (B T V)."""
@@ -54,10 +51,11 @@ def window(clips: Clips, ratio: Tensor, place: Tensor, least: int = 1) -> tuple[
     return (last - span) * place, span
 
 
-def centred(clips: Clips, ratio: float = TEST_CROP) -> tuple[Tensor, Tensor]:
-    """The window (B), (B) of tests: the middle `ratio` of each clip (released)."""
+def spread(clips: Clips, ratio: float, count: int) -> list[tuple[Tensor, Tensor]]:
+    """`count` windows (B), (B) of `ratio` of each clip from its first frame to its last; one: its middle (released)."""
     whole = torch.ones_like(clips.length, dtype=torch.float32)
-    return window(clips, ratio * whole, 0.5 * whole)
+    places = [number / (count - 1) for number in range(count)] if count > 1 else [0.5]
+    return [window(clips, ratio * whole, place * whole) for place in places]
 
 
 def resample(clips: Clips, begin: Tensor, span: Tensor, frames: int) -> View:
