@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -57,19 +55,6 @@ def test_no_position_is_known() -> None:
     transformer = TemporalTransformer(8, 12, 2, depth=2, dropout=0.0).eval()
     x, order = torch.randn(2, 6, 8), torch.tensor([3, 1, 5, 0, 4, 2])
     torch.testing.assert_close(transformer(x[:, order]), transformer(x)[:, order], **TOLERANCE)
-
-
-def test_positions_are_added_after_the_norm() -> None:
-    torch.manual_seed(0)
-    transformer = TemporalTransformer(6, 12, 2, depth=0, dropout=0.0, positions=True)
-    x = torch.randn(2, 5, 6)
-    wanted = F.layer_norm(x, (6,), eps=NORM_EPS).clone()
-    for frame in range(5):
-        for pair in range(3):
-            angle = frame / 10_000 ** (2 * pair / 6)
-            wanted[:, frame, 2 * pair] += math.sin(angle)
-            wanted[:, frame, 2 * pair + 1] += math.cos(angle)
-    torch.testing.assert_close(transformer(x), wanted, **TOLERANCE)
 
 
 def test_starts_with_a_norm_and_has_the_asked_depth() -> None:

@@ -150,7 +150,7 @@ def test_a_pretrained_run_gives_its_embedding(trained: Trained, tmp_path: Path, 
     recipe = replace(
         recipe,
         objective=replace(recipe.objective, branches=("joint",)),
-        read=replace(recipe.read, idle="keep", longest=20),
+        read=replace(recipe.read, idle="keep", longest=20, window=0.8, windows=3),
     )
     encoders = random_encoders(recipe, seed=0)
     run = Run(tmp_path / "run", "pretrained", recipe, about={"protocol": "pretrain"})

@@ -247,6 +247,20 @@ class TestDraws:
         assert float(given.flip.float().mean()) == pytest.approx(flip, abs=0.03)
 
 
+def test_a_shift_moves_the_trunk_alone_by_one_step_a_view() -> None:
+    shifted, still = replace(ALWAYS, shift=0.1), replace(ALWAYS, shift=0.0)
+    one, given = view(200, rate=1.0), numbers(shifted, 200)
+    before, after = apply(one, numbers(still, 200)), apply(one, given)
+    assert torch.equal(after.seen, before.seen)
+    assert torch.equal(after.xy[:, :, HANDS], before.xy[:, :, HANDS])
+    moved = (after.xy - before.xy)[:, :, TRUNK]
+    wanted = torch.where(before.seen[:, :, TRUNK, None], given.shift[:, None, None], 0.0)
+    torch.testing.assert_close(moved, wanted.expand_as(moved), rtol=0, atol=1e-6)
+    assert given.shift.abs().max() <= 0.1
+    assert given.shift.amax() > 0.08
+    assert given.shift.amin() < -0.08
+
+
 def test_a_random_view_is_its_draw_applied_to_its_window() -> None:
     count = torch.tensor([9, 1, 30])
     one = view(10, rate=0.8)

@@ -46,8 +46,6 @@ class EncoderConfig:
     """In the Transformer: of attention weights and of every sub-layer's output."""
     graph_dropout: float = 0.0
     """In the graph blocks; the paper names none."""
-    positions: bool = False
-    """Whether the Transformer is told each frame's place, by sinusoids (ours; the paper's is not)."""
     network: Literal["gcn_transformer", "conv_gru", "st_gcn"] = "gcn_transformer"
     """The paper's, or a supervised baseline of `nn/baselines.py`, which says what the other fields are to it."""
 
@@ -99,12 +97,7 @@ class Encoder(nn.Module):
         self.transformer = nn.ModuleDict(
             {
                 part: TemporalTransformer(
-                    widths[part],
-                    config.feed_forward[part],
-                    config.heads,
-                    config.depth,
-                    config.dropout,
-                    config.positions,
+                    widths[part], config.feed_forward[part], config.heads, config.depth, config.dropout
                 )
                 for part in PARTS
             }

@@ -1,4 +1,4 @@
-"""The temporal Transformer: post-norm, exact GELU, positions only where asked for (method, Encoder)."""
+"""The temporal Transformer: post-norm, exact GELU, no positional encoding (method, Encoder)."""
 
 from __future__ import annotations
 
@@ -46,30 +46,17 @@ class Block(nn.Module):
 
 
 class TemporalTransformer(nn.Module):
-    """An initial LayerNorm, then blocks; with `positions` each frame's place is added between them."""
+    """An initial LayerNorm, then blocks."""
 
-    def __init__(
-        self, width: int, feed_forward: int, heads: int, depth: int, dropout: float, positions: bool = False
-    ) -> None:
+    def __init__(self, width: int, feed_forward: int, heads: int, depth: int, dropout: float) -> None:
         super().__init__()
-        self.positions = positions
         self.norm = nn.LayerNorm(width, eps=NORM_EPS)
         self.blocks = nn.Sequential(*(Block(width, feed_forward, heads, dropout) for _ in range(depth)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens x (B T C) to (B T C)."""
-        x = self.norm(x)
-        if self.positions:
-            x = x + sinusoids(x.shape[1], x.shape[2]).to(x)
-        out: Tensor = self.blocks(x)
+        out: Tensor = self.blocks(self.norm(x))
         return out
-
-
-def sinusoids(frames: int, width: int) -> Tensor:
-    """Sines and cosines of each frame's place (T C), by pairs of channels ever slower (Vaswani et al. 2017)."""
-    slower = 10_000 ** (-torch.arange(0, width, 2) / width)
-    angle = torch.arange(frames)[:, None] * slower
-    return torch.stack([angle.sin(), angle.cos()], dim=2).flatten(1)[:, :width]
 
 
 class AttentionPool(nn.Module):

@@ -59,8 +59,8 @@ def _mean(features: Features, views: int) -> Features:
     """Features of views side by side (views * B) to their mean (B); a view without the part holds 0 and no weight."""
     f, has = {}, {}
     for part, value in features.f.items():
-        shown = torch.stack(features.has[part].chunk(views))
-        total = torch.stack(value.chunk(views)).sum(dim=0)
+        shown = features.has[part].unflatten(0, (views, -1))
+        total = value.unflatten(0, (views, -1)).sum(dim=0)
         f[part] = total / shown.sum(dim=0).clamp(min=1)[:, None].to(value.dtype)
         has[part] = shown.any(dim=0)
     return Features(f, has)

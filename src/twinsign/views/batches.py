@@ -79,8 +79,8 @@ def _clips(
     label: Indices,
     row: Indices,
 ) -> Clips:
+    cropped = crop(torch.from_numpy(xy), torch.from_numpy(score), torch.from_numpy(size), config.crop)
     owner = torch.repeat_interleave(torch.from_numpy(np.asarray(length, np.int64)))
-    cropped = crop(torch.from_numpy(xy), torch.from_numpy(score), torch.from_numpy(size), config.crop, owner)
     keep = kept_frames(cropped.has_box.any(dim=1), owner, len(length), config)
     kept = count_frames(keep, owner, len(length))
     return Clips(
@@ -101,7 +101,7 @@ def equal_clips(xy: Tensor, score: Tensor, size: Tensor, config: ReadConfig) -> 
     clips, frames = score.shape[:2]
     owner = torch.arange(clips, device=xy.device)[:, None].expand(clips, frames).flatten()
     sizes = size[:, None].expand(clips, frames, 2).flatten(0, 1)
-    cropped = crop(xy.flatten(0, 1), score.flatten(0, 1), sizes, config.crop, owner)
+    cropped = crop(xy.flatten(0, 1), score.flatten(0, 1), sizes, config.crop)
     keep = kept_frames(cropped.has_box.any(dim=1), owner, clips, config)
     every, last = torch.arange(clips * frames, device=xy.device), clips * frames
     place = torch.where(keep, keep.long().cumsum(0) - 1, last)

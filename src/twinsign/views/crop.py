@@ -41,8 +41,6 @@ class CropConfig:
     """Side of the arm's box over the longer of forearm and 0.9 of the upper arm (released)."""
     upper_arm: float = 0.9
     """Weight of the upper arm beside the forearm in the arm's box (released)."""
-    steady: bool = False
-    """Whether all boxes of a clip have one side, the mean of theirs, so that an opening hand grows (ours)."""
     keep_inside: bool = True
     """Shift boxes to stay inside the image where they fit (released)."""
     wrist_from_hand: bool = True
@@ -57,14 +55,13 @@ class Cropped(NamedTuple):
     has_box: Tensor
 
 
-def crop(xy: Tensor, score: Tensor, size: Tensor, config: CropConfig, owner: Tensor | None = None) -> Cropped:
+def crop(xy: Tensor, score: Tensor, size: Tensor, config: CropConfig) -> Cropped:
     """Crop fractions xy (F 49 2), score (F 49), by image size (F 2) in pixels, ones where unknown (method, Input).
 
     Hands: relative to their box, the left one mirrored. Trunk: image fractions. Unseen joints are 0 and stay unseen.
-    `owner` (F; None: one clip) is the number of the clip that a frame belongs to.
     """
     pixels = xy * size[:, None]
-    corner, extent, has_box = hand_boxes(pixels, score, size, config, owner)
+    corner, extent, has_box = hand_boxes(pixels, score, size, config)
     seen = (score > 0) & (score >= config.min_score)
     inside = (_hands(pixels) - corner[:, :, None]) / extent[:, :, None, None]  # F 2 21 2
     left = torch.stack([1 - inside[:, 1, :, 0], inside[:, 1, :, 1]], dim=-1)
@@ -78,9 +75,7 @@ def crop(xy: Tensor, score: Tensor, size: Tensor, config: CropConfig, owner: Ten
     return Cropped(torch.where(seen[..., None], out, 0.0), seen, has_box)
 
 
-def hand_boxes(
-    pixels: Tensor, score: Tensor, size: Tensor, config: CropConfig, owner: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor]:
+def hand_boxes(pixels: Tensor, score: Tensor, size: Tensor, config: CropConfig) -> tuple[Tensor, Tensor, Tensor]:
     """Both hands' boxes in pixels: top-left corners (F 2 2), sides (F 2), which there are (F 2) (method, Input)."""
     used, points = _hands(score) > config.box_score, _hands(pixels)
     low = torch.where(used[..., None], points, torch.inf).amin(dim=2)  # F 2 2
@@ -92,8 +87,6 @@ def hand_boxes(
     by_points = config.box_margin * (high - low).amax(dim=2)
     extent = torch.where(by_hand, by_points, torch.where(by_arm, arm_extent, 0.0))
     has_box = extent > 0
-    if config.steady:
-        extent = _one_a_clip(extent, owner)
     extent = torch.where(has_box, _whole_pixels(extent, size), 1.0)
     corner = centre - extent[..., None] / 2
     if config.keep_inside:
@@ -117,15 +110,6 @@ def _arm_boxes(pixels: Tensor, score: Tensor, config: CropConfig) -> tuple[Tenso
     upper = torch.linalg.vector_norm(elbow - shoulder, dim=2)
     centre = wrist + config.arm_reach * (wrist - elbow)
     return sure, centre, config.arm_side * torch.maximum(forearm, config.upper_arm * upper)
-
-
-def _one_a_clip(extent: Tensor, owner: Tensor | None) -> Tensor:
-    """Sides (F 2), 0 where there is none, to their mean over both hands and all frames of a clip (F 2) (ours)."""
-    owner = torch.zeros_like(extent[:, 0], dtype=torch.long) if owner is None else owner
-    none = torch.zeros_like(extent[:, 0])  # as many clips as frames at most: the number need not be known
-    total = none.index_add(0, owner, extent.sum(dim=1))
-    count = none.index_add(0, owner, (extent > 0).to(extent.dtype).sum(dim=1))
-    return torch.where(extent > 0, (total / count.clamp(min=1))[owner][:, None], 0.0)
 
 
 def _whole_pixels(extent: Tensor, size: Tensor) -> Tensor:
