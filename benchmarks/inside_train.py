@@ -1,0 +1,165 @@
+"""Frozen encoders compared inside the train split, so that val and test stay unseen: settings are chosen by this.
+
+    python benchmarks/inside_train.py RUN … --data PACK --json F [--where wlasl100=1] [--window 0.8 --windows 3]
+
+The train clips fall into five folds (`pack/fold.py`: copies of a clip stay together). Each is named by a linear layer
+and by the nearest neighbours among the other four; `none` is the random encoder of --config. The encoders may have seen
+all of these clips without labels, as a pre-training does. Differences from the first RUN are paired by clip.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from twinsign.files import write_json
+from twinsign.optim import optimiser_and_schedule
+from twinsign.pack.fold import held_out
+from twinsign.pack.open import Pack
+from twinsign.prepare import NOTHING, control_encoders
+from twinsign.recipe import ClassifyConfig, Recipe, load_recipe
+from twinsign.recognise.compare import mcnemar
+from twinsign.recognise.embed import embed, fixed_views, joint_embedding, knn_scores
+from twinsign.recognise.evaluate import in_order
+from twinsign.recognise.metrics import percent, wilson
+from twinsign.recognise.rows import Labelled, training_rows
+from twinsign.run import load_encoders, load_run
+from twinsign.views.augment import random_view
+from twinsign.views.batches import ClipReader, generator_at
+from twinsign.views.clips import Clips, View
+
+FOLDS, VIEWS, RESAMPLES = 5, 2, 4000
+Guess = Callable[[NDArray[np.int64], NDArray[np.int64]], Tensor]
+"""From places of training and of asked clips to the classes guessed."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="RUN")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--where", nargs="*", default=[])
+    parser.add_argument("--config", default="small")
+    parser.add_argument("--window", type=float)
+    parser.add_argument("--windows", type=int)
+    parser.add_argument("--json", required=True)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    pack = Pack(given.data)
+    data, glosses = training_rows(pack, given.where, 1.0, 0)
+    folds = folds_of(pack, data)
+    report: dict[str, Any] = {"clips": len(data.rows), "glosses": len(glosses), "folds": FOLDS, "found": []}
+    first: dict[str, NDArray[np.bool_]] = {}
+    for model in given.models:
+        recipe, encoders = loaded(model, given.config, pack, data)
+        changes = {name: getattr(given, name) for name in ("window", "windows") if getattr(given, name) is not None}
+        recipe = replace(recipe, read=replace(recipe.read, **changes))
+        fixed, views = features_of(encoders, pack, data, recipe)
+        ways = {
+            "linear": partial(by_layer, fixed, views, torch.from_numpy(data.labels), len(glosses), recipe.linear),
+            "knn": partial(by_neighbours, joint_embedding(fixed), torch.from_numpy(data.labels), len(glosses)),
+        }
+        for way, guess in ways.items():
+            right = crossed(guess, data.labels, folds)
+            found = {"model": model, "by": way, **compared(right, first.setdefault(way, right))}
+            report["found"].append(found)
+            print(found, flush=True)
+    write_json(given.json, report)
+
+
+def loaded(model: str, config: str, pack: Pack, data: Labelled) -> tuple[Recipe, nn.ModuleDict]:
+    """A RUN's recipe and encoders, or a recipe's random ones."""
+    if model == NOTHING:
+        recipe = load_recipe(config)
+        return recipe, control_encoders(recipe, ClipReader(pack, data.rows, recipe.read), 0)
+    run = load_run(Path(model))
+    return run.recipe, load_encoders(run)
+
+
+def folds_of(pack: Pack, data: Labelled) -> NDArray[np.int64]:
+    """The fold (N) that holds each clip out."""
+    found = np.zeros(len(data.rows), np.int64)
+    for fold in range(FOLDS):
+        found[np.isin(data.rows, held_out(pack, data.rows, FOLDS, fold))] = fold
+    return found
+
+
+def features_of(
+    encoders: nn.ModuleDict, pack: Pack, data: Labelled, recipe: Recipe
+) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """Features by branch (N D) as tests see the clips, and of augmented views, branches side by side (N D')."""
+    config = recipe.linear
+
+    def drawn(generator: torch.Generator, clips: Clips) -> list[View]:
+        return [random_view(clips, config.augment, config.frames, generator)]
+
+    viewers = [fixed_views(recipe.read, config.frames)]
+    viewers += [partial(drawn, generator_at(0, 2, number)) for number in range(VIEWS)]
+    fixed, *views = (embed(encoders, in_order(pack, data.rows, recipe), viewer)[0] for viewer in viewers)
+    return fixed, [torch.cat([*one.values()], dim=1) for one in views]
+
+
+def by_layer(
+    fixed: dict[str, Tensor],
+    views: list[Tensor],
+    labels: Tensor,
+    classes: int,
+    config: ClassifyConfig,
+    learnt: NDArray[np.int64],
+    asked: NDArray[np.int64],
+) -> Tensor:
+    """Classes of the asked clips by a layer trained on the learnt ones' views in turn, by the recipe of `linear`."""
+    torch.manual_seed(0)
+    layer, rows = nn.Linear(views[0].shape[1], classes), torch.from_numpy(learnt)
+    each = -(-len(rows) // config.batch_size)
+    optimiser, schedule = optimiser_and_schedule(layer, config.optimiser, config.epochs * each, each)
+    for epoch in range(config.epochs):
+        x = views[epoch % len(views)]
+        for index in rows[torch.randperm(len(rows))].split(config.batch_size):
+            loss = F.cross_entropy(layer(x[index]), labels[index], label_smoothing=config.label_smoothing)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    with torch.no_grad():
+        return layer(torch.cat([*fixed.values()], dim=1)[asked]).argmax(dim=1)
+
+
+def by_neighbours(
+    unit: Tensor, labels: Tensor, classes: int, learnt: NDArray[np.int64], asked: NDArray[np.int64]
+) -> Tensor:
+    """Classes of the asked clips by their nearest neighbours."""
+    return knn_scores(unit[asked], unit[learnt], labels[learnt], classes).argmax(dim=1)
+
+
+def crossed(guess: Guess, labels: NDArray[np.int64], folds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which clips (N) are named rightly by those of the other folds."""
+    right = np.zeros(len(labels), bool)
+    for fold in np.unique(folds):
+        learnt, asked = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        right[asked] = guess(learnt, asked).numpy() == labels[asked]
+    return right
+
+
+def compared(right: NDArray[np.bool_], first: NDArray[np.bool_]) -> dict[str, Any]:
+    """Top-1 with Wilson's interval, and what it is above the first's: bootstrap over clips, McNemar's p."""
+    change = right.astype(np.float64) - first
+    drawn = np.random.default_rng(0).integers(0, len(right), (RESAMPLES, len(right)))
+    low, high = np.percentile(change[drawn].mean(axis=1), [2.5, 97.5])
+    p = mcnemar(int((right & ~first).sum()), int((first & ~right).sum()))
+    interval = [percent(one) for one in wilson(int(right.sum()), len(right))]
+    about = {"top1": percent(float(right.mean())), "interval95": interval}
+    return about | {"change": percent(float(change.mean())), "change95": [percent(low), percent(high)], "p": p}
+
+
+if __name__ == "__main__":
+    main()
