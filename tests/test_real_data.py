@@ -22,15 +22,18 @@ def report(path: Path) -> dict[str, Any]:
 
 def test_readme_walk_on_wlasl100(data_dir: Path, tmp_path: Path) -> None:
     pack, pre, run = (str(tmp_path / name) for name in ("wlasl300", "pre", "run"))
-    quiet = ["--trainer.progress", "false"]
+    quiet, once = ["--trainer.progress", "false"], ["--read.windows", "1"]  # three windows take thrice as long
     where = ["--where", "wlasl100=1"]
     assert main(["pack", "landmarks", "--data", str(data_dir / "wlasl300_hands.npz"), "--out", pack]) == 0
-    assert main(["pretrain", "--config", "small", "--data", pack, "--out", pre, "--pretrain.steps", "58", *quiet]) == 0
+    assert (
+        main(["pretrain", "--config", "small", "--data", pack, "--out", pre, "--pretrain.steps", "58", *quiet, *once])
+        == 0
+    )
     for model in ("none", pre):
         knn = ["knn", "--config", "small", "--model", model, "--data", pack, *where, "--split", "val"]
-        assert main([*knn, "--json", str(tmp_path / f"knn_{Path(model).name}.json")]) == 0
+        assert main([*knn, *once, "--json", str(tmp_path / f"knn_{Path(model).name}.json")]) == 0
     finetune = ["finetune", "--config", "small", "--init", pre, "--data", pack, *where, "--out", run]
-    assert main([*finetune, "--finetune.epochs", "12", *quiet]) == 0
+    assert main([*finetune, "--finetune.epochs", "12", *quiet, *once]) == 0
     evaluate = ["evaluate", "--model", run, "--data", pack, *where, "--split", "val"]
     assert main([*evaluate, "--json", str(tmp_path / "val.json")]) == 0
     found = report(tmp_path / "val.json")
@@ -40,4 +43,4 @@ def test_readme_walk_on_wlasl100(data_dir: Path, tmp_path: Path) -> None:
     assert trained > CHANCE
     assert random > CHANCE
     lowest = report(tmp_path / "knn_pre.json")["interval95"]["per_instance.top1"][0]
-    assert lowest > 5 * CHANCE, "two epochs without labels already bring like signs together"
+    assert lowest > 5 * CHANCE, "an epoch without labels already bring like signs together"
