@@ -28,19 +28,18 @@ from twinsign.pack.fold import held_out
 from twinsign.pack.open import Pack
 from twinsign.prepare import NOTHING, control_encoders
 from twinsign.recipe import ClassifyConfig, Recipe, load_recipe
-from twinsign.recognise.compare import mcnemar
-from twinsign.recognise.embed import embed, fixed_views, joint_embedding, knn_scores
-from twinsign.recognise.evaluate import in_order
-from twinsign.recognise.metrics import percent, wilson
+from twinsign.recognise.compare import compare
+from twinsign.recognise.embed import drawn_views, embed, fixed_views, joint_embedding, knn_scores
+from twinsign.recognise.evaluate import clip_ids, in_order
+from twinsign.recognise.linear import FEATURE_ROUND
+from twinsign.recognise.metrics import Scored, accuracy_report
 from twinsign.recognise.rows import Labelled, training_rows
 from twinsign.run import load_encoders, load_run
-from twinsign.views.augment import random_view
 from twinsign.views.batches import ClipReader, generator_at
-from twinsign.views.clips import Clips, View
 
 FOLDS, VIEWS, RESAMPLES = 5, 2, 4000
-Guess = Callable[[NDArray[np.int64], NDArray[np.int64]], Tensor]
-"""From places of training and of asked clips to the classes guessed."""
+Scorer = Callable[[NDArray[np.int64], NDArray[np.int64]], Tensor]
+"""From places of training and of asked clips (A) to the latter's score of each class (A C)."""
 
 
 def main() -> None:
@@ -58,7 +57,7 @@ def main() -> None:
     data, glosses = training_rows(pack, given.where, 1.0, 0)
     folds = folds_of(pack, data)
     report: dict[str, Any] = {"clips": len(data.rows), "glosses": len(glosses), "folds": FOLDS, "found": []}
-    first: dict[str, NDArray[np.bool_]] = {}
+    ids, first = clip_ids(pack, data.rows), dict[str, Scored]()
     for model in given.models:
         recipe, encoders = loaded(model, given.config, pack, data)
         changes = {name: getattr(given, name) for name in ("window", "windows") if getattr(given, name) is not None}
@@ -68,9 +67,9 @@ def main() -> None:
             "linear": partial(by_layer, fixed, views, torch.from_numpy(data.labels), len(glosses), recipe.linear),
             "knn": partial(by_neighbours, joint_embedding(fixed), torch.from_numpy(data.labels), len(glosses)),
         }
-        for way, guess in ways.items():
-            right = crossed(guess, data.labels, folds)
-            found = {"model": model, "by": way, **compared(right, first.setdefault(way, right))}
+        for way, scorer in ways.items():
+            scored = Scored(ids, glosses, data.labels, crossed(scorer, folds))
+            found = {"model": model, "by": way, **compared(scored, first.setdefault(way, scored))}
             report["found"].append(found)
             print(found, flush=True)
     write_json(given.json, report)
@@ -98,12 +97,9 @@ def features_of(
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
     """Features by branch (N D) as tests see the clips, and of augmented views, branches side by side (N D')."""
     config = recipe.linear
-
-    def drawn(generator: torch.Generator, clips: Clips) -> list[View]:
-        return [random_view(clips, config.augment, config.frames, generator)]
-
     viewers = [fixed_views(recipe.read, config.frames)]
-    viewers += [partial(drawn, generator_at(0, 2, number)) for number in range(VIEWS)]
+    drawn = partial(drawn_views, config.augment, config.frames)
+    viewers += [drawn(generator_at(0, FEATURE_ROUND, number)) for number in range(VIEWS)]
     fixed, *views = (embed(encoders, in_order(pack, data.rows, recipe), viewer)[0] for viewer in viewers)
     return fixed, [torch.cat([*one.values()], dim=1) for one in views]
 
@@ -117,7 +113,7 @@ def by_layer(
     learnt: NDArray[np.int64],
     asked: NDArray[np.int64],
 ) -> Tensor:
-    """Classes of the asked clips by a layer trained on the learnt ones' views in turn, by the recipe of `linear`."""
+    """Logits of the asked clips by a layer trained on the learnt ones' views in turn, by the recipe of `linear`."""
     torch.manual_seed(0)
     layer, rows = nn.Linear(views[0].shape[1], classes), torch.from_numpy(learnt)
     each = -(-len(rows) // config.batch_size)
@@ -131,34 +127,37 @@ def by_layer(
             optimiser.step()
             schedule.step()
     with torch.no_grad():
-        return layer(torch.cat([*fixed.values()], dim=1)[asked]).argmax(dim=1)
+        return layer(torch.cat([*fixed.values()], dim=1)[asked])
 
 
 def by_neighbours(
     unit: Tensor, labels: Tensor, classes: int, learnt: NDArray[np.int64], asked: NDArray[np.int64]
 ) -> Tensor:
-    """Classes of the asked clips by their nearest neighbours."""
-    return knn_scores(unit[asked], unit[learnt], labels[learnt], classes).argmax(dim=1)
+    """Scores of the asked clips by their nearest neighbours."""
+    return knn_scores(unit[asked], unit[learnt], labels[learnt], classes)
 
 
-def crossed(guess: Guess, labels: NDArray[np.int64], folds: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which clips (N) are named rightly by those of the other folds."""
-    right = np.zeros(len(labels), bool)
+def crossed(scorer: Scorer, folds: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Scores (N C) of every clip by those of the other folds."""
+    order, found = [], []
     for fold in np.unique(folds):
         learnt, asked = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        right[asked] = guess(learnt, asked).numpy() == labels[asked]
-    return right
+        order.append(asked)
+        found.append(scorer(learnt, asked).numpy())
+    scores: NDArray[np.float32] = np.concatenate(found)[np.argsort(np.concatenate(order))]
+    return scores
 
 
-def compared(right: NDArray[np.bool_], first: NDArray[np.bool_]) -> dict[str, Any]:
+def compared(scored: Scored, first: Scored) -> dict[str, Any]:
     """Top-1 with Wilson's interval, and what it is above the first's: bootstrap over clips, McNemar's p."""
-    change = right.astype(np.float64) - first
-    drawn = np.random.default_rng(0).integers(0, len(right), (RESAMPLES, len(right)))
-    low, high = np.percentile(change[drawn].mean(axis=1), [2.5, 97.5])
-    p = mcnemar(int((right & ~first).sum()), int((first & ~right).sum()))
-    interval = [percent(one) for one in wilson(int(right.sum()), len(right))]
-    about = {"top1": percent(float(right.mean())), "interval95": interval}
-    return about | {"change": percent(float(change.mean())), "change95": [percent(low), percent(high)], "p": p}
+    report, paired = accuracy_report(scored), compare([scored], [first], resamples=RESAMPLES)
+    return {
+        "top1": report["per_instance"]["top1"],
+        "interval95": report["interval95"]["per_instance.top1"],
+        "change": paired["difference"]["per_instance"]["top1"],
+        "change95": paired["interval95"]["per_instance.top1"],
+        "p": paired["mcnemar"]["p"],
+    }
 
 
 if __name__ == "__main__":

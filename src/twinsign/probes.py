@@ -15,8 +15,8 @@ from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Pack
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
-from twinsign.recognise.embed import embed, fastest_device, fixed_views, joint_embedding
-from twinsign.recognise.evaluate import by_gallery, context_of, head_recipe, in_order, load_classifier, score
+from twinsign.recognise.embed import embed, fastest_device, joint_embedding
+from twinsign.recognise.evaluate import by_gallery, context_of, head_recipe, in_order, load_classifier, score, viewer_of
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.retrieve import nearest, prototypes, retrieval_report
@@ -82,11 +82,9 @@ def maps(
     rows = pack.select(splits, clips.where)
     shaping = rows[:0] if onto is None else pack.select([onto], clips.where)
     both = np.concatenate([shaping, rows])
-    classifier = run.kind == "classifier"
-    frames = head_recipe(run).frames if classifier else run.recipe.pretrain.frames
-    parts = head_recipe(run).head.parts if classifier else PARTS
+    parts = head_recipe(run).head.parts if run.kind == "classifier" else PARTS
     encoders = load_encoders(run).to(fastest_device())
-    features, _ = embed(encoders, in_order(pack, both, run.recipe), fixed_views(run.recipe.read, frames), parts)
+    features, _ = embed(encoders, in_order(pack, both, run.recipe), viewer_of(run), parts)
     found = {name: joint_embedding({name: value}).numpy() for name, value in features.items()}
     if len(features) > 1:
         found[" + ".join(features)] = joint_embedding(features).numpy()

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from twinsign.nn.encoder import PARTS
 from twinsign.recognise.classify import branch_features
+from twinsign.views.augment import AugmentConfig, random_view
 from twinsign.views.batches import ReadConfig
 from twinsign.views.clips import Clips, View, resample, spread
 
@@ -30,6 +31,11 @@ def device_of(module: nn.Module) -> torch.device:
 def fixed_views(read: ReadConfig, frames: int) -> Viewer:
     """What tests look at: a recipe's windows of a clip, at `frames` frames each (released: its middle alone)."""
     return lambda clips: [resample(clips, *one, frames) for one in spread(clips, read.window, read.windows)]
+
+
+def drawn_views(augment: AugmentConfig, frames: int, generator: torch.Generator) -> Viewer:
+    """One augmented view of each clip, at `frames` frames, drawn by the generator (paper, Sec. III-B)."""
+    return lambda clips: [random_view(clips, augment, frames, generator)]
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ from twinsign.pack.open import Indices, Pack
 from twinsign.recipe import Recipe
 from twinsign.recognise.embed import (
     alignment,
+    drawn_views,
     effective_rank,
     embed,
     fixed_views,
@@ -23,7 +24,6 @@ from twinsign.recognise.embed import (
 from twinsign.recognise.evaluate import in_order
 from twinsign.recognise.rows import label_list, labelled
 from twinsign.ssl.pretrain import Pretrainer
-from twinsign.views.augment import random_view
 from twinsign.views.batches import generator_at
 
 MOST_CLIPS = 1000
@@ -76,6 +76,4 @@ class Monitor:
         config, generator = self.recipe.pretrain, generator_at(0, 3, number)
         rows = self.gallery[: MOST_CLIPS // 4]
         loader = in_order(self.pack, rows, self.recipe)
-        return joint_embedding(
-            embed(encoders, loader, lambda clips: [random_view(clips, config.augment, config.frames, generator)])[0]
-        )
+        return joint_embedding(embed(encoders, loader, drawn_views(config.augment, config.frames, generator))[0])

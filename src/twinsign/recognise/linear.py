@@ -12,8 +12,7 @@ from torch.nn import functional as F
 from twinsign.optim import optimiser_and_schedule
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import embed, fastest_device, fixed_views
-from twinsign.views.augment import random_view
+from twinsign.recognise.embed import drawn_views, embed, fastest_device, fixed_views
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, generator_at
 
 FEATURE_BATCH = 128
@@ -90,7 +89,7 @@ class _FeatureBank:
         made = embed(
             self.encoders,
             loader,
-            lambda clips: [random_view(clips, self.config.augment, self.config.frames, generator)],
+            drawn_views(self.config.augment, self.config.frames, generator),
             self.config.head.parts,
         )
         if self.config.views:

@@ -12,8 +12,8 @@ from torch import nn
 
 from twinsign.pack.open import Indices, Pack
 from twinsign.recognise.calibrate import calibration_of
-from twinsign.recognise.embed import embed, fixed_views, joint_embedding
-from twinsign.recognise.evaluate import head_recipe, in_order
+from twinsign.recognise.embed import embed, joint_embedding
+from twinsign.recognise.evaluate import in_order, viewer_of
 from twinsign.recognise.figures import learning_curves
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored, mistakes
@@ -100,8 +100,7 @@ def _trust(report: Mapping[str, Any]) -> dict[str, str]:
 
 def classifier_figures(run: Run, pack: Pack, data: Labelled, scored: Scored) -> list[Picture]:
     """The pictures of a classifier on these clips (ours)."""
-    rows, frames = data.rows[:MOST_MAPPED], head_recipe(run).frames
-    maps = _before_and_after(run, pack, rows, frames, ("untrained encoder", "this model"))
+    maps = _before_and_after(run, pack, data.rows[:MOST_MAPPED], ("untrained encoder", "this model"))
     card = selective_report(scored, calibration_of(run))
     sure = coverage_curve(card["selective"], card["answered"])
     caption = (
@@ -131,7 +130,7 @@ def pretraining_figures(run: Run, pack: Pack) -> list[Picture]:
     figures: list[Picture] = [("Pre-training", caption, learning_curves(_curves(run)))]
     held = np.asarray([split == "val" for split in pack.column("split")])
     rows = np.flatnonzero((held if held.any() else ~held) & pack.usable)[:MOST_MAPPED]
-    maps = _before_and_after(run, pack, rows, run.recipe.pretrain.frames, ("before pre-training", "after"))
+    maps = _before_and_after(run, pack, rows, ("before pre-training", "after"))
     glosses = [pack.table["gloss"][int(row)].as_py() for row in rows]
     seen = "val, which it never saw" if held.any() else "its own training"
     caption = f"Clips of {seen}; the colours are glosses, which pre-training does not know."
@@ -143,14 +142,12 @@ def _curves(run: Run) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "minutes"} for row in read_metrics(run.path)]
 
 
-def _before_and_after(
-    run: Run, pack: Pack, rows: Indices, frames: int, names: tuple[str, str]
-) -> dict[str, NDArray[np.float32]]:
+def _before_and_after(run: Run, pack: Pack, rows: Indices, names: tuple[str, str]) -> dict[str, NDArray[np.float32]]:
     """Embeddings (N D) of these rows by untrained encoders of the run's branches and by its own, under these names."""
     after = load_encoders(run)
     untrained = random_encoders(run.recipe, run.about.get("seed") or 0)
     before = nn.ModuleDict({name: untrained[name] for name in after})
-    viewer = fixed_views(run.recipe.read, frames)
+    viewer = viewer_of(run)
     return {
         name: joint_embedding(embed(encoders, in_order(pack, rows, run.recipe), viewer)[0]).numpy()
         for name, encoders in zip(names, (before, after), strict=True)
