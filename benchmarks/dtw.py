@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.recognise.embed import fixed_views
 from twinsign.views.batches import ClipReader, ReadConfig
+from twinsign.views.windows import WindowConfig, window_views
 
 BAND = 0.25
 """How far a frame may be from its partner, of all frames."""
@@ -22,8 +20,7 @@ CENTRE = 0.5
 
 def frames_of(pack: Pack, rows: Indices, read: ReadConfig, frames: int) -> Tensor:
     """Clips (N T F): each hand's joints from its wrist in units of its spread, and the trunk in its crop; unseen: 0."""
-    whole = fixed_views(replace(read, window=0.95, windows=1), frames)
-    (view,) = whole(ClipReader(pack, rows, read).__getitems__(range(len(rows))))
+    (view,) = window_views(ClipReader(pack, rows, read).__getitems__(range(len(rows))), WindowConfig(), frames)
     seen = view.seen[..., None]
     parts = [torch.where(seen, view.xy - CENTRE, 0.0)[:, :, TRUNK]]
     for hand in (RIGHT_HAND, LEFT_HAND):

@@ -49,7 +49,7 @@ def fine_tuning(bench: Bench, classes: int) -> Callable[[], None]:
     """Forward and backward of a classifier of that many classes."""
     model = Classifier(bench.recipe.encoder, bench.recipe.finetune.head, classes).to(bench.device)
     chosen = bench.recipe.finetune
-    view, *_ = fixed_views(bench.recipe.read, chosen.frames)(bench.clips(chosen.batch_size))
+    view, *_ = fixed_views(bench.recipe.windows, chosen.frames)(bench.clips(chosen.batch_size))
     labels = torch.arange(len(view.xy), device=bench.device) % classes
 
     def run() -> None:

@@ -1,6 +1,6 @@
 """Frozen encoders compared inside the train split, so that val and test stay unseen: settings are chosen by this.
 
-    python benchmarks/inside_train.py RUN … --data PACK --json F [--where wlasl100=1] [--window 0.8 --windows 3]
+    python benchmarks/inside_train.py RUN … --data PACK --json F [--where wlasl100=1] [--share 0.8 --count 3]
 
 The train clips fall into five folds (`pack/fold.py`: copies of a clip stay together). Each is named by a linear layer
 and by the nearest neighbours among the other four; `none` is the random encoder of --config. The encoders may have seen
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.optim import optimiser_and_schedule
 from twinsign.pack.fold import held_out
@@ -37,7 +38,7 @@ from twinsign.recognise.rows import Labelled, training_rows
 from twinsign.run import load_encoders, load_run
 from twinsign.views.batches import ClipReader, generator_at
 
-FOLDS, VIEWS, RESAMPLES = 5, 2, 4000
+FOLDS, VIEWS, RESAMPLES, SEED = 5, 2, 4000, 0
 Scorer = Callable[[NDArray[np.int64], NDArray[np.int64]], Tensor]
 """From places of training and of asked clips (A) to the latter's score of each class (A C)."""
 
@@ -48,20 +49,21 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--where", nargs="*", default=[])
     parser.add_argument("--config", default="small")
-    parser.add_argument("--window", type=float)
-    parser.add_argument("--windows", type=int)
+    parser.add_argument("--share", type=float, help="of a clip in a window; the RUN's own unless told")
+    parser.add_argument("--count", type=int, help="of windows")
     parser.add_argument("--json", required=True)
     given = parser.parse_args()
     torch.set_num_threads(1)
     pack = Pack(given.data)
     data, glosses = training_rows(pack, given.where, 1.0, 0)
     folds = folds_of(pack, data)
-    report: dict[str, Any] = {"clips": len(data.rows), "glosses": len(glosses), "folds": FOLDS, "found": []}
+    report: dict[str, Any] = {"clips": len(data.rows), "glosses": len(glosses), "folds": FOLDS, "seed": SEED}
+    report |= {"split_hash": pack.split_hash(data.rows), "where": given.where, "found": []}
     ids, first = clip_ids(pack, data.rows), dict[str, Scored]()
     for model in given.models:
-        recipe, encoders = loaded(model, given.config, pack, data)
-        changes = {name: getattr(given, name) for name in ("window", "windows") if getattr(given, name) is not None}
-        recipe = replace(recipe, read=replace(recipe.read, **changes))
+        recipe, encoders, digest = loaded(model, given.config, pack, data)
+        changes = {name: getattr(given, name) for name in ("share", "count") if getattr(given, name) is not None}
+        recipe = replace(recipe, windows=replace(recipe.windows, **changes))
         fixed, views = features_of(encoders, pack, data, recipe)
         ways = {
             "linear": partial(by_layer, fixed, views, torch.from_numpy(data.labels), len(glosses), recipe.linear),
@@ -69,19 +71,22 @@ def main() -> None:
         }
         for way, scorer in ways.items():
             scored = Scored(ids, glosses, data.labels, crossed(scorer, folds))
-            found = {"model": model, "by": way, **compared(scored, first.setdefault(way, scored))}
+            found = {"model": model, "run_digest": digest, "by": way, "windows": asdict(recipe.windows)}
+            found |= compared(scored, first.setdefault(way, scored))
             report["found"].append(found)
             print(found, flush=True)
     write_json(given.json, report)
 
 
-def loaded(model: str, config: str, pack: Pack, data: Labelled) -> tuple[Recipe, nn.ModuleDict]:
-    """A RUN's recipe and encoders, or a recipe's random ones."""
+def loaded(model: str, config: str, pack: Pack, data: Labelled) -> tuple[Recipe, nn.ModuleDict, str | None]:
+    """A RUN's recipe, encoders and digest, or a recipe's random encoders; InputError for a RUN that read labels."""
     if model == NOTHING:
         recipe = load_recipe(config)
-        return recipe, control_encoders(recipe, ClipReader(pack, data.rows, recipe.read), 0)
+        return recipe, control_encoders(recipe, ClipReader(pack, data.rows, recipe.read), SEED), None
     run = load_run(Path(model))
-    return run.recipe, load_encoders(run)
+    if run.kind == "classifier":
+        raise InputError("a classifier, whose encoders know the labels", "a RUN of pretrain", file=run.path)
+    return run.recipe, load_encoders(run), run.digest()
 
 
 def folds_of(pack: Pack, data: Labelled) -> NDArray[np.int64]:
@@ -97,9 +102,9 @@ def features_of(
 ) -> tuple[dict[str, Tensor], list[Tensor]]:
     """Features by branch (N D) as tests see the clips, and of augmented views, branches side by side (N D')."""
     config = recipe.linear
-    viewers = [fixed_views(recipe.read, config.frames)]
+    viewers = [fixed_views(recipe.windows, config.frames)]
     drawn = partial(drawn_views, config.augment, config.frames)
-    viewers += [drawn(generator_at(0, FEATURE_ROUND, number)) for number in range(VIEWS)]
+    viewers += [drawn(generator_at(SEED, FEATURE_ROUND, number)) for number in range(VIEWS)]
     fixed, *views = (embed(encoders, in_order(pack, data.rows, recipe), viewer)[0] for viewer in viewers)
     return fixed, [torch.cat([*one.values()], dim=1) for one in views]
 
@@ -114,7 +119,7 @@ def by_layer(
     asked: NDArray[np.int64],
 ) -> Tensor:
     """Logits of the asked clips by a layer trained on the learnt ones' views in turn, by the recipe of `linear`."""
-    torch.manual_seed(0)
+    torch.manual_seed(SEED)
     layer, rows = nn.Linear(views[0].shape[1], classes), torch.from_numpy(learnt)
     each = -(-len(rows) // config.batch_size)
     optimiser, schedule = optimiser_and_schedule(layer, config.optimiser, config.epochs * each, each)

@@ -159,7 +159,7 @@ def test_knn_by_branch_and_part(trained: Trained, tmp_path: Path, capsys: pytest
         batch = in_order(pack, rows, run.recipe)
         view = next(iter(batch))
         with torch.no_grad():
-            hand = encoders["joint"](*fixed_views(run.recipe.read, run.recipe.pretrain.frames)(view)[0]).f["hand"]
+            hand = encoders["joint"](*fixed_views(run.recipe.windows, run.recipe.pretrain.frames)(view)[0]).f["hand"]
         vectors.append((hand / hand.norm(dim=1, keepdim=True)).numpy())
         glosses.append(pack.table["gloss"].take(rows).to_pylist())
     nearest = [int(np.argmax([query @ one for one in vectors[0]])) for query in vectors[1]]

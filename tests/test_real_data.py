@@ -22,7 +22,7 @@ def report(path: Path) -> dict[str, Any]:
 
 def test_readme_walk_on_wlasl100(data_dir: Path, tmp_path: Path) -> None:
     pack, pre, run = (str(tmp_path / name) for name in ("wlasl300", "pre", "run"))
-    quiet, once = ["--trainer.progress", "false"], ["--read.windows", "1"]  # three windows take thrice as long
+    quiet, once = ["--trainer.progress", "false"], ["--windows.count", "1"]  # three windows take thrice as long
     where = ["--where", "wlasl100=1"]
     assert main(["pack", "landmarks", "--data", str(data_dir / "wlasl300_hands.npz"), "--out", pack]) == 0
     assert (

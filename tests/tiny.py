@@ -21,6 +21,7 @@ from twinsign.views.clips import Clips, View
 ENCODER = EncoderConfig((8, 8, 8), (16, 16), 1, {"hand": 16, "trunk": 16}, heads=2, depth=1, dropout=0.0)
 OBJECTIVE = ObjectiveConfig(hidden=16, width=8, bank=24, neighbours=8)
 RECIPE = """\
+windows: {share: 0.8, count: 2}
 encoder:
   joint_widths: [8, 8, 8]
   part_widths: [16, 16]

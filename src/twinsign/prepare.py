@@ -131,7 +131,7 @@ def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.Module
     encoders = random_encoders(recipe, seed)
     size = recipe.pretrain.batch_size * here().size  # of all processes, each of which sees all clips here
     loader = ClipLoader(reader, Batches(len(reader), size, seed=seed, shuffle=True))
-    settle_norms(encoders, loader, fixed_views(recipe.read, recipe.pretrain.frames))
+    settle_norms(encoders, loader, fixed_views(recipe.windows, recipe.pretrain.frames))
     return encoders
 
 

@@ -18,6 +18,7 @@ from twinsign.nn.heads import HeadConfig
 from twinsign.ssl.pretrain import ObjectiveConfig
 from twinsign.views.augment import AugmentConfig
 from twinsign.views.batches import ReadConfig
+from twinsign.views.windows import WindowConfig
 
 MOST_CONTENT = 10**6
 """Letters and values that a YAML file may stand for."""
@@ -127,6 +128,7 @@ class Recipe:
     """Everything that decides a run besides its data, split and seed."""
 
     read: ReadConfig = field(default_factory=ReadConfig)
+    windows: WindowConfig = field(default_factory=WindowConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)

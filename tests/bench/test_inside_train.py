@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from trained import Trained
 
+from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
 from twinsign.recognise.embed import joint_embedding
 from twinsign.recognise.rows import training_rows
+from twinsign.run import load_run
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import inside_train
@@ -59,13 +61,23 @@ def test_layer_and_neighbours_find_what_is_there_and_not_what_is_not() -> None:
 def test_a_run_beside_the_random_encoder(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "found.json"
     given = [str(trained.pretrained), str(trained.pretrained), "none", "--config", str(trained.recipe)]
-    given += ["--data", str(trained.pack), "--windows", "2", "--window", "0.7", "--json", str(out)]
+    given += ["--data", str(trained.pack), "--count", "3", "--share", "0.7", "--json", str(out)]
     monkeypatch.setattr(sys, "argv", ["inside_train", *given])
     monkeypatch.setattr(inside_train, "FOLDS", 2)
     inside_train.main()
     found = json.loads(out.read_text())
     data, glosses = training_rows(Pack(trained.pack), [], 1.0, 0)
     assert (found["clips"], found["glosses"], len(found["found"])) == (len(data.rows), len(glosses), 6)
+    assert found["split_hash"] == Pack(trained.pack).split_hash(data.rows)
+    assert found["found"][0]["windows"] == {"share": 0.7, "count": 3}
+    assert [one["run_digest"] for one in found["found"][::2]] == [load_run(trained.pretrained).digest()] * 2 + [None]
     for one, again in zip(found["found"][:2], found["found"][2:4], strict=True):
         assert one == again, "the same RUN twice is no change"
         assert (one["change"], one["change95"], one["p"]) == (0, [0, 0], 1)
+
+
+def test_a_classifier_knows_the_labels(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = [str(trained.linear), "--data", str(trained.pack), "--json", str(tmp_path / "found.json")]
+    monkeypatch.setattr(sys, "argv", ["inside_train", *given])
+    with pytest.raises(InputError, match="classifier"):
+        inside_train.main()

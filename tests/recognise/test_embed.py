@@ -19,8 +19,8 @@ from twinsign.recognise.embed import (
     knn_scores,
     uniformity,
 )
-from twinsign.views.batches import ReadConfig
 from twinsign.views.clips import motion, resample, window
+from twinsign.views.windows import WindowConfig
 
 
 def encoders() -> nn.ModuleDict:
@@ -32,7 +32,7 @@ def test_embedding_is_in_order_in_evaluation_mode_and_changes_nothing() -> None:
     model, labels = encoders(), torch.arange(6)
     batches = [clips_of_view(random_view(3, 7, seed=seed), labels[3 * seed : 3 * seed + 3]) for seed in (0, 1)]
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    viewer = fixed_views(ReadConfig(), 5)
+    viewer = fixed_views(WindowConfig(), 5)
     found, known = embed(model, batches, viewer)
     assert known.tolist() == labels.tolist()
     assert model.training, "the mode is put back"
@@ -47,7 +47,7 @@ def test_embedding_is_in_order_in_evaluation_mode_and_changes_nothing() -> None:
 
 def test_several_windows_are_averaged() -> None:
     model, batch = encoders().eval(), clips_of_view(random_view(3, 9, seed=2), torch.arange(3))
-    found, _ = embed(model, [batch], fixed_views(ReadConfig(window=0.6, windows=3), 5))
+    found, _ = embed(model, [batch], fixed_views(WindowConfig(0.6, 3), 5))
     views = [
         resample(batch, *window(batch, torch.full((3,), 0.6), torch.full((3,), place)), 5) for place in (0.0, 0.5, 1.0)
     ]

@@ -31,7 +31,7 @@ def test_a_run_of_any_kind(trained: Trained, tmp_path: Path, name: str) -> None:
     found, rows = read_embeddings(out), pack.select(["test", "val"])
     assert found.ids == pack.table["id"].take(rows).to_pylist()
     loaded = load_run(run)
-    wanted, _ = embed(load_encoders(loaded), in_order(pack, rows, loaded.recipe), fixed_views(loaded.recipe.read, 8))
+    wanted, _ = embed(load_encoders(loaded), in_order(pack, rows, loaded.recipe), fixed_views(loaded.recipe.windows, 8))
     np.testing.assert_allclose(found.features["embedding"], joint_embedding(wanted).numpy(), atol=1e-6)
     for branch, whole in wanted.items():
         parts = found.features[f"{branch}_hand"] + found.features[f"{branch}_trunk"]
@@ -41,7 +41,7 @@ def test_a_run_of_any_kind(trained: Trained, tmp_path: Path, name: str) -> None:
     said = json.loads(note.read_text())
     assert {name: said[name] for name in found.provenance} == found.provenance
     assert (said["run_hash"], said["split_hash"]) == (loaded.digest(), pack.split_hash(rows))
-    assert (said["kind"], said["view"], said["clips"]) == (loaded.kind, {"crop": 0.95, "windows": 1, "frames": 8}, 16)
+    assert (said["kind"], said["view"], said["clips"]) == (loaded.kind, {"crop": 0.8, "windows": 2, "frames": 8}, 16)
 
 
 def test_parts_branches_and_conditions(trained: Trained, tmp_path: Path) -> None:

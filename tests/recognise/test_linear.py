@@ -77,7 +77,7 @@ def test_it_is_plain_gradient_descent_on_the_features(encoders: nn.ModuleDict, r
     sgd = OptimiserConfig(lr=0.1, momentum=0.0)
     found, _ = fit(encoders, reader, batch_size=12, epochs=2, optimiser=sgd, label_smoothing=0.1)
     loader = ClipLoader(reader, Batches(12, 12, shuffle=False))
-    features, labels = embed(encoders.eval(), loader, fixed_views(RECIPE.read, 6))
+    features, labels = embed(encoders.eval(), loader, fixed_views(RECIPE.windows, 6))
     torch.manual_seed(0)
     wanted = Classifier(RECIPE.encoder, LINEAR.head, 3).fc
     whole = {name: encoders[name](*_whole_view(name, reader)).whole() for name in encoders}

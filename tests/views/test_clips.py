@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from twinsign.views.clips import Clips, View, resample, spread, window
+from twinsign.views.clips import Clips, View, resample, window
 
 JOINTS = 3
 lengths = st.lists(st.integers(1, 12), min_size=1, max_size=4)
@@ -91,7 +91,7 @@ def test_a_whole_clip_at_its_own_length_is_itself(frames: int, dtype: torch.dtyp
 @pytest.mark.parametrize("frames", [1, 7, 64])
 def test_a_clip_of_one_frame_is_repeated(frames: int) -> None:
     clips = make([1], 0, 0.6)
-    found = resample(clips, *spread(clips, 0.95, 1)[0], frames)
+    found = resample(clips, *window(clips, torch.tensor([0.95]), torch.tensor([0.5])), frames)
     torch.testing.assert_close(found.xy, clips.xy.expand(1, frames, -1, -1))
     assert torch.equal(found.seen, clips.seen.expand(1, frames, -1))
 
@@ -128,7 +128,8 @@ def test_garbage_in_unseen_joints_stays_out() -> None:
     clips = make([9, 5], 3, 0.5, torch.float32)
     wild = make([9, 5], 3, 0.5, torch.float32)
     wild.xy[~wild.seen] = 1e30
-    one, two = (resample(each, *spread(each, 0.95, 1)[0], 16) for each in (clips, wild))
+    middle = torch.full((2,), 0.95), torch.full((2,), 0.5)
+    one, two = (resample(each, *window(each, *middle), 16) for each in (clips, wild))
     assert torch.equal(one.xy, two.xy)
 
 
@@ -145,25 +146,10 @@ def test_windows_lie_inside_their_clips(length: list[int], seed: int) -> None:
         assert begin[number] + span[number] <= count - 1 + 1e-9
 
 
-def test_the_test_window_is_the_middle() -> None:
-    clips = make([101, 1], 0, 1.0)
-    ((begin, span),) = spread(clips, 0.95, 1)
-    torch.testing.assert_close(begin, torch.tensor([2.5, 0.0]))
-    torch.testing.assert_close(span, torch.tensor([95.0, 0.0]))
-    ((begin, span),) = spread(clips, 0.5, 1)
-    torch.testing.assert_close(begin + span / 2, torch.tensor([50.0, 0.0]))
-
-
-def test_windows_are_spread_from_the_first_frame_to_the_last() -> None:
-    found = spread(make([101, 1], 0, 1.0), 0.6, 3)
-    assert [begin.tolist() for begin, _ in found] == [[0, 0], [pytest.approx(20), 0], [pytest.approx(40), 0]]
-    assert all(span.tolist() == [pytest.approx(60), 0] for _, span in found)
-
-
 def test_arguments_are_left_alone_and_clips_move_whole() -> None:
     clips = make([4, 6], 0, 0.5, torch.float32)
     copies = {name: value.clone() for name, value in vars(clips).items()}
-    ((begin, span),) = spread(clips, 0.95, 1)
+    begin, span = window(clips, torch.full((2,), 0.95), torch.full((2,), 0.5))
     resample(clips, begin, span, 8)
     moved = clips.to("meta")
     assert len(clips) == 2

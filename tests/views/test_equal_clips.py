@@ -12,6 +12,7 @@ from recordings import SIZES, recording
 from twinsign.recognise.embed import fixed_views
 from twinsign.views.batches import ReadConfig, clips_of, equal_clips
 from twinsign.views.crop import CropConfig
+from twinsign.views.windows import WindowConfig
 
 CONFIGS = {
     "trim": ReadConfig(),
@@ -47,7 +48,7 @@ def test_agrees_with_the_ragged_reading(
     assert torch.equal(found.xy[:count], wanted.xy)
     assert torch.equal(found.seen[:count], wanted.seen)
     assert len(found.xy) == clips * frames
-    viewer = fixed_views(ReadConfig(window=0.7, windows=2), 5)
+    viewer = fixed_views(WindowConfig(0.7, 2), 5)
     for one, two in zip(viewer(found), viewer(wanted), strict=True):
         assert torch.equal(one.xy, two.xy)
         assert torch.equal(one.seen, two.seen)

@@ -140,7 +140,7 @@ def embedding(bench: Bench) -> dict[str, Any]:
 
     def features(clips: Clips, frames: int) -> None:
         with torch.no_grad(), bench.autocast():
-            branch_features(encoders, fixed_views(recipe.read, frames)(clips))
+            branch_features(encoders, fixed_views(recipe.windows, frames)(clips))
 
     many, one = bench.clips(EVALUATION_BATCH), bench.clips(1)
     spent = seconds_of(lambda: features(many, recipe.pretrain.frames), bench.device, bench.steps, 1)

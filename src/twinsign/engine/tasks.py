@@ -157,7 +157,7 @@ class ClassifyTask(Task):
     def __init__(self, module: Classifier, recipe: Recipe, seed: int) -> None:
         super().__init__(module, recipe.finetune.optimiser, seed)
         self.config = recipe.finetune
-        self.fixed_views = fixed_views(recipe.read, self.config.frames)
+        self.fixed_views = fixed_views(recipe.windows, self.config.frames)
         self.scored = torch.zeros(3, dtype=torch.float64)
         """Of val so far, on this process: right guesses, summed loss, clips."""
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from twinsign.nn.encoder import PARTS
 from twinsign.recognise.classify import branch_features
 from twinsign.views.augment import AugmentConfig, random_view
-from twinsign.views.batches import ReadConfig
-from twinsign.views.clips import Clips, View, resample, spread
+from twinsign.views.clips import Clips, View
+from twinsign.views.windows import WindowConfig, window_views
 
 Viewer = Callable[[Clips], Sequence[View]]
 """From B clips to one or more views (B T V) of each."""
@@ -28,9 +28,9 @@ def device_of(module: nn.Module) -> torch.device:
     return next(module.parameters()).device
 
 
-def fixed_views(read: ReadConfig, frames: int) -> Viewer:
+def fixed_views(windows: WindowConfig, frames: int) -> Viewer:
     """What tests look at: a recipe's windows of a clip, at `frames` frames each (released: its middle alone)."""
-    return lambda clips: [resample(clips, *one, frames) for one in spread(clips, read.window, read.windows)]
+    return lambda clips: window_views(clips, windows, frames)
 
 
 def drawn_views(augment: AugmentConfig, frames: int, generator: torch.Generator) -> Viewer:

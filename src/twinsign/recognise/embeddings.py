@@ -170,7 +170,7 @@ def _provenance(run: Run, pack: Pack, rows: Indices, chosen: Choice) -> dict[str
         "pose_hash": poses,
         "split_hash": pack.split_hash(rows),
         "clips": len(rows),
-        "view": {"crop": run.recipe.read.window, "windows": run.recipe.read.windows, "frames": frames_of(run)},
+        "view": {"crop": run.recipe.windows.share, "windows": run.recipe.windows.count, "frames": frames_of(run)},
         "branches": list(chosen.branches),
         "parts": list(chosen.parts),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
@@ -48,7 +49,7 @@ def frames_of(run: Run) -> int:
 
 def viewer_of(run: Run) -> Viewer:
     """What a RUN's encoders look at in tests and in use."""
-    return fixed_views(run.recipe.read, frames_of(run))
+    return fixed_views(run.recipe.windows, frames_of(run))
 
 
 def load_classifier(run: Run) -> Classifier:
@@ -107,7 +108,7 @@ def by_gallery(
     parts: tuple[str, ...] = PARTS,
 ) -> Scored:
     """What frozen encoders say of the query clips by the gallery's: `rank` scores each class (ours; gallery: train)."""
-    viewer = fixed_views(run.recipe.read, run.recipe.pretrain.frames)
+    viewer = fixed_views(run.recipe.windows, run.recipe.pretrain.frames)
     stored, labels = embed(encoders, in_order(pack, gallery.rows, run.recipe, gallery.labels), viewer, parts)
     asked, _ = embed(encoders, in_order(pack, query.rows, run.recipe, query.labels), viewer, parts)
     scores = rank(joint_embedding(asked), joint_embedding(stored), labels, len(glosses))
@@ -139,6 +140,7 @@ def context_of(
         "overlap": None if learnt is None else identical_ids(pack, data.rows, *learnt),
         "data": [str(name) for name in pack.given],
         "handless_clips": handless,
+        "windows": asdict(run.recipe.windows),
         "selected_on": sorted(present & _selected_on(run)),
         "calibrated_on": sorted(present & {"val"} & set(run.about.get("selected_on", []))),
         "run": str(run.path),

@@ -55,7 +55,7 @@ class Monitor:
 
     def embeddings(self, encoders: nn.ModuleDict, rows: Indices) -> Tensor:
         """Unit embeddings (N D) of these rows on the test views."""
-        viewer = fixed_views(self.recipe.read, self.recipe.pretrain.frames)
+        viewer = fixed_views(self.recipe.windows, self.recipe.pretrain.frames)
         return joint_embedding(embed(encoders, in_order(self.pack, rows, self.recipe), viewer)[0])
 
     def __call__(self) -> dict[str, float]:

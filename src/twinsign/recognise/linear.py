@@ -99,7 +99,7 @@ class _FeatureBank:
 
 def _features(encoders: nn.ModuleDict, reader: ClipReader, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
     loader = ClipLoader(reader, Batches(len(reader), FEATURE_BATCH, shuffle=False))
-    return embed(encoders, loader, fixed_views(recipe.read, recipe.linear.frames), recipe.linear.head.parts)
+    return embed(encoders, loader, fixed_views(recipe.windows, recipe.linear.frames), recipe.linear.head.parts)
 
 
 @torch.no_grad()

@@ -28,16 +28,8 @@ class ReadConfig:
     crop: CropConfig = field(default_factory=CropConfig)
     idle: Literal["trim", "drop", "keep"] = "trim"
     """Frames without a hand: trimmed at both ends and masked inside (ours), or all dropped (released)."""
-    window: float = 0.95
-    """Share of a clip that a view shows when nothing is drawn: in tests, in use (released: 0.95)."""
-    windows: int = 1
-    """Such views of a clip, spread over it, whose features are averaged (ours; released: the middle alone)."""
     longest: int | None = None
     """Clips of more frames are strided down; None: never (released: 150)."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.window <= 1 or self.windows < 1:
-            raise InputError(f"read.window {self.window}, windows {self.windows}", "a share in (0, 1]; 1 or more")
 
 
 class ClipReader(Dataset[Clips]):

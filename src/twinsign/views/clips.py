@@ -51,13 +51,6 @@ def window(clips: Clips, ratio: Tensor, place: Tensor, least: int = 1) -> tuple[
     return (last - span) * place, span
 
 
-def spread(clips: Clips, ratio: float, count: int) -> list[tuple[Tensor, Tensor]]:
-    """`count` windows (B), (B) of `ratio` of each clip from its first frame to its last; one: its middle (released)."""
-    whole = torch.ones_like(clips.length, dtype=torch.float32)
-    places = [number / (count - 1) for number in range(count)] if count > 1 else [0.5]
-    return [window(clips, ratio * whole, place * whole) for place in places]
-
-
 def resample(clips: Clips, begin: Tensor, span: Tensor, frames: int) -> View:
     """Frames at equal steps over [begin, begin + span] (B) of each clip, by linear interpolation (paper, Sec. III-B).
 
