@@ -16,6 +16,7 @@ from twinsign.recognise.metrics import (
     Scored,
     accuracy_report,
     calibration_error,
+    calibration_error_by_chance,
     confidences,
     confusion,
     guesses,
@@ -102,6 +103,8 @@ def test_calibration_agrees_with_a_slow_loop(given_scores: Scored) -> None:
         bins[number] = bins.get(number, 0.0) + (slow_rank(row, label) == 0) - confidence
     slow = sum(map(abs, bins.values())) / len(given_scores.labels)
     assert calibration_error(given_scores) == pytest.approx(slow, abs=1e-9)
+    again = calibration_error_by_chance(given_scores, draws=20)
+    assert again == calibration_error_by_chance(given_scores, draws=20)
 
 
 @pytest.mark.parametrize("classes", [3, 8])

@@ -83,6 +83,22 @@ def test_the_runs_temperature_and_threshold_count() -> None:
     assert bare["answered"] == {"threshold": None, "coverage": 100, "accuracy": bare["selective"][-1]["accuracy"]}
 
 
+def test_few_clips_show_an_error_where_confidences_are_right() -> None:
+    random = np.random.default_rng(1)
+    found = {}
+    for clips in (60, 6000):
+        scores = 2 * random.normal(size=(clips, 5))
+        share = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        labels = (share.cumsum(axis=1) < random.random((clips, 1))).sum(axis=1).clip(max=4)
+        one = scored(labels, scores)
+        found[clips] = selective_report(one, None)["ece_by_chance"]
+        assert 100 * calibration_error(one) < 1.5 * found[clips]["below95"], "these confidences are right"
+        assert 0 < found[clips]["mean"] < found[clips]["below95"]
+    assert found[60]["mean"] > 5 * found[6000]["mean"]
+    loud = random_scored(clips=6000, scale=6.0)
+    assert 100 * calibration_error(loud) > 5 * selective_report(loud, None)["ece_by_chance"]["below95"]
+
+
 @pytest.mark.parametrize("threshold", [None, 0.6, 2.0])
 def test_the_picture_has_the_points_and_the_threshold(threshold: float | None) -> None:
     report = selective_report(random_scored(), None if threshold is None else Calibration(1.0, threshold))

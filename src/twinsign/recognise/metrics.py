@@ -139,7 +139,20 @@ def _bootstrap(counts: NDArray[np.int64], resamples: int, seed: int) -> NDArray[
 
 def calibration_error(scored: Scored) -> float:
     """Expected calibration error of softmax(scores) in [0, 1], over 15 equal bins of confidence (Guo et al. 2017)."""
-    confidence, right = confidences(scored), ranks(scored) == 0
+    return _error_of(confidences(scored), ranks(scored) == 0)
+
+
+def calibration_error_by_chance(scored: Scored, draws: int = 200, seed: int = 0) -> tuple[float, float]:
+    """The error in [0, 1] that so many clips show where confidences are right: mean, 95 % are below (ours).
+
+    A clip is then right as often as its confidence says; few clips alone make an error of several percent.
+    """
+    confidence, generator = confidences(scored), np.random.default_rng(seed)
+    found = [_error_of(confidence, generator.random(len(confidence)) < confidence) for _ in range(draws)]
+    return float(np.mean(found)), float(np.percentile(found, 95))
+
+
+def _error_of(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
     bins = np.clip(np.ceil(confidence * CALIBRATION_BINS).astype(int) - 1, 0, CALIBRATION_BINS - 1)
     gap = np.bincount(bins, weights=right - confidence, minlength=CALIBRATION_BINS)
     return float(np.abs(gap).sum() / len(right))

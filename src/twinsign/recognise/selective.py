@@ -12,7 +12,14 @@ from matplotlib.ticker import PercentFormatter
 
 from twinsign.recognise.calibrate import Calibration
 from twinsign.recognise.figures import COLOURS, GREY
-from twinsign.recognise.metrics import Scored, calibration_error, confidences, percent, ranks
+from twinsign.recognise.metrics import (
+    Scored,
+    calibration_error,
+    calibration_error_by_chance,
+    confidences,
+    percent,
+    ranks,
+)
 
 STEPS = 20
 """Points of the curve: the surest 5 %, 10 %, … of the clips."""
@@ -24,7 +31,8 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
     """Accuracy by coverage, the area under the risk-coverage curve (AURC), and both errors of confidence, in percent.
 
     Clips are taken by falling confidence at the run's temperature; of equally sure ones the wrong first (ours). AURC is
-    the mean error over all coverages 1/N … 1, less is better. `ece_calibrated` is None without a calibration.
+    the mean error over all coverages 1/N … 1, less is better. `ece_calibrated` is None without a calibration;
+    `ece_by_chance` is what right confidences would show on so many clips.
     """
     temperature = calibration.temperature if calibration else 1.0
     cooled = replace(scored, scores=scored.scores / np.float32(temperature))
@@ -43,6 +51,7 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
     answered = confidence >= calibration.threshold if calibration else np.ones(len(right), bool)
     return {
         "ece_calibrated": percent(calibration_error(cooled)) if calibration else None,
+        "ece_by_chance": dict(zip(("mean", "below95"), map(percent, calibration_error_by_chance(cooled)), strict=True)),
         "selective": points,
         "aurc": percent((1 - accuracy).mean()),
         "answered": {

@@ -84,7 +84,8 @@ def _signers(found: Mapping[str, Any] | None) -> str:
 
 def _calibration_error(report: Mapping[str, Any]) -> str:
     after = report["ece_calibrated"]
-    return f"{report['ece']:.2f} %" + ("" if after is None else f"; {after:.2f} % at the run's temperature")
+    chance = f"; right confidences would show {report['ece_by_chance']['mean']:.2f} % on so many clips"
+    return f"{report['ece']:.2f} %" + ("" if after is None else f"; {after:.2f} % at the run's temperature") + chance
 
 
 def _trust(report: Mapping[str, Any]) -> dict[str, str]:
