@@ -115,6 +115,7 @@ def evaluate(
     data: list[str],
     where: list[str],
     strict: bool,
+    unknown: bool,
     split: str = "test",
     json: Path | None = None,
     scores: Path | None = None,
@@ -133,8 +134,11 @@ def evaluate(
     """
     page = report or Path(model) / REPORT
     clips = Clips(data, where, strict=strict)
-    found, scored = protocols.evaluate(model, clips, splits_of(split), page=page, pictures=pictures)
+    found, scored = protocols.evaluate(model, clips, splits_of(split), unknown=unknown, page=page, pictures=pictures)
     show(found)
+    if unknown:
+        of = f"{found['unknown']['clips']} clips of {found['unknown']['glosses']} unknown glosses"
+        console.print(f"{of}: {found['unknown']['answered']} % named surely, and so wrongly")
     keep_report(model, found)
     console.print(f"page: {page}")
     if scores:

@@ -31,7 +31,7 @@ from twinsign.pack.write import Effort
 SINGLE = {"checkpoint": Path, "pack": Path, "run": Path, "repository": str, "experiment": str}
 """Words that stand once, without a name, and what they are; those of POSITIONAL stand once or oftener."""
 POSITIONAL = ("files", "packs", "scores", "videos")
-FLAGS = ("json", "common", "strict", "trim", "private", "overwrite")
+FLAGS = ("json", "common", "strict", "trim", "private", "overwrite", "unknown")
 NEEDED = ("data", "annotations")
 """Words that must be there, but for a command's `optional`."""
 
@@ -60,6 +60,7 @@ WORDS = {
     "branches": "Branches to look at: joint, motion; all that the RUN has unless told.",
     "parts": "Parts to look at: hand, trunk; all that the RUN uses unless told.",
     "strict": "Refuse clips unlike those that the RUN learnt from, instead of warning.",
+    "unknown": "Ask clips of glosses that the model does not know, too: how often is it sure?",
     "files": "Pose files or videos.",
     "delete": "Ids, and glosses with all of their recordings, to take out of the dictionary.",
     "videos": "Videos, or folders of them; of several persons in a picture Holistic takes one.",
@@ -111,7 +112,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "pretrain": Command(commands.pretrain, ("data", "where", "keep_out", "weights"), recipe=True),
     "finetune": Command(commands.finetune, ("data", "where", "strict"), recipe=True),
     "linear": Command(commands.linear, ("data", "where", "strict"), recipe=True),
-    "evaluate": Command(commands.evaluate, ("data", "where", "strict")),
+    "evaluate": Command(commands.evaluate, ("data", "where", "strict", "unknown")),
     "knn": Command(probing.knn, ("data", "where", "strict", "branches", "parts"), recipe=True),
     "reproduce": Command(
         reproducing.reproduce, ("experiment", "data", "pretrain_on", "subsets", "seeds", "rgb"), recipe=True

@@ -25,6 +25,7 @@ from twinsign.prepare import (
     finished,
     labelled_clips,
     owned,
+    part_of,
     settled,
     started_from,
     starting_encoders,
@@ -49,6 +50,7 @@ from twinsign.recognise.rows import (
 )
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.recognise.story import classifier_page, pretraining_page
+from twinsign.recognise.unknown import apart, ask_unknown
 from twinsign.run import LEARNT_FROM, REPORT, VAL, Run, load_encoders, load_run, save_config, save_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import ClipLoader, ClipReader
@@ -122,7 +124,7 @@ def finetune(
         classifier.encoders.load_state_dict(branches_of(encoders, chosen.head.branches, init).state_dict())
         loader = training_loader(reader, chosen.batch_size, seed, recipe)
         watched = val if chosen.select == "best" else None
-        held = in_order(pack, watched.rows, recipe, watched.labels, _part_of(watched)) if watched else None
+        held = in_order(pack, watched.rows, recipe, watched.labels, part_of(watched)) if watched else None
         task = ClassifyTask(classifier, recipe, seed)
         run = _train(run, task, loader, held, chosen.epochs, chosen.optimiser.clip, Journal(out))
         if not here().first:
@@ -162,17 +164,22 @@ def evaluate(
     clips: Clips,
     splits: list[str] | None,
     *,
+    unknown: bool = False,
     page: Path | None = None,
     pictures: Path | None = None,
 ) -> tuple[dict[str, Any], Scored]:
-    """The contract's report of a classifier on the named splits of a pack (None: all), and its scores."""
+    """The contract's report of a classifier on these splits (None: all), `unknown` glosses too, and its scores."""
     run = load_run(model)
     classifier = load_classifier(run).to(fastest_device())
     pack = Pack(clips.data)
-    data = labelled(pack, pack.select(splits, clips.where), run.labels)
+    rows = pack.select(splits, clips.where)
+    rows, others = apart(pack, rows, run.labels) if unknown else (rows, None)
+    data = labelled(pack, rows, run.labels)
     shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
     scored = score(run, classifier, pack, data)
     report = full_report(scored, run, pack, data, splits, clips.where) | {"shift": shift}
+    if others is not None:
+        report["unknown"] = ask_unknown(run, classifier, pack, others, scored)
     if page is not None:
         classifier_page(page, run, pack, data, scored, report, pictures)
     return report, scored
@@ -224,12 +231,6 @@ def _train(
         save_config(run)
     fit(task, train, val, run.path, run.recipe.trainer, epochs, clip, journal)
     return replace(run, about={**run.about, "minutes": round(journal.minutes(), 2)})
-
-
-def _part_of(data: Labelled) -> tuple[int, int]:
-    """A process's part of evaluated clips; of fewer clips than processes each takes all, and means stay as they are."""
-    place = here()
-    return (place.rank, place.size) if len(data.rows) >= place.size else (0, 1)
 
 
 def _finish_classifier(run: Run, classifier: Classifier, pack: Pack, val: Labelled | None, page: bool) -> Run:

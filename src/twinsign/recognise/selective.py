@@ -23,7 +23,7 @@ from twinsign.recognise.metrics import (
 
 STEPS = 20
 """Points of the curve: the surest 5 %, 10 %, … of the clips."""
-_DECIMALS = 9
+DECIMALS = 9
 """Confidences closer than float64 sums in another order are equal."""
 
 
@@ -36,7 +36,7 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
     """
     temperature = calibration.temperature if calibration else 1.0
     cooled = replace(scored, scores=scored.scores / np.float32(temperature))
-    confidence, right = confidences(cooled).round(_DECIMALS), ranks(scored) == 0
+    confidence, right = confidences(cooled).round(DECIMALS), ranks(scored) == 0
     order = np.lexsort((right, -confidence))
     accuracy = right[order].cumsum() / np.arange(1, len(right) + 1)
     counts = np.unique(np.ceil(np.arange(1, STEPS + 1) * len(right) / STEPS).astype(int))

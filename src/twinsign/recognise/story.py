@@ -66,6 +66,7 @@ def classifier_page(
         "Signers": _signers(report["signers"]),
         "Confidence's calibration error": _calibration_error(report),
         **_trust(report),
+        **_unknown(report.get("unknown")),
         "Clips without a hand": str(len(report["handless_clips"])),
         "Training minutes": str(run.about.get("minutes", "")),
     }
@@ -97,6 +98,14 @@ def _trust(report: Mapping[str, Any]) -> dict[str, str]:
         "Coverage": f"{found['clips']} clips, {listed}; {classes}",
         "Clips learnt from": "unknown" if shared is None else str(len(shared)),
     }
+
+
+def _unknown(found: Mapping[str, Any] | None) -> dict[str, str]:
+    """What signs beyond its own do to a model, where they were asked."""
+    if found is None:
+        return {}
+    asked = f"{found['clips']} clips of {found['glosses']} glosses: {found['answered']:.2f} % named surely, all wrongly"
+    return {"Signs that it does not know": f"{asked}; known ones are surer in {found['auroc']:.2f} % of pairs"}
 
 
 def classifier_figures(run: Run, pack: Pack, data: Labelled, scored: Scored) -> list[Picture]:

@@ -1,0 +1,89 @@
+"""Signs beyond a classifier's own: slow counts, pairs one by one, and a model that knows two of four signs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import pack_of, sample
+from trained import Trained
+
+from twinsign.cli import main
+from twinsign.errors import InputError
+from twinsign.recognise.calibrate import NEVER, Calibration
+from twinsign.recognise.metrics import Scored
+from twinsign.recognise.unknown import apart, unknown_report
+
+CLASSES = 3
+row = st.lists(st.integers(-2, 2), min_size=CLASSES, max_size=CLASSES)
+
+
+def scored(labels: list[int], scores: list[list[float]]) -> Scored:
+    names = [f"c{i}" for i in range(len(labels))]
+    return Scored(names, [f"g{c}" for c in range(CLASSES)], np.asarray(labels), np.asarray(scores, np.float32))
+
+
+def confidence(scores: list[float], temperature: float) -> float:
+    share = np.exp(np.asarray(scores) / temperature)
+    return float(share.max() / share.sum())
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, CLASSES - 1), row), min_size=1, max_size=12),
+    st.lists(row, min_size=1, max_size=12),
+    st.sampled_from([0.5, 1.0, 3.0]),
+    st.sampled_from([0.41, 0.63, 0.93]),
+)
+def test_agrees_with_counting(
+    known: list[tuple[int, list[float]]], unknown: list[list[float]], temperature: float, threshold: float
+) -> None:
+    labels, scores = [label for label, _ in known], [one for _, one in known]
+    found = unknown_report(scored(labels, scores), np.asarray(unknown, np.float32), Calibration(temperature, threshold))
+    mine, theirs = ([confidence(one, temperature) for one in some] for some in (scores, unknown))
+    right = [all(s[c] < s[label] for c in range(CLASSES) if c != label) for label, s in known]
+    sure = [one >= threshold for one in mine]
+    strangers = sum(one >= threshold for one in theirs)
+    assert found["clips"] == len(unknown)
+    assert found["answered"] == pytest.approx(100 * strangers / len(unknown), abs=0.006)
+    if sum(sure) + strangers:
+        share = sum(a and b for a, b in zip(sure, right, strict=True)) / (sum(sure) + strangers)
+        assert found["right_of_answered"] == pytest.approx(100 * share, abs=0.006)
+    else:
+        assert found["right_of_answered"] is None
+    pairs = [1.0 if abs(a - b) > 1e-9 and a > b else 0.5 if abs(a - b) <= 1e-9 else 0.0 for a in mine for b in theirs]
+    assert found["auroc"] == pytest.approx(100 * np.mean(pairs), abs=0.006)
+
+
+def test_a_threshold_that_nothing_reaches_answers_nothing() -> None:
+    found = unknown_report(scored([0], [[5, 0, 0]]), np.zeros((2, CLASSES), np.float32), Calibration(1.0, NEVER))
+    assert (found["answered"], found["right_of_answered"], found["auroc"]) == (0, None, 100)
+
+
+def test_a_model_is_asked_of_signs_that_it_does_not_know(trained: Trained, tmp_path: Path) -> None:
+    learnt = [sample(f"{gloss}{n}", gloss) for gloss in "ab" for n in range(3)]
+    learnt += [sample(f"v{gloss}", gloss, "val") for gloss in "ab"]
+    asked = [sample(f"t{gloss}{n}", gloss, "test") for gloss in "abcd" for n in range(2)]
+    pack = pack_of(tmp_path / "learnt", *learnt)
+    both, out, found = (
+        pack_of(tmp_path / "asked", *asked, sample("bare", "", "test")),
+        tmp_path / "R",
+        tmp_path / "f.json",
+    )
+    given = ["linear", "--config", str(trained.recipe), "--data", str(pack.paths[0]), "--init", str(trained.pretrained)]
+    assert main([*given, "--out", str(out)]) == 0
+    question = ["evaluate", "--model", str(out), "--data", str(both.paths[0]), "--split", "test", "--json", str(found)]
+    assert main(question) != 0, "unknown glosses are refused unless asked for"
+    assert main([*question, "--unknown"]) == 0
+    report = json.loads(found.read_text())
+    assert (report["clips"], report["unknown"]["clips"], report["unknown"]["glosses"]) == (4, 4, 2)
+    assert {one["gloss"] for one in report["unknown"]["surest"]} == {"c", "d"}
+    assert {one["guess"] for one in report["unknown"]["surest"]} <= {"a", "b"}
+    assert "does not know" in (out / "report.html").read_text()
+    rows = both.select(["test"])
+    for known in ("abcd", "xy"):
+        with pytest.raises(InputError, match="no clip of"):
+            apart(both, rows, known)
