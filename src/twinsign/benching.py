@@ -114,6 +114,7 @@ def _environment(recipe: Recipe, device: torch.device, compiled: bool, data: lis
         "precision": recipe.trainer.precision,
         "batch_size": recipe.pretrain.batch_size,
         "frames": recipe.pretrain.frames,
+        "windows": recipe.windows.count,
         "compiled": compiled,
         "data": data or "generated",
     }
@@ -146,8 +147,8 @@ def _show(found: dict[str, Any], dtype: str) -> None:
         ("of the products' peak", f"{100 * step['of_gemm_peak']:.1f} %"),
         ("stages, ms a step", stages),
         ("kernels a step; waits", f"{step['kernels']}; {waits}"),
-        ("embedding", f"{found['embed']['sequences_per_s']:.4g} clips/s"),
-        (f"one clip of {alone['frames']} frames", f"{alone['median']:.4g} ms, 95 % under {alone['p95']:.4g}"),
+        (f"embedding, {env['windows']} windows a clip", f"{found['embed']['sequences_per_s']:.4g} clips/s"),
+        (f"one clip of {alone['frames']} frames, so too", f"{alone['median']:.4g} ms, 95 % under {alone['p95']:.4g}"),
         ("views", f"{found['views']['views_per_s']:.4g} clips/s"),
         (
             "pack, cropped; poses alone",
