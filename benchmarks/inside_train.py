@@ -10,7 +10,7 @@ all of these clips without labels, as a pre-training does. Differences from the 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -59,11 +59,10 @@ def main() -> None:
     folds = folds_of(pack, data)
     report: dict[str, Any] = {"clips": len(data.rows), "glosses": len(glosses), "folds": FOLDS, "seed": SEED}
     report |= {"split_hash": pack.split_hash(data.rows), "where": given.where, "found": []}
+    changes = {name: getattr(given, name) for name in ("share", "count") if getattr(given, name) is not None}
     ids, first = clip_ids(pack, data.rows), dict[str, Scored]()
     for model in given.models:
-        recipe, encoders, digest = loaded(model, given.config, pack, data)
-        changes = {name: getattr(given, name) for name in ("share", "count") if getattr(given, name) is not None}
-        recipe = replace(recipe, windows=replace(recipe.windows, **changes))
+        recipe, encoders, digest = loaded(model, given.config, changes, pack, data)
         fixed, views = features_of(encoders, pack, data, recipe)
         ways = {
             "linear": partial(by_layer, fixed, views, torch.from_numpy(data.labels), len(glosses), recipe.linear),
@@ -78,15 +77,21 @@ def main() -> None:
     write_json(given.json, report)
 
 
-def loaded(model: str, config: str, pack: Pack, data: Labelled) -> tuple[Recipe, nn.ModuleDict, str | None]:
-    """A RUN's recipe, encoders and digest, or a recipe's random encoders; InputError for a RUN that read labels."""
+def loaded(
+    model: str, config: str, changes: Mapping[str, Any], pack: Pack, data: Labelled
+) -> tuple[Recipe, nn.ModuleDict, str | None]:
+    """A RUN's recipe with such windows, encoders and digest, or a recipe's random encoders; no RUN that read labels."""
     if model == NOTHING:
-        recipe = load_recipe(config)
+        recipe = _with_windows(load_recipe(config), changes)
         return recipe, control_encoders(recipe, ClipReader(pack, data.rows, recipe.read), SEED), None
     run = load_run(Path(model))
     if run.kind == "classifier":
         raise InputError("a classifier, whose encoders know the labels", "a RUN of pretrain", file=run.path)
-    return run.recipe, load_encoders(run), run.digest()
+    return _with_windows(run.recipe, changes), load_encoders(run), run.digest()
+
+
+def _with_windows(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
+    return replace(recipe, windows=replace(recipe.windows, **changes))
 
 
 def folds_of(pack: Pack, data: Labelled) -> NDArray[np.int64]:

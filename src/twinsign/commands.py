@@ -17,6 +17,7 @@ from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
 from twinsign.recognise.coverage import cautions
 from twinsign.recognise.scores import write_scores
+from twinsign.recognise.unknown import in_words
 from twinsign.run import REPORT, keep_report
 from twinsign.world import here
 
@@ -137,8 +138,7 @@ def evaluate(
     found, scored = protocols.evaluate(model, clips, splits_of(split), unknown=unknown, page=page, pictures=pictures)
     show(found)
     if unknown:
-        of = f"{found['unknown']['clips']} clips of {found['unknown']['glosses']} unknown glosses"
-        console.print(f"{of}: {found['unknown']['answered']} % named surely, and so wrongly")
+        console.print(f"signs that the model does not know: {in_words(found['unknown'])}")
     keep_report(model, found)
     console.print(f"page: {page}")
     if scores:
@@ -169,7 +169,7 @@ def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
 
 def show(report: dict[str, Any]) -> None:
     """Print a report's accuracies with their intervals."""
-    split = ", ".join(report["split"] or ["all"])
+    split = ", ".join(report["split"] or ["all"]) + (", the model's signs" if "unknown" in report else "")
     table = Table(title=f"{split}: {report['clips']} clips of {report['classes']} classes, in percent [95 %]")
     tops = list(report["per_instance"])
     for name in ("", *tops):

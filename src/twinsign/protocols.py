@@ -174,10 +174,11 @@ def evaluate(
     pack = Pack(clips.data)
     rows = pack.select(splits, clips.where)
     rows, others = apart(pack, rows, run.labels) if unknown else (rows, None)
-    data = labelled(pack, rows, run.labels)
+    data = labelled(pack, rows, run.labels, "With --unknown such clips are counted apart.")
     shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
     scored = score(run, classifier, pack, data)
-    report = full_report(scored, run, pack, data, splits, clips.where) | {"shift": shift}
+    among = None if others is None else run.labels
+    report = full_report(scored, run, pack, data, splits, clips.where, among) | {"shift": shift}
     if others is not None:
         report["unknown"] = ask_unknown(run, classifier, pack, others, scored)
     if page is not None:

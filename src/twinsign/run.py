@@ -116,7 +116,8 @@ def keep_report(path: str | PathLike[str], report: Mapping[str, Any]) -> Path | 
     if not os.access(path, os.W_OK):
         return None
     name = "+".join(report["split"] or ["all"])
-    file = Path(path) / EVALUATIONS / f"{name}-{report['split_hash']}.json"
+    besides = "-unknown" if "unknown" in report else ""
+    file = Path(path) / EVALUATIONS / f"{name}-{report['split_hash']}{besides}.json"
     write_json(file, dict(report))
     return file
 

@@ -38,6 +38,8 @@ def test_missing_clips_of_the_split_count(trained: Trained, tmp_path: Path) -> N
     assert found == {"clips": 8, "listed": 9, "percent": 88.89, "classes": 4, "model_classes": 9}
     assert coverage(pack, rows, ["test"], ["kind=2"], 4)["percent"] == 100
     assert coverage(pack, pack.select(), None, [], 4)["listed"] == len(pack) + 2
+    assert coverage(pack, rows, ["test"], [], 9, ["b", "c"])["listed"] == 8, "a missing clip of a gloss left out"
+    assert coverage(pack, rows, ["test"], [], 9, ["a", "c"])["listed"] == 9
     unknown = coverage(Pack(trained.pack), rows, ["test"], [], 4)
     assert (unknown["clips"], unknown["listed"], unknown["percent"]) == (8, None, None)
 

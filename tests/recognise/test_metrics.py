@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from twinsign.errors import InputError
@@ -103,8 +103,6 @@ def test_calibration_agrees_with_a_slow_loop(given_scores: Scored) -> None:
         bins[number] = bins.get(number, 0.0) + (slow_rank(row, label) == 0) - confidence
     slow = sum(map(abs, bins.values())) / len(given_scores.labels)
     assert calibration_error(given_scores) == pytest.approx(slow, abs=1e-9)
-    again = calibration_error_by_chance(given_scores, draws=20)
-    assert again == calibration_error_by_chance(given_scores, draws=20)
 
 
 @pytest.mark.parametrize("classes", [3, 8])
@@ -176,6 +174,20 @@ def test_a_perfectly_sure_and_half_right_model_is_half_wrong_about_itself() -> N
     clips = scored([0, 0], [[1000, 0], [0, 1000]])
     assert calibration_error(clips) == pytest.approx(0.5)
     assert confidences(clips).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("clips", [4, 60])
+def test_right_confidences_err_as_coins_do(clips: int) -> None:
+    """All equally sure: the error is how far the share of heads is from its expectation, known in closed form."""
+    sure = 0.7
+    labels, row = [0] * clips, np.log([sure, (1 - sure) / 2, (1 - sure) / 2])
+    mean, below = calibration_error_by_chance(scored(labels, [row] * clips), draws=20_000)
+    heads = np.arange(clips + 1)
+    chance = binom.pmf(heads, clips, sure)
+    off = np.abs(heads / clips - sure)
+    assert mean == pytest.approx((chance * off).sum(), rel=0.03)
+    order = np.argsort(off)
+    assert off[order][np.searchsorted(chance[order].cumsum(), 0.95)] == pytest.approx(below, abs=1.01 / clips)
 
 
 def test_many_clips_of_many_classes_take_seconds() -> None:

@@ -94,6 +94,9 @@ def test_few_clips_show_an_error_where_confidences_are_right() -> None:
         found[clips] = selective_report(one, None)["ece_by_chance"]
         assert 100 * calibration_error(one) < 1.5 * found[clips]["below95"], "these confidences are right"
         assert 0 < found[clips]["mean"] < found[clips]["below95"]
+        hot = scored(labels, 3 * scores)
+        assert selective_report(hot, Calibration(3.0, 0.5))["ece_by_chance"] == found[clips], "at the run's temperature"
+        assert selective_report(hot, None)["ece_by_chance"] != found[clips]
     assert found[60]["mean"] > 5 * found[6000]["mean"]
     loud = random_scored(clips=6000, scale=6.0)
     assert 100 * calibration_error(loud) > 5 * selective_report(loud, None)["ece_by_chance"]["below95"]

@@ -45,7 +45,8 @@ def reports_of(run: Run, given: Sequence[Path]) -> list[Report]:
 
 
 def _key(report: Report) -> tuple[str, ...]:
-    return (str(report.get("protocol")), ",".join(report.get("split") or ["all"]), report["split_hash"])
+    split, besides = ",".join(report.get("split") or ["all"]), "unknown" if "unknown" in report else ""
+    return (str(report.get("protocol")), split, report["split_hash"], besides)
 
 
 def _read(file: Path) -> Report:
@@ -83,7 +84,7 @@ def notes_of(report: Report) -> list[str]:
     said = [f"Hash of clips and glosses: `{report['split_hash']}`."]
     if report["selected_on"]:
         said.append(f"These clips ({', '.join(report['selected_on'])}) chose the model: not a test result.")
-    said += [_signers(report), _coverage(report), _overlap(report)]
+    said += [_signers(report), _coverage(report), _overlap(report), *_unknown(report)]
     if report.get("handless_clips"):
         said.append(
             f"{len(report['handless_clips'])} of the clips show no hand in any frame, and count like the others."
@@ -120,6 +121,14 @@ def _overlap(report: Report) -> str:
     if not shared:
         return "Duplicates: none of these clips is bit by bit a training clip."
     return f"Duplicates: clips that are bit by bit training clips: {len(shared)} ({', '.join(map(code, shared))})."
+
+
+def _unknown(report: Report) -> list[str]:
+    found = report.get("unknown")
+    if not found:
+        return []
+    asked = f"{found['clips']} clips of {found['glosses']} signs that the model does not know"
+    return [f"Asked besides: {asked}; it named {found['answered']} % of them surely, and so wrongly."]
 
 
 def rejection_of(report: Report) -> list[tuple[float, float, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twinsign.errors import InputError
@@ -12,9 +12,21 @@ from twinsign.recognise.rows import training_rows
 from twinsign.run import Run
 
 
-def coverage(pack: Pack, rows: Indices, splits: list[str] | None, where: list[str], labels: int) -> dict[str, Any]:
-    """Clips evaluated and listed (None: the packs do not say), in percent; classes present and of the model (ours)."""
+def coverage(
+    pack: Pack,
+    rows: Indices,
+    splits: list[str] | None,
+    where: list[str],
+    labels: int,
+    among: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Clips evaluated and listed (None: the packs do not say), in percent; classes present and of the model (ours).
+
+    `among`: the glosses that were asked, where clips of others were left out.
+    """
     missing = [row for row in pack.missing if splits is None or (row.get("split") or "none") in splits]
+    if among is not None:
+        missing = [row for row in missing if row.get("gloss") in {*among}]
     for condition in where:
         name, _, value = condition.partition("=")
         missing = [row for row in missing if row.get(name) == value]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -116,17 +116,32 @@ def by_gallery(
 
 
 def full_report(
-    scored: Scored, run: Run, pack: Pack, data: Labelled, splits: list[str] | None, where: list[str]
+    scored: Scored,
+    run: Run,
+    pack: Pack,
+    data: Labelled,
+    splits: list[str] | None,
+    where: list[str],
+    among: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """The contract's JSON: accuracies with intervals, and what was measured on what (design, rule 7)."""
-    context = context_of(run, pack, data, splits, where, len(scored.glosses))
+    context = context_of(run, pack, data, splits, where, len(scored.glosses), among)
     return {**accuracy_report(scored), **selective_report(scored, calibration_of(run)), **context}
 
 
 def context_of(
-    run: Run, pack: Pack, data: Labelled, splits: list[str] | None, where: list[str], labels: int
+    run: Run,
+    pack: Pack,
+    data: Labelled,
+    splits: list[str] | None,
+    where: list[str],
+    labels: int,
+    among: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """What a report speaks of: which clips and signers, of how much of a split, by which run (design, rule 7)."""
+    """What a report speaks of: which clips and signers, of how much of a split, by which run (design, rule 7).
+
+    `among`: the glosses that were asked, where clips of others were left out.
+    """
     ids = clip_ids(pack, data.rows)
     handless = [ids[i] for i in np.flatnonzero(~pack.usable[data.rows])]
     present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
@@ -136,7 +151,7 @@ def context_of(
         "split": splits,
         "where": where,
         "split_hash": pack.split_hash(data.rows),
-        "coverage": coverage(pack, data.rows, splits, where, labels),
+        "coverage": coverage(pack, data.rows, splits, where, labels, among),
         "overlap": None if learnt is None else identical_ids(pack, data.rows, *learnt),
         "data": [str(name) for name in pack.given],
         "handless_clips": handless,

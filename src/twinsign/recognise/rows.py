@@ -32,7 +32,7 @@ def label_list(pack: Pack, rows: Indices) -> list[str]:
     return glosses
 
 
-def labelled(pack: Pack, rows: Indices, glosses: Sequence[str]) -> Labelled:
+def labelled(pack: Pack, rows: Indices, glosses: Sequence[str], hint: str = "") -> Labelled:
     """The rows that carry a gloss, with its number; InputError names the first clip whose gloss is not in the list."""
     number = {gloss: i for i, gloss in enumerate(glosses)}
     kept, labels = [], []
@@ -41,9 +41,8 @@ def labelled(pack: Pack, rows: Indices, glosses: Sequence[str]) -> Labelled:
             continue
         if gloss not in number:
             clip = pack.table["id"][row].as_py()
-            raise InputError(
-                f"gloss {gloss!r}", f"one of the {len(number)} in the label list", file=pack.paths[0], clip=clip
-            )
+            wanted, file = f"one of the {len(number)} in the label list", pack.paths[0]
+            raise InputError(f"gloss {gloss!r}", wanted, file=file, clip=clip, hint=hint)
         kept.append(row)
         labels.append(number[gloss])
     if not kept:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
 
 from twinsign.recognise.calibrate import Calibration
 from twinsign.recognise.figures import COLOURS, GREY
@@ -34,9 +35,9 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
     the mean error over all coverages 1/N … 1, less is better. `ece_calibrated` is None without a calibration;
     `ece_by_chance` is what right confidences would show on so many clips.
     """
-    temperature = calibration.temperature if calibration else 1.0
-    cooled = replace(scored, scores=scored.scores / np.float32(temperature))
-    confidence, right = confidences(cooled).round(DECIMALS), ranks(scored) == 0
+    chosen = calibration or Calibration(threshold=0.0)
+    cooled = _cooled(scored, chosen)
+    (confidence, answered), right = answered_surely(scored, chosen), ranks(scored) == 0
     order = np.lexsort((right, -confidence))
     accuracy = right[order].cumsum() / np.arange(1, len(right) + 1)
     counts = np.unique(np.ceil(np.arange(1, STEPS + 1) * len(right) / STEPS).astype(int))
@@ -48,7 +49,6 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
         }
         for count in counts
     ]
-    answered = confidence >= calibration.threshold if calibration else np.ones(len(right), bool)
     return {
         "ece_calibrated": percent(calibration_error(cooled)) if calibration else None,
         "ece_by_chance": dict(zip(("mean", "below95"), map(percent, calibration_error_by_chance(cooled)), strict=True)),
@@ -60,6 +60,16 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
             "accuracy": percent(right[answered].mean()) if answered.any() else None,
         },
     }
+
+
+def answered_surely(scored: Scored, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Confidences (N) in [0, 1] at a temperature, and which clips (N) are above the "not sure" threshold, or at it."""
+    confidence = confidences(_cooled(scored, calibration)).round(DECIMALS)
+    return confidence, confidence >= round(calibration.threshold, DECIMALS)
+
+
+def _cooled(scored: Scored, calibration: Calibration) -> Scored:
+    return replace(scored, scores=scored.scores / np.float32(calibration.temperature))
 
 
 def coverage_curve(points: Sequence[Mapping[str, float]], answered: Mapping[str, Any]) -> Figure:

@@ -27,6 +27,7 @@ from twinsign.recognise.report import (
 )
 from twinsign.recognise.rows import Labelled
 from twinsign.recognise.selective import coverage_curve, selective_report
+from twinsign.recognise.unknown import in_words
 from twinsign.run import REPORT, Run, load_encoders, random_encoders, read_metrics
 
 MOST_MAPPED = 1500
@@ -50,6 +51,7 @@ def classifier_page(
     """
     split = ", ".join(report["split"] or ["all splits"])
     lead = f"{report['per_instance']['top1']:.1f} % top-1 of {report['clips']} clips ({split})."
+    lead += " Clips of signs that it does not know are counted apart." if "unknown" in report else ""
     if report["selected_on"]:
         chosen = ", ".join(report["selected_on"])
         lead += f" Epoch, temperature and threshold were chosen on {chosen}: not a test result."
@@ -104,8 +106,7 @@ def _unknown(found: Mapping[str, Any] | None) -> dict[str, str]:
     """What signs beyond its own do to a model, where they were asked."""
     if found is None:
         return {}
-    asked = f"{found['clips']} clips of {found['glosses']} glosses: {found['answered']:.2f} % named surely, all wrongly"
-    return {"Signs that it does not know": f"{asked}; known ones are surer in {found['auroc']:.2f} % of pairs"}
+    return {"Signs that it does not know": in_words(found)}
 
 
 def classifier_figures(run: Run, pack: Pack, data: Labelled, scored: Scored) -> list[Picture]:
