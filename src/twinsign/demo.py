@@ -22,12 +22,14 @@ from twinsign.pack.write import write_pack
 from twinsign.pose.read import write_npz
 from twinsign.prepare import NOTHING, Clips
 from twinsign.recipe import Recipe, load_recipe
+from twinsign.recognise.calibrate import calibration_of
 from twinsign.recognise.figures import accuracy_bars
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.report import Table as ReportTable
 from twinsign.recognise.report import write_report
 from twinsign.recognise.rows import labelled
 from twinsign.recognise.seeds import report_over_seeds
+from twinsign.recognise.selective import selective_report
 from twinsign.recognise.story import classifier_figures, pretraining_figures
 from twinsign.run import REPORT, load_run
 
@@ -117,7 +119,8 @@ def _write_page(out: Path, reports: dict[str, Any], scored: Scored) -> None:
     figures = [("With and without pre-training", caption, accuracy_bars(bars))]
     pack, run = Pack(out / "corpus.pack"), load_run(out / "run")
     figures += pretraining_figures(load_run(out / "pretrained"), pack)
-    figures += classifier_figures(run, pack, labelled(pack, pack.select(["test"]), run.labels), scored)
+    data, card = labelled(pack, pack.select(["test"]), run.labels), selective_report(scored, calibration_of(run))
+    figures += classifier_figures(run, pack, data, scored, card)
     facts = {"Corpus": f"generated; test {clips} clips", "Recipe": "demo", "Recogniser": str(out / "run")}
     tables = [ReportTable("With and without pre-training", header, rows, caption)]
     write_report(out / REPORT, title="twinsign demo", lead=lead, facts=facts, tables=tables, figures=figures)

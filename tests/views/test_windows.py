@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import clips_of_view, random_view
@@ -11,20 +13,22 @@ from twinsign.views.clips import resample, window
 from twinsign.views.windows import MOST, WindowConfig, spread, window_views
 
 CLIPS = clips_of_view(random_view(2, 101))
+LONG_AND_SHORT = replace(CLIPS, length=torch.tensor([101, 1]))
 
 
 def test_one_window_is_the_middle() -> None:
-    ((begin, span),) = spread(CLIPS, WindowConfig())
-    torch.testing.assert_close(begin, torch.full((2,), 2.5))
-    torch.testing.assert_close(span, torch.full((2,), 95.0))
-    ((begin, span),) = spread(CLIPS, WindowConfig(0.5))
-    torch.testing.assert_close(begin + span / 2, torch.full((2,), 50.0))
+    ((begin, span),) = spread(LONG_AND_SHORT, WindowConfig(0.95, 1))
+    torch.testing.assert_close(begin, torch.tensor([2.5, 0.0]))
+    torch.testing.assert_close(span, torch.tensor([95.0, 0.0]))
+    ((begin, span),) = spread(LONG_AND_SHORT, WindowConfig(0.5, 1))
+    torch.testing.assert_close(begin + span / 2, torch.tensor([50.0, 0.0]))
+    assert WindowConfig() == WindowConfig(0.95, 1)
 
 
 def test_windows_are_spread_from_the_first_frame_to_the_last() -> None:
-    found = spread(CLIPS, WindowConfig(0.6, 3))
-    assert [begin.tolist() for begin, _ in found] == [[0, 0], [pytest.approx(20)] * 2, [pytest.approx(40)] * 2]
-    assert all(span.tolist() == [pytest.approx(60)] * 2 for _, span in found)
+    found = spread(LONG_AND_SHORT, WindowConfig(0.6, 3))
+    assert [begin.tolist() for begin, _ in found] == [[0, 0], [pytest.approx(20), 0], [pytest.approx(40), 0]]
+    assert all(span.tolist() == [pytest.approx(60), 0] for _, span in found)
 
 
 def test_a_clip_of_one_frame_fills_every_window() -> None:

@@ -10,6 +10,7 @@ from twinsign.errors import InputError
 from twinsign.files import parse_json
 from twinsign.recognise.calibrate import NEVER, calibration_of
 from twinsign.recognise.evaluate import frames_of, head_recipe
+from twinsign.recognise.unknown import in_words
 from twinsign.run import EVALUATIONS, LEARNT_FROM, VAL, Run
 
 NEEDED = ("per_instance", "per_class", "interval95", "clips", "classes", "split_hash", "selected_on")
@@ -84,7 +85,9 @@ def notes_of(report: Report) -> list[str]:
     said = [f"Hash of clips and glosses: `{report['split_hash']}`."]
     if report["selected_on"]:
         said.append(f"These clips ({', '.join(report['selected_on'])}) chose the model: not a test result.")
-    said += [_signers(report), _coverage(report), _overlap(report), *_unknown(report)]
+    said += [_signers(report), _coverage(report), _overlap(report)]
+    if report.get("unknown"):
+        said.append(f"Signs that the model does not know, asked besides: {in_words(report['unknown'])}.")
     if report.get("handless_clips"):
         said.append(
             f"{len(report['handless_clips'])} of the clips show no hand in any frame, and count like the others."
@@ -121,14 +124,6 @@ def _overlap(report: Report) -> str:
     if not shared:
         return "Duplicates: none of these clips is bit by bit a training clip."
     return f"Duplicates: clips that are bit by bit training clips: {len(shared)} ({', '.join(map(code, shared))})."
-
-
-def _unknown(report: Report) -> list[str]:
-    found = report.get("unknown")
-    if not found:
-        return []
-    asked = f"{found['clips']} clips of {found['glosses']} signs that the model does not know"
-    return [f"Asked besides: {asked}; it named {found['answered']} % of them surely, and so wrongly."]
 
 
 def rejection_of(report: Report) -> list[tuple[float, float, float]]:

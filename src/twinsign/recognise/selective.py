@@ -24,7 +24,7 @@ from twinsign.recognise.metrics import (
 
 STEPS = 20
 """Points of the curve: the surest 5 %, 10 %, … of the clips."""
-DECIMALS = 9
+_DECIMALS = 9
 """Confidences closer than float64 sums in another order are equal."""
 
 
@@ -36,8 +36,8 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
     `ece_by_chance` is what right confidences would show on so many clips.
     """
     chosen = calibration or Calibration(threshold=0.0)
-    cooled = _cooled(scored, chosen)
-    (confidence, answered), right = answered_surely(scored, chosen), ranks(scored) == 0
+    cooled, right = at_temperature(scored, chosen), ranks(scored) == 0
+    confidence, answered = answered_surely(cooled, chosen)
     order = np.lexsort((right, -confidence))
     accuracy = right[order].cumsum() / np.arange(1, len(right) + 1)
     counts = np.unique(np.ceil(np.arange(1, STEPS + 1) * len(right) / STEPS).astype(int))
@@ -62,13 +62,14 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
     }
 
 
-def answered_surely(scored: Scored, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Confidences (N) in [0, 1] at a temperature, and which clips (N) are above the "not sure" threshold, or at it."""
-    confidence = confidences(_cooled(scored, calibration)).round(DECIMALS)
-    return confidence, confidence >= round(calibration.threshold, DECIMALS)
+def answered_surely(cooled: Scored, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Confidences (N) in [0, 1] of scores at their temperature, and which clips (N) reach the "not sure" threshold."""
+    confidence = confidences(cooled).round(_DECIMALS)
+    return confidence, confidence >= round(calibration.threshold, _DECIMALS)
 
 
-def _cooled(scored: Scored, calibration: Calibration) -> Scored:
+def at_temperature(scored: Scored, calibration: Calibration) -> Scored:
+    """The scores over a calibration's temperature."""
     return replace(scored, scores=scored.scores / np.float32(calibration.temperature))
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twinsign.pack.open import Indices, Pack
-from twinsign.recognise.calibrate import calibration_of
 from twinsign.recognise.embed import embed, joint_embedding
 from twinsign.recognise.evaluate import in_order, viewer_of
 from twinsign.recognise.figures import learning_curves
@@ -26,7 +25,7 @@ from twinsign.recognise.report import (
     write_report,
 )
 from twinsign.recognise.rows import Labelled
-from twinsign.recognise.selective import coverage_curve, selective_report
+from twinsign.recognise.selective import coverage_curve
 from twinsign.recognise.unknown import in_words
 from twinsign.run import REPORT, Run, load_encoders, random_encoders, read_metrics
 
@@ -68,11 +67,11 @@ def classifier_page(
         "Signers": _signers(report["signers"]),
         "Confidence's calibration error": _calibration_error(report),
         **_trust(report),
-        **_unknown(report.get("unknown")),
+        **({"Signs that it does not know": in_words(report["unknown"])} if "unknown" in report else {}),
         "Clips without a hand": str(len(report["handless_clips"])),
         "Training minutes": str(run.about.get("minutes", "")),
     }
-    tables, figures = evaluation_tables(report, scored), classifier_figures(run, pack, data, scored)
+    tables, figures = evaluation_tables(report, scored), classifier_figures(run, pack, data, scored, report)
     write_report(page, title="Sign recognition", lead=lead, facts=facts, tables=tables, figures=figures)
     if pictures is not None:
         write_pictures(pictures, page.stem, figures)
@@ -102,17 +101,9 @@ def _trust(report: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _unknown(found: Mapping[str, Any] | None) -> dict[str, str]:
-    """What signs beyond its own do to a model, where they were asked."""
-    if found is None:
-        return {}
-    return {"Signs that it does not know": in_words(found)}
-
-
-def classifier_figures(run: Run, pack: Pack, data: Labelled, scored: Scored) -> list[Picture]:
-    """The pictures of a classifier on these clips (ours)."""
+def classifier_figures(run: Run, pack: Pack, data: Labelled, scored: Scored, card: Mapping[str, Any]) -> list[Picture]:
+    """The pictures of a classifier on these clips, whose report, or `selective_report` alone, is `card` (ours)."""
     maps = _before_and_after(run, pack, data.rows[:MOST_MAPPED], ("untrained encoder", "this model"))
-    card = selective_report(scored, calibration_of(run))
     sure = coverage_curve(card["selective"], card["answered"])
     caption = (
         f"Accuracy among the surest clips. Area under the risk-coverage curve (less is better): {card['aurc']:.2f} %."

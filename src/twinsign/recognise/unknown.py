@@ -14,7 +14,7 @@ from twinsign.recognise.calibrate import Calibration, calibration_of
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.evaluate import clip_ids, in_order, logits_of, viewer_of
 from twinsign.recognise.metrics import Scored, percent, ranks
-from twinsign.recognise.selective import answered_surely
+from twinsign.recognise.selective import answered_surely, at_temperature
 from twinsign.run import Run
 
 LISTED = 5
@@ -51,7 +51,7 @@ def unknown_report(known: Scored, unknown: Scored, fitted: Calibration | None) -
     the threshold of `predict` counts.
     """
     chosen = fitted or Calibration()
-    (mine, sure), (theirs, wrong) = answered_surely(known, chosen), answered_surely(unknown, chosen)
+    (mine, sure), (theirs, wrong) = (answered_surely(at_temperature(one, chosen), chosen) for one in (known, unknown))
     answers = int(sure.sum() + wrong.sum())
     first = np.argsort(-theirs, kind="stable")[:LISTED]
     guesses = unknown.scores.argmax(axis=1)
