@@ -25,6 +25,7 @@ from twinsign.recognise import export
 from twinsign.recognise.portable import Portable, stacked
 from twinsign.recognise.predict import Recogniser
 from twinsign.run import Run, load_encoders, load_run, random_encoders, save_run
+from twinsign.views.windows import WindowConfig
 
 onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
@@ -150,7 +151,8 @@ def test_a_pretrained_run_gives_its_embedding(trained: Trained, tmp_path: Path, 
     recipe = replace(
         recipe,
         objective=replace(recipe.objective, branches=("joint",)),
-        read=replace(recipe.read, idle="keep", longest=20, window=0.8, windows=3),
+        read=replace(recipe.read, idle="keep", longest=20),
+        windows=WindowConfig(share=0.8, count=3),
     )
     encoders = random_encoders(recipe, seed=0)
     run = Run(tmp_path / "run", "pretrained", recipe, about={"protocol": "pretrain"})
