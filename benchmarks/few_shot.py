@@ -1,10 +1,11 @@
 """Signs known from 1, 2, 5 recordings: accuracy with and without pre-training, and what "not sure" is worth.
 
-    python benchmarks/few_shot.py --model RUN --data PACK [--where wlasl100=1] [--groups recording_group]
+    python benchmarks/few_shot.py --model RUN --data PACK [--where wlasl100=0] [--groups COLUMN] [--supervised RUN]
 
 Without --groups: recordings are drawn from train; test is asked, but for copies of train's clips. With it: every clip
 is asked of recordings of other groups alone, and groups are what the bootstrap draws. "without" are random encoders
-whose norms know the clips; "dtw" is the nearest clip by dynamic time warping of normalised joints, nothing learnt.
+whose norms know the clips; "dtw" is the nearest clip by dynamic time warping of normalised joints, nothing learnt, and
+what the others are paired with, by draw and clip. "supervised" is a classifier's encoder, taught other signs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.prepare import control_encoders
@@ -38,6 +40,7 @@ MOST = 5
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
+    parser.add_argument("--supervised", metavar="RUN")
     parser.add_argument("--data", required=True)
     parser.add_argument("--where", nargs="*", default=[])
     parser.add_argument("--groups")
@@ -47,9 +50,10 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     clips = chosen(Pack(given.data), given.where, given.groups)
-    encoders = vectors_of(given.model, clips)
+    encoders = vectors_of(given.model, given.supervised, clips)
     report: dict[str, Any] = {"clips": int(clips["asked"].sum()), "glosses": len(set(clips["label"].tolist()))}
     report |= {"groups": len(np.unique(clips["group"][clips["asked"]])), "draws": given.draws, "few": [], "sure": []}
+    first: dict[int, NDArray[np.float64]] = {}
     ways: dict[tuple[str, str], list[Scorer]] = {("dtw", "nearest"): [warped(given.model, clips)]}
     ways |= {
         (name, by): [by_vectors(one, clips, by) for one in some] for name, some in encoders.items() for by in RANKED
@@ -57,8 +61,10 @@ def main() -> None:
     for (name, by), scorers in ways.items():
         for shots in given.shots:
             hits = [few(scorers[n % len(scorers)], clips, shots, n) for n in range(given.draws)]
-            mean, low, high = interval(np.stack(hits), clips["group"][clips["asked"]])
-            report["few"].append({"encoder": name, "by": by, "shots": shots, "top1": mean, "interval95": [low, high]})
+            base = first.setdefault(shots, np.stack(hits))
+            found = {"encoder": name, "by": by, "shots": shots}
+            found |= interval("top1", np.stack(hits), clips["group"][clips["asked"]])
+            report["few"].append(found | interval("above_dtw", np.stack(hits) - base, clips["group"][clips["asked"]]))
             print(report["few"][-1], flush=True)
     for name, choices in encoders.items():
         for shots in (2, 5, 10**6):
@@ -96,13 +102,19 @@ def chosen(pack: Pack, where: list[str], groups: str | None) -> dict[str, Any]:
     return {"pack": pack, "rows": rows, "label": label, "group": group, "enrolled": enrolled, "asked": asked}
 
 
-def vectors_of(model: str, clips: dict[str, Any]) -> dict[str, list[torch.Tensor]]:
-    """Unit vectors (N D) of the RUN, and of some random encoders."""
+def vectors_of(model: str, supervised: str | None, clips: dict[str, Any]) -> dict[str, list[torch.Tensor]]:
+    """Unit vectors (N D) of the RUN, of some random encoders and of a classifier's, which may know no asked gloss."""
     run, pack, rows = load_run(model), clips["pack"], clips["rows"]
     reader = ClipReader(pack, rows[clips["enrolled"]], run.recipe.read)
     control = [control_encoders(run.recipe, reader, seed) for seed in range(CONTROLS)]
-    both = {"without": [Embedder(run, one) for one in control], "pre-trained": [Embedder(run)]}
-    return {name: [torch.from_numpy(one.of_pack(pack, rows)) for one in some] for name, some in both.items()}
+    each = {"without": [Embedder(run, one) for one in control], "pre-trained": [Embedder(run)]}
+    if supervised is not None:
+        other = load_run(supervised)
+        seen = sorted({*other.labels} & {*np.asarray(pack.column("gloss"))[rows].tolist()})
+        if seen:
+            raise InputError(f"glosses that it was trained on, {seen[0]} among them", "other signs", file=other.path)
+        each["supervised"] = [Embedder(other)]
+    return {name: [torch.from_numpy(one.of_pack(pack, rows)) for one in some] for name, some in each.items()}
 
 
 def drawn(clips: dict[str, Any], shots: int, seed: int, without: Any = None) -> NDArray[np.int64]:
@@ -192,8 +204,8 @@ def summed(found: list[NDArray[np.float64]]) -> dict[str, Any]:
     }
 
 
-def interval(hits: NDArray[np.float64], group: NDArray[Any]) -> tuple[float, float, float]:
-    """Percent right of (draws, clips), and the bootstrap over draws and groups of clips."""
+def interval(name: str, hits: NDArray[np.float64], group: NDArray[Any]) -> dict[str, Any]:
+    """The mean of (draws, clips) in percent under this name, and its bootstrap over draws and groups of clips."""
     random, (_, place) = np.random.default_rng(0), np.unique(group, return_inverse=True)
     size, sums = np.bincount(place), np.stack([np.bincount(place, row) for row in hits])
     means = []
@@ -202,7 +214,7 @@ def interval(hits: NDArray[np.float64], group: NDArray[Any]) -> tuple[float, flo
         some = sums[random.integers(len(sums), size=len(sums))].mean(axis=0)
         means.append((some * weight).sum() / (size * weight).sum())
     low, high = np.percentile(means, [2.5, 97.5])
-    return 100 * float(hits.mean()), 100 * float(low), 100 * float(high)
+    return {name: 100 * float(hits.mean()), f"{name}_interval95": [100 * float(low), 100 * float(high)]}
 
 
 if __name__ == "__main__":

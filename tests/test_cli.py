@@ -135,6 +135,18 @@ def test_val_selects_nothing_where_the_last_epoch_is_kept(
     assert "fitted on val" in (model / "report.html").read_text()
 
 
+def test_calibrate(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = shutil.copytree(trained.linear, tmp_path / "R")
+    given = ["calibrate", "--model", str(model), "--data", str(trained.pack)]
+    assert main([*given, "--trusted", "0.8", "--unknown", "0.25"]) == 0
+    said = capsys.readouterr().out
+    assert "8 clips: temperature" in said
+    assert "80 %" in said
+    assert "25 % of all clips being of signs that it does not know" in said
+    assert main([*given, "--unknown", "1"]) == 2
+    assert "sure.unknown 1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("model", ["pretrained", "finetuned", "none"])
 def test_knn(trained: Trained, tmp_path: Path, model: str) -> None:
     found, config = tmp_path / "found.json", ["--config", str(trained.recipe)]

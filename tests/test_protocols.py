@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,13 @@ from tiny import pack_of, sample
 from torch.nn import functional as F
 from trained import Trained
 
-from twinsign import protocols
+from twinsign import probes, protocols
 from twinsign.errors import InputError
 from twinsign.nn.heads import HeadConfig
 from twinsign.pack.open import Pack
-from twinsign.prepare import Clips
-from twinsign.recipe import Recipe
+from twinsign.prepare import Clips, finished
+from twinsign.recipe import Recipe, SureConfig
+from twinsign.recognise.calibrate import calibrate
 from twinsign.recognise.evaluate import load_classifier, score
 from twinsign.recognise.rows import labelled
 from twinsign.run import load_run, read_metrics
@@ -127,9 +128,32 @@ def test_a_report_says_how_sure_answers_fare_and_who_signed(trained: Trained, tm
 
 
 def test_neighbours_have_no_temperature_of_a_classifier(trained: Trained, recipe: Recipe) -> None:
-    report, _ = protocols.knn(trained.finetuned, recipe, Clips([trained.pack]), ["test"])
+    report, _ = probes.knn(trained.finetuned, recipe, Clips([trained.pack]), ["test"])
     assert (report["ece_calibrated"], report["answered"]["threshold"]) == (None, None)
     assert report["signers"]["independent"] is True
+
+
+def test_calibrated_anew_on_other_recordings(trained: Trained, tmp_path: Path) -> None:
+    """Weights, labels and resuming stay; the threshold is for the clips named, which are no test any more."""
+    model = shutil.copytree(trained.finetuned, tmp_path / "R")
+    before = protocols.evaluate(model, Clips([trained.pack]), ["test"])[0]
+    weights = (model / "weights.safetensors").read_bytes()
+    run = protocols.recalibrate(model, Clips([trained.pack]), ["test"], SureConfig(trusted=0.05, unknown=0.5))
+    after = protocols.evaluate(model, Clips([trained.pack]), ["test"])[0]
+    pack = Pack(trained.pack)
+    scored = score(run, load_classifier(run), pack, labelled(pack, pack.select(["test"]), run.labels))
+    wanted = calibrate(scored, SureConfig(trusted=0.05, unknown=0.5))
+    assert load_run(model).about["calibration"] == asdict(wanted)
+    assert after["answered"]["threshold"] == wanted.threshold != before["answered"]["threshold"]
+    assert after["per_instance"] == before["per_instance"]
+    assert (before["calibrated_on"], after["calibrated_on"], after["selected_on"]) == ([], ["test"], [])
+    assert after["run_digest"] != before["run_digest"]
+    assert (model / "weights.safetensors").read_bytes() == weights
+    assert load_run(model).about["calibrated_on"]["clips"] == after["clips"]
+    with pytest.raises(InputError, match="that the model learnt from"):
+        protocols.recalibrate(model, Clips([trained.pack]), ["train"], SureConfig())
+    assert load_run(model).about["calibration"] == asdict(wanted), "a refusal changes nothing"
+    assert finished(replace(load_run(trained.finetuned), path=model)), "to resume, it is still the same training"
 
 
 def test_val_labels_that_training_lacks_are_named(recipe: Recipe, tmp_path: Path) -> None:

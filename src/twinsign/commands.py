@@ -14,11 +14,12 @@ from twinsign import protocols
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.prepare import Clips
-from twinsign.recipe import Recipe
+from twinsign.recipe import Recipe, SureConfig
+from twinsign.recognise.calibrate import Calibration, threshold_in_words
 from twinsign.recognise.coverage import cautions
 from twinsign.recognise.scores import write_scores
 from twinsign.recognise.unknown import in_words
-from twinsign.run import REPORT, keep_report
+from twinsign.run import CALIBRATED_ON, REPORT, keep_report
 from twinsign.world import here
 
 OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
@@ -145,6 +146,27 @@ def evaluate(
         write_scores(scores, scored, found)
     if json:
         write_json(json, found)
+    return OK
+
+
+def calibrate(
+    sure: SureConfig,
+    model: Path,
+    data: list[str],
+    where: list[str],
+    split: str = "val",
+) -> int:
+    """Fit a classifier's confidence and its "not sure" threshold anew, on recordings that it never learnt from.
+
+    Args:
+        model: RUN of finetune or linear, whose config.yaml is written anew; its weights stay as they are.
+        split: One split, several joined by commas, or `all`.
+    """
+    run = protocols.recalibrate(model, Clips(data, where), splits_of(split), sure)
+    fitted, clips = Calibration(**run.about["calibration"]), run.about[CALIBRATED_ON]["clips"]
+    said = f"{clips} clips: temperature {fitted.temperature:.3g}; {threshold_in_words(fitted)}"
+    console.print(said, markup=False, highlight=False, soft_wrap=True)
+    console.print("Reports of before are of another model now: evaluate again.")
     return OK
 
 

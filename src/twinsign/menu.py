@@ -27,6 +27,7 @@ from twinsign.checking import doctor
 from twinsign.corpora.matching import Source
 from twinsign.demo import demo
 from twinsign.pack.write import Effort
+from twinsign.recipe import SureConfig
 
 SINGLE = {"checkpoint": Path, "pack": Path, "run": Path, "repository": str, "experiment": str}
 """Words that stand once, without a name, and what they are; those of POSITIONAL stand once or oftener."""
@@ -48,7 +49,7 @@ class Command:
     """Of `words`, those that may be absent where they mostly must be there."""
 
 
-GROUPS = {"source": Source, "effort": Effort}
+GROUPS = {"source": Source, "effort": Effort, "sure": SureConfig}
 """Parameters whose fields are options."""
 CORPUS = ("source", "effort")
 ENROL = ("files", "data", "where", "delete", "strict")
@@ -113,6 +114,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "finetune": Command(commands.finetune, ("data", "where", "strict"), recipe=True),
     "linear": Command(commands.linear, ("data", "where", "strict"), recipe=True),
     "evaluate": Command(commands.evaluate, ("data", "where", "strict", "unknown")),
+    "calibrate": Command(commands.calibrate, ("data", "where"), groups=("sure",)),
     "knn": Command(probing.knn, ("data", "where", "strict", "branches", "parts"), recipe=True),
     "reproduce": Command(
         reproducing.reproduce, ("experiment", "data", "pretrain_on", "subsets", "seeds", "rgb"), recipe=True

@@ -1,9 +1,11 @@
-"""What else is asked of packs and finished runs, as functions on files: clips drawn, maps, retrieval, robustness."""
+"""What else is asked of packs and finished runs, as functions on files: views, maps, k-NN, retrieval, robustness."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,19 +15,30 @@ from matplotlib.figure import Figure
 from twinsign.errors import InputError
 from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Pack
-from twinsign.prepare import Clips
+from twinsign.prepare import NOTHING, Clips, branches_of, control_encoders
 from twinsign.recipe import Recipe
-from twinsign.recognise.embed import embed, fastest_device, joint_embedding
-from twinsign.recognise.evaluate import by_gallery, context_of, head_recipe, in_order, load_classifier, score, viewer_of
+from twinsign.recognise.embed import embed, fastest_device, joint_embedding, knn_scores
+from twinsign.recognise.embeddings import Choice
+from twinsign.recognise.evaluate import (
+    by_gallery,
+    context_of,
+    full_report,
+    head_recipe,
+    in_order,
+    load_classifier,
+    score,
+    viewer_of,
+)
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.retrieve import nearest, prototypes, retrieval_report
 from twinsign.recognise.robust import Tick, checked, curves
 from twinsign.recognise.rows import labelled, shared_signers, training_rows
+from twinsign.recognise.shift import check_shift
 from twinsign.recognise.skeletons import Panel, clip_panel, view_panel
-from twinsign.run import load_encoders, load_run
+from twinsign.run import Run, load_encoders, load_run
 from twinsign.views.augment import random_view
-from twinsign.views.batches import clips_of, generator_at
+from twinsign.views.batches import ClipReader, clips_of, generator_at
 
 Ranking = Literal["logits", "nearest", "prototype"]
 NEAR = 8
@@ -118,6 +131,44 @@ def retrieve(
         about |= {"signers": shared_signers(pack, asked.rows, pack, stored.rows)}
     context = context_of(run, pack, asked, splits, clips.where, len(scored.glosses))
     return {**retrieval_report(scored), **context, **about}, scored
+
+
+def knn(
+    model: str | Path,
+    recipe: Recipe,
+    clips: Clips,
+    splits: list[str],
+    *,
+    gallery: str = "train",
+    k: int = 5,
+    seed: int = 0,
+    choice: Choice | None = None,
+) -> tuple[dict[str, Any], Scored]:
+    """k-NN accuracy of a RUN's encoders, or (`none`) of random ones, among the gallery split's clips.
+
+    `choice` narrows it to some branches and parts (paper, Tables VII and X).
+    """
+    if gallery in splits:
+        raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips it answers")
+    pack = Pack(clips.data)
+    share = (clips.label_fraction, seed, clips.labels_per_class)
+    stored, glosses = training_rows(pack, clips.where, *share, split=gallery)
+    asked = labelled(pack, pack.select(splits, clips.where), glosses)
+    if str(model) == NOTHING:
+        run = Run(Path(NOTHING), "pretrained", recipe, about={"protocol": "random", "seed": seed})
+        encoders = control_encoders(recipe, ClipReader(pack, stored.rows, recipe.read), seed)
+    else:
+        run = load_run(model)
+        encoders = load_encoders(run)
+    shift = check_shift(run, pack, asked.rows, run.recipe.read, clips.strict)
+    chosen, rank = (choice or Choice()).within(run), partial(knn_scores, neighbours=k)
+    kept = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
+    scored = by_gallery(kept, pack, stored, asked, glosses, run, rank, tuple(chosen.parts))
+    bare = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
+    report = full_report(scored, bare, pack, asked, splits, clips.where)  # a classifier's calibration is not k-NN's
+    report |= {"branches": list(chosen.branches), "parts": list(chosen.parts)}
+    report |= {"protocol": "knn", "neighbours": k, "gallery": gallery, "gallery_clips": len(stored.rows)}
+    return {**report, "shift": shift, "signers": shared_signers(pack, asked.rows, pack, stored.rows)}, scored
 
 
 def robustness(

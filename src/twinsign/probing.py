@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from twinsign import probes, protocols
+from twinsign import probes
 from twinsign.commands import OK, console, show, splits_of, with_interval
 from twinsign.errors import InputError
 from twinsign.files import write_json
@@ -54,7 +54,7 @@ def knn(
     clips = Clips(data, where, label_fraction, labels_per_class, strict)
     splits = splits_of(split) or []
     choice = Choice(branches, parts)
-    found, scored = protocols.knn(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed, choice=choice)
+    found, scored = probes.knn(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed, choice=choice)
     show(found)
     if scores:
         write_scores(scores, scored, found)

@@ -1,11 +1,10 @@
-"""The experiments as functions on files: pre-train, fine-tune, linear, evaluate, k-NN; each leaves a RUN or report."""
+"""The experiments as functions on files: pre-train, fine-tune, linear, evaluate, calibrate."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,9 @@ from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.prepare import (
-    NOTHING,
     Clips,
     branches_of,
     classifier_run,
-    control_encoders,
     finished,
     labelled_clips,
     owned,
@@ -31,12 +28,12 @@ from twinsign.prepare import (
     starting_encoders,
     training_loader,
 )
-from twinsign.recipe import Recipe
+from twinsign.recipe import Recipe, SureConfig
 from twinsign.recognise.calibrate import calibrate
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import fastest_device, knn_scores
-from twinsign.recognise.embeddings import Choice
-from twinsign.recognise.evaluate import by_gallery, full_report, in_order, load_classifier, score
+from twinsign.recognise.coverage import identical_ids, learnt_clips
+from twinsign.recognise.embed import fastest_device
+from twinsign.recognise.evaluate import full_report, in_order, load_classifier, score
 from twinsign.recognise.health import Monitor
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
@@ -45,13 +42,11 @@ from twinsign.recognise.rows import (
     labelled,
     pretraining_rows,
     share_of_rows,
-    shared_signers,
-    training_rows,
 )
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.recognise.story import classifier_page, pretraining_page
 from twinsign.recognise.unknown import apart, ask_unknown
-from twinsign.run import LEARNT_FROM, REPORT, VAL, Run, load_encoders, load_run, save_config, save_run
+from twinsign.run import CALIBRATED_ON, LEARNT_FROM, REPORT, VAL, Run, load_run, save_config, save_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import ClipLoader, ClipReader
 from twinsign.views.mixture import mixture_of
@@ -186,42 +181,23 @@ def evaluate(
     return report, scored
 
 
-def knn(
-    model: str | Path,
-    recipe: Recipe,
-    clips: Clips,
-    splits: list[str],
-    *,
-    gallery: str = "train",
-    k: int = 5,
-    seed: int = 0,
-    choice: Choice | None = None,
-) -> tuple[dict[str, Any], Scored]:
-    """k-NN accuracy of a RUN's encoders, or (`none`) of random ones, among the gallery split's clips.
-
-    `choice` narrows it to some branches and parts (paper, Tables VII and X).
-    """
-    if gallery in splits:
-        raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips it answers")
-    pack = Pack(clips.data)
-    share = (clips.label_fraction, seed, clips.labels_per_class)
-    stored, glosses = training_rows(pack, clips.where, *share, split=gallery)
-    asked = labelled(pack, pack.select(splits, clips.where), glosses)
-    if str(model) == NOTHING:
-        run = Run(Path(NOTHING), "pretrained", recipe, about={"protocol": "random", "seed": seed})
-        encoders = control_encoders(recipe, ClipReader(pack, stored.rows, recipe.read), seed)
-    else:
-        run = load_run(model)
-        encoders = load_encoders(run)
-    shift = check_shift(run, pack, asked.rows, run.recipe.read, clips.strict)
-    chosen, rank = (choice or Choice()).within(run), partial(knn_scores, neighbours=k)
-    kept = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
-    scored = by_gallery(kept, pack, stored, asked, glosses, run, rank, tuple(chosen.parts))
-    bare = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
-    report = full_report(scored, bare, pack, asked, splits, clips.where)  # a classifier's calibration is not k-NN's
-    report |= {"branches": list(chosen.branches), "parts": list(chosen.parts)}
-    report |= {"protocol": "knn", "neighbours": k, "gallery": gallery, "gallery_clips": len(stored.rows)}
-    return {**report, "shift": shift, "signers": shared_signers(pack, asked.rows, pack, stored.rows)}, scored
+def recalibrate(model: str | Path, clips: Clips, splits: list[str] | None, sure: SureConfig) -> Run:
+    """Fit a classifier's temperature and "not sure" threshold anew, on clips that it never learnt from (ours)."""
+    run, pack = load_run(model), Pack(clips.data)
+    with owned(run.path):
+        classifier = load_classifier(run).to(fastest_device())
+        data = labelled(pack, pack.select(splits, clips.where), run.labels)
+        learnt = learnt_clips(run, pack)
+        seen = [] if learnt is None else identical_ids(pack, data.rows, *learnt)
+        if seen:
+            found = f"{len(seen)} of {len(data.rows)} clips that the model learnt from, {seen[0]} among them"
+            raise InputError(found, "clips that are new to it", file=pack.paths[0], hint="Name another --split.")
+        fitted = calibrate(score(run, classifier, pack, data), sure)
+        on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits, "where": clips.where}
+        on |= {"clips": len(data.rows), "split_hash": pack.split_hash(data.rows)}
+        run = replace(run, about={**run.about, "calibration": asdict(fitted), CALIBRATED_ON: on})
+        save_config(run)
+    return run
 
 
 def _train(
@@ -240,7 +216,7 @@ def _finish_classifier(run: Run, classifier: Classifier, pack: Pack, val: Labell
         save_run(run, classifier)
         return run
     scored = score(run, classifier, pack, val)
-    run = replace(run, about={**run.about, "calibration": asdict(calibrate(scored))})
+    run = replace(run, about={**run.about, "calibration": asdict(calibrate(scored, run.recipe.sure))})
     save_run(run, classifier)
     report = full_report(scored, run, pack, val, ["val"], run.about["where"])
     write_json(run.path / VAL, report)

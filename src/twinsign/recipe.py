@@ -83,6 +83,20 @@ class ClassifyConfig:
     """Linear only: augmented views of each clip whose features are kept and taken in turn; 0: a fresh one an epoch."""
 
 
+@dataclass(frozen=True)
+class SureConfig:
+    """When a classifier is sure: the least confidence is fitted on val by these (ours)."""
+
+    trusted: float = 0.9
+    """Share of the sure answers that is to be right."""
+    unknown: float = 0.0
+    """Share of the clips asked that are expected to show signs which the model does not know."""
+
+    def __post_init__(self) -> None:
+        if not (0 < self.trusted <= 1 and 0 <= self.unknown < 1):
+            raise InputError(f"sure.trusted {self.trusted}, sure.unknown {self.unknown}", "shares in (0, 1], [0, 1)")
+
+
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 
 
@@ -100,8 +114,7 @@ class TrainerConfig:
     accumulate: int = 1
     """Batches that make one step: their gradients are averaged, and the banks wait for the step's end."""
     precision: Precision = "32-true"
-    """`auto`: bf16-mixed where this machine multiplies bfloat16 faster than float32, else 32-true; a run that goes on
-    keeps what it had."""
+    """`auto`: bf16-mixed where this machine multiplies it faster, else 32-true; a run going on keeps what it had."""
     compile: bool = False
     """Whether torch compiles the encoders while training: minutes at first, and no gain on CPUs (docs/results.md)."""
     threads: int | None = None
@@ -119,10 +132,6 @@ class TrainerConfig:
                 raise InputError(f"trainer.{name} {getattr(self, name)}", "1 or more")
 
 
-def _linear_default() -> ClassifyConfig:
-    return ClassifyConfig(epochs=70, optimiser=OptimiserConfig(milestones=(50,)))
-
-
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a run besides its data, split and seed."""
@@ -133,18 +142,20 @@ class Recipe:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
     finetune: ClassifyConfig = field(default_factory=ClassifyConfig)
-    linear: ClassifyConfig = field(default_factory=_linear_default)
+    linear: ClassifyConfig = field(
+        default_factory=lambda: ClassifyConfig(epochs=70, optimiser=OptimiserConfig(milestones=(50,)))
+    )
+    sure: SureConfig = field(default_factory=SureConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
 
     def in_precision(self, precision: Precision) -> Recipe:
         """The same recipe, trained in this precision where its own is `auto`."""
-        own = self.trainer.precision
-        return replace(self, trainer=replace(self.trainer, precision=precision if own == "auto" else own))
+        chosen = precision if self.trainer.precision == "auto" else self.trainer.precision
+        return replace(self, trainer=replace(self.trainer, precision=chosen))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, ready for YAML."""
-        plain: dict[str, Any] = _lists(asdict(self))
-        return plain
+        return dict(_lists(asdict(self)))
 
 
 def recipe_path(name: str) -> Path:

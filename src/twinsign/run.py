@@ -38,6 +38,8 @@ WEIGHTS, CONFIG, LABELS, METRICS, REPORT, VAL = (
 CHECKPOINTS, EVALUATIONS = "checkpoints", "evaluations"
 RECORDED = ("torch", "pytorch-lightning", "numpy")
 """Packages whose versions a run records."""
+CALIBRATED_ON = "calibrated_on"
+"""Key of `about`: the clips that temperature and threshold were fitted on anew (protocols.recalibrate)."""
 LEARNT_FROM = "learnt_from"
 """Key of `about`: what poses the run learnt from, to tell others by (recognise/shift.py)."""
 

@@ -160,7 +160,7 @@ def test_what_only_a_person_knows_is_checked(run: Path) -> None:
     with pytest.raises(InputError, match="licence 'my own'"):
         Told(license="my own")
     never = replace(load_run(run), about={**load_run(run).about, "calibration": {"temperature": 1.0, "threshold": 2.0}})
-    assert "always says it is not sure" in selection_of(never)
+    assert "it is never sure" in selection_of(never)
 
 
 def test_only_files_of_a_run_are_shared(run: Path, trained) -> None:

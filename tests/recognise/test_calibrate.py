@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from twinsign.recognise.calibrate import Calibration, calibrate
+from twinsign.errors import InputError
+from twinsign.recipe import SureConfig
+from twinsign.recognise.calibrate import NEVER, Calibration, calibrate, threshold_in_words
 from twinsign.recognise.metrics import Scored
 
 
@@ -40,10 +42,11 @@ def test_cross_entropy_never_rises_and_what_is_sure_is_right(
     scored = random_scored(seed, clips, scale)
     if ties:
         scored = scored_of(np.round(scored.scores / scale) * np.float32(scale), scored.labels)
-    found = calibrate(scored, trusted)
+    found = calibrate(scored, SureConfig(trusted))
     assert cross_entropy(scored, found.temperature) <= cross_entropy(scored, 1.0) + 1e-9
     logits = torch.from_numpy(scored.scores).double()
     confidence, guess = (logits / found.temperature).softmax(dim=1).max(dim=1)
+    confidence = confidence.round(decimals=9)
     sure = confidence >= found.threshold
     right = guess == torch.from_numpy(scored.labels)
     if sure.any():
@@ -66,6 +69,52 @@ def test_a_model_that_knows_nothing_is_never_sure() -> None:
     assert found.threshold > 1
     certain = calibrate(scored_of(np.tile(np.float32([9000, 0]), (4, 1)), np.ones(4, np.int64)))
     assert certain.threshold > 1, "though its confidence is 1"
+
+
+@given(
+    seed=st.integers(0, 1000), clips=st.integers(1, 30), scale=st.sampled_from([0.5, 3.0, 20.0]),
+    trusted=st.sampled_from([0.5, 0.75, 0.9]), unknown=st.sampled_from([0.1, 0.5, 0.9]),
+)  # fmt: skip
+def test_room_for_unknown_signs_is_that_of_clips_without_their_own_gloss(
+    seed: int, clips: int, scale: float, trusted: float, unknown: float
+) -> None:
+    """By plain loops: each clip counts as itself and, with its own gloss struck out, as a sign that is not known."""
+    scored = random_scored(seed, clips, scale)
+    found, plain = calibrate(scored, SureConfig(trusted, unknown)), calibrate(scored, SureConfig(trusted))
+    assert (found.temperature, found.trusted, found.unknown) == (plain.temperature, trusted, unknown)
+    answers = []
+    for row, label in zip(scored.scores.astype(float) / found.temperature, scored.labels.tolist(), strict=True):
+        for struck in (False, True):
+            kept = [value for place, value in enumerate(row) if not (struck and place == label)]
+            shares = np.exp(np.array(kept) - max(kept)) / np.exp(np.array(kept) - max(kept)).sum()
+            right = not struck and int(row.argmax()) == label
+            answers.append((round(float(shares.max()), 9), right, unknown if struck else 1 - unknown))
+
+    def kept_promise(threshold: float) -> bool:
+        sure = [(right, weight) for confidence, right, weight in answers if confidence >= threshold - 1e-10]
+        total = sum(weight for _, weight in sure)
+        return total > 0 and sum(weight for right, weight in sure if right) / total >= trusted - 1e-9
+
+    known = np.array([confidence for confidence, _, weight in answers[::2]])
+    less, more = ((known >= one.threshold - 1e-10).sum() for one in (found, plain))
+    assert less <= more, "the more there is that is not known, the fewer are sure"
+    enough = [confidence for confidence, _, _ in answers if kept_promise(confidence)]
+    assert found.threshold == pytest.approx(min(enough, default=NEVER), abs=1e-6)
+
+
+def test_what_is_promised_in_words() -> None:
+    assert threshold_in_words(Calibration(1, 0.62)) == '"not sure" below 62 % (90 % of the answers above it were right)'
+    found = threshold_in_words(Calibration(1, 0.5, 0.95, 0.25))
+    assert found.endswith(
+        "(95 % of the answers above it were right, 25 % of all clips being of signs that it does not know)"
+    )
+    assert "never sure" in threshold_in_words(Calibration(1, NEVER, 0.9, 0.5))
+
+
+@pytest.mark.parametrize(("trusted", "unknown"), [(0, 0), (1.5, 0), (0.9, 1), (0.9, -0.1)])
+def test_shares_are_shares(trusted: float, unknown: float) -> None:
+    with pytest.raises(InputError, match=r"sure\.trusted"):
+        SureConfig(trusted, unknown)
 
 
 def test_without_val_nothing_is_changed() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from twinsign.errors import InputError
 from twinsign.files import parse_json
-from twinsign.recognise.calibrate import NEVER, calibration_of
+from twinsign.recognise.calibrate import calibration_of, threshold_in_words
 from twinsign.recognise.evaluate import frames_of, head_recipe
 from twinsign.recognise.unknown import in_words
-from twinsign.run import EVALUATIONS, LEARNT_FROM, VAL, Run
+from twinsign.run import CALIBRATED_ON, EVALUATIONS, LEARNT_FROM, VAL, Run
 
 NEEDED = ("per_instance", "per_class", "interval95", "clips", "classes", "split_hash", "selected_on")
 """Keys without which a JSON is no report of an evaluation."""
@@ -147,13 +147,11 @@ def selection_of(run: Run) -> str:
         said.append(
             "There was no val split: confidences are uncalibrated, and the threshold of 50 % is no one's choice."
         )
-    elif calibration.threshold >= NEVER:
-        said.append("On val no threshold made nine guesses in ten right: the model always says it is not sure.")
     else:
-        said.append(
-            f"The temperature of the confidences ({calibration.temperature:.2f}) and the threshold of "
-            f'"not sure" ({100 * calibration.threshold:.0f} %: nine guesses in ten above it were right) come from val.'
-        )
+        anew = run.about.get(CALIBRATED_ON)
+        source = "val" if anew is None else f"{anew['clips']} clips of {', '.join(anew['split'] or ['all splits'])}"
+        fitted = f"The temperature of the confidences is {calibration.temperature:.2f}"
+        said.append(f"{fitted}; {threshold_in_words(calibration)}. Both come from {source}.")
     return " ".join(said)
 
 

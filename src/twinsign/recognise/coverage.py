@@ -79,5 +79,6 @@ def cautions(report: Mapping[str, Any]) -> list[str]:
     if report["selected_on"]:
         said.append(f"the model was selected on {', '.join(report['selected_on'])}: this is no test result")
     elif report.get("calibrated_on"):
-        said.append("temperature and threshold were fitted on val: how well they fit is no test result, accuracy is")
+        chosen = ", ".join(report["calibrated_on"])
+        said.append(f"temperature and threshold were fitted on {chosen}: how they fit is no test result, accuracy is")
     return said

@@ -23,7 +23,7 @@ from twinsign.recognise.embed import Viewer, device_of, embed, fixed_views, join
 from twinsign.recognise.metrics import Scored, accuracy_report
 from twinsign.recognise.rows import Labelled, shared_signers
 from twinsign.recognise.selective import selective_report
-from twinsign.run import Run, filled
+from twinsign.run import CALIBRATED_ON, Run, filled
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import Clips
 
@@ -157,7 +157,7 @@ def context_of(
         "handless_clips": handless,
         "windows": asdict(run.recipe.windows),
         "selected_on": sorted(present & _selected_on(run)),
-        "calibrated_on": sorted(present & {"val"} & set(run.about.get("selected_on", []))),
+        "calibrated_on": sorted(present & _calibrated_on(run)),
         "run": str(run.path),
         "run_digest": run.digest(),
         "protocol": run.about.get("protocol", run.kind),
@@ -165,6 +165,14 @@ def context_of(
         "recipe_hash": sha256(repr(run.recipe.as_dict())),
         "seed": run.about.get("seed"),
     }
+
+
+def _calibrated_on(run: Run) -> set[str]:
+    """The splits that temperature and threshold were fitted on: val by the training, or those of `calibrate`."""
+    anew = run.about.get(CALIBRATED_ON)
+    if anew is None:
+        return {"val"} & set(run.about.get("selected_on", []))
+    return set(anew["split"] or ["train", "val", "test", "none"])
 
 
 def _selected_on(run: Run) -> set[str]:

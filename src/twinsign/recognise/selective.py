@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from twinsign.recognise.calibrate import Calibration
+from twinsign.recognise.calibrate import DECIMALS, Calibration
 from twinsign.recognise.figures import COLOURS, GREY
 from twinsign.recognise.metrics import (
     Scored,
@@ -24,8 +24,6 @@ from twinsign.recognise.metrics import (
 
 STEPS = 20
 """Points of the curve: the surest 5 %, 10 %, … of the clips."""
-_DECIMALS = 9
-"""Confidences closer than float64 sums in another order are equal."""
 
 
 def selective_report(scored: Scored, calibration: Calibration | None) -> dict[str, Any]:
@@ -64,8 +62,8 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
 
 def answered_surely(cooled: Scored, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Confidences (N) in [0, 1] of scores at their temperature, and which clips (N) reach the "not sure" threshold."""
-    confidence = confidences(cooled).round(_DECIMALS)
-    return confidence, confidence >= round(calibration.threshold, _DECIMALS)
+    confidence = confidences(cooled).round(DECIMALS)
+    return confidence, confidence >= round(calibration.threshold, DECIMALS)
 
 
 def at_temperature(scored: Scored, calibration: Calibration) -> Scored:

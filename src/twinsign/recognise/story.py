@@ -55,7 +55,8 @@ def classifier_page(
         chosen = ", ".join(report["selected_on"])
         lead += f" Epoch, temperature and threshold were chosen on {chosen}: not a test result."
     elif report["calibrated_on"]:
-        lead += " Temperature and threshold were fitted on val: how well they fit is no test result, accuracy is."
+        chosen = ", ".join(report["calibrated_on"])
+        lead += f" Temperature and threshold were fitted on {chosen}: how they fit is no test result, accuracy is."
     facts = {
         "Run": str(run.path),
         "Protocol": str(report["protocol"]),
