@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import torch
 from tiny import RECIPE
 from trained import Trained, copy_essentials
 
-from twinsign import menu
+from twinsign import __version__, commands, menu
 from twinsign.cli import main
 from twinsign.pack.open import Pack
 from twinsign.pose.read import read
@@ -377,6 +379,36 @@ def test_epochs_that_are_typed_go_before_a_recipes_steps(
         given.append(recipe)
         return 0
 
-    monkeypatch.setitem(menu.COMMANDS, "pretrain", menu.Command(pretrain, ("data",), recipe=True))
+    monkeypatch.setattr(commands, "pretrain", pretrain)
+    monkeypatch.setitem(menu.COMMANDS, "pretrain", menu.Command("commands.pretrain", ("data",), recipe=True))
     assert main(["pretrain", "--config", "demo", "--data", "p", *options]) == 0
     assert (given[0].pretrain.epochs, given[0].pretrain.steps) == (epochs, steps)
+
+
+@pytest.mark.parametrize(
+    ("given", "without"),
+    [
+        (["--version"], ["torch", "pyarrow"]),
+        (["pack", "landmarks", "--help"], ["torch"]),
+        (["doctor", "--help"], ["pytorch_lightning"]),
+        (["predict", "--help"], ["pytorch_lightning", "openTSNE"]),
+        (["search", "--help"], ["pytorch_lightning", "openTSNE"]),
+        (["serve", "--help"], ["pytorch_lightning", "openTSNE"]),
+    ],
+)
+def test_a_command_loads_what_it_needs_alone(given: list[str], without: list[str]) -> None:
+    lines = ["import sys", "from twinsign.cli import main", "try:", f"    main({given})", "except SystemExit: pass"]
+    lines.append("print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)")
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[:2] in (["twinsign", __version__], ["usage:", "twinsign"])
+    assert not set(without) & set(done.stderr.split())
+
+
+def test_without_a_command_all_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert all(f"    {name} " in said for name in menu.COMMANDS)
+    with pytest.raises(SystemExit):
+        main(["recognize"])
+    assert "predict" in capsys.readouterr().err

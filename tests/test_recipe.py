@@ -11,9 +11,10 @@ import pytest
 import yaml
 from jsonargparse import ArgumentParser
 
-from twinsign.cli import RecipeFile, build_parser, main
+from twinsign.cli import build_parser, main
 from twinsign.errors import InputError
 from twinsign.recipe import Recipe, recipe_from, recipe_path
+from twinsign.recipe_options import RecipeFile
 
 FOLDER = Path(str(resources.files("twinsign") / "recipes"))
 SHIPPED = sorted(path.stem for path in FOLDER.glob("*.yaml"))

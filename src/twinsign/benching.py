@@ -19,7 +19,6 @@ from rich.table import Table
 from twinsign import __version__
 from twinsign.bench.clock import faster_precision, gemm_gflops
 from twinsign.bench.measure import AUTOCAST, Bench, embedding, pretraining, reading, viewing
-from twinsign.commands import OK, console
 from twinsign.corpora.generated import synthetic_corpus
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.errors import InputError
@@ -28,6 +27,7 @@ from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.recipe import Precision, Recipe
 from twinsign.recognise.embed import fastest_device
+from twinsign.saying import OK, console
 
 CLIPS = SyntheticConfig(glosses=16, signers=20, clips_per_signer_gloss=1)
 """What is read, viewed and embedded where no pack is named."""

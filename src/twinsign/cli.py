@@ -6,40 +6,27 @@ import inspect
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from inspect import signature
 from typing import Any
 
-# ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
-from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
+from jsonargparse import ArgumentParser
 
 from twinsign import __version__
 from twinsign.errors import StoppedError, TwinsignError
-from twinsign.menu import COMMANDS, FLAGS, GROUPS, NEEDED, POSITIONAL, SINGLE, WORDS, Command
-from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
+from twinsign.menu import COMMANDS, FLAGS, GROUPS, NEEDED, POSITIONAL, SINGLE, WORDS, Command, found
 
 NOTHING_WRITTEN = 2
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + 2
 
 
-class RecipeFile(ActionConfigFile):
-    """--config takes a shipped recipe's name or a file."""
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
-        """Turn a name into its file, its sections checked: jsonargparse would take an empty one for other defaults."""
-        file = recipe_path(str(values))
-        sections = {field.name for field in fields(Recipe)}
-        check_keys({name: value for name, value in recipe_values(file).items() if name in sections}, file)
-        # jsonargparse leaves this method without annotations.
-        super().__call__(parser, namespace, str(file), option_string)  # type: ignore[no-untyped-call]
-
-
-def build_parser() -> ArgumentParser:
-    """The parser of all commands."""
+def build_parser(given: Sequence[str] = ()) -> ArgumentParser:
+    """The parser of the command that these words begin with, or, where they begin with none, of all."""
     parser = ArgumentParser(prog="twinsign", description="Recognise signs; learn mostly from unlabelled recordings.")
     parser.add_argument("--version", action="version", version=f"twinsign {__version__}")
-    _add(parser, COMMANDS)
+    if list(given) != ["--version"]:
+        _add(parser, COMMANDS, given)
     return parser
 
 
@@ -51,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     name = "twinsign"
     try:
-        parser = build_parser()
+        parser = build_parser(given)
         options = parser.instantiate(parser.parse_args(given))
         table: Any = COMMANDS
         while not isinstance(table, Command):
@@ -75,14 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOTHING_WRITTEN
 
 
-def _add(parser: ArgumentParser, table: dict[str, Any]) -> None:
+def _add(parser: ArgumentParser, table: dict[str, Any], given: Sequence[str]) -> None:
     """Add commands; a subcommand's own commands only after it was added, as jsonargparse wants."""
     subcommands = parser.add_subcommands()
+    word = given[0] if given else ""
     for name, command in table.items():
+        if word in table and name != word:
+            continue
         sub = ArgumentParser(description=None if isinstance(command, dict) else _description(command))
         if isinstance(command, dict):
             subcommands.add_subcommand(name, sub, help="Pack the poses of a corpus into one file.")
-            _add(sub, command)
+            _add(sub, command, given[1:])
         else:
             _add_options(sub, command)
             subcommands.add_subcommand(name, sub, help=str(command.run.__doc__).split("\n")[0])
@@ -95,10 +85,9 @@ def _description(command: Command) -> str:
 
 def _add_options(parser: ArgumentParser, command: Command) -> None:
     if command.recipe:
-        parser.add_argument("--config", action=RecipeFile, help="A shipped recipe's name, or a YAML file.")
-        parser.add_class_arguments(Recipe, nested_key=None, as_group=False)
+        found("recipe_options.add_recipe")(parser)
     for group in command.groups:
-        parser.add_class_arguments(GROUPS[group], nested_key=None, as_group=False)
+        parser.add_class_arguments(found(GROUPS[group]), nested_key=None, as_group=False)
     for name in command.words:
         if name in SINGLE:
             parser.add_argument(name, type=SINGLE[name], help=WORDS[name])
@@ -118,25 +107,10 @@ def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[st
     values = vars(options)
     values.pop("config", None)
     if command.recipe:
-        recipe = Recipe(**{field.name: values.pop(field.name) for field in fields(Recipe)})
-        if _names(given, "--pretrain.epochs") and not _names(given, "--pretrain.steps"):
-            recipe = replace(recipe, pretrain=replace(recipe.pretrain, steps=None))  # what is typed goes first
-        values["recipe"] = recipe
+        values["recipe"] = found("recipe_options.take_recipe")(values, given)
         if "config" in signature(command.run).parameters:
-            values["config"] = _config_name(given)
+            values["config"] = found("recipe_options.config_name")(given)
     for group in command.groups:
-        values[group] = GROUPS[group](**{field.name: values.pop(field.name) for field in fields(GROUPS[group])})
+        kind = found(GROUPS[group])
+        values[group] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
     return {name: value for name, value in values.items() if not name.startswith("__")}
-
-
-def _names(given: Sequence[str], option: str) -> bool:
-    return any(word.split("=")[0] == option for word in given)
-
-
-def _config_name(given: Sequence[str]) -> str:
-    for word, following in zip(given, [*given[1:], ""], strict=True):
-        if word == "--config":
-            return following
-        if word.startswith("--config="):
-            return word.removeprefix("--config=")
-    return ""

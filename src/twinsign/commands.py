@@ -1,4 +1,4 @@
-"""What each training or reporting command does with its options, and what it says of it."""
+"""What each training or reporting command does with its options."""
 
 from __future__ import annotations
 
@@ -6,25 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from twinsign import convert as conversion
 from twinsign import protocols
-from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe, SureConfig
 from twinsign.recognise.calibrate import Calibration, threshold_in_words
-from twinsign.recognise.coverage import cautions
 from twinsign.recognise.scores import write_scores
 from twinsign.recognise.unknown import in_words
 from twinsign.run import CALIBRATED_ON, REPORT, keep_report
+from twinsign.saying import OK, console, numbers, show, splits_of
 from twinsign.world import here
-
-OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
-console = Console()
-errors = Console(stderr=True)
 
 
 def pretrain(
@@ -187,39 +179,6 @@ def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
         if names:
             console.print(f"{len(names)} tensors {why}: {', '.join(names[:3])} …", markup=False)
     return OK
-
-
-def show(report: dict[str, Any]) -> None:
-    """Print a report's accuracies with their intervals."""
-    split = ", ".join(report["split"] or ["all"]) + (", the model's signs" if "unknown" in report else "")
-    table = Table(title=f"{split}: {report['clips']} clips of {report['classes']} classes, in percent [95 %]")
-    tops = list(report["per_instance"])
-    for name in ("", *tops):
-        table.add_column(name, justify="right" if name else "left")
-    for kind in ("per_instance", "per_class"):
-        table.add_row(kind.replace("_", " "), *(with_interval(report, kind, top) for top in tops))
-    console.print(table)
-    for caution in cautions(report):
-        errors.print(f"note: {caution}")
-
-
-def with_interval(report: dict[str, Any], kind: str, top: str, sign: str = "") -> str:
-    """An accuracy of a report and its 95 % interval, in percent: "66.6 [62.4, 70.6]" (ours)."""
-    low, high = report["interval95"][f"{kind}.{top}"]
-    return f"{report[kind][top]:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
-
-
-def splits_of(split: str) -> list[str] | None:
-    """The splits that --split names, joined by commas; None for `all`."""
-    return None if split == "all" else [one.strip() for one in split.split(",") if one.strip()]
-
-
-def numbers(words: list[str], what: str) -> list[float]:
-    """An option's words as numbers; InputError where one is none."""
-    try:
-        return [float(word) for word in words]
-    except ValueError as error:
-        raise InputError(f"{what} {' '.join(words)}", "numbers") from error
 
 
 def _after_training(run: Any, clips: Clips, split: str, json: Path | None) -> int:

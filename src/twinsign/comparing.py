@@ -7,7 +7,6 @@ from typing import Any
 
 from rich.table import Table
 
-from twinsign.commands import OK, console, numbers, show, with_interval
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.pack.open import split_hash
@@ -16,6 +15,7 @@ from twinsign.recognise import fuse as fusion
 from twinsign.recognise.join import aligned
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.scores import ScoreFile, read_scores, write_scores
+from twinsign.saying import OK, console, numbers, show, with_interval
 
 
 def fuse(

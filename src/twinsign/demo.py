@@ -13,7 +13,6 @@ from typing import Any
 from rich.table import Table
 
 from twinsign import protocols
-from twinsign.commands import console, with_interval
 from twinsign.corpora.generated import synthetic_corpus
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.files import write_json
@@ -32,6 +31,7 @@ from twinsign.recognise.seeds import report_over_seeds
 from twinsign.recognise.selective import selective_report
 from twinsign.recognise.story import classifier_figures, pretraining_figures
 from twinsign.run import REPORT, load_run
+from twinsign.saying import console, with_interval
 
 SEEDS = 3
 LABELS_PER_GLOSS = 3

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from twinsign import probes
-from twinsign.commands import OK, console, splits_of
 from twinsign.errors import InputError
 from twinsign.files import write_bytes
 from twinsign.pack.open import Pack
@@ -15,6 +14,7 @@ from twinsign.probing import ending_of
 from twinsign.recipe import Recipe
 from twinsign.recognise.report import png, svg, write_report
 from twinsign.recognise.skeletons import moving, strips
+from twinsign.saying import OK, console, splits_of
 
 PICTURES = (".gif", ".png", ".svg")
 USUAL_FPS = 25.0

@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twinsign.commands import splits_of
 from twinsign.errors import InputError
 from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
@@ -23,6 +22,7 @@ from twinsign.recognise.entries import Added, Sign
 from twinsign.recognise.lookup import Lookup, Ranking
 from twinsign.recognise.openset import FEWEST
 from twinsign.recognise.shift import check_recording, check_shift
+from twinsign.saying import splits_of
 
 LISTED = 5
 """Names shown of a longer list."""

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twinsign.commands import OK, console, errors, splits_of
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.recognise.embeddings import Choice, write_embeddings
 from twinsign.recognise.export import export_run
 from twinsign.run import load_run
+from twinsign.saying import OK, console, errors, splits_of
 
 
 def embed(

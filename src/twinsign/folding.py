@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from twinsign.commands import OK, errors, splits_of
 from twinsign.pack.fold import fold_of, held_out
 from twinsign.pack.open import Pack
 from twinsign.pack.rewrite import rewrite
+from twinsign.saying import OK, errors, splits_of
 
 
 def fold(

@@ -1,33 +1,15 @@
-"""The commands there are: the function of each, and what its words mean."""
+"""The commands there are: the function of each, by name, and what its words mean.
+
+By name, so that a command loads what it needs alone: the trainer takes seconds, `predict` has no use for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-
-from twinsign import (
-    benching,
-    commands,
-    comparing,
-    drawing,
-    enrolling,
-    exporting,
-    extracting,
-    folding,
-    packing,
-    packing_corpora,
-    predicting,
-    probing,
-    reproducing,
-    serving,
-    sharing,
-)
-from twinsign.checking import doctor
-from twinsign.corpora.matching import Source
-from twinsign.demo import demo
-from twinsign.pack.write import Effort
-from twinsign.recipe import SureConfig
+from typing import Any
 
 SINGLE = {"checkpoint": Path, "pack": Path, "run": Path, "repository": str, "experiment": str}
 """Words that stand once, without a name, and what they are; those of POSITIONAL stand once or oftener."""
@@ -41,16 +23,28 @@ NEEDED = ("data", "annotations")
 class Command:
     """A function, which of its parameters take several words or stand alone, and which are groups of options."""
 
-    run: Callable[..., int]
+    name: str
+    """MODULE.FUNCTION of this package."""
     words: tuple[str, ...] = ()
     recipe: bool = False
     groups: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     """Of `words`, those that may be absent where they mostly must be there."""
 
+    @property
+    def run(self) -> Callable[..., int]:
+        """The function, whose module is loaded now if it never was."""
+        return found(self.name)  # type: ignore[no-any-return]
 
-GROUPS = {"source": Source, "effort": Effort, "sure": SureConfig}
-"""Parameters whose fields are options."""
+
+def found(name: str) -> Any:
+    """What stands in a module of this package under MODULE.NAME."""
+    module, _, own = name.rpartition(".")
+    return getattr(import_module(f"twinsign.{module}"), own)
+
+
+GROUPS = {"source": "corpora.matching.Source", "effort": "pack.write.Effort", "sure": "recipe.SureConfig"}
+"""Parameters whose fields are options, and the dataclass of each, by name."""
 CORPUS = ("source", "effort")
 ENROL = ("files", "data", "where", "delete", "strict")
 WORDS = {
@@ -92,49 +86,49 @@ WORDS = {
     "checkpoint": "A .pth.tar of the authors' released code, of pre-training or of a classifier.",
 }
 COMMANDS: dict[str, Command | dict[str, Command]] = {
-    "demo": Command(demo),
+    "demo": Command("demo.demo"),
     "pack": {
-        "landmarks": Command(packing.pack_landmarks, groups=("effort",)),
-        "set": Command(packing.pack_set, groups=("effort",)),
-        "folder": Command(packing.pack_folder, groups=("effort",)),
-        "synthetic": Command(packing.pack_synthetic, groups=("effort",)),
-        "wlasl": Command(packing_corpora.pack_wlasl, ("annotations",), groups=CORPUS),
-        "msasl": Command(packing_corpora.pack_msasl, ("annotations",), groups=CORPUS),
-        "slr500": Command(packing_corpora.pack_slr500, ("annotations",), groups=CORPUS),
-        "nmfs_csl": Command(packing_corpora.pack_nmfs_csl, ("annotations",), groups=CORPUS),
-        "autsl": Command(packing_corpora.pack_autsl, ("annotations",), groups=CORPUS),
-        "lsa64": Command(packing_corpora.pack_lsa64, ("annotations",), groups=CORPUS, optional=("annotations",)),
-        "include": Command(packing_corpora.pack_include, ("annotations",), groups=CORPUS),
-        "asl_citizen": Command(packing_corpora.pack_asl_citizen, ("annotations",), groups=CORPUS),
-        "semlex": Command(packing_corpora.pack_semlex, ("annotations",), groups=CORPUS),
+        "landmarks": Command("packing.pack_landmarks", groups=("effort",)),
+        "set": Command("packing.pack_set", groups=("effort",)),
+        "folder": Command("packing.pack_folder", groups=("effort",)),
+        "synthetic": Command("packing.pack_synthetic", groups=("effort",)),
+        "wlasl": Command("packing_corpora.pack_wlasl", ("annotations",), groups=CORPUS),
+        "msasl": Command("packing_corpora.pack_msasl", ("annotations",), groups=CORPUS),
+        "slr500": Command("packing_corpora.pack_slr500", ("annotations",), groups=CORPUS),
+        "nmfs_csl": Command("packing_corpora.pack_nmfs_csl", ("annotations",), groups=CORPUS),
+        "autsl": Command("packing_corpora.pack_autsl", ("annotations",), groups=CORPUS),
+        "lsa64": Command("packing_corpora.pack_lsa64", ("annotations",), groups=CORPUS, optional=("annotations",)),
+        "include": Command("packing_corpora.pack_include", ("annotations",), groups=CORPUS),
+        "asl_citizen": Command("packing_corpora.pack_asl_citizen", ("annotations",), groups=CORPUS),
+        "semlex": Command("packing_corpora.pack_semlex", ("annotations",), groups=CORPUS),
     },
-    "doctor": Command(doctor, ("packs",)),
-    "fold": Command(folding.fold, ("pack", "where")),
-    "pretrain": Command(commands.pretrain, ("data", "where", "keep_out", "weights"), recipe=True),
-    "finetune": Command(commands.finetune, ("data", "where", "strict"), recipe=True),
-    "linear": Command(commands.linear, ("data", "where", "strict"), recipe=True),
-    "evaluate": Command(commands.evaluate, ("data", "where", "strict", "unknown")),
-    "calibrate": Command(commands.calibrate, ("data", "where"), groups=("sure",)),
-    "knn": Command(probing.knn, ("data", "where", "strict", "branches", "parts"), recipe=True),
+    "doctor": Command("checking.doctor", ("packs",)),
+    "fold": Command("folding.fold", ("pack", "where")),
+    "pretrain": Command("commands.pretrain", ("data", "where", "keep_out", "weights"), recipe=True),
+    "finetune": Command("commands.finetune", ("data", "where", "strict"), recipe=True),
+    "linear": Command("commands.linear", ("data", "where", "strict"), recipe=True),
+    "evaluate": Command("commands.evaluate", ("data", "where", "strict", "unknown")),
+    "calibrate": Command("commands.calibrate", ("data", "where"), groups=("sure",)),
+    "knn": Command("probing.knn", ("data", "where", "strict", "branches", "parts"), recipe=True),
     "reproduce": Command(
-        reproducing.reproduce, ("experiment", "data", "pretrain_on", "subsets", "seeds", "rgb"), recipe=True
+        "reproducing.reproduce", ("experiment", "data", "pretrain_on", "subsets", "seeds", "rgb"), recipe=True
     ),
-    "retrieve": Command(probing.retrieve, ("data", "where")),
-    "fuse": Command(comparing.fuse, ("scores", "weights", "temperatures", "tune", "common")),
-    "compare": Command(comparing.compare, ("scores", "against", "common")),
-    "robustness": Command(probing.robustness, ("data", "where", "kinds")),
-    "map": Command(drawing.map_clips, ("data", "where", "glosses")),
-    "view": Command(drawing.view, ("pack",), recipe=True),
-    "predict": Command(predicting.predict, ("files", "json", "strict"), optional=("files",)),
-    "enrol": Command(enrolling.enrol, ENROL, optional=("files", "data")),
-    "search": Command(enrolling.search, ("files", "json", "strict")),
-    "extract": Command(extracting.extract, ("videos", "trim")),
-    "serve": Command(serving.serve, ("names",)),
-    "convert": Command(commands.convert, ("checkpoint",)),
-    "bench": Command(benching.bench, ("data",), recipe=True, optional=("data",)),
-    "embed": Command(exporting.embed, ("data", "where", "branches", "parts")),
-    "export": Command(exporting.export),
-    "card": Command(sharing.card, ("run", "report", "language", "overwrite")),
-    "push": Command(sharing.push, ("run", "private")),
-    "pull": Command(sharing.pull, ("repository",)),
+    "retrieve": Command("probing.retrieve", ("data", "where")),
+    "fuse": Command("comparing.fuse", ("scores", "weights", "temperatures", "tune", "common")),
+    "compare": Command("comparing.compare", ("scores", "against", "common")),
+    "robustness": Command("probing.robustness", ("data", "where", "kinds")),
+    "map": Command("drawing.map_clips", ("data", "where", "glosses")),
+    "view": Command("drawing.view", ("pack",), recipe=True),
+    "predict": Command("predicting.predict", ("files", "json", "strict"), optional=("files",)),
+    "enrol": Command("enrolling.enrol", ENROL, optional=("files", "data")),
+    "search": Command("enrolling.search", ("files", "json", "strict")),
+    "extract": Command("extracting.extract", ("videos", "trim")),
+    "serve": Command("serving.serve", ("names",)),
+    "convert": Command("commands.convert", ("checkpoint",)),
+    "bench": Command("benching.bench", ("data",), recipe=True, optional=("data",)),
+    "embed": Command("exporting.embed", ("data", "where", "branches", "parts")),
+    "export": Command("exporting.export"),
+    "card": Command("sharing.card", ("run", "report", "language", "overwrite")),
+    "push": Command("sharing.push", ("run", "private")),
+    "pull": Command("sharing.pull", ("repository",)),
 }

@@ -8,7 +8,6 @@ from typing import Any
 from rich.table import Table
 
 from twinsign import probes
-from twinsign.commands import OK, console, show, splits_of, with_interval
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.prepare import Clips
@@ -19,6 +18,7 @@ from twinsign.recognise.report import write_report
 from twinsign.recognise.retrieve import KINDS
 from twinsign.recognise.robust import robustness_figure
 from twinsign.recognise.scores import write_scores
+from twinsign.saying import OK, console, show, splits_of, with_interval
 
 
 def knn(

@@ -12,7 +12,6 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from twinsign.commands import OK, console, numbers, splits_of
 from twinsign.errors import InputError
 from twinsign.files import write_json, write_text
 from twinsign.pack.open import Pack
@@ -25,6 +24,7 @@ from twinsign.reproduce.grid import Grid, Ground
 from twinsign.reproduce.pictures import pictures
 from twinsign.reproduce.plan import Experiment, columns_for, load_experiment
 from twinsign.reproduce.tables import markdown, tables
+from twinsign.saying import OK, console, numbers, splits_of
 
 MOST_SEEDS = 2**32
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from twinsign.commands import OK, console, errors
 from twinsign.errors import InputError
 from twinsign.extract.extras import version_of
 from twinsign.files import write_text
 from twinsign.hub.bundle import CARD, checked
 from twinsign.run import Run
+from twinsign.saying import OK, console, errors
 
 
 def card(

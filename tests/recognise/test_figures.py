@@ -13,6 +13,7 @@ from twinsign.recognise.figures import (
     accuracy_by_clips,
     confused_classes,
     confusion_matrix,
+    coverage_curve,
     hardest_classes,
     learning_curves,
     plain,
@@ -152,3 +153,15 @@ def test_pyplot_knows_of_no_figure() -> None:
     accuracy_bars({"one": (1.0, 0.0, 2.0)})
     learning_curves([{"step": 0, "loss": 1.0}])
     assert pyplot.get_fignums() == []
+
+
+@pytest.mark.parametrize(("threshold", "accuracy"), [(None, None), (0.6, 80.0), (2.0, None)])
+def test_a_coverage_curve_has_the_points_and_the_threshold(threshold: float | None, accuracy: float | None) -> None:
+    points = [{"coverage": 50.0, "accuracy": 90.0}, {"coverage": 100.0, "accuracy": 70.0}]
+    answered = {"threshold": threshold, "coverage": 75.0, "accuracy": accuracy}
+    (axes,) = coverage_curve(points, answered).axes
+    assert axes.lines[0].get_xdata().tolist() == [50.0, 100.0]
+    assert axes.lines[0].get_ydata().tolist() == [90.0, 70.0]
+    assert (axes.get_legend() is not None) == (threshold == 0.6)
+    if threshold == 0.6:
+        assert (axes.lines[1].get_xdata().tolist(), axes.lines[1].get_ydata().tolist()) == ([75.0], [80.0])

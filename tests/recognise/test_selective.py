@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from twinsign.recognise.calibrate import Calibration, calibrate
 from twinsign.recognise.metrics import Scored, calibration_error
-from twinsign.recognise.selective import coverage_curve, selective_report
+from twinsign.recognise.selective import selective_report
 
 
 def scored(labels, scores) -> Scored:
@@ -100,13 +100,3 @@ def test_few_clips_show_an_error_where_confidences_are_right() -> None:
     assert found[60]["mean"] > 5 * found[6000]["mean"]
     loud = random_scored(clips=6000, scale=6.0)
     assert 100 * calibration_error(loud) > 5 * selective_report(loud, None)["ece_by_chance"]["below95"]
-
-
-@pytest.mark.parametrize("threshold", [None, 0.6, 2.0])
-def test_the_picture_has_the_points_and_the_threshold(threshold: float | None) -> None:
-    report = selective_report(random_scored(), None if threshold is None else Calibration(1.0, threshold))
-    (axes,) = coverage_curve(report["selective"], report["answered"]).axes
-    line = axes.lines[0]
-    assert line.get_xdata().tolist() == [point["coverage"] for point in report["selective"]]
-    assert line.get_ydata().tolist() == [point["accuracy"] for point in report["selective"]]
-    assert (axes.get_legend() is not None) == (threshold == 0.6)

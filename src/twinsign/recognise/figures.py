@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
@@ -205,4 +205,23 @@ def accuracy_bars(rows: Mapping[str, tuple[float, float, float]], label: str = "
     axes.set(xlim=(0, 132), ylim=(len(rows) - 0.4, -0.6), xticks=range(0, 101, 20))
     axes.set_xlabel(label, loc="left")
     axes.spines["bottom"].set_bounds(0, 100)
+    return figure
+
+
+def coverage_curve(points: Sequence[Mapping[str, float]], answered: Mapping[str, Any]) -> Figure:
+    """Accuracy against coverage of a `selective_report`, with the place of the run's own threshold (ours)."""
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    coverage, accuracy = ([point[name] for point in points] for name in ("coverage", "accuracy"))
+    axes.plot(coverage, accuracy, color=COLOURS[0], marker="o", markersize=3.5, linewidth=1.4)
+    if answered["threshold"] is not None and answered["accuracy"] is not None:
+        spot = (answered["coverage"], answered["accuracy"])
+        axes.plot(*spot, color=COLOURS[1], marker="D", markersize=7, linestyle="", label="the run's threshold")
+        axes.axvline(spot[0], color=GREY, linewidth=0.8, linestyle=":")
+        axes.legend(frameon=False, fontsize=9, loc="lower left")
+    axes.set(xlim=(0, 102), ylim=(-3, 103), xlabel="clips answered, the surest first", ylabel="of these right")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(decimals=0))
+    axes.grid(color="#dddddd", linewidth=0.6)
     return figure

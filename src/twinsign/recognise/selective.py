@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from twinsign.recognise.calibrate import DECIMALS, Calibration
-from twinsign.recognise.figures import COLOURS, GREY
 from twinsign.recognise.metrics import (
     Scored,
     calibration_error,
@@ -69,22 +65,3 @@ def answered_surely(cooled: Scored, calibration: Calibration) -> tuple[NDArray[n
 def at_temperature(scored: Scored, calibration: Calibration) -> Scored:
     """The scores over a calibration's temperature."""
     return replace(scored, scores=scored.scores / np.float32(calibration.temperature))
-
-
-def coverage_curve(points: Sequence[Mapping[str, float]], answered: Mapping[str, Any]) -> Figure:
-    """Accuracy against coverage of a `selective_report`, with the place of the run's own threshold (ours)."""
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    coverage, accuracy = ([point[name] for point in points] for name in ("coverage", "accuracy"))
-    axes.plot(coverage, accuracy, color=COLOURS[0], marker="o", markersize=3.5, linewidth=1.4)
-    if answered["threshold"] is not None and answered["accuracy"] is not None:
-        spot = (answered["coverage"], answered["accuracy"])
-        axes.plot(*spot, color=COLOURS[1], marker="D", markersize=7, linestyle="", label="the run's threshold")
-        axes.axvline(spot[0], color=GREY, linewidth=0.8, linestyle=":")
-        axes.legend(frameon=False, fontsize=9, loc="lower left")
-    axes.set(xlim=(0, 102), ylim=(-3, 103), xlabel="clips answered, the surest first", ylabel="of these right")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(decimals=0))
-    axes.grid(color="#dddddd", linewidth=0.6)
-    return figure

@@ -13,7 +13,7 @@ from torch import nn
 from twinsign.pack.open import Indices, Pack
 from twinsign.recognise.embed import embed, joint_embedding
 from twinsign.recognise.evaluate import in_order, viewer_of
-from twinsign.recognise.figures import learning_curves
+from twinsign.recognise.figures import coverage_curve, learning_curves
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored, mistakes
 from twinsign.recognise.report import (
@@ -25,7 +25,6 @@ from twinsign.recognise.report import (
     write_report,
 )
 from twinsign.recognise.rows import Labelled
-from twinsign.recognise.selective import coverage_curve
 from twinsign.recognise.unknown import in_words
 from twinsign.run import REPORT, Run, load_encoders, random_encoders, read_metrics
 
