@@ -20,11 +20,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from twinsign.errors import InputError
 from twinsign.files import write_json
-from twinsign.optim import optimiser_and_schedule
 from twinsign.pack.fold import held_out
 from twinsign.pack.open import Pack
 from twinsign.prepare import NOTHING, control_encoders
@@ -32,7 +30,7 @@ from twinsign.recipe import ClassifyConfig, Recipe, load_recipe
 from twinsign.recognise.compare import compare
 from twinsign.recognise.embed import drawn_views, embed, fixed_views, joint_embedding, knn_scores
 from twinsign.recognise.evaluate import clip_ids, in_order
-from twinsign.recognise.linear import FEATURE_ROUND
+from twinsign.recognise.linear import FEATURE_ROUND, fit_layers
 from twinsign.recognise.metrics import Scored, accuracy_report
 from twinsign.recognise.rows import Labelled, training_rows
 from twinsign.run import load_encoders, load_run
@@ -104,40 +102,38 @@ def folds_of(pack: Pack, data: Labelled) -> NDArray[np.int64]:
 
 def features_of(
     encoders: nn.ModuleDict, pack: Pack, data: Labelled, recipe: Recipe
-) -> tuple[dict[str, Tensor], list[Tensor]]:
-    """Features by branch (N D) as tests see the clips, and of augmented views, branches side by side (N D')."""
+) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
+    """Features by branch (N D) as tests see the clips, and of augmented views."""
     config = recipe.linear
     viewers = [fixed_views(recipe.windows, config.frames)]
     drawn = partial(drawn_views, config.augment, config.frames)
     viewers += [drawn(generator_at(SEED, FEATURE_ROUND, number)) for number in range(VIEWS)]
     fixed, *views = (embed(encoders, in_order(pack, data.rows, recipe), viewer)[0] for viewer in viewers)
-    return fixed, [torch.cat([*one.values()], dim=1) for one in views]
+    return fixed, views
 
 
 def by_layer(
     fixed: dict[str, Tensor],
-    views: list[Tensor],
+    views: list[dict[str, Tensor]],
     labels: Tensor,
     classes: int,
     config: ClassifyConfig,
     learnt: NDArray[np.int64],
     asked: NDArray[np.int64],
 ) -> Tensor:
-    """Logits of the asked clips by a layer trained on the learnt ones' views in turn, by the recipe of `linear`."""
+    """Logits of the asked clips by layers trained on the learnt ones' views in turn, by the recipe of `linear`."""
     torch.manual_seed(SEED)
-    layer, rows = nn.Linear(views[0].shape[1], classes), torch.from_numpy(learnt)
-    each = -(-len(rows) // config.batch_size)
-    optimiser, schedule = optimiser_and_schedule(layer, config.optimiser, config.epochs * each, each)
-    for epoch in range(config.epochs):
-        x = views[epoch % len(views)]
-        for index in rows[torch.randperm(len(rows))].split(config.batch_size):
-            loss = F.cross_entropy(layer(x[index]), labels[index], label_smoothing=config.label_smoothing)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
+    layers = nn.ModuleDict({name: nn.Linear(feature.shape[1], classes) for name, feature in fixed.items()})
+
+    def logits(features: dict[str, Tensor]) -> Tensor:
+        return torch.stack([layer(features[name]) for name, layer in layers.items()]).sum(dim=0)
+
+    def view(epoch: int) -> tuple[dict[str, Tensor], Tensor]:
+        return {name: one[learnt] for name, one in views[epoch % len(views)].items()}, labels[learnt]
+
+    fit_layers(layers, logits, view, len(learnt), config, SEED)
     with torch.no_grad():
-        return layer(torch.cat([*fixed.values()], dim=1)[asked])
+        return logits({name: feature[asked] for name, feature in fixed.items()})
 
 
 def by_neighbours(

@@ -33,7 +33,7 @@ from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.retrieve import nearest, prototypes, retrieval_report
 from twinsign.recognise.robust import Tick, checked, curves
-from twinsign.recognise.rows import labelled, shared_signers, training_rows
+from twinsign.recognise.rows import Asked, labelled, shared_signers, training_rows
 from twinsign.recognise.shift import check_shift
 from twinsign.recognise.skeletons import Panel, clip_panel, view_panel
 from twinsign.run import Run, load_encoders, load_run
@@ -129,7 +129,7 @@ def retrieve(
         scored = by_gallery(encoders, pack, stored, asked, glosses, run, _BY_GALLERY[by])
         about |= {"gallery": gallery, "gallery_clips": len(stored.rows)}
         about |= {"signers": shared_signers(pack, asked.rows, pack, stored.rows)}
-    context = context_of(run, pack, asked, splits, clips.where, len(scored.glosses))
+    context = context_of(run, pack, asked, Asked(splits, clips.where), len(scored.glosses))
     return {**retrieval_report(scored), **context, **about}, scored
 
 
@@ -165,7 +165,7 @@ def knn(
     kept = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
     scored = by_gallery(kept, pack, stored, asked, glosses, run, rank, tuple(chosen.parts))
     bare = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
-    report = full_report(scored, bare, pack, asked, splits, clips.where)  # a classifier's calibration is not k-NN's
+    report = full_report(scored, bare, pack, asked, Asked(splits, clips.where))  # its calibration is not k-NN's
     report |= {"branches": list(chosen.branches), "parts": list(chosen.parts)}
     report |= {"protocol": "knn", "neighbours": k, "gallery": gallery, "gallery_clips": len(stored.rows)}
     return {**report, "shift": shift, "signers": shared_signers(pack, asked.rows, pack, stored.rows)}, scored
@@ -179,5 +179,5 @@ def robustness(
     classifier = load_classifier(run).to(fastest_device())
     data = labelled(pack, pack.select(splits, clips.where), run.labels)
     report = curves(run, classifier, pack, data, checked(kinds), seed, tick)
-    context = context_of(run, pack, data, splits, clips.where, len(run.labels))
+    context = context_of(run, pack, data, Asked(splits, clips.where), len(run.labels))
     return {**report, **context, "damage_seed": seed}

@@ -38,6 +38,7 @@ from twinsign.recognise.health import Monitor
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.rows import (
+    Asked,
     Labelled,
     labelled,
     pretraining_rows,
@@ -172,8 +173,8 @@ def evaluate(
     data = labelled(pack, rows, run.labels, "With --unknown such clips are counted apart.")
     shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
     scored = score(run, classifier, pack, data)
-    among = None if others is None else run.labels
-    report = full_report(scored, run, pack, data, splits, clips.where, among) | {"shift": shift}
+    asked = Asked(splits, clips.where, None if others is None else run.labels)
+    report = full_report(scored, run, pack, data, asked) | {"shift": shift}
     if others is not None:
         report["unknown"] = ask_unknown(run, classifier, pack, others, scored)
     if page is not None:
@@ -218,7 +219,7 @@ def _finish_classifier(run: Run, classifier: Classifier, pack: Pack, val: Labell
     scored = score(run, classifier, pack, val)
     run = replace(run, about={**run.about, "calibration": asdict(calibrate(scored, run.recipe.sure))})
     save_run(run, classifier)
-    report = full_report(scored, run, pack, val, ["val"], run.about["where"])
+    report = full_report(scored, run, pack, val, Asked(["val"], run.about["where"]))
     write_json(run.path / VAL, report)
     if page:
         classifier_page(run.path / REPORT, run, pack, val, scored, report)

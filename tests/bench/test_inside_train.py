@@ -48,7 +48,7 @@ def test_layer_and_neighbours_find_what_is_there_and_not_what_is_not() -> None:
         unit = joint_embedding({"joint": x})
 
         def by_layer(learnt: NDArray[np.int64], asked: NDArray[np.int64], x: Tensor = x) -> Tensor:
-            return inside_train.by_layer({"joint": x}, [x], labels, 3, config, learnt, asked)
+            return inside_train.by_layer({"joint": x}, [{"joint": x}], labels, 3, config, learnt, asked)
 
         def by_neighbours(learnt: NDArray[np.int64], asked: NDArray[np.int64], unit: Tensor = unit) -> Tensor:
             return inside_train.by_neighbours(unit, labels, 3, learnt, asked)

@@ -15,6 +15,7 @@ from twinsign.pack.schema import MISSING_KEY
 from twinsign.prepare import Clips
 from twinsign.protocols import evaluate
 from twinsign.recognise.coverage import coverage, identical_ids, learnt_clips
+from twinsign.recognise.rows import Asked
 from twinsign.run import load_run
 
 
@@ -34,13 +35,13 @@ MISSING = [{"id": "x", "gloss": "a", "split": "test", "kind": "1"}, {"id": "y", 
 def test_missing_clips_of_the_split_count(trained: Trained, tmp_path: Path) -> None:
     pack = with_missing(trained.pack, tmp_path / "p", MISSING)
     rows = pack.select(["test"])
-    found = coverage(pack, rows, ["test"], [], 9)
+    found = coverage(pack, rows, Asked(["test"], []), 9)
     assert found == {"clips": 8, "listed": 9, "percent": 88.89, "classes": 4, "model_classes": 9}
-    assert coverage(pack, rows, ["test"], ["kind=2"], 4)["percent"] == 100
-    assert coverage(pack, pack.select(), None, [], 4)["listed"] == len(pack) + 2
-    assert coverage(pack, rows, ["test"], [], 9, ["b", "c"])["listed"] == 8, "a missing clip of a gloss left out"
-    assert coverage(pack, rows, ["test"], [], 9, ["a", "c"])["listed"] == 9
-    unknown = coverage(Pack(trained.pack), rows, ["test"], [], 4)
+    assert coverage(pack, rows, Asked(["test"], ["kind=2"]), 4)["percent"] == 100
+    assert coverage(pack, pack.select(), Asked(None, []), 4)["listed"] == len(pack) + 2
+    assert coverage(pack, rows, Asked(["test"], [], ["b", "c"]), 9)["listed"] == 8, "a missing clip of a gloss left out"
+    assert coverage(pack, rows, Asked(["test"], [], ["a", "c"]), 9)["listed"] == 9
+    unknown = coverage(Pack(trained.pack), rows, Asked(["test"], []), 4)
     assert (unknown["clips"], unknown["listed"], unknown["percent"]) == (8, None, None)
 
 

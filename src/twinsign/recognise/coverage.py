@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
 from twinsign.recognise.metrics import percent
-from twinsign.recognise.rows import training_rows
+from twinsign.recognise.rows import Asked, training_rows
 from twinsign.run import Run
 
 
-def coverage(
-    pack: Pack,
-    rows: Indices,
-    splits: list[str] | None,
-    where: list[str],
-    labels: int,
-    among: Sequence[str] | None = None,
-) -> dict[str, Any]:
-    """Clips evaluated and listed (None: the packs do not say), in percent; classes present and of the model (ours).
-
-    `among`: the glosses that were asked, where clips of others were left out.
-    """
+def coverage(pack: Pack, rows: Indices, asked: Asked, labels: int) -> dict[str, Any]:
+    """Clips evaluated and listed (None: the packs do not say), in percent; classes present and of the model (ours)."""
+    splits, where, among = asked
     missing = [row for row in pack.missing if splits is None or (row.get("split") or "none") in splits]
     if among is not None:
         missing = [row for row in missing if row.get("gloss") in {*among}]

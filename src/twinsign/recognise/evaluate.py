@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from twinsign.recognise.classify import Classifier
 from twinsign.recognise.coverage import coverage, identical_ids, learnt_clips
 from twinsign.recognise.embed import Viewer, device_of, embed, fixed_views, joint_embedding
 from twinsign.recognise.metrics import Scored, accuracy_report
-from twinsign.recognise.rows import Labelled, shared_signers
+from twinsign.recognise.rows import Asked, Labelled, shared_signers
 from twinsign.recognise.selective import selective_report
 from twinsign.run import CALIBRATED_ON, Run, filled
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
@@ -115,43 +115,24 @@ def by_gallery(
     return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
 
 
-def full_report(
-    scored: Scored,
-    run: Run,
-    pack: Pack,
-    data: Labelled,
-    splits: list[str] | None,
-    where: list[str],
-    among: Sequence[str] | None = None,
-) -> dict[str, Any]:
+def full_report(scored: Scored, run: Run, pack: Pack, data: Labelled, asked: Asked) -> dict[str, Any]:
     """The contract's JSON: accuracies with intervals, and what was measured on what (design, rule 7)."""
-    context = context_of(run, pack, data, splits, where, len(scored.glosses), among)
+    context = context_of(run, pack, data, asked, len(scored.glosses))
     return {**accuracy_report(scored), **selective_report(scored, calibration_of(run)), **context}
 
 
-def context_of(
-    run: Run,
-    pack: Pack,
-    data: Labelled,
-    splits: list[str] | None,
-    where: list[str],
-    labels: int,
-    among: Sequence[str] | None = None,
-) -> dict[str, Any]:
-    """What a report speaks of: which clips and signers, of how much of a split, by which run (design, rule 7).
-
-    `among`: the glosses that were asked, where clips of others were left out.
-    """
+def context_of(run: Run, pack: Pack, data: Labelled, asked: Asked, labels: int) -> dict[str, Any]:
+    """What a report speaks of: which clips and signers, of how much of a split, by which run (design, rule 7)."""
     ids = clip_ids(pack, data.rows)
     handless = [ids[i] for i in np.flatnonzero(~pack.usable[data.rows])]
     present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
     learnt = learnt_clips(run, pack)
     return {
         "signers": None if learnt is None else shared_signers(pack, data.rows, *learnt),
-        "split": splits,
-        "where": where,
+        "split": asked.splits,
+        "where": asked.where,
         "split_hash": pack.split_hash(data.rows),
-        "coverage": coverage(pack, data.rows, splits, where, labels, among),
+        "coverage": coverage(pack, data.rows, asked, labels),
         "overlap": None if learnt is None else identical_ids(pack, data.rows, *learnt),
         "data": [str(name) for name in pack.given],
         "handless_clips": handless,

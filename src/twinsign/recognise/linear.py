@@ -43,34 +43,56 @@ def fit_linear(
     classifier.encoders.to(fastest_device())
     bank = _FeatureBank(classifier.encoders, train, config, seed)
     held = None if val is None else _features(classifier.encoders, val, recipe)
-    batches = Batches(len(train), config.batch_size, seed=seed, shuffle=True)
-    steps = config.epochs * len(batches)
-    optimiser, schedule = optimiser_and_schedule(classifier.fc, config.optimiser, steps, len(batches))
     best: tuple[float, dict[str, Tensor]] = (-1.0, {})
-    for epoch in range(config.epochs):
-        features, labels = bank.view(epoch)
-        losses = []
-        for index in batches:
-            logits = classifier.joined(classifier.logits({name: f[index] for name, f in features.items()}))
-            loss = F.cross_entropy(logits, labels[index], label_smoothing=config.label_smoothing)
-            optimiser.zero_grad()
-            loss.backward()
-            if config.optimiser.clip is not None:
-                nn.utils.clip_grad_norm_(classifier.fc.parameters(), config.optimiser.clip)
-            optimiser.step()
-            schedule.step()
-            losses.append(loss.detach())
-        batches.epoch += 1
-        row: dict[str, Any] = {"epoch": epoch, "step": (epoch + 1) * len(batches)}
-        row["train_loss"] = float(torch.stack(losses).mean())
+
+    def after(epoch: int, steps: int, loss: float) -> None:
+        nonlocal best
+        row: dict[str, Any] = {"epoch": epoch, "step": steps, "train_loss": loss}
         if held is not None:
             row["val_top1"] = 100 * _top1(classifier, *held)
             if row["val_top1"] > best[0]:
                 best = row["val_top1"], {name: value.clone() for name, value in classifier.fc.state_dict().items()}
         on_epoch(row)
+
+    def logits(features: dict[str, Tensor]) -> Tensor:
+        return classifier.joined(classifier.logits(features))
+
+    fit_layers(classifier.fc, logits, bank.view, len(train), config, seed, after)
     if best[1] and config.select == "best":
         classifier.fc.load_state_dict(best[1])
     return classifier.cpu()
+
+
+def fit_layers(
+    layers: nn.Module,
+    logits: Callable[[dict[str, Tensor]], Tensor],
+    view: Callable[[int], tuple[dict[str, Tensor], Tensor]],
+    clips: int,
+    config: ClassifyConfig,
+    seed: int,
+    after: Callable[[int, int, float], None] = lambda epoch, steps, loss: None,
+) -> None:
+    """Train layers on the features by branch (N D) and labels (N) that `view` gives an epoch; `logits` joins them (ours).
+
+    `after` is told each epoch, the steps so far and the mean loss.
+    """
+    batches = Batches(clips, config.batch_size, seed=seed, shuffle=True)
+    optimiser, schedule = optimiser_and_schedule(layers, config.optimiser, config.epochs * len(batches), len(batches))
+    for epoch in range(config.epochs):
+        features, labels = view(epoch)
+        losses = []
+        for index in batches:
+            mine = {name: feature[index] for name, feature in features.items()}
+            loss = F.cross_entropy(logits(mine), labels[index], label_smoothing=config.label_smoothing)
+            optimiser.zero_grad()
+            loss.backward()
+            if config.optimiser.clip is not None:
+                nn.utils.clip_grad_norm_(layers.parameters(), config.optimiser.clip)
+            optimiser.step()
+            schedule.step()
+            losses.append(loss.detach())
+        batches.epoch += 1
+        after(epoch, (epoch + 1) * len(batches), float(torch.stack(losses).mean()))
 
 
 class _FeatureBank:

@@ -24,6 +24,14 @@ class Labelled(NamedTuple):
     labels: Indices
 
 
+class Asked(NamedTuple):
+    """Which clips an evaluation is of: splits (None: all), conditions on rows, and glosses, where not all of them."""
+
+    splits: list[str] | None
+    where: list[str]
+    among: Sequence[str] | None = None
+
+
 def label_list(pack: Pack, rows: Indices) -> list[str]:
     """The glosses of these rows, sorted; InputError where there are fewer than two."""
     glosses = sorted({gloss for gloss in pack.table["gloss"].take(rows).to_pylist() if gloss})
