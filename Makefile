@@ -31,7 +31,7 @@ test: .venv/dev.stamp
 
 # pytest exits with 5 where no test is selected.
 slow: .venv/dev.stamp
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow $(PARALLEL) $(PYTEST_ARGS) || test $$? -eq 5
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --durations=8 $(PARALLEL) $(PYTEST_ARGS) || test $$? -eq 5
 	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then $(MAKE) --no-print-directory video; \
 		else echo "no MediaPipe for this Python: its tests did not run; make video PYTHON=python3.12 runs them"; fi
 

@@ -72,7 +72,7 @@ def fit_layers(
     seed: int,
     after: Callable[[int, int, float], None] = lambda epoch, steps, loss: None,
 ) -> None:
-    """Train layers on the features by branch (N D) and labels (N) that `view` gives an epoch; `logits` joins them (ours).
+    """Train layers on features by branch (N D) and labels (N), which `view` gives for an epoch; `logits` joins them.
 
     `after` is told each epoch, the steps so far and the mean loss.
     """
