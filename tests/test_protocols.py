@@ -150,9 +150,14 @@ def test_calibrated_anew_on_other_recordings(trained: Trained, tmp_path: Path) -
     assert after["run_digest"] != before["run_digest"]
     assert (model / "weights.safetensors").read_bytes() == weights
     assert load_run(model).about["calibrated_on"]["clips"] == after["clips"]
-    with pytest.raises(InputError, match="that the model learnt from"):
-        protocols.recalibrate(model, Clips([trained.pack]), ["train"], SureConfig())
+    train = pack.select(["train"])
+    (handless,) = train[~pack.usable[train]].tolist()
+    shown = next(gloss for gloss in run.labels if gloss != pack.column("gloss")[handless])
+    with pytest.raises(InputError, match="all of which the model learnt from"):
+        protocols.recalibrate(model, Clips([trained.pack], [f"gloss={shown}"]), ["train"], SureConfig())
     assert load_run(model).about["calibration"] == asdict(wanted), "a refusal changes nothing"
+    mixed = protocols.recalibrate(model, Clips([trained.pack]), ["train", "test"], SureConfig()).about["calibrated_on"]
+    assert (mixed["clips"], mixed["left_out"]) == (after["clips"] + 1, len(train) - 1), "the handless one is new to it"
     assert finished(replace(load_run(trained.finetuned), path=model)), "to resume, it is still the same training"
 
 

@@ -15,7 +15,7 @@ from twinsign.recognise.calibrate import Calibration, threshold_in_words
 from twinsign.recognise.scores import write_scores
 from twinsign.recognise.unknown import in_words
 from twinsign.run import CALIBRATED_ON, REPORT, keep_report
-from twinsign.saying import OK, console, numbers, show, splits_of
+from twinsign.saying import OK, console, errors, numbers, show, splits_of
 from twinsign.world import here
 
 
@@ -155,8 +155,10 @@ def calibrate(
         split: One split, several joined by commas, or `all`.
     """
     run = protocols.recalibrate(model, Clips(data, where), splits_of(split), sure)
-    fitted, clips = Calibration(**run.about["calibration"]), run.about[CALIBRATED_ON]["clips"]
-    said = f"{clips} clips: temperature {fitted.temperature:.3g}; {threshold_in_words(fitted)}"
+    fitted, on = Calibration(**run.about["calibration"]), run.about[CALIBRATED_ON]
+    if on["left_out"]:
+        errors.print(f"note: {on['left_out']} clips that the model learnt from are left out")
+    said = f"{on['clips']} clips: temperature {fitted.temperature:.3g}; {threshold_in_words(fitted)}"
     console.print(said, markup=False, highlight=False, soft_wrap=True)
     console.print("Reports of before are of another model now: evaluate again.")
     return OK

@@ -31,7 +31,7 @@ from twinsign.prepare import (
 from twinsign.recipe import Recipe, SureConfig
 from twinsign.recognise.calibrate import calibrate
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.coverage import identical_ids, learnt_clips
+from twinsign.recognise.coverage import among_learnt
 from twinsign.recognise.embed import fastest_device
 from twinsign.recognise.evaluate import full_report, in_order, load_classifier, score
 from twinsign.recognise.health import Monitor
@@ -183,19 +183,19 @@ def evaluate(
 
 
 def recalibrate(model: str | Path, clips: Clips, splits: list[str] | None, sure: SureConfig) -> Run:
-    """Fit a classifier's temperature and "not sure" threshold anew, on clips that it never learnt from (ours)."""
+    """Fit a classifier's temperature and threshold anew, on those clips that it never learnt from (ours)."""
     run, pack = load_run(model), Pack(clips.data)
     with owned(run.path):
         classifier = load_classifier(run).to(fastest_device())
-        data = labelled(pack, pack.select(splits, clips.where), run.labels)
-        learnt = learnt_clips(run, pack)
-        seen = [] if learnt is None else identical_ids(pack, data.rows, *learnt)
-        if seen:
-            found = f"{len(seen)} of {len(data.rows)} clips that the model learnt from, {seen[0]} among them"
+        everything = labelled(pack, pack.select(splits, clips.where), run.labels)
+        new = ~among_learnt(run, pack, everything.rows)
+        if not new.any():
+            found = f"{len(new)} clips, all of which the model learnt from"
             raise InputError(found, "clips that are new to it", file=pack.paths[0], hint="Name another --split.")
+        data = Labelled(everything.rows[new], everything.labels[new])
         fitted = calibrate(score(run, classifier, pack, data), sure)
         on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits, "where": clips.where}
-        on |= {"clips": len(data.rows), "split_hash": pack.split_hash(data.rows)}
+        on |= {"clips": len(data.rows), "left_out": int((~new).sum()), "split_hash": pack.split_hash(data.rows)}
         run = replace(run, about={**run.about, "calibration": asdict(fitted), CALIBRATED_ON: on})
         save_config(run)
     return run

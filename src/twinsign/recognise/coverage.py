@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
 from twinsign.recognise.metrics import percent
@@ -48,6 +51,17 @@ def learnt_clips(run: Run, pack: Pack) -> tuple[Pack, Indices] | None:
     except (InputError, KeyError, OSError):
         return None
     return (training, learnt.rows) if training.split_hash(learnt.rows) == about["rows_hash"] else None
+
+
+def among_learnt(run: Run, pack: Pack, rows: Indices) -> NDArray[np.bool_]:
+    """Which of these rows (N) a classifier has learnt from, or from copies of; none where that is unknown (ours)."""
+    learnt = learnt_clips(run, pack)
+    if learnt is None:
+        return np.zeros(len(rows), bool)
+    copies = {*identical_ids(pack, rows, *learnt)}
+    same = np.isin(rows, learnt[1]) if learnt[0] is pack else np.zeros(len(rows), bool)
+    found: NDArray[np.bool_] = same | np.array([name in copies for name in pack.table["id"].take(rows).to_pylist()])
+    return found
 
 
 def identical_ids(pack: Pack, rows: Indices, training: Pack, learnt: Indices) -> list[str]:
