@@ -60,11 +60,10 @@ def main() -> None:
     }
     for (name, by), scorers in ways.items():
         for shots in given.shots:
-            hits = [few(scorers[n % len(scorers)], clips, shots, n) for n in range(given.draws)]
-            base = first.setdefault(shots, np.stack(hits))
-            found = {"encoder": name, "by": by, "shots": shots}
-            found |= interval("top1", np.stack(hits), clips["group"][clips["asked"]])
-            report["few"].append(found | interval("above_dtw", np.stack(hits) - base, clips["group"][clips["asked"]]))
+            hits = np.stack([few(scorers[n % len(scorers)], clips, shots, n) for n in range(given.draws)])
+            base, groups = first.setdefault(shots, hits), clips["group"][clips["asked"]]
+            found = {"encoder": name, "by": by, "shots": shots, **interval("top1", hits, groups)}
+            report["few"].append(found | interval("above_dtw", hits - base, groups))
             print(report["few"][-1], flush=True)
     for name, choices in encoders.items():
         for shots in (2, 5, 10**6):

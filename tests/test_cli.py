@@ -140,13 +140,18 @@ def test_val_selects_nothing_where_the_last_epoch_is_kept(
 def test_calibrate(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = shutil.copytree(trained.linear, tmp_path / "R")
     given = ["calibrate", "--model", str(model), "--data", str(trained.pack)]
-    assert main([*given, "--trusted", "0.8", "--unknown", "0.25"]) == 0
-    said = capsys.readouterr().out
-    assert "8 clips: temperature" in said
-    assert "80 %" in said
-    assert "25 % of all clips being of signs that it does not know" in said
-    assert main([*given, "--unknown", "1"]) == 2
-    assert "sure.unknown 1" in capsys.readouterr().err
+    assert main(given) == 0
+    assert load_run(model).about["calibration"] == load_run(trained.linear).about["calibration"], "the same val, recipe"
+    assert main([*given, "--trusted", "0.8", "--split", "all"]) == 0
+    said = capsys.readouterr()
+    assert "17 clips: temperature" in said.out
+    assert "80 %" in said.out
+    assert "23 clips that the model learnt from are left out" in said.err
+    for option in ("--unknown_share", "--trusted"):
+        assert main([*given, option, "1.5"]) == 2
+        assert f"{option.removeprefix('--').removesuffix('_share')} 1.5" in capsys.readouterr().err
+    assert main([*given, "--unknown_share", "0.2"]) == 2
+    assert "10 or more, to expect unknown signs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("model", ["pretrained", "finetuned", "none"])
@@ -391,9 +396,9 @@ def test_epochs_that_are_typed_go_before_a_recipes_steps(
         (["--version"], ["torch", "pyarrow"]),
         (["pack", "landmarks", "--help"], ["torch"]),
         (["doctor", "--help"], ["pytorch_lightning"]),
-        (["predict", "--help"], ["pytorch_lightning", "openTSNE"]),
+        (["predict", "--help"], ["pytorch_lightning", "matplotlib", "openTSNE"]),
         (["search", "--help"], ["pytorch_lightning", "openTSNE"]),
-        (["serve", "--help"], ["pytorch_lightning", "openTSNE"]),
+        (["serve", "--help"], ["pytorch_lightning", "matplotlib", "openTSNE"]),
     ],
 )
 def test_a_command_loads_what_it_needs_alone(given: list[str], without: list[str]) -> None:

@@ -12,9 +12,11 @@ from safetensors.torch import load_file
 from tiny import pack_of, sample
 from torch.nn import functional as F
 from trained import Trained
+from yaml import safe_load as load_yaml
 
 from twinsign import probes, protocols
 from twinsign.errors import InputError
+from twinsign.hub.facts import selection_of
 from twinsign.nn.heads import HeadConfig
 from twinsign.pack.open import Pack
 from twinsign.prepare import Clips, finished
@@ -137,28 +139,52 @@ def test_calibrated_anew_on_other_recordings(trained: Trained, tmp_path: Path) -
     """Weights, labels and resuming stay; the threshold is for the clips named, which are no test any more."""
     model = shutil.copytree(trained.finetuned, tmp_path / "R")
     before = protocols.evaluate(model, Clips([trained.pack]), ["test"])[0]
-    weights = (model / "weights.safetensors").read_bytes()
-    run = protocols.recalibrate(model, Clips([trained.pack]), ["test"], SureConfig(trusted=0.05, unknown=0.5))
+    weights, digest = (model / "weights.safetensors").read_bytes(), load_run(model).digest()
+    run = protocols.recalibrate(model, Clips([trained.pack]), ["test"], SureConfig(trusted=0.05))
     after = protocols.evaluate(model, Clips([trained.pack]), ["test"])[0]
     pack = Pack(trained.pack)
     scored = score(run, load_classifier(run), pack, labelled(pack, pack.select(["test"]), run.labels))
-    wanted = calibrate(scored, SureConfig(trusted=0.05, unknown=0.5))
+    wanted = calibrate(scored, SureConfig(trusted=0.05))
     assert load_run(model).about["calibration"] == asdict(wanted)
     assert after["answered"]["threshold"] == wanted.threshold != before["answered"]["threshold"]
     assert after["per_instance"] == before["per_instance"]
     assert (before["calibrated_on"], after["calibrated_on"], after["selected_on"]) == ([], ["test"], [])
-    assert after["run_digest"] != before["run_digest"]
+    assert protocols.evaluate(model, Clips([trained.pack]), ["val"])[0]["calibrated_on"] == [], (
+        "val has no part in it now"
+    )
+    assert after["run_digest"] != before["run_digest"] == digest
     assert (model / "weights.safetensors").read_bytes() == weights
-    assert load_run(model).about["calibrated_on"]["clips"] == after["clips"]
+    assert "fitted on test" not in selection_of(load_run(trained.finetuned))
+    assert "8 clips of test" in selection_of(load_run(model))
+    again = protocols.recalibrate(model, Clips([trained.pack]), ["val"], SureConfig())
+    assert load_run(model).vectors_digest() == again.vectors_digest() == digest, "the same vectors"
+    assert finished(replace(load_run(trained.finetuned), path=model)), "to resume, it is still the same training"
+    sure = replace(again.recipe, sure=SureConfig(0.8))
+    assert finished(replace(load_run(trained.finetuned), path=model, recipe=sure)), "whatever it is to be sure of"
+
+
+def test_what_it_learnt_from_calibrates_nothing(trained: Trained, tmp_path: Path) -> None:
+    model = shutil.copytree(trained.finetuned, tmp_path / "R")
+    config, pack = (model / "config.yaml").read_text(), Pack(trained.pack)
     train = pack.select(["train"])
     (handless,) = train[~pack.usable[train]].tolist()
-    shown = next(gloss for gloss in run.labels if gloss != pack.column("gloss")[handless])
+    shown = next(gloss for gloss in load_run(model).labels if gloss != pack.column("gloss")[handless])
     with pytest.raises(InputError, match="all of which the model learnt from"):
         protocols.recalibrate(model, Clips([trained.pack], [f"gloss={shown}"]), ["train"], SureConfig())
-    assert load_run(model).about["calibration"] == asdict(wanted), "a refusal changes nothing"
-    mixed = protocols.recalibrate(model, Clips([trained.pack]), ["train", "test"], SureConfig()).about["calibrated_on"]
-    assert (mixed["clips"], mixed["left_out"]) == (after["clips"] + 1, len(train) - 1), "the handless one is new to it"
-    assert finished(replace(load_run(trained.finetuned), path=model)), "to resume, it is still the same training"
+    with pytest.raises(InputError, match="4 glosses"):
+        protocols.recalibrate(model, Clips([trained.pack]), ["test"], SureConfig(unknown=0.5))
+    assert (model / "config.yaml").read_text() == config, "a refusal changes nothing"
+    mixed = protocols.recalibrate(model, Clips([trained.pack]), None, SureConfig()).about["calibrated"]
+    assert (mixed["clips"], mixed["left_out"]) == (len(pack) - len(train) + 1, len(train) - 1), (
+        "the handless one is new"
+    )
+    found = protocols.evaluate(model, Clips([trained.pack]), ["val", "test"])[0]
+    assert found["calibrated_on"] == ["test", "val"]
+    (model / "config.yaml").write_text(config.replace(str(trained.pack), str(tmp_path / "gone")))
+    unsure = protocols.recalibrate(model, Clips([trained.pack]), ["train"], SureConfig()).about["calibrated"]
+    assert unsure["left_out"] is None, "which clips are new to it is not known"
+    software = load_yaml(config)["software"]
+    assert load_yaml((model / "config.yaml").read_text())["software"] == software
 
 
 def test_val_labels_that_training_lacks_are_named(recipe: Recipe, tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from twinsign import convert as conversion
 from twinsign import protocols
 from twinsign.files import write_json
 from twinsign.prepare import Clips
-from twinsign.recipe import Recipe, SureConfig
+from twinsign.recipe import Recipe
 from twinsign.recognise.calibrate import Calibration, threshold_in_words
 from twinsign.recognise.scores import write_scores
 from twinsign.recognise.unknown import in_words
-from twinsign.run import CALIBRATED_ON, REPORT, keep_report
+from twinsign.run import CALIBRATED, REPORT, keep_report, load_run
 from twinsign.saying import OK, console, errors, numbers, show, splits_of
 from twinsign.world import here
 
@@ -142,25 +142,34 @@ def evaluate(
 
 
 def calibrate(
-    sure: SureConfig,
     model: Path,
     data: list[str],
     where: list[str],
+    strict: bool,
     split: str = "val",
+    trusted: float | None = None,
+    unknown_share: float | None = None,
 ) -> int:
     """Fit a classifier's confidence and its "not sure" threshold anew, on recordings that it never learnt from.
 
     Args:
         model: RUN of finetune or linear, whose config.yaml is written anew; its weights stay as they are.
         split: One split, several joined by commas, or `all`.
+        trusted: Share of the sure answers that is to be right; as the RUN's recipe has it (0.9) unless told.
+        unknown_share: Share of the clips asked that will show signs which the model does not know; as the RUN's
+            recipe has it (0) unless told.
     """
-    run = protocols.recalibrate(model, Clips(data, where), splits_of(split), sure)
-    fitted, on = Calibration(**run.about["calibration"]), run.about[CALIBRATED_ON]
-    if on["left_out"]:
+    told = {"trusted": trusted, "unknown": unknown_share}
+    sure = replace(load_run(model).recipe.sure, **{name: one for name, one in told.items() if one is not None})
+    run = protocols.recalibrate(model, Clips(data, where, strict=strict), splits_of(split), sure)
+    fitted, on = Calibration(**run.about["calibration"]), run.about[CALIBRATED]
+    if on["left_out"] is None:
+        errors.print("note: what it learnt from is gone or changed: whether these clips are new to it is not known")
+    elif on["left_out"]:
         errors.print(f"note: {on['left_out']} clips that the model learnt from are left out")
     said = f"{on['clips']} clips: temperature {fitted.temperature:.3g}; {threshold_in_words(fitted)}"
     console.print(said, markup=False, highlight=False, soft_wrap=True)
-    console.print("Reports of before are of another model now: evaluate again.")
+    errors.print("note: reports and exported files of before are of another threshold: evaluate and export again")
     return OK
 
 

@@ -43,7 +43,7 @@ def found(name: str) -> Any:
     return getattr(import_module(f"twinsign.{module}"), own)
 
 
-GROUPS = {"source": "corpora.matching.Source", "effort": "pack.write.Effort", "sure": "recipe.SureConfig"}
+GROUPS = {"source": "corpora.matching.Source", "effort": "pack.write.Effort"}
 """Parameters whose fields are options, and the dataclass of each, by name."""
 CORPUS = ("source", "effort")
 ENROL = ("files", "data", "where", "delete", "strict")
@@ -108,7 +108,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "finetune": Command("commands.finetune", ("data", "where", "strict"), recipe=True),
     "linear": Command("commands.linear", ("data", "where", "strict"), recipe=True),
     "evaluate": Command("commands.evaluate", ("data", "where", "strict", "unknown")),
-    "calibrate": Command("commands.calibrate", ("data", "where"), groups=("sure",)),
+    "calibrate": Command("commands.calibrate", ("data", "where", "strict")),
     "knn": Command("probing.knn", ("data", "where", "strict", "branches", "parts"), recipe=True),
     "reproduce": Command(
         "reproducing.reproduce", ("experiment", "data", "pretrain_on", "subsets", "seeds", "rgb"), recipe=True

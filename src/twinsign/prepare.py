@@ -20,7 +20,7 @@ from twinsign.recipe import Recipe
 from twinsign.recognise.embed import fastest_device, fixed_views, settle_norms
 from twinsign.recognise.rows import Labelled, labelled, training_rows
 from twinsign.recognise.shift import check_shift, learnt_from
-from twinsign.run import CALIBRATED_ON, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
+from twinsign.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.mixture import Mixture
 from twinsign.world import here
@@ -84,9 +84,9 @@ def finished(run: Run) -> bool:
             raise InputError("weights without a config", "an empty or new folder", file=run.path)
         return False
     there = load_run(run.path)
-    ignored = {"minutes", "calibration", CALIBRATED_ON, LEARNT_FROM, STARTED_FROM}
+    ignored = {"minutes", "calibration", CALIBRATED, LEARNT_FROM, STARTED_FROM}
     one, other = ({k: v for k, v in about.items() if k not in ignored} for about in (there.about, run.about))
-    same_recipe = replace(there.recipe, trainer=run.recipe.trainer) == run.recipe
+    same_recipe = replace(there.recipe, trainer=run.recipe.trainer, sure=run.recipe.sure) == run.recipe
     if one != other or not same_recipe or there.labels != run.labels:
         keys = sorted(k for k in one.keys() | other.keys() if one.get(k) != other.get(k)) or ["recipe"]
         found = f"a run that differs in {', '.join(keys)}"

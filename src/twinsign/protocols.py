@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -29,7 +30,7 @@ from twinsign.prepare import (
     training_loader,
 )
 from twinsign.recipe import Recipe, SureConfig
-from twinsign.recognise.calibrate import calibrate
+from twinsign.recognise.calibrate import FEWEST, calibrate
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.coverage import among_learnt
 from twinsign.recognise.embed import fastest_device
@@ -47,7 +48,7 @@ from twinsign.recognise.rows import (
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.recognise.story import classifier_page, pretraining_page
 from twinsign.recognise.unknown import apart, ask_unknown
-from twinsign.run import CALIBRATED_ON, LEARNT_FROM, REPORT, VAL, Run, load_run, save_config, save_run
+from twinsign.run import CALIBRATED, LEARNT_FROM, REPORT, VAL, Run, load_run, save_about, save_config, save_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import ClipLoader, ClipReader
 from twinsign.views.mixture import mixture_of
@@ -184,20 +185,29 @@ def evaluate(
 
 def recalibrate(model: str | Path, clips: Clips, splits: list[str] | None, sure: SureConfig) -> Run:
     """Fit a classifier's temperature and threshold anew, on those clips that it never learnt from (ours)."""
-    run, pack = load_run(model), Pack(clips.data)
-    with owned(run.path):
+    pack = Pack(clips.data)
+    if not os.access(load_run(model).path, os.W_OK):
+        raise InputError("a RUN that cannot be written", "one whose config.yaml may be written anew", file=model)
+    with owned(Path(model)):
+        run = load_run(model)
         classifier = load_classifier(run).to(fastest_device())
-        everything = labelled(pack, pack.select(splits, clips.where), run.labels)
-        new = ~among_learnt(run, pack, everything.rows)
+        if sure.unknown and len(run.labels) < FEWEST:
+            raise InputError(f"{len(run.labels)} glosses", f"{FEWEST} or more, to expect unknown signs", file=model)
+        hint = "--where COLUMN=VALUE takes the clips of the model's own signs."
+        everything = labelled(pack, pack.select(splits, clips.where), run.labels, hint)
+        learnt = among_learnt(run, pack, everything.rows)
+        new = np.ones(len(everything.rows), bool) if learnt is None else ~learnt
         if not new.any():
             found = f"{len(new)} clips, all of which the model learnt from"
             raise InputError(found, "clips that are new to it", file=pack.paths[0], hint="Name another --split.")
         data = Labelled(everything.rows[new], everything.labels[new])
+        shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
         fitted = calibrate(score(run, classifier, pack, data), sure)
-        on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits, "where": clips.where}
-        on |= {"clips": len(data.rows), "left_out": int((~new).sum()), "split_hash": pack.split_hash(data.rows)}
-        run = replace(run, about={**run.about, "calibration": asdict(fitted), CALIBRATED_ON: on})
-        save_config(run)
+        on: dict[str, Any] = {"data": [str(Path(name).resolve()) for name in pack.given], "split": splits}
+        on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if learnt is None else int(learnt.sum())}
+        on |= {"split_hash": pack.split_hash(data.rows), "shift": shift, "digest": run.vectors_digest()}
+        run = replace(run, about={**run.about, "calibration": asdict(fitted), CALIBRATED: on})
+        save_about(run)
     return run
 
 

@@ -85,7 +85,7 @@ class ClassifyConfig:
 
 @dataclass(frozen=True)
 class SureConfig:
-    """When a classifier is sure: the least confidence is fitted on val by these (ours)."""
+    """When a classifier is sure: what its "not sure" threshold is fitted for (ours)."""
 
     trusted: float = 0.9
     """Share of the sure answers that is to be right."""
@@ -94,7 +94,7 @@ class SureConfig:
 
     def __post_init__(self) -> None:
         if not (0 < self.trusted <= 1 and 0 <= self.unknown < 1):
-            raise InputError(f"sure.trusted {self.trusted}, sure.unknown {self.unknown}", "shares in (0, 1], [0, 1)")
+            raise InputError(f"trusted {self.trusted}, unknown {self.unknown}", "shares, in (0, 1] and in [0, 1)")
 
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]

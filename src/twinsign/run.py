@@ -38,8 +38,8 @@ WEIGHTS, CONFIG, LABELS, METRICS, REPORT, VAL = (
 CHECKPOINTS, EVALUATIONS = "checkpoints", "evaluations"
 RECORDED = ("torch", "pytorch-lightning", "numpy")
 """Packages whose versions a run records."""
-CALIBRATED_ON = "calibrated_on"
-"""Key of `about`: the clips that temperature and threshold were fitted on anew (protocols.recalibrate)."""
+CALIBRATED = "calibrated"
+"""Key of `about`: which clips temperature and threshold were fitted on anew, and the RUN's hash before."""
 LEARNT_FROM = "learnt_from"
 """Key of `about`: what poses the run learnt from, to tell others by (recognise/shift.py)."""
 
@@ -75,6 +75,17 @@ class Run:
         """A hash of config, labels and weights: RUNs of one hash are one model (ours)."""
         files = [self.path / name for name in (CONFIG, LABELS, WEIGHTS)]
         return sha256(*(file.read_bytes() for file in files if file.is_file()))
+
+    def vectors_digest(self) -> str:
+        """The hash of what makes its vectors: the RUN's, as it was before it was first calibrated anew (ours)."""
+        before: str | None = self.about.get(CALIBRATED, {}).get("digest")
+        return before or self.digest()
+
+
+def save_about(run: Run) -> None:
+    """Write `about` anew and leave the rest of config.yaml, and what software it names, as it is (ours)."""
+    values = recipe_values(run.path / CONFIG)
+    write_text(run.path / CONFIG, yaml.safe_dump({**values, "about": run.about}, sort_keys=False))
 
 
 def save_config(run: Run) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from twinsign.errors import InputError
 from twinsign.recognise.coverage import cautions
 
-OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
+OK = 0
 console = Console()
 errors = Console(stderr=True)
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from twinsign.errors import InputError
 from twinsign.recipe import SureConfig
-from twinsign.recognise.calibrate import NEVER, Calibration, calibrate, threshold_in_words
+from twinsign.recognise.calibrate import FEWEST, NEVER, Calibration, calibrate, threshold_in_words, threshold_of
 from twinsign.recognise.metrics import Scored
 
 
@@ -20,10 +20,10 @@ def scored_of(scores: np.ndarray, labels: np.ndarray) -> Scored:
     return Scored([f"c{i}" for i in range(clips)], [f"g{i}" for i in range(classes)], labels, scores)
 
 
-def random_scored(seed: int, clips: int, scale: float) -> Scored:
+def random_scored(seed: int, clips: int, scale: float, classes: int = 4) -> Scored:
     rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 4, clips)
-    scores = scale * (rng.normal(size=(clips, 4)) + 1.5 * np.eye(4)[labels])
+    labels = rng.integers(0, classes, clips)
+    scores = scale * (rng.normal(size=(clips, classes)) + 1.5 * np.eye(classes)[labels])
     return scored_of(scores.astype(np.float32), labels)
 
 
@@ -79,7 +79,7 @@ def test_room_for_unknown_signs_is_that_of_clips_without_their_own_gloss(
     seed: int, clips: int, scale: float, trusted: float, unknown: float
 ) -> None:
     """By plain loops: each clip counts as itself and, with its own gloss struck out, as a sign that is not known."""
-    scored = random_scored(seed, clips, scale)
+    scored = random_scored(seed, clips, scale, FEWEST)
     found, plain = calibrate(scored, SureConfig(trusted, unknown)), calibrate(scored, SureConfig(trusted))
     assert (found.temperature, found.trusted, found.unknown) == (plain.temperature, trusted, unknown)
     answers = []
@@ -102,6 +102,19 @@ def test_room_for_unknown_signs_is_that_of_clips_without_their_own_gloss(
     assert found.threshold == pytest.approx(min(enough, default=NEVER), abs=1e-6)
 
 
+def test_of_few_glosses_none_stands_for_an_unknown_sign() -> None:
+    scored = random_scored(0, 30, 3.0, FEWEST - 1)
+    assert calibrate(scored, SureConfig(0.9, 0.5)) == calibrate(scored, SureConfig(0.9)), "and it says so: unknown is 0"
+
+
+@pytest.mark.parametrize(("right", "wrong", "struck", "trusted"), [(6, 2, 0, 0.75), (9, 1, 0, 0.9), (27, 0, 27, 0.9)])
+def test_a_promise_kept_exactly_is_kept(right: int, wrong: int, struck: int, trusted: float) -> None:
+    """Weights of 0.9 and 0.1 do not add up exactly in binary numbers."""
+    hits = torch.tensor([True] * right + [False] * (wrong + struck))
+    weight = torch.tensor([1 - 0.1] * (right + wrong) + [1 - (1 - 0.1)] * struck, dtype=torch.double)
+    assert threshold_of(torch.full((len(hits),), 0.7), hits, trusted, weight=weight) == pytest.approx(0.7)
+
+
 def test_what_is_promised_in_words() -> None:
     assert threshold_in_words(Calibration(1, 0.62)) == '"not sure" below 62 % (90 % of the answers above it were right)'
     found = threshold_in_words(Calibration(1, 0.5, 0.95, 0.25))
@@ -113,7 +126,7 @@ def test_what_is_promised_in_words() -> None:
 
 @pytest.mark.parametrize(("trusted", "unknown"), [(0, 0), (1.5, 0), (0.9, 1), (0.9, -0.1)])
 def test_shares_are_shares(trusted: float, unknown: float) -> None:
-    with pytest.raises(InputError, match=r"sure\.trusted"):
+    with pytest.raises(InputError, match="trusted"):
         SureConfig(trusted, unknown)
 
 

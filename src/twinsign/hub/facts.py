@@ -11,7 +11,7 @@ from twinsign.files import parse_json
 from twinsign.recognise.calibrate import calibration_of, threshold_in_words
 from twinsign.recognise.evaluate import frames_of, head_recipe
 from twinsign.recognise.unknown import in_words
-from twinsign.run import CALIBRATED_ON, EVALUATIONS, LEARNT_FROM, VAL, Run
+from twinsign.run import CALIBRATED, EVALUATIONS, LEARNT_FROM, VAL, Run
 
 NEEDED = ("per_instance", "per_class", "interval95", "clips", "classes", "split_hash", "selected_on")
 """Keys without which a JSON is no report of an evaluation."""
@@ -148,7 +148,7 @@ def selection_of(run: Run) -> str:
             "There was no val split: confidences are uncalibrated, and the threshold of 50 % is no one's choice."
         )
     else:
-        anew = run.about.get(CALIBRATED_ON)
+        anew = run.about.get(CALIBRATED)
         source = "val" if anew is None else f"{anew['clips']} clips of {', '.join(anew['split'] or ['all splits'])}"
         fitted = f"The temperature of the confidences is {calibration.temperature:.2f}"
         said.append(f"{fitted}; {threshold_in_words(calibration)}. Both come from {source}.")

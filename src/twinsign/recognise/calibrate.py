@@ -1,4 +1,4 @@
-"""Confidence that can be believed: a temperature and a "not sure" threshold, both chosen on val (ours)."""
+"""Confidence that can be believed: a temperature and a "not sure" threshold, fitted on clips not learnt from (ours)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from twinsign.run import Run
 
 DECIMALS = 9
 """Confidences closer than float64 sums in another order are equal."""
+FEWEST = 10
+"""Glosses without which a clip whose own is struck out does not stand for an unknown sign."""
+_ROUNDING = 1e-9
 NEVER = 2.0
 """A threshold that no confidence reaches."""
 TRUSTED = SureConfig().trusted
@@ -28,9 +31,9 @@ class Calibration:
     temperature: float = 1.0
     threshold: float = 0.5
     trusted: float = TRUSTED
-    """What the threshold was fitted for: the share of sure answers that is to be right,"""
+    """Share of the sure answers that the threshold was to keep right."""
     unknown: float = 0.0
-    """and the share of clips of unknown signs among those asked."""
+    """Share of the clips that it expected to be of unknown signs."""
 
 
 def calibration_of(run: Run) -> Calibration | None:
@@ -42,24 +45,23 @@ def calibration_of(run: Run) -> Calibration | None:
 def calibrate(scored: Scored, sure: SureConfig | None = None) -> Calibration:
     """The temperature of least cross-entropy (Guo et al. 2017) and the least threshold that keeps its promise (ours).
 
-    For unknown signs, of which val has none, stand the same clips with their own gloss taken out of the answer.
+    For unknown signs stand the same clips with their own gloss struck out of the answer; of fewer glosses than FEWEST
+    what is left says nothing, and no room is made.
     """
-    logits, labels, wanted = (
-        torch.from_numpy(scored.scores).double(),
-        torch.from_numpy(scored.labels),
-        sure or SureConfig(),
-    )
+    logits, labels = torch.from_numpy(scored.scores).double(), torch.from_numpy(scored.labels)
+    wanted = sure or SureConfig()
+    unknown = wanted.unknown if logits.shape[1] >= FEWEST else 0.0
     grid = torch.logspace(-1.5, 1.5, 121, dtype=torch.double)
     temperature = float(grid[int(torch.stack([F.cross_entropy(logits / one, labels) for one in grid]).argmin())])
     confidence, guess = (logits / temperature).softmax(dim=1).max(dim=1)
-    right, weight = guess == labels, torch.full_like(confidence, 1 - wanted.unknown)
-    if wanted.unknown:
+    right, weight = guess == labels, torch.full_like(confidence, 1 - unknown)
+    if unknown:
         others = logits.scatter(1, labels[:, None], -torch.inf)
         confidence = torch.cat([confidence, (others / temperature).softmax(dim=1).amax(dim=1)])
         right = torch.cat([right, torch.zeros_like(right)])
         weight = torch.cat([weight, 1 - weight])
     threshold = threshold_of(confidence.round(decimals=DECIMALS), right, wanted.trusted, weight=weight)
-    return Calibration(temperature, threshold, wanted.trusted, wanted.unknown)
+    return Calibration(temperature, threshold, wanted.trusted, unknown)
 
 
 def threshold_in_words(fitted: Calibration) -> str:
@@ -81,8 +83,8 @@ def threshold_of(
     """
     order = confidence.argsort(descending=True)
     each = torch.ones(len(right), dtype=torch.double) if weight is None else weight.double()[order]
-    precision = (right[order] * each).cumsum(0) / (each.cumsum(0) + spare)
+    enough = (right[order] * each).cumsum(0) >= (trusted - _ROUNDING) * (each.cumsum(0) + spare)
     ranked = confidence[order]
     below = torch.cat([ranked[1:], ranked.new_zeros(1)]) < ranked  # A threshold takes all clips of equal confidence.
-    enough = np.flatnonzero(((precision >= trusted) & below).numpy())
-    return float(ranked[enough[-1]]) if len(enough) else NEVER
+    places = np.flatnonzero((enough & below).numpy())
+    return float(ranked[places[-1]]) if len(places) else NEVER

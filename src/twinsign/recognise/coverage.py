@@ -53,24 +53,26 @@ def learnt_clips(run: Run, pack: Pack) -> tuple[Pack, Indices] | None:
     return (training, learnt.rows) if training.split_hash(learnt.rows) == about["rows_hash"] else None
 
 
-def among_learnt(run: Run, pack: Pack, rows: Indices) -> NDArray[np.bool_]:
-    """Which of these rows (N) a classifier has learnt from, or from copies of; none where that is unknown (ours)."""
+def among_learnt(run: Run, pack: Pack, rows: Indices) -> NDArray[np.bool_] | None:
+    """Which of these rows (N) a classifier has learnt from, or from copies of; None where that is unknown (ours)."""
     learnt = learnt_clips(run, pack)
     if learnt is None:
-        return np.zeros(len(rows), bool)
-    copies = {*identical_ids(pack, rows, *learnt)}
-    same = np.isin(rows, learnt[1]) if learnt[0] is pack else np.zeros(len(rows), bool)
-    found: NDArray[np.bool_] = same | np.array([name in copies for name in pack.table["id"].take(rows).to_pylist()])
+        return None
+    found = copies(pack, rows, *learnt)
+    return found | np.isin(rows, learnt[1]) if learnt[0] is pack else found
+
+
+def copies(pack: Pack, rows: Indices, training: Pack, learnt: Indices) -> NDArray[np.bool_]:
+    """Which of these rows (N) show hands in poses that are bit by bit those of a training clip (ours)."""
+    known = {*training.pose_hashes(learnt)}
+    found: NDArray[np.bool_] = pack.usable[rows] & np.array([one in known for one in pack.pose_hashes(rows)], bool)
     return found
 
 
 def identical_ids(pack: Pack, rows: Indices, training: Pack, learnt: Indices) -> list[str]:
-    """Ids among these rows, of clips with hands, whose poses are bit by bit those of a training clip (ours)."""
-    known = set(training.pose_hashes(learnt))
-    ids = pack.table["id"].take(rows).to_pylist()
-    hands = pack.usable[rows].tolist()
-    poses = pack.pose_hashes(rows)
-    return [name for name, shown, one in zip(ids, hands, poses, strict=True) if shown and one in known]
+    """Ids among these rows of `copies` (ours)."""
+    found: list[str] = pack.table["id"].take(rows[copies(pack, rows, training, learnt)]).to_pylist()
+    return found
 
 
 def cautions(report: Mapping[str, Any]) -> list[str]:
@@ -81,9 +83,13 @@ def cautions(report: Mapping[str, Any]) -> list[str]:
         said.append(f"{found['clips']} of the {found['listed']} clips that the split lists")
     if learnt:
         said.append(f"the model has learnt from {len(learnt)} of these very clips: see `overlap`")
-    if report["selected_on"]:
-        said.append(f"the model was selected on {', '.join(report['selected_on'])}: this is no test result")
-    elif report.get("calibrated_on"):
-        chosen = ", ".join(report["calibrated_on"])
-        said.append(f"temperature and threshold were fitted on {chosen}: how they fit is no test result, accuracy is")
+    return [*said, *chosen_in_words(report)]
+
+
+def chosen_in_words(report: Mapping[str, Any]) -> list[str]:
+    """On which of a report's clips its epoch, and on which its temperature and threshold, were chosen (ours)."""
+    chosen, fitted = report["selected_on"], report.get("calibrated_on")
+    said = [f"the model was selected on {', '.join(chosen)}: this is no test result"] if chosen else []
+    if fitted:
+        said.append(f"temperature and threshold were fitted on {', '.join(fitted)}: how they fit is no test result")
     return said

@@ -56,7 +56,7 @@ class Dictionary:
         if not (Path(path) / ABOUT).is_file():
             if Path(path).is_dir() and any(one.name != ".lock" for one in Path(path).iterdir()):
                 raise InputError(f"a folder without {ABOUT}", "a dictionary, or a new folder", file=path)
-            return cls(path, About(str(run.path.resolve()), run.digest(), width))
+            return cls(path, About(str(run.path.resolve()), run.vectors_digest(), width))
         found = cls.open(path)
         found.check(run)
         return found
@@ -71,10 +71,10 @@ class Dictionary:
 
     def check(self, run: Run) -> None:
         """InputError where the vectors are another RUN's: their angles to this one's mean nothing."""
-        if self.about.run_hash != run.digest():
+        if self.about.run_hash != run.vectors_digest():
             hint = f"Enrol it anew: twinsign enrol --model {run.path} --data {self.path} --split all --dictionary NEW."
             found = f"vectors of the RUN {self.about.run_hash} ({self.about.run})"
-            raise InputError(found, f"those of {run.path} ({run.digest()})", file=self.path, hint=hint)
+            raise InputError(found, f"those of {run.path} ({run.vectors_digest()})", file=self.path, hint=hint)
 
     def refresh(self) -> Entries:
         """The entries as they are now, read anew where another process has changed them."""

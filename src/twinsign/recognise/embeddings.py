@@ -162,7 +162,7 @@ def _provenance(run: Run, pack: Pack, rows: Indices, chosen: Choice) -> dict[str
         "twinsign": __version__,
         "command": "embed",
         "run": str(run.path),
-        "run_hash": run.digest(),
+        "run_hash": run.vectors_digest(),
         "kind": run.kind,
         "recipe": run.about.get("config"),
         "recipe_hash": sha256(repr(run.recipe.as_dict())),

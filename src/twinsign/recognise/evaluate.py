@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -23,7 +24,7 @@ from twinsign.recognise.embed import Viewer, device_of, embed, fixed_views, join
 from twinsign.recognise.metrics import Scored, accuracy_report
 from twinsign.recognise.rows import Asked, Labelled, shared_signers
 from twinsign.recognise.selective import selective_report
-from twinsign.run import CALIBRATED_ON, Run, filled
+from twinsign.run import CALIBRATED, Run, filled
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import Clips
 
@@ -138,7 +139,7 @@ def context_of(run: Run, pack: Pack, data: Labelled, asked: Asked, labels: int) 
         "handless_clips": handless,
         "windows": asdict(run.recipe.windows),
         "selected_on": sorted(present & _selected_on(run)),
-        "calibrated_on": sorted(present & _calibrated_on(run)),
+        "calibrated_on": sorted(present & _calibrated_on(run, pack, data.rows)),
         "run": str(run.path),
         "run_digest": run.digest(),
         "protocol": run.about.get("protocol", run.kind),
@@ -148,12 +149,15 @@ def context_of(run: Run, pack: Pack, data: Labelled, asked: Asked, labels: int) 
     }
 
 
-def _calibrated_on(run: Run) -> set[str]:
-    """The splits that temperature and threshold were fitted on: val by the training, or those of `calibrate`."""
-    anew = run.about.get(CALIBRATED_ON)
+def _calibrated_on(run: Run, pack: Pack, rows: Indices) -> set[str]:
+    """Splits of the rows that temperature and threshold were fitted on: val, or those of `calibrate` (ours)."""
+    anew = run.about.get(CALIBRATED)
     if anew is None:
         return {"val"} & set(run.about.get("selected_on", []))
-    return set(anew["split"] or ["train", "val", "test", "none"])
+    if [str(Path(name).resolve()) for name in pack.given] != anew["data"]:
+        return set()
+    both = np.intersect1d(rows, pack.select(anew["split"], anew["where"]))
+    return {split or "none" for split in pack.table["split"].take(both).to_pylist()}
 
 
 def _selected_on(run: Run) -> set[str]:

@@ -67,7 +67,7 @@ class Recogniser:
         return (logits / self.calibration.temperature).softmax(dim=1).cpu()
 
     def predictions(self, shares: Tensor, top: int) -> list[Prediction]:
-        """Confidences (B C) to predictions: sure where the first reaches the threshold chosen on val."""
+        """Confidences (B C) to predictions: sure where the first reaches the fitted threshold."""
         return [
             Prediction(guesses, guesses[0].confidence >= self.calibration.threshold)
             for guesses in ranked(shares, self.run.labels, top)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twinsign.pack.open import Indices, Pack
+from twinsign.recognise.coverage import chosen_in_words
 from twinsign.recognise.embed import embed, joint_embedding
 from twinsign.recognise.evaluate import in_order, viewer_of
 from twinsign.recognise.figures import coverage_curve, learning_curves
@@ -50,12 +51,7 @@ def classifier_page(
     split = ", ".join(report["split"] or ["all splits"])
     lead = f"{report['per_instance']['top1']:.1f} % top-1 of {report['clips']} clips ({split})."
     lead += " Clips of signs that it does not know are counted apart." if "unknown" in report else ""
-    if report["selected_on"]:
-        chosen = ", ".join(report["selected_on"])
-        lead += f" Epoch, temperature and threshold were chosen on {chosen}: not a test result."
-    elif report["calibrated_on"]:
-        chosen = ", ".join(report["calibrated_on"])
-        lead += f" Temperature and threshold were fitted on {chosen}: how they fit is no test result, accuracy is."
+    lead += "".join(f" {one[0].upper()}{one[1:]}." for one in chosen_in_words(report))
     facts = {
         "Run": str(run.path),
         "Protocol": str(report["protocol"]),

@@ -29,8 +29,8 @@ from twinsign.reproduce.plan import Column, Experiment, Protocol, Row, recipe_of
 from twinsign.run import CHECKPOINTS, WEIGHTS, load_run
 
 Say = Callable[[str], None]
-PRETRAINING = ("read", "encoder", "objective", "pretrain")
-"""Sections of a recipe that decide a pre-training; a classifier depends on its own section, too."""
+PRETRAINING = ("read", "windows", "encoder", "objective", "pretrain")
+"""Sections of a recipe that decide a pre-training; a classifier depends on its own section and on `sure`, too."""
 DECIDING = ("accumulate", "devices", "num_nodes", "precision", "sync_norms")
 """Fields of the trainer that decide what is learnt."""
 WAIT = 5.0
@@ -123,7 +123,7 @@ class Grid:
         if not (run / WEIGHTS).is_file():
             train = protocols.linear if cell.protocol == "linear" else protocols.finetune
             clips = Clips(data, column.train, share)
-            recipe, config = _only(cell.recipe, (*PRETRAINING, cell.protocol)), Path(self.ground.config).stem
+            recipe, config = _only(cell.recipe, (*PRETRAINING, cell.protocol, "sure")), Path(self.ground.config).stem
             train(recipe, start or NOTHING, clips, run, config=config, seed=cell.seed, page=False)
             shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
         asked = Clips(data, [*column.train, *column.evaluate])
