@@ -112,6 +112,20 @@ def test_what_decides_a_training_decides_its_cell(copied: Sweep) -> None:
     assert len(stamps(copied.out)) - len(before) == 3
 
 
+def test_a_cell_has_the_recipes_windows_and_threshold(copied: Sweep) -> None:
+    before = stamps(copied.out)
+    options = ("--sure.trusted", "0.7", "--windows.share", "0.9", "--seeds", "0")
+    assert main(copied.words(*options, experiment=one_row(copied))) == 0
+    new = [copied.out / name for name in stamps(copied.out) if name not in before]
+    runs = [load_run(one.parent) for one in new if one.name == "weights.safetensors"]
+    assert [run.recipe.windows.share for run in runs] == [0.9, 0.9]
+    assert [run.recipe.sure.trusted for run in runs if run.kind == "classifier"] == [0.7]
+    (report,) = (json.loads(one.read_text()) for one in new if one.suffix == ".json" and one.parent.name == "cells")
+    assert report["windows"]["share"] == 0.9
+    assert main(copied.words(*options, "--sure.unknown", "0", experiment=one_row(copied))) == 0
+    assert len(stamps(copied.out)) == len(before) + 3
+
+
 def test_an_unfinished_cell_goes_on_whatever_else_differs(
     copied: Sweep, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
 ) -> None:

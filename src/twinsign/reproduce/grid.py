@@ -167,7 +167,7 @@ class Grid:
     def _made_of(self, cell: Cell) -> list[str]:
         """What decides a cell's classifier."""
         train = cell.column.train if cell.column else []
-        own = [_values(cell.recipe, (cell.protocol,)), json.dumps([train, cell.row.label_fraction])]
+        own = [_values(cell.recipe, (cell.protocol, "sure")), json.dumps([train, cell.row.label_fraction])]
         return [*self._start(cell), *own, self.evaluated]
 
     def _place(self, kind: str, made_of: list[str]) -> Path:
