@@ -203,7 +203,7 @@ def recalibrate(model: str | Path, clips: Clips, splits: list[str] | None, sure:
         data = Labelled(everything.rows[new], everything.labels[new])
         shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
         fitted = calibrate(score(run, classifier, pack, data), sure)
-        on: dict[str, Any] = {"data": [str(Path(name).resolve()) for name in pack.given], "split": splits}
+        on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits}
         on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if learnt is None else int(learnt.sum())}
         on |= {"split_hash": pack.split_hash(data.rows), "shift": shift, "digest": run.vectors_digest()}
         run = replace(run, about={**run.about, "calibration": asdict(fitted), CALIBRATED: on})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -154,7 +153,7 @@ def _calibrated_on(run: Run, pack: Pack, rows: Indices) -> set[str]:
     anew = run.about.get(CALIBRATED)
     if anew is None:
         return {"val"} & set(run.about.get("selected_on", []))
-    if [str(Path(name).resolve()) for name in pack.given] != anew["data"]:
+    if [str(name) for name in pack.given] != anew["data"]:
         return set()
     both = np.intersect1d(rows, pack.select(anew["split"], anew["where"]))
     return {split or "none" for split in pack.table["split"].take(both).to_pylist()}
