@@ -33,7 +33,7 @@ def test_readme_walk_on_wlasl100(data_dir: Path, tmp_path: Path) -> None:
         knn = ["knn", "--config", "small", "--model", model, "--data", pack, *where, "--split", "val"]
         assert main([*knn, *once, "--json", str(tmp_path / f"knn_{Path(model).name}.json")]) == 0
     finetune = ["finetune", "--config", "small", "--init", pre, "--data", pack, *where, "--out", run]
-    assert main([*finetune, "--finetune.epochs", "8", *quiet, *once]) == 0
+    assert main([*finetune, "--finetune.epochs", "4", *quiet, *once]) == 0
     evaluate = ["evaluate", "--model", run, "--data", pack, *where, "--split", "val"]
     assert main([*evaluate, "--json", str(tmp_path / "val.json")]) == 0
     found = report(tmp_path / "val.json")
