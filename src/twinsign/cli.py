@@ -85,7 +85,9 @@ def _description(command: Command) -> str:
 
 def _add_options(parser: ArgumentParser, command: Command) -> None:
     if command.recipe:
-        found("recipe_options.add_recipe")(parser)
+        from twinsign.recipe_options import add_recipe
+
+        add_recipe(parser)
     for group in command.groups:
         parser.add_class_arguments(found(GROUPS[group]), nested_key=None, as_group=False)
     for name in command.words:
@@ -107,9 +109,11 @@ def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[st
     values = vars(options)
     values.pop("config", None)
     if command.recipe:
-        values["recipe"] = found("recipe_options.take_recipe")(values, given)
+        from twinsign.recipe_options import config_name, take_recipe
+
+        values["recipe"] = take_recipe(values, given)
         if "config" in signature(command.run).parameters:
-            values["config"] = found("recipe_options.config_name")(given)
+            values["config"] = config_name(given)
     for group in command.groups:
         kind = found(GROUPS[group])
         values[group] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})

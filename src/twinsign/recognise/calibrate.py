@@ -18,6 +18,7 @@ DECIMALS = 9
 FEWEST = 10
 """Glosses without which a clip whose own is struck out does not stand for an unknown sign."""
 _ROUNDING = 1e-9
+"""By how much sums of weights may miss a promise that is kept exactly."""
 NEVER = 2.0
 """A threshold that no confidence reaches."""
 TRUSTED = SureConfig().trusted
