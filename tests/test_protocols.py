@@ -19,12 +19,15 @@ from twinsign.errors import InputError
 from twinsign.hub.facts import selection_of
 from twinsign.nn.heads import HeadConfig
 from twinsign.pack.open import Pack
-from twinsign.prepare import Clips, finished
+from twinsign.prepare import Clips, finished, labelled_clips
 from twinsign.recipe import Recipe, SureConfig
 from twinsign.recognise.calibrate import calibrate
+from twinsign.recognise.classify import Classifier
 from twinsign.recognise.evaluate import load_classifier, score
+from twinsign.recognise.imprint import features_of, imprint
 from twinsign.recognise.rows import labelled
-from twinsign.run import load_run, read_metrics
+from twinsign.run import load_encoders, load_run, read_metrics
+from twinsign.views.batches import ClipReader
 
 
 @pytest.fixture
@@ -52,6 +55,22 @@ def test_finetuning_moves_the_encoder(trained: Trained) -> None:
     found = load_file(trained.finetuned / "weights.safetensors")
     moved = [name for name in source if name in found and not torch.equal(source[name], found[name])]
     assert {name.split(".")[1] for name in moved} == {"joint", "motion"}
+
+
+def test_finetuning_may_begin_at_the_class_means(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
+    still = replace(recipe.finetune.optimiser, lr=0.0)
+    chosen = replace(recipe.finetune, epochs=1, optimiser=still, head=HeadConfig(start="means"))
+    recipe, clips = replace(recipe, finetune=chosen), Clips([trained.pack])
+    run = protocols.finetune(recipe, trained.pretrained, clips, tmp_path / "out", page=False)
+    pack, train, _, glosses = labelled_clips(clips, 0)
+    wanted = Classifier(recipe.encoder, chosen.head, len(glosses))
+    wanted.encoders.load_state_dict(load_encoders(load_run(trained.pretrained)).state_dict())
+    reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
+    imprint(wanted, *features_of(wanted.encoders, reader, recipe.windows, chosen))
+    found = load_classifier(run)
+    for one, other in zip(found.fc.parameters(), wanted.fc.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    assert found.fc["joint"].weight.abs().sum() > 0
 
 
 def test_calibration_lowers_cross_entropy_on_val(trained: Trained) -> None:

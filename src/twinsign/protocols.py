@@ -36,6 +36,7 @@ from twinsign.recognise.coverage import among_learnt
 from twinsign.recognise.embed import fastest_device
 from twinsign.recognise.evaluate import full_report, in_order, load_classifier, score
 from twinsign.recognise.health import Monitor
+from twinsign.recognise.imprint import features_of, imprint
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.rows import (
@@ -119,6 +120,8 @@ def finetune(
             torch.manual_seed(seed)
             classifier = Classifier(recipe.encoder, chosen.head, len(glosses))
         classifier.encoders.load_state_dict(branches_of(encoders, chosen.head.branches, init).state_dict())
+        if chosen.head.start == "means":
+            imprint(classifier, *features_of(classifier.encoders, reader, recipe.windows, chosen))
         loader = training_loader(reader, chosen.batch_size, seed, recipe)
         watched = val if chosen.select == "best" else None
         held = in_order(pack, watched.rows, recipe, watched.labels, part_of(watched)) if watched else None

@@ -12,9 +12,11 @@ from tiny import ENCODER, OBJECTIVE, pack_of, random_view, sample
 from torch import nn
 
 from twinsign.nn.encoder import Encoder
+from twinsign.nn.heads import HeadConfig
 from twinsign.recipe import AugmentConfig, ClassifyConfig, OptimiserConfig, Recipe
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.embed import embed, fixed_views
+from twinsign.recognise.imprint import imprint
 from twinsign.recognise.linear import fit_linear
 from twinsign.ssl.contrast import modality
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
@@ -91,6 +93,20 @@ def test_it_is_plain_gradient_descent_on_the_features(encoders: nn.ModuleDict, r
                 value -= 0.1 * gradient
     for one, other in zip(found.fc.parameters(), wanted.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_may_begin_at_the_class_means(encoders: nn.ModuleDict, reader: ClipReader) -> None:
+    still, means = OptimiserConfig(name="sgd", lr=0.0), HeadConfig(start="means")
+    found, _ = fit(encoders, reader, optimiser=still, head=means)
+    wanted = Classifier(RECIPE.encoder, means, 3)
+    features, labels = embed(
+        encoders, ClipLoader(reader, Batches(12, 12, shuffle=False)), fixed_views(RECIPE.windows, 6)
+    )
+    imprint(wanted, features, labels)
+    for one, other in zip(found.fc.parameters(), wanted.fc.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    random, _ = fit(encoders, reader, optimiser=still)
+    assert not torch.allclose(random.fc["joint"].weight, found.fc["joint"].weight)
 
 
 def _whole_view(name: str, reader: ClipReader) -> View:

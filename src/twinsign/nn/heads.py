@@ -25,7 +25,7 @@ class Projector(nn.Module):
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """Which features the classifier sees and how branches join."""
+    """Which features the classifier sees, how branches join, and where its layers begin."""
 
     branches: tuple[str, ...] = ("joint", "motion")
     """Modalities (Table VII)."""
@@ -33,3 +33,5 @@ class HeadConfig:
     """Parts whose features are summed (Table X)."""
     join: Literal["sum", "mean"] = "sum"
     """Of the branches' logits: the paper sums them, the released code takes the mean."""
+    start: Literal["random", "means"] = "random"
+    """How the layers begin: anywhere, or at the classes' mean features (`recognise/imprint.py`; ours)."""

@@ -12,11 +12,10 @@ from torch.nn import functional as F
 from twinsign.optim import optimiser_and_schedule
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import drawn_views, embed, fastest_device, fixed_views
+from twinsign.recognise.embed import drawn_views, embed, fastest_device
+from twinsign.recognise.imprint import FEATURE_BATCH, features_of, imprint
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, generator_at
 
-FEATURE_BATCH = 128
-"""Clips embedded at once."""
 FEATURE_ROUND = 2
 """Place of the views' generators, apart from the order's."""
 
@@ -42,7 +41,9 @@ def fit_linear(
     classifier.fc.requires_grad_(True)
     classifier.encoders.to(fastest_device())
     bank = _FeatureBank(classifier.encoders, train, config, seed)
-    held = None if val is None else _features(classifier.encoders, val, recipe)
+    held = None if val is None else features_of(classifier.encoders, val, recipe.windows, config)
+    if config.head.start == "means":
+        imprint(classifier, *features_of(classifier.encoders, train, recipe.windows, config))
     best: tuple[float, dict[str, Tensor]] = (-1.0, {})
 
     def after(epoch: int, steps: int, loss: float) -> None:
@@ -117,11 +118,6 @@ class _FeatureBank:
         if self.config.views:
             self.kept[number] = made
         return made
-
-
-def _features(encoders: nn.ModuleDict, reader: ClipReader, recipe: Recipe) -> tuple[dict[str, Tensor], Tensor]:
-    loader = ClipLoader(reader, Batches(len(reader), FEATURE_BATCH, shuffle=False))
-    return embed(encoders, loader, fixed_views(recipe.windows, recipe.linear.frames), recipe.linear.head.parts)
 
 
 @torch.no_grad()

@@ -1,0 +1,61 @@
+"""Layers begun at the classes' mean features, against sums clip by clip."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from tiny import ENCODER, random_view
+
+from twinsign.nn.heads import HeadConfig
+from twinsign.recognise.classify import Classifier
+from twinsign.recognise.imprint import LOGIT, imprint
+
+LABELS = [0, 2, 2, 0, 2, 3]
+
+
+def made(branches: tuple[str, ...] = ("joint", "motion")) -> Classifier:
+    torch.manual_seed(0)
+    return Classifier(ENCODER, HeadConfig(branches=branches), classes=4).eval()
+
+
+def drawn(classifier: Classifier) -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    return {name: 3 + torch.randn(len(LABELS), ENCODER.width) for name in classifier.encoders}
+
+
+def unit(values: list[float]) -> list[float]:
+    length = math.sqrt(sum(value**2 for value in values))
+    return [value / length for value in values]
+
+
+@torch.no_grad()
+def test_layers_clip_by_clip() -> None:
+    classifier = made()
+    features = drawn(classifier)
+    imprint(classifier, features, torch.tensor(LABELS))
+    for name, table in features.items():
+        rows = table.double().tolist()
+        middle = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+        away = [[value - mean for value, mean in zip(row, middle, strict=True)] for row in rows]
+        distance = sum(math.sqrt(sum(value**2 for value in row)) for row in away) / len(rows)
+        for label in (0, 2, 3):
+            mine = [unit(row) for row, one in zip(away, LABELS, strict=True) if one == label]
+            direction = unit([sum(column) for column in zip(*mine, strict=True)])
+            weight = [LOGIT * value / distance for value in direction]
+            found = classifier.fc[name].weight[label].double()
+            torch.testing.assert_close(found, torch.tensor(weight).double(), rtol=1e-4, atol=1e-6)
+            # a clip in the class's direction, as far from the middle as clips are on average
+            clip = torch.tensor([m + distance * d for m, d in zip(middle, direction, strict=True)])
+            assert float(classifier.fc[name](clip)[label]) == pytest.approx(LOGIT, rel=1e-3)
+
+
+@torch.no_grad()
+def test_a_class_without_a_clip_says_nothing_and_alike_clips_are_no_division_by_zero() -> None:
+    classifier = made(("joint",))
+    imprint(classifier, drawn(classifier), torch.tensor(LABELS))
+    assert torch.equal(classifier.fc["joint"].weight[1], torch.zeros(ENCODER.width))
+    assert float(classifier.fc["joint"].bias[1]) == 0
+    imprint(classifier, {"joint": torch.ones(3, ENCODER.width)}, torch.tensor([0, 1, 2]))
+    assert torch.isfinite(classifier(random_view(2, 5))).all()
