@@ -13,14 +13,17 @@ from twinsign.recognise.classify import branch_features
 from twinsign.views.augment import AugmentConfig, random_view
 from twinsign.views.clips import Clips, View
 from twinsign.views.windows import WindowConfig, window_views
+from twinsign.world import here
 
 Viewer = Callable[[Clips], Sequence[View]]
 """From B clips to one or more views (B T V) of each."""
 
 
 def fastest_device() -> torch.device:
-    """A GPU where there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """A GPU where there is one, this process's own where there are several, else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", here().local_rank % torch.cuda.device_count())
 
 
 def device_of(module: nn.Module) -> torch.device:

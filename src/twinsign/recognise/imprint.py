@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from twinsign.recipe import ClassifyConfig
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import embed, fixed_views
+from twinsign.recognise.embed import device_of, embed, fastest_device, fixed_views
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.windows import WindowConfig
 
@@ -24,8 +24,10 @@ def features_of(
     encoders: nn.ModuleDict, reader: ClipReader, windows: WindowConfig, config: ClassifyConfig
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Features by branch (N D) and labels (N) of clips as tests look at them (ours)."""
-    loader = ClipLoader(reader, Batches(len(reader), FEATURE_BATCH, shuffle=False))
-    return embed(encoders, loader, fixed_views(windows, config.frames), config.head.parts)
+    loader, home = ClipLoader(reader, Batches(len(reader), FEATURE_BATCH, shuffle=False)), device_of(encoders)
+    found = embed(encoders.to(fastest_device()), loader, fixed_views(windows, config.frames), config.head.parts)
+    encoders.to(home)
+    return found
 
 
 @torch.no_grad()
