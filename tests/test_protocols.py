@@ -23,10 +23,11 @@ from twinsign.prepare import Clips, finished, labelled_clips
 from twinsign.recipe import Recipe, SureConfig
 from twinsign.recognise.calibrate import calibrate
 from twinsign.recognise.classify import Classifier
+from twinsign.recognise.embed import features_as_tested
 from twinsign.recognise.evaluate import load_classifier, score
-from twinsign.recognise.imprint import features_of, imprint
+from twinsign.recognise.imprint import imprint
 from twinsign.recognise.rows import labelled
-from twinsign.run import load_encoders, load_run, read_metrics
+from twinsign.run import WEIGHTS, load_encoders, load_run, read_metrics
 from twinsign.views.batches import ClipReader
 
 
@@ -57,7 +58,9 @@ def test_finetuning_moves_the_encoder(trained: Trained) -> None:
     assert {name.split(".")[1] for name in moved} == {"joint", "motion"}
 
 
-def test_finetuning_may_begin_at_the_class_means(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
+def test_finetuning_may_begin_at_the_class_means(
+    trained: Trained, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     still = replace(recipe.finetune.optimiser, lr=0.0)
     chosen = replace(recipe.finetune, epochs=1, optimiser=still, head=HeadConfig(start="means"))
     recipe, clips = replace(recipe, finetune=chosen), Clips([trained.pack])
@@ -66,11 +69,14 @@ def test_finetuning_may_begin_at_the_class_means(trained: Trained, recipe: Recip
     wanted = Classifier(recipe.encoder, chosen.head, len(glosses))
     wanted.encoders.load_state_dict(load_encoders(load_run(trained.pretrained)).state_dict())
     reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
-    imprint(wanted, *features_of(wanted.encoders, reader, recipe.windows, chosen))
+    imprint(wanted, *features_as_tested(wanted.encoders, reader, recipe.windows, chosen))
     found = load_classifier(run)
     for one, other in zip(found.fc.parameters(), wanted.fc.parameters(), strict=True):
         torch.testing.assert_close(one, other)
     assert found.fc["joint"].weight.abs().sum() > 0
+    (run.path / WEIGHTS).unlink()
+    monkeypatch.setattr("twinsign.prepare.imprint", lambda *_: pytest.fail("a checkpoint is gone on from as it is"))
+    protocols.finetune(recipe, trained.pretrained, clips, tmp_path / "out", page=False)
 
 
 def test_calibration_lowers_cross_entropy_on_val(trained: Trained) -> None:

@@ -17,7 +17,9 @@ from twinsign.errors import InputError
 from twinsign.files import locked
 from twinsign.pack.open import Pack
 from twinsign.recipe import Recipe
-from twinsign.recognise.embed import fastest_device, fixed_views, settle_norms
+from twinsign.recognise.classify import Classifier
+from twinsign.recognise.embed import fastest_device, features_as_tested, fixed_views, settle_norms
+from twinsign.recognise.imprint import imprint
 from twinsign.recognise.rows import Labelled, labelled, training_rows
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
@@ -103,10 +105,25 @@ def settled(run: Run) -> Run:
     begun = (run.path / CONFIG).is_file()
     chosen = load_run(run.path).recipe.trainer.precision if begun else "auto"
     if chosen == "auto":
-        device = torch.device("cpu") if run.recipe.trainer.accelerator == "cpu" else fastest_device()
+        device = training_device(run.recipe)
         timed = device.type in PROBE
         chosen = faster_precision(gemm_gflops(device, PROBE[device.type])) if timed else "32-true"
     return replace(run, recipe=run.recipe.in_precision(chosen))
+
+
+def training_device(recipe: Recipe) -> torch.device:
+    """Where this process trains."""
+    return torch.device("cpu") if recipe.trainer.accelerator == "cpu" else fastest_device()
+
+
+def begin_at_means(classifier: Classifier, reader: ClipReader, recipe: Recipe) -> None:
+    """Start a classifier's layers at the class means of what its encoders see before fine-tuning (ours)."""
+    if recipe.trainer.threads:
+        torch.set_num_threads(recipe.trainer.threads)
+    encoders = classifier.encoders.to(training_device(recipe))
+    features = features_as_tested(encoders, reader, recipe.windows, recipe.finetune)
+    encoders.cpu()
+    imprint(classifier, *features)
 
 
 @contextmanager

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from twinsign.engine import ClassifyTask, Journal, PretrainTask, Task, fit, load_best, on_all_devices
+from twinsign.engine import ClassifyTask, Journal, PretrainTask, Task, can_go_on, fit, load_best, on_all_devices
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.prepare import (
     Clips,
+    begin_at_means,
     branches_of,
     classifier_run,
     finished,
@@ -36,7 +37,6 @@ from twinsign.recognise.coverage import among_learnt
 from twinsign.recognise.embed import fastest_device
 from twinsign.recognise.evaluate import full_report, in_order, load_classifier, score
 from twinsign.recognise.health import Monitor
-from twinsign.recognise.imprint import features_of, imprint
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.rows import (
@@ -120,13 +120,14 @@ def finetune(
             torch.manual_seed(seed)
             classifier = Classifier(recipe.encoder, chosen.head, len(glosses))
         classifier.encoders.load_state_dict(branches_of(encoders, chosen.head.branches, init).state_dict())
-        if chosen.head.start == "means":
-            imprint(classifier, *features_of(classifier.encoders, reader, recipe.windows, chosen))
+        journal = Journal(out)
+        if chosen.head.start == "means" and not can_go_on(out):
+            begin_at_means(classifier, reader, recipe)
         loader = training_loader(reader, chosen.batch_size, seed, recipe)
         watched = val if chosen.select == "best" else None
         held = in_order(pack, watched.rows, recipe, watched.labels, part_of(watched)) if watched else None
         task = ClassifyTask(classifier, recipe, seed)
-        run = _train(run, task, loader, held, chosen.epochs, chosen.optimiser.clip, Journal(out))
+        run = _train(run, task, loader, held, chosen.epochs, chosen.optimiser.clip, journal)
         if not here().first:
             return run
         if watched:

@@ -47,6 +47,7 @@ def recipes(trained: Trained) -> dict[str, Recipe]:
         ),
         "both parts": base,
         "one part": replace(base, finetune=replace(base.finetune, head=HeadConfig(parts=("hand",)))),
+        "class means": replace(base, finetune=replace(base.finetune, head=HeadConfig(start="means"))),
     }
 
 
@@ -66,7 +67,7 @@ def tasks(trained: Trained, folder: Path, company: bool) -> dict[str, Any]:
         f"training {name}": (training, (trained.pack, known[name], folder / name), {})
         for name in ("float64", "bfloat16", "accumulated")
     }
-    for name in ("both parts", "one part"):
+    for name in ("both parts", "one part", "class means"):
         found[f"finetuning {name}"] = finetuning, (trained.pack, known[name], folder / f"finetuned {name}"), {}
     found |= {name: (method, (objective,), {}) for name, objective in OBJECTIVES.items()}
     found |= {"float32": (method, (OBJECTIVES["paper"], torch.float32), {})}
@@ -156,7 +157,7 @@ def same_rows(one: Path, other: Path, tolerance: float) -> None:
         assert mine == pytest.approx(its, rel=tolerance, abs=2e-5)
 
 
-@pytest.mark.parametrize("name", ["both parts", "one part"])
+@pytest.mark.parametrize("name", ["both parts", "one part", "class means"])
 def test_a_finetuning_is_the_same_and_so_is_its_run(
     name: str, company: dict[str, Any], alone: dict[str, Any], folders: tuple[Path, Path]
 ) -> None:

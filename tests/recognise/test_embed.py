@@ -14,6 +14,7 @@ from twinsign.recognise.embed import (
     alignment,
     effective_rank,
     embed,
+    fastest_device,
     fixed_views,
     joint_embedding,
     knn_scores,
@@ -21,6 +22,7 @@ from twinsign.recognise.embed import (
 )
 from twinsign.views.clips import motion, resample, window
 from twinsign.views.windows import WindowConfig
+from twinsign.world import LAUNCHERS
 
 
 def encoders() -> nn.ModuleDict:
@@ -92,3 +94,26 @@ def test_health_in_closed_form() -> None:
     assert uniformity(torch.ones(5, 3)) == pytest.approx(0)
     opposite = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
     assert uniformity(opposite) == pytest.approx(-8)
+
+
+@pytest.mark.parametrize(
+    ("environment", "cards", "wanted"),
+    [
+        ({}, 0, "cpu"),
+        ({}, 2, "cuda"),
+        ({"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}, 2, "cuda:1"),
+        ({"RANK": "3", "LOCAL_RANK": "3", "WORLD_SIZE": "4"}, 1, "cuda:0"),
+        ({"SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_STEP_NUM_TASKS": "8"}, 4, "cuda:1"),
+    ],
+)
+def test_each_process_has_its_own_gpu(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], cards: int, wanted: str
+) -> None:
+    for names in LAUNCHERS:
+        for name in names:
+            monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cards > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    assert str(fastest_device()) == wanted

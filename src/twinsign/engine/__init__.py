@@ -24,7 +24,7 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch.nn.parallel import DistributedDataParallel
 
-from twinsign.engine.callbacks import Checkpoints, Journal, WholeFiles
+from twinsign.engine.callbacks import LAST, Checkpoints, Journal, WholeFiles
 from twinsign.engine.launch import on_all_devices
 from twinsign.engine.tasks import OURS, ClassifyTask, PretrainTask, Task
 from twinsign.engine.watch import Watch
@@ -36,7 +36,17 @@ from twinsign.run import CHECKPOINTS
 from twinsign.views.batches import ClipLoader
 from twinsign.world import here
 
-__all__ = ["ClassifyTask", "Journal", "PretrainTask", "Task", "fit", "load_best", "on_all_devices", "quiet"]
+__all__ = [
+    "ClassifyTask",
+    "Journal",
+    "PretrainTask",
+    "Task",
+    "can_go_on",
+    "fit",
+    "load_best",
+    "on_all_devices",
+    "quiet",
+]
 
 
 def fit(
@@ -59,7 +69,7 @@ def fit(
     folder = out / CHECKPOINTS
     watch = Watch(task, train.reader.pack, out)
     trainer = _trainer(task, out, config, epochs, clip, [watch, journal, Checkpoints(folder, config.save_every, watch)])
-    last = folder / "last.ckpt"
+    last = folder / LAST
     if here().first:
         for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
             leftover.unlink()
@@ -117,6 +127,11 @@ def _environment() -> ClusterEnvironment:
         return LightningEnvironment()
     # Re-queueing is the batch script's choice: a stopped training ends with 128 and the signal's number.
     return TorchElasticEnvironment() if "RANK" in os.environ else SLURMEnvironment(auto_requeue=False)
+
+
+def can_go_on(out: Path) -> bool:
+    """Whether a training was begun in this folder and left a checkpoint."""
+    return (out / CHECKPOINTS / LAST).is_file()
 
 
 def _set_threads(config: TrainerConfig) -> None:

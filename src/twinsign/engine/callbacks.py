@@ -35,6 +35,10 @@ class WholeFiles(TorchCheckpointIO):
             raise InputError(f"no way to write ({cause})", "room for a checkpoint", file=path, hint=hint) from error
 
 
+LAST = "last.ckpt"
+"""The checkpoint that a training goes on from."""
+
+
 class Checkpoints(Callback):
     """last.ckpt every so many steps and at each epoch's end, best.ckpt where val top-1 rises; each whole or absent."""
 
@@ -61,7 +65,7 @@ class Checkpoints(Callback):
         if not stepped or last:
             return
         if self.watch.ending or (self.every and self.step % self.every == 0):
-            self._save(trainer, "last.ckpt")
+            self._save(trainer, LAST)
         self.watch.stop_if_asked(self.step)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -73,7 +77,7 @@ class Checkpoints(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save at each epoch's end."""
-        self._save(trainer, "last.ckpt")
+        self._save(trainer, LAST)
         if trainer.current_epoch + 1 < (trainer.max_epochs or 0):
             self.watch.stop_if_asked(self.step)
 

@@ -34,4 +34,4 @@ class HeadConfig:
     join: Literal["sum", "mean"] = "sum"
     """Of the branches' logits: the paper sums them, the released code takes the mean."""
     start: Literal["random", "means"] = "random"
-    """How the layers begin: anywhere, or at the classes' mean features (`recognise/imprint.py`; ours)."""
+    """Where the layers' weights start: as PyTorch draws them, or at the classes' mean features (imprint.py; ours)."""

@@ -9,12 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from twinsign.nn.encoder import PARTS
+from twinsign.recipe import ClassifyConfig
 from twinsign.recognise.classify import branch_features
 from twinsign.views.augment import AugmentConfig, random_view
+from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import Clips, View
 from twinsign.views.windows import WindowConfig, window_views
 from twinsign.world import here
 
+FEATURE_BATCH = 128
+"""Clips embedded at once."""
 Viewer = Callable[[Clips], Sequence[View]]
 """From B clips to one or more views (B T V) of each."""
 
@@ -23,7 +27,8 @@ def fastest_device() -> torch.device:
     """A GPU where there is one, this process's own where there are several, else the CPU."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", here().local_rank % torch.cuda.device_count())
+    place, count = here(), torch.cuda.device_count()
+    return torch.device("cuda") if place.size == 1 else torch.device("cuda", place.local_rank % count)
 
 
 def device_of(module: nn.Module) -> torch.device:
@@ -56,6 +61,14 @@ def embed(
         labels.append(clips.label)
     encoders.train(training)
     return {name: torch.cat(values) for name, values in features.items()}, torch.cat(labels)
+
+
+def features_as_tested(
+    encoders: nn.ModuleDict, reader: ClipReader, windows: WindowConfig, config: ClassifyConfig
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Features by branch (N D) and labels (N) of clips in their order, on the views and parts that tests look at."""
+    loader = ClipLoader(reader, Batches(len(reader), FEATURE_BATCH, shuffle=False))
+    return embed(encoders, loader, fixed_views(windows, config.frames), config.head.parts)
 
 
 @torch.no_grad()

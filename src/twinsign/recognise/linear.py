@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from twinsign.optim import optimiser_and_schedule
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import drawn_views, embed, fastest_device
-from twinsign.recognise.imprint import FEATURE_BATCH, features_of, imprint
+from twinsign.recognise.embed import FEATURE_BATCH, drawn_views, embed, fastest_device, features_as_tested
+from twinsign.recognise.imprint import imprint
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, generator_at
 
 FEATURE_ROUND = 2
@@ -41,9 +41,9 @@ def fit_linear(
     classifier.fc.requires_grad_(True)
     classifier.encoders.to(fastest_device())
     bank = _FeatureBank(classifier.encoders, train, config, seed)
-    held = None if val is None else features_of(classifier.encoders, val, recipe.windows, config)
+    held = None if val is None else features_as_tested(classifier.encoders, val, recipe.windows, config)
     if config.head.start == "means":
-        imprint(classifier, *features_of(classifier.encoders, train, recipe.windows, config))
+        imprint(classifier, *features_as_tested(classifier.encoders, train, recipe.windows, config))
     best: tuple[float, dict[str, Tensor]] = (-1.0, {})
 
     def after(epoch: int, steps: int, loss: float) -> None:
