@@ -9,7 +9,8 @@ import pytest
 from trained import Trained
 
 from twinsign import prepare, protocols
-from twinsign.prepare import settled
+from twinsign.errors import InputError
+from twinsign.prepare import finished, settled
 from twinsign.recipe import Recipe, load_recipe
 from twinsign.run import Run, load_run, save_config
 
@@ -45,3 +46,18 @@ def test_a_finished_run_says_which_it_was(trained: Trained, tmp_path: Path) -> N
     protocols.pretrain(recipe, [trained.pack], tmp_path / "run", page=False)
     assert load_run(tmp_path / "run").recipe.trainer.precision in ("32-true", "bf16-mixed")
     protocols.pretrain(recipe, [trained.pack], tmp_path / "run", page=False)  # finished: left as it is
+
+
+def test_another_run_is_refused_by_the_names_of_what_differs(tmp_path: Path) -> None:
+    run = run_of(tmp_path, "32-true")
+    save_config(run)
+    recipe = run.recipe
+    later = replace(recipe, finetune=replace(recipe.finetune, epochs=7), linear=replace(recipe.linear, epochs=7))
+    assert not finished(replace(run, recipe=later)), "what comes after a pre-training is not its own"
+    other = replace(recipe, pretrain=replace(recipe.pretrain, augment=replace(recipe.pretrain.augment, rotation=1.0)))
+    with pytest.raises(InputError, match=r"differs in seed, pretrain\.augment\.rotation;"):
+        finished(replace(run, recipe=other, about={**run.about, "seed": 1}))
+    classifier = replace(run, kind="classifier", labels=["A", "B"], path=tmp_path / "classifier")
+    save_config(classifier)
+    with pytest.raises(InputError, match=r"differs in finetune\.epochs, linear\.epochs, labels;"):
+        finished(replace(classifier, recipe=later, labels=["A", "C"]))

@@ -88,14 +88,27 @@ def finished(run: Run) -> bool:
     there = load_run(run.path)
     ignored = {"minutes", "calibration", CALIBRATED, LEARNT_FROM, STARTED_FROM}
     one, other = ({k: v for k, v in about.items() if k not in ignored} for about in (there.about, run.about))
-    same_recipe = replace(there.recipe, trainer=run.recipe.trainer, sure=run.recipe.sure) == run.recipe
-    if one != other or not same_recipe or there.labels != run.labels:
-        keys = sorted(k for k in one.keys() | other.keys() if one.get(k) != other.get(k)) or ["recipe"]
+    apart = ("trainer", "sure", *(("finetune", "linear") if run.kind == "pretrained" else ()))
+    ours, its = ({k: v for k, v in each.recipe.as_dict().items() if k not in apart} for each in (run, there))
+    keys = differing(one, other) + differing(ours, its) + ["labels"] * (there.labels != run.labels)
+    if keys:
         found = f"a run that differs in {', '.join(keys)}"
         raise InputError(
             found, "the same run, to go on with, or a new folder", file=run.path, hint="Choose another --out."
         )
     return (run.path / WEIGHTS).is_file()
+
+
+def differing(one: dict[str, Any], other: dict[str, Any], place: str = "") -> list[str]:
+    """Where nested plain values differ, by dotted names."""
+    found = []
+    for name in sorted(one.keys() | other.keys()):
+        mine, its = one.get(name), other.get(name)
+        if isinstance(mine, dict) and isinstance(its, dict):
+            found += differing(mine, its, f"{place}{name}.")
+        elif mine != its:
+            found.append(f"{place}{name}")
+    return found
 
 
 def settled(run: Run) -> Run:
