@@ -296,7 +296,7 @@ def test_another_run_in_the_folder_is_refused(
     before = contents(trained.finetuned), contents(trained.pretrained)
     for options, word in (
         (["--seed", "1"], "seed"),
-        (["--finetune.epochs", "3"], "recipe"),
+        (["--finetune.epochs", "3"], "differs in finetune.epochs;"),
         (["--label_fraction", "0.5"], "label_fraction"),
     ):
         assert trained.classify("finetune", trained.finetuned, *options) == 2
