@@ -52,7 +52,7 @@ def test_layers_clip_by_clip() -> None:
 
 
 @torch.no_grad()
-def test_a_class_without_a_clip_says_nothing_and_alike_clips_are_no_division_by_zero() -> None:
+def test_a_class_without_a_clip_says_nothing() -> None:
     classifier = made(("joint",))
     imprint(classifier, drawn(classifier), torch.tensor(LABELS))
     assert torch.equal(classifier.fc["joint"].weight[1], torch.zeros(ENCODER.width))

@@ -20,6 +20,9 @@ from twinsign.errors import InputError
 from twinsign.files import atomic, write_text
 from twinsign.run import METRICS, read_metrics
 
+LAST = "last.ckpt"
+"""The checkpoint that a training goes on from."""
+
 
 class WholeFiles(TorchCheckpointIO):
     """Checkpoints that are whole or absent, written where they will stand: a node's own /tmp may be small."""
@@ -33,10 +36,6 @@ class WholeFiles(TorchCheckpointIO):
             cause = error if isinstance(error, OSError) else error.__context__ or error
             hint = "What was saved before is as it was: make room, and the same command goes on."
             raise InputError(f"no way to write ({cause})", "room for a checkpoint", file=path, hint=hint) from error
-
-
-LAST = "last.ckpt"
-"""The checkpoint that a training goes on from."""
 
 
 class Checkpoints(Callback):

@@ -92,6 +92,11 @@ def joint_embedding(features: dict[str, Tensor]) -> Tensor:
     return F.normalize(torch.cat([F.normalize(value, dim=1) for value in features.values()], dim=1), dim=1)
 
 
+def unit_means(vectors: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Each class's mean direction (C D) of vectors (N D) with labels (N); 0 where it has none."""
+    return F.normalize(vectors.new_zeros(classes, vectors.shape[1]).index_add_(0, labels, vectors), dim=1)
+
+
 def knn_scores(
     query: Tensor, gallery: Tensor, labels: Tensor, classes: int, neighbours: int = 5, temperature: float = 0.07
 ) -> Tensor:

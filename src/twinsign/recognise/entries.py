@@ -13,13 +13,13 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from twinsign.errors import InputError
 from twinsign.files import parse_json
 from twinsign.pack.locate import ENDING
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
+from twinsign.recognise.embed import unit_means
 from twinsign.recognise.embeddings import EMBEDDING
 from twinsign.recognise.openset import OpenCalibration
 
@@ -110,8 +110,7 @@ class Entries:
     @cached_property
     def prototypes(self) -> Tensor:
         """Each gloss's unit mean (C D)."""
-        sums = torch.zeros(len(self.glosses), self.about.width).index_add_(0, self.labels, self.vectors)
-        return F.normalize(sums, dim=1)
+        return unit_means(self.vectors, self.labels, len(self.glosses))
 
     @cached_property
     def places(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from twinsign.recognise.classify import Classifier
+from twinsign.recognise.embed import unit_means
 
 LOGIT = 5.0
 """A branch's logit for its class, of a clip in the class's direction and as far out as clips are on average (ours)."""
@@ -27,9 +28,8 @@ def imprint(classifier: Classifier, features: dict[str, Tensor], labels: Tensor)
         feature, label = feature[shown].double(), labels[shown]
         middle = feature.mean(dim=0) if len(feature) else feature.new_zeros(feature.shape[1])
         away = feature - middle
-        sums = feature.new_zeros(layer.out_features, feature.shape[1])
-        sums.index_add_(0, label, F.normalize(away, dim=1))
+        directions = unit_means(F.normalize(away, dim=1), label, layer.out_features)
         apart, length = (float(x.norm(dim=1).sum()) / max(1, len(x)) for x in (away, feature))
-        weight = LOGIT * F.normalize(sums, dim=1) / max(apart, NEAREST * length, torch.finfo(torch.float32).tiny)
+        weight = LOGIT * directions / max(apart, NEAREST * length, torch.finfo(torch.float32).tiny)
         layer.weight.copy_(weight)
         layer.bias.copy_(-weight @ middle)

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
+from twinsign.recognise.embed import unit_means
 from twinsign.recognise.metrics import Scored, percent, ranks
 from twinsign.recognise.seeds import redrawn, weighted_means
 
@@ -36,8 +36,7 @@ def nearest(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Ten
 
 def prototypes(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Scores (N C) of unit vectors (N D): similarity to the unit mean of each gloss's gallery clips (M D) (ours)."""
-    sums = torch.zeros(classes, gallery.shape[1]).index_add_(0, labels, gallery)
-    return query @ F.normalize(sums, dim=1).T
+    return query @ unit_means(gallery, labels, classes).T
 
 
 def values(rank: NDArray[np.int64]) -> NDArray[np.float64]:
