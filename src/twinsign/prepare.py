@@ -131,8 +131,6 @@ def training_device(recipe: Recipe) -> torch.device:
 
 def begin_at_means(classifier: Classifier, reader: ClipReader, recipe: Recipe) -> None:
     """Start a classifier's layers at the class means of what its encoders see before fine-tuning (ours)."""
-    if recipe.trainer.threads:
-        torch.set_num_threads(recipe.trainer.threads)
     encoders = classifier.encoders.to(training_device(recipe))
     features = features_as_tested(encoders, reader, recipe.windows, recipe.finetune)
     encoders.cpu()

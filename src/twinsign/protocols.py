@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from twinsign.engine import ClassifyTask, Journal, PretrainTask, Task, can_go_on, fit, load_best, on_all_devices
+from twinsign.engine import (
+    ClassifyTask,
+    Journal,
+    PretrainTask,
+    Task,
+    can_go_on,
+    fit,
+    load_best,
+    on_all_devices,
+    take_threads,
+)
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
@@ -28,6 +38,7 @@ from twinsign.prepare import (
     settled,
     started_from,
     starting_encoders,
+    training_device,
     training_loader,
 )
 from twinsign.recipe import Recipe, SureConfig
@@ -139,6 +150,7 @@ def linear(
     recipe: Recipe, init: str | Path, clips: Clips, out: Path, *, config: str = "", seed: int = 0, page: bool = True
 ) -> Run:
     """Train a linear layer on frozen encoders of a RUN, or of none: the random control (paper, Sec. IV-D)."""
+    take_threads(recipe.trainer)
     pack, train, val, glosses = labelled_clips(clips, seed)
     run = classifier_run(recipe, "linear", init, clips, out, config, seed, (pack, train, val, glosses))
     with owned(out):
@@ -151,9 +163,7 @@ def linear(
         encoders = starting_encoders(recipe, init, reader, seed, clips.strict)
         run = started_from(run, init)
         rows: list[dict[str, Any]] = []
-        if recipe.trainer.threads:
-            torch.set_num_threads(recipe.trainer.threads)
-        chosen = branches_of(encoders, recipe.linear.head.branches, init)
+        chosen = branches_of(encoders, recipe.linear.head.branches, init).to(training_device(recipe))
         classifier = fit_linear(chosen, reader, held, recipe, len(glosses), seed, rows.append)
         Journal(out).write_all(rows)
         run = replace(run, about={**run.about, "minutes": round((time.monotonic() - started) / 60, 2)})

@@ -16,7 +16,9 @@ import torch
 from trained import Trained
 
 from twinsign.cli import main
+from twinsign.engine import take_threads
 from twinsign.files import locked
+from twinsign.recipe import TrainerConfig
 from twinsign.run import load_run, read_metrics
 
 
@@ -93,3 +95,14 @@ def test_two_devices_asked_to_stop_save_and_end(
     assert not (out / "weights.safetensors").exists()
     with locked(out):
         pass
+
+
+@pytest.mark.parametrize(("threads", "devices", "wanted"), [(3, 2, 3), (None, 2, 2), (None, 8, 1), (None, 1, None)])
+def test_processes_share_the_threads_of_a_machine(
+    threads: int | None, devices: int, wanted: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
+    monkeypatch.setattr(torch, "set_num_threads", taken.append)
+    take_threads(TrainerConfig(threads=threads, devices=devices))
+    assert taken == ([] if wanted is None else [wanted])

@@ -25,7 +25,7 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch.nn.parallel import DistributedDataParallel
 
 from twinsign.engine.callbacks import LAST, Checkpoints, Journal, WholeFiles
-from twinsign.engine.launch import on_all_devices
+from twinsign.engine.launch import on_all_devices, take_threads
 from twinsign.engine.tasks import OURS, ClassifyTask, PretrainTask, Task
 from twinsign.engine.watch import Watch
 from twinsign.errors import InputError, StoppedError
@@ -46,6 +46,7 @@ __all__ = [
     "load_best",
     "on_all_devices",
     "quiet",
+    "take_threads",
 ]
 
 
@@ -64,7 +65,6 @@ def fit(
     Where a launcher has started several processes, all call this together.
     """
     quiet()
-    _set_threads(config)
     task.epochs, task.batches, task.accumulate = epochs, train.batches, config.accumulate
     folder = out / CHECKPOINTS
     watch = Watch(task, train.reader.pack, out)
@@ -132,13 +132,6 @@ def _environment() -> ClusterEnvironment:
 def can_go_on(out: Path) -> bool:
     """Whether a training was begun in this folder and left a checkpoint."""
     return (out / CHECKPOINTS / LAST).is_file()
-
-
-def _set_threads(config: TrainerConfig) -> None:
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    elif config.devices > 1:
-        torch.set_num_threads(max(1, torch.get_num_threads() // config.devices))
 
 
 def _go_on(task: Task, train: ClipLoader, last: Path) -> None:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import torch
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, yet not in __all__
 
 from twinsign.engine.team import Team
@@ -24,11 +25,20 @@ def on_all_devices(train: Callable[Concatenate[Recipe, P], R]) -> Callable[Conca
     @functools.wraps(train)
     def launched(recipe: Recipe, /, *args: P.args, **kwargs: P.kwargs) -> R:
         if not must_start(recipe.trainer):
+            take_threads(recipe.trainer)
             return train(recipe, *args, **kwargs)
         result: R = start(recipe.trainer.devices, launched, (recipe, *args), kwargs)
         return result
 
     return launched
+
+
+def take_threads(config: TrainerConfig) -> None:
+    """Let torch use as many CPU threads in this process as its recipe says, or its share of torch's own choice."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    elif config.devices > 1:
+        torch.set_num_threads(max(1, torch.get_num_threads() // config.devices))
 
 
 def must_start(config: TrainerConfig) -> bool:

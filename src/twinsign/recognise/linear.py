@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from twinsign.optim import optimiser_and_schedule
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import FEATURE_BATCH, drawn_views, embed, fastest_device, features_as_tested
+from twinsign.recognise.embed import FEATURE_BATCH, device_of, drawn_views, embed, features_as_tested
 from twinsign.recognise.imprint import imprint
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, generator_at
 
@@ -39,7 +39,7 @@ def fit_linear(
     classifier.encoders.load_state_dict(encoders.state_dict())
     classifier.requires_grad_(False).eval()
     classifier.fc.requires_grad_(True)
-    classifier.encoders.to(fastest_device())
+    classifier.encoders.to(device_of(encoders))
     bank = _FeatureBank(classifier.encoders, train, config, seed)
     held = None if val is None else features_as_tested(classifier.encoders, val, recipe.windows, config)
     if config.head.start == "means":
