@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny import ENCODER, random_view, write_recipe
 from torch import Tensor, nn
 from trained import Trained
 
 from twinsign.cli import main
-from twinsign.nn.baselines import described
+from twinsign.nn.baselines import FEATURES, ConvGru, StGcn, StGcnBlock, described, from_wrist, strided_frames
 from twinsign.nn.encoder import EncoderConfig
 from twinsign.nn.networks import encoder_of
-from twinsign.pose.layout import HAND_WRIST, JOINT_COUNT, MIRROR, TRUNK, WHOLE_GRAPH
+from twinsign.pose.layout import JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK, WHOLE_GRAPH
 
 BASELINES = ("conv_gru", "st_gcn")
 
@@ -62,35 +66,67 @@ def test_a_clip_that_shows_nothing_is_zero_and_learns_without_nan(encoder: nn.Mo
     assert all(value.grad is not None and value.grad.isfinite().all() for value in encoder.parameters())
 
 
-def loop(xy: Tensor, seen: Tensor, clip: int, frame: int) -> list[float]:
+def loop(xy: Tensor, seen: Tensor, clip: int, frame: int, swifter: float) -> list[float]:
     """One frame's features, joint by joint."""
-
-    def places(at: int) -> list[tuple[list[float], bool]]:
-        found = [(xy[clip, at, j].tolist(), bool(seen[clip, at, j])) for j in range(*TRUNK.indices(JOINT_COUNT))]
-        for first, wrist in ((0, HAND_WRIST["right"]), (21, HAND_WRIST["left"])):
-            for joint in range(first, first + 21):
-                both = bool(seen[clip, at, joint] and seen[clip, at, wrist])
-                found.append(((xy[clip, at, joint] - xy[clip, at, wrist]).tolist(), both))
-            found.append((xy[clip, at, wrist].tolist(), bool(seen[clip, at, wrist])))
-        return found
-
-    now = places(frame)
-    before = places(frame - 1) if frame else [(place, False) for place, _ in now]
-    still = [value for place, on in now for value in (place if on else [0.0, 0.0])]
-    moved = [
-        one - other if on and was else 0.0
-        for (place, on), (last, was) in zip(now, before, strict=True)
-        for one, other in zip(place, last, strict=True)
-    ]
-    return [*still, *moved, *seen[clip, frame].float().tolist()]
+    places, movements, flags = [], [], []
+    for joint in range(xy.shape[2]):
+        on = bool(seen[clip, frame, joint])
+        was = frame > 0 and bool(seen[clip, frame - 1, joint])
+        for axis in range(2):
+            now = float(xy[clip, frame, joint, axis])
+            places.append(now if on else 0.0)
+            movements.append(swifter * (now - float(xy[clip, frame - 1, joint, axis])) if on and was else 0.0)
+        flags.append(float(on))
+    return [*places, *movements, *flags]
 
 
-def test_features_by_hand_agree_with_the_loop() -> None:
+@pytest.mark.parametrize("swifter", [1.0, 10.0])
+def test_features_by_hand_agree_with_the_loop(swifter: float) -> None:
     view = random_view(3, 4, seed=5, seen_rate=0.7)
-    found = described(*view)
+    found = described(*view, swifter)
+    assert found.shape == (3, 4, JOINT_COUNT * FEATURES)
     for clip in range(3):
         for frame in range(4):
-            torch.testing.assert_close(found[clip, frame], torch.tensor(loop(*view, clip, frame)))
+            torch.testing.assert_close(found[clip, frame], torch.tensor(loop(*view, clip, frame, swifter)))
+
+
+def test_a_hand_stands_at_its_wrist_and_needs_it() -> None:
+    view = random_view(2, 5, seed=3, seen_rate=0.6)
+    hand = view.xy[:, :, LEFT_HAND], view.seen[:, :, LEFT_HAND]
+    xy, seen = from_wrist(*hand)
+    assert torch.equal(seen, hand[1] & hand[1][:, :, :1])
+    torch.testing.assert_close(xy + view.xy[:, :, [LEFT_HAND.start]], hand[0])
+    moved = from_wrist(hand[0] + 0.25, hand[1])[0]
+    torch.testing.assert_close(moved, xy)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@given(st.integers(1, 9), st.integers(0, 2**9 - 1))
+def test_a_stride_keeps_a_frame_where_one_of_its_own_counts(stride: int, length: int, bits: int) -> None:
+    frames = [bool(bits >> place & 1) for place in range(length)]
+    wanted = [any(frames[first : first + stride]) for first in range(0, length, stride)]
+    assert strided_frames(torch.tensor([frames]), stride).tolist() == [wanted]
+
+
+@pytest.mark.parametrize("length", [1, 2, 7, 8])
+def test_st_gcn_leaves_out_frames_where_it_grows_wider(length: int) -> None:
+    config = replace(ENCODER, network="st_gcn", joint_widths=(4, 4, 8), part_widths=(8, 16))
+    encoder = StGcn(config).eval()
+    assert [cast(StGcnBlock, block).stride for block in encoder.blocks] == [1, 1, 2, 1, 2]
+    seen: list[int] = []
+    encoder.blocks[-1].register_forward_hook(lambda module, inputs, made: seen.append(made.shape[1]))
+    encoder(*random_view(2, length))
+    assert seen == [math.ceil(math.ceil(length / 2) / 2)]
+
+
+def test_hands_pass_one_stack_of_convolutions() -> None:
+    encoder = ConvGru(config_of("conv_gru")).eval()
+    view, taken = random_view(2, 6), list[Tensor]()
+    encoder.hand.register_forward_hook(lambda module, inputs, made: taken.append(inputs[0]))
+    encoder(*view)
+    right, left = taken[0].chunk(2)
+    for side, hand in ((right, RIGHT_HAND), (left, LEFT_HAND)):
+        torch.testing.assert_close(side, described(*from_wrist(view.xy[:, :, hand], view.seen[:, :, hand])))
 
 
 def test_the_whole_body_hangs_together_and_is_its_mirror_image() -> None:

@@ -5,6 +5,7 @@ Both look at all joints at once: their one feature stands under `hand`, and `tru
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import cast
 
@@ -16,96 +17,128 @@ from twinsign.nn.dropout import Dropout
 from twinsign.nn.encoder import EncoderConfig, Features
 from twinsign.nn.gcn import GraphConv, convolve_time
 from twinsign.nn.norm import BatchNorm
-from twinsign.pose.layout import HAND_WRIST, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK, WHOLE_GRAPH
+from twinsign.pose.layout import HAND_GRAPH, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK, TRUNK_GRAPH, WHOLE_GRAPH
 
 TAPS = 9
 """Frames under a temporal convolution of ST-GCN (Yan et al. 2018)."""
+FEATURES = 5
+"""Numbers that describe a joint in a frame: two of place, two of movement, whether it is seen."""
+SWIFTER = 10.0
+"""The trunk's movements, fractions of an image, are made as large as those of hands in their boxes."""
+STEADY = 0.1
+"""Added to variances of what goes in, as in the paper's encoder: noise in joints that hardly move stays small."""
 
 
 class ConvGru(nn.Module):
     """Hand-made features, convolutions over time of `joint_widths`, a GRU in both directions (ours).
 
-    The features: joints of a hand from its wrist, wrists and trunk where they are, all of their movements, and what is
-    seen.
+    The features: joints of a hand from its wrist, the trunk where it is, all of their movements, and what is seen. One
+    stack of convolutions serves both hands; the trunk's is half as wide.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        places = 2 * (JOINT_COUNT + len(HAND_WRIST))
-        widths = [2 * places + JOINT_COUNT, *config.joint_widths]
-        self.input_norm = BatchNorm(widths[0])
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(one, other, 5 if number == 0 else 3) for number, (one, other) in enumerate(pairwise(widths))
-        )
-        self.norms = nn.ModuleList(BatchNorm(width) for width in widths[1:])
+        hand, trunk = config.joint_widths, [-(-width // 2) for width in config.joint_widths]
+        self.hand = Convolutions([HAND_GRAPH.joints * FEATURES, *hand], config.graph_dropout)
+        self.trunk = Convolutions([TRUNK_GRAPH.joints * FEATURES, *trunk], config.graph_dropout)
+        self.gru = nn.GRU(2 * hand[-1] + trunk[-1], config.width, batch_first=True, bidirectional=True)
         self.dropout = Dropout(config.graph_dropout)
-        self.gru = nn.GRU(widths[-1], config.width, batch_first=True, bidirectional=True)
         self.out = nn.Linear(4 * config.width, config.width)
 
     def forward(self, xy: Tensor, seen: Tensor) -> Features:
         """Crop coordinates xy (B T 49 2), seen (B T 49) to features."""
-        x = self.input_norm(described(xy, seen))
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = self.dropout(F.relu(norm(convolve_time(x, cast(nn.Conv1d, convolution)))))
-        states, _ = self.gru(x)  # B T 2D
+        sides = [from_wrist(xy[:, :, hand], seen[:, :, hand]) for hand in (RIGHT_HAND, LEFT_HAND)]
+        right, left = self.hand(torch.cat([described(*side) for side in sides])).chunk(2)  # both B T C
+        trunk = self.trunk(described(xy[:, :, TRUNK], seen[:, :, TRUNK], SWIFTER))
+        states, _ = self.gru(torch.cat([right, left, trunk], dim=2))  # B T 2D
         frames = seen.any(dim=2)
         pooled = torch.cat([mean_of(states, frames), largest_of_frames(states, frames)], dim=1)
         return all_of(self.dropout(self.out(pooled)), frames)
 
 
+class Convolutions(nn.Module):
+    """Convolutions over time of these widths, five frames wide and then three, each with BN, ReLU and dropout."""
+
+    def __init__(self, widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        self.input_norm = BatchNorm(widths[0], eps=STEADY)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(one, other, 5 if number == 0 else 3) for number, (one, other) in enumerate(pairwise(widths))
+        )
+        self.norms = nn.ModuleList(BatchNorm(width) for width in widths[1:])
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Frames x (B T F) to (B T C)."""
+        x = self.input_norm(x)
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            x = self.dropout(F.relu(norm(convolve_time(x, cast(nn.Conv1d, convolution)))))
+        return x
+
+
 class StGcn(nn.Module):
-    """Graph convolution over the body and convolution over time in turn, of `joint_widths` and `part_widths`."""
+    """Graph convolution over the body and convolution over time in turn, of `joint_widths` and `part_widths`.
+
+    Where layers grow wider, every second frame is left out (Yan et al. 2018).
+    """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.input_norm = BatchNorm(JOINT_COUNT * 3)
-        widths = [3, *config.joint_widths, *config.part_widths]
-        self.blocks = nn.ModuleList(StGcnBlock(one, other, config.graph_dropout) for one, other in pairwise(widths))
+        self.input_norm = BatchNorm(JOINT_COUNT * 3, eps=STEADY)
+        widths = [*config.joint_widths, *config.part_widths]
+        self.blocks = nn.ModuleList([StGcnBlock(3, widths[0], 1, config.graph_dropout)])
+        for one, other in pairwise(widths):
+            self.blocks.append(StGcnBlock(one, other, 1 if other <= one else 2, config.graph_dropout))
 
     def forward(self, xy: Tensor, seen: Tensor) -> Features:
         """Crop coordinates xy (B T 49 2), seen (B T 49) to features."""
         clips, length = seen.shape[:2]
         x = torch.cat([torch.where(seen[..., None], xy, 0.0), seen[..., None].to(xy.dtype)], dim=-1)  # B T 49 3
         x = self.input_norm(x.flatten(2)).view(clips, length, JOINT_COUNT, 3)
-        for block in self.blocks:
-            x = block(x)
         frames = seen.any(dim=2)
+        for block in cast(Iterable[StGcnBlock], self.blocks):
+            x, frames = block(x), strided_frames(frames, block.stride)
         return all_of(mean_of(x.mean(dim=2), frames), frames)
 
 
 class StGcnBlock(nn.Module):
     """One layer of ST-GCN, with the adjacency subsets of the paper's encoder."""
 
-    def __init__(self, width_in: int, width: int, dropout: float) -> None:
+    def __init__(self, width_in: int, width: int, stride: int, dropout: float) -> None:
         super().__init__()
+        self.stride = stride
         self.conv, self.norm = GraphConv(WHOLE_GRAPH, width_in, width), BatchNorm(width)
-        self.time, self.out_norm = nn.Conv1d(width, width, TAPS), BatchNorm(width)
+        self.time, self.out_norm = nn.Conv1d(width, width, TAPS, stride), BatchNorm(width)
         self.dropout = Dropout(dropout)
         self.residual = nn.Identity() if width_in == width else nn.Linear(width_in, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Joints x (B T V C) to (B T V width)."""
+        """Joints x (B T V C) to (B T' V width), T' frames after the stride."""
         clips, length, joints, _ = x.shape
         y = F.relu(self.norm(self.conv(x.flatten(0, 1)))).view(clips, length, joints, -1)
-        y = convolve_time(y.transpose(1, 2).flatten(0, 1), self.time)  # B*V T width
-        y = self.dropout(self.out_norm(y)).view(clips, joints, length, -1).transpose(1, 2)
-        return F.relu(y + self.residual(x))
+        y = convolve_time(y.transpose(1, 2).flatten(0, 1), self.time)  # B*V T' width
+        y = self.dropout(self.out_norm(y)).unflatten(0, (clips, joints)).transpose(1, 2)
+        return F.relu(y + self.residual(x[:, :: self.stride]))
 
 
-def described(xy: Tensor, seen: Tensor) -> Tensor:
+def strided_frames(frames: Tensor, stride: int) -> Tensor:
+    """Which frames (B T') count of those that a stride leaves: those with one among their `stride` of (B T)."""
+    return F.max_pool1d(frames.float()[:, None], stride, ceil_mode=True)[:, 0] > 0
+
+
+def from_wrist(xy: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """A hand's joints (B T 21 2) as seen from its wrist, and where both are seen (B T 21) (ours)."""
+    both = seen & seen[:, :, :1]
+    return xy - xy[:, :, :1], both
+
+
+def described(xy: Tensor, seen: Tensor, swifter: float = 1.0) -> Tensor:
     """Features of frames (B T F) by hand: places, movements, and which joints are seen; 0 where unseen (ours)."""
     xy = torch.where(seen[..., None], xy, 0.0)
-    parts, masks = [xy[:, :, TRUNK]], [seen[:, :, TRUNK]]
-    for side, hand in (("right", RIGHT_HAND), ("left", LEFT_HAND)):
-        wrist = slice(HAND_WRIST[side], HAND_WRIST[side] + 1)
-        both = seen[:, :, hand] & seen[:, :, wrist]
-        parts += [torch.where(both[..., None], xy[:, :, hand] - xy[:, :, wrist], 0.0), xy[:, :, wrist]]
-        masks += [both, seen[:, :, wrist]]
-    place, mask = torch.cat(parts, dim=2), torch.cat(masks, dim=2)
-    there = (mask[:, 1:] & mask[:, :-1])[..., None]
-    steps = torch.where(there, place[:, 1:] - place[:, :-1], 0.0)
-    moved = torch.cat([torch.zeros_like(place[:, :1]), steps], dim=1)
-    return torch.cat([place.flatten(2), moved.flatten(2), seen.to(xy.dtype)], dim=2)
+    there = (seen[:, 1:] & seen[:, :-1])[..., None]
+    steps = torch.where(there, swifter * (xy[:, 1:] - xy[:, :-1]), 0.0)
+    moved = torch.cat([torch.zeros_like(xy[:, :1]), steps], dim=1)
+    return torch.cat([xy.flatten(2), moved.flatten(2), seen.to(xy.dtype)], dim=2)
 
 
 def mean_of(x: Tensor, frames: Tensor) -> Tensor:

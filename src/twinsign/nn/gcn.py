@@ -83,9 +83,9 @@ class TemporalBlock(nn.Module):
 
 
 def convolve_time(x: Tensor, conv: nn.Conv1d) -> Tensor:
-    """Same-length convolution of x (B T C) over time."""
+    """Convolution of x (B T C) over time, at every frame, or every `conv.stride`-th from the first."""
     taps = conv.weight.shape[2]
-    return F.conv1d(x.transpose(1, 2), conv.weight, conv.bias, padding=taps // 2).transpose(1, 2)
+    return F.conv1d(x.transpose(1, 2), conv.weight, conv.bias, conv.stride, padding=taps // 2).transpose(1, 2)
 
 
 class PartNet(nn.Module):
