@@ -16,10 +16,11 @@ import torch
 from trained import Trained
 
 from twinsign.cli import main
-from twinsign.engine import take_threads
+from twinsign.engine import launch
 from twinsign.files import locked
 from twinsign.recipe import TrainerConfig
 from twinsign.run import load_run, read_metrics
+from twinsign.world import Place
 
 
 def options(trained: Trained, out: Path, *more: str) -> list[str]:
@@ -97,12 +98,19 @@ def test_two_devices_asked_to_stop_save_and_end(
         pass
 
 
-@pytest.mark.parametrize(("threads", "devices", "wanted"), [(3, 2, 3), (None, 2, 2), (None, 8, 1), (None, 1, None)])
-def test_processes_share_the_threads_of_a_machine(
-    threads: int | None, devices: int, wanted: int | None, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("threads", "devices", "processes", "wanted"),
+    [(3, 2, 2, 3), (None, 2, 2, 2), (None, 8, 8, 1), (None, 1, 1, None), (None, 8, 1, None), (3, 8, 1, 3)],
+)
+def test_processes_share_the_threads_of_a_machine_however_often_they_train(
+    threads: int | None, devices: int, processes: int, wanted: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken: list[int] = []
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
-    monkeypatch.setattr(torch, "set_num_threads", taken.append)
-    take_threads(TrainerConfig(threads=threads, devices=devices))
-    assert taken == ([] if wanted is None else [wanted])
+    now = [5]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: now[-1])
+    monkeypatch.setattr(torch, "set_num_threads", now.append)
+    monkeypatch.setattr(launch, "here", lambda: Place(size=processes))
+    launch._own_threads.cache_clear()
+    for _ in range(2):
+        launch.take_threads(TrainerConfig(threads=threads, devices=devices))
+    launch._own_threads.cache_clear()
+    assert now[1:] == ([] if wanted is None else [wanted, wanted])

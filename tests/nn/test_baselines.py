@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from trained import Trained
 
 from twinsign.cli import main
-from twinsign.nn.baselines import FEATURES, ConvGru, StGcn, StGcnBlock, described, from_wrist, strided_frames
+from twinsign.nn.baselines import FEATURES, ConvGru, StGcn, StGcnBlock, described, from_wrist, strided
 from twinsign.nn.encoder import EncoderConfig
 from twinsign.nn.networks import encoder_of
 from twinsign.pose.layout import JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK, WHOLE_GRAPH
@@ -101,22 +101,30 @@ def test_a_hand_stands_at_its_wrist_and_needs_it() -> None:
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
-@given(st.integers(1, 9), st.integers(0, 2**9 - 1))
-def test_a_stride_keeps_a_frame_where_one_of_its_own_counts(stride: int, length: int, bits: int) -> None:
-    frames = [bool(bits >> place & 1) for place in range(length)]
-    wanted = [any(frames[first : first + stride]) for first in range(0, length, stride)]
-    assert strided_frames(torch.tensor([frames]), stride).tolist() == [wanted]
+@given(st.integers(1, 9), st.integers(0, 2**18 - 1))
+def test_a_stride_keeps_a_joint_where_one_of_its_frames_shows_it(stride: int, length: int, bits: int) -> None:
+    seen = [[bool(bits >> (2 * frame + joint) & 1) for joint in range(2)] for frame in range(length)]
+    groups = [seen[first : first + stride] for first in range(0, length, stride)]
+    wanted = [[any(frame[joint] for frame in group) for joint in range(2)] for group in groups]
+    assert strided(torch.tensor([seen]), stride).tolist() == [wanted]
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 8])
 def test_st_gcn_leaves_out_frames_where_it_grows_wider(length: int) -> None:
     config = replace(ENCODER, network="st_gcn", joint_widths=(4, 4, 8), part_widths=(8, 16))
     encoder = StGcn(config).eval()
-    assert [cast(StGcnBlock, block).stride for block in encoder.blocks] == [1, 1, 2, 1, 2]
+    assert [cast(StGcnBlock, block).stride for block in encoder.layers] == [1, 1, 2, 1, 2]
     seen: list[int] = []
-    encoder.blocks[-1].register_forward_hook(lambda module, inputs, made: seen.append(made.shape[1]))
+    encoder.layers[-1].register_forward_hook(lambda module, inputs, made: seen.append(made.shape[1]))
     encoder(*random_view(2, length))
     assert seen == [math.ceil(math.ceil(length / 2) / 2)]
+
+
+def test_weights_of_the_network_before_its_strides_are_refused() -> None:
+    encoder = StGcn(config_of("st_gcn"))
+    before = {name.replace("layers.", "blocks."): value for name, value in encoder.state_dict().items()}
+    with pytest.raises(RuntimeError, match=r"Missing key.*layers"):
+        encoder.load_state_dict(before)
 
 
 def test_hands_pass_one_stack_of_convolutions() -> None:

@@ -34,11 +34,18 @@ def on_all_devices(train: Callable[Concatenate[Recipe, P], R]) -> Callable[Conca
 
 
 def take_threads(config: TrainerConfig) -> None:
-    """Let torch use as many CPU threads in this process as its recipe says, or its share of torch's own choice."""
+    """Let torch use as many CPU threads as the recipe says, or this process's share of its own choice."""
+    own = _own_threads()
     if config.threads:
         torch.set_num_threads(config.threads)
-    elif config.devices > 1:
-        torch.set_num_threads(max(1, torch.get_num_threads() // config.devices))
+    elif here().size > 1:
+        torch.set_num_threads(max(1, own // config.devices))
+
+
+@functools.cache
+def _own_threads() -> int:
+    """Torch's own choice, before the first training of this process."""
+    return torch.get_num_threads()
 
 
 def must_start(config: TrainerConfig) -> bool:

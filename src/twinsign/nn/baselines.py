@@ -24,7 +24,7 @@ TAPS = 9
 FEATURES = 5
 """Numbers that describe a joint in a frame: two of place, two of movement, whether it is seen."""
 SWIFTER = 10.0
-"""The trunk's movements, fractions of an image, are made as large as those of hands in their boxes."""
+"""The trunk's movements, fractions of an image, are made about as large as a hand's in its box (not tuned)."""
 STEADY = 0.1
 """Added to variances of what goes in, as in the paper's encoder: noise in joints that hardly move stays small."""
 
@@ -32,8 +32,9 @@ STEADY = 0.1
 class ConvGru(nn.Module):
     """Hand-made features, convolutions over time of `joint_widths`, a GRU in both directions (ours).
 
-    The features: joints of a hand from its wrist, the trunk where it is, all of their movements, and what is seen. One
-    stack of convolutions serves both hands; the trunk's is half as wide.
+    The features: joints of a hand from its wrist, the trunk where it is, all of their movements, and what is seen; of a
+    hand without its wrist nothing. One stack of convolutions serves both hands; the trunk's is half as wide. GRU and
+    feature are as wide as the last of `part_widths`; `graph_dropout` follows each convolution and the last layer.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -79,26 +80,26 @@ class Convolutions(nn.Module):
 class StGcn(nn.Module):
     """Graph convolution over the body and convolution over time in turn, of `joint_widths` and `part_widths`.
 
-    Where layers grow wider, every second frame is left out (Yan et al. 2018).
+    Where layers grow wider, every second frame is left out (Yan et al. 2018). Joints that are seen are pooled;
+    `graph_dropout` ends each layer.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.input_norm = BatchNorm(JOINT_COUNT * 3, eps=STEADY)
         widths = [*config.joint_widths, *config.part_widths]
-        self.blocks = nn.ModuleList([StGcnBlock(3, widths[0], 1, config.graph_dropout)])
+        self.layers = nn.ModuleList([StGcnBlock(3, widths[0], 1, config.graph_dropout)])
         for one, other in pairwise(widths):
-            self.blocks.append(StGcnBlock(one, other, 1 if other <= one else 2, config.graph_dropout))
+            self.layers.append(StGcnBlock(one, other, 1 if other <= one else 2, config.graph_dropout))
 
     def forward(self, xy: Tensor, seen: Tensor) -> Features:
         """Crop coordinates xy (B T 49 2), seen (B T 49) to features."""
         clips, length = seen.shape[:2]
         x = torch.cat([torch.where(seen[..., None], xy, 0.0), seen[..., None].to(xy.dtype)], dim=-1)  # B T 49 3
         x = self.input_norm(x.flatten(2)).view(clips, length, JOINT_COUNT, 3)
-        frames = seen.any(dim=2)
-        for block in cast(Iterable[StGcnBlock], self.blocks):
-            x, frames = block(x), strided_frames(frames, block.stride)
-        return all_of(mean_of(x.mean(dim=2), frames), frames)
+        for layer in cast(Iterable[StGcnBlock], self.layers):
+            x, seen = layer(x), strided(seen, layer.stride)
+        return all_of(mean_of(x.flatten(1, 2), seen.flatten(1)), seen.any(dim=2))
 
 
 class StGcnBlock(nn.Module):
@@ -121,9 +122,9 @@ class StGcnBlock(nn.Module):
         return F.relu(y + self.residual(x[:, :: self.stride]))
 
 
-def strided_frames(frames: Tensor, stride: int) -> Tensor:
-    """Which frames (B T') count of those that a stride leaves: those with one among their `stride` of (B T)."""
-    return F.max_pool1d(frames.float()[:, None], stride, ceil_mode=True)[:, 0] > 0
+def strided(seen: Tensor, stride: int) -> Tensor:
+    """Joints (B T' V) of the frames that a stride leaves: whether they are seen in one of its own frames of (B T V)."""
+    return F.max_pool1d(seen.transpose(1, 2).float(), stride, ceil_mode=True).transpose(1, 2) > 0
 
 
 def from_wrist(xy: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,7 +134,10 @@ def from_wrist(xy: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def described(xy: Tensor, seen: Tensor, swifter: float = 1.0) -> Tensor:
-    """Features of frames (B T F) by hand: places, movements, and which joints are seen; 0 where unseen (ours)."""
+    """Hand-made features (B T 5V) of joints xy (B T V 2), seen (B T V): places, `swifter` movements, which are seen.
+
+    0 where unseen (ours).
+    """
     xy = torch.where(seen[..., None], xy, 0.0)
     there = (seen[:, 1:] & seen[:, :-1])[..., None]
     steps = torch.where(there, swifter * (xy[:, 1:] - xy[:, :-1]), 0.0)
