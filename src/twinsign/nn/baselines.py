@@ -15,9 +15,10 @@ from torch.nn import functional as F
 
 from twinsign.nn.dropout import Dropout
 from twinsign.nn.encoder import EncoderConfig, Features
-from twinsign.nn.gcn import GraphConv, convolve_time
+from twinsign.nn.gcn import STEADY, GraphConv, convolve_time
 from twinsign.nn.norm import BatchNorm
 from twinsign.pose.layout import HAND_GRAPH, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK, TRUNK_GRAPH, WHOLE_GRAPH
+from twinsign.views.clips import motion
 
 TAPS = 9
 """Frames under a temporal convolution of ST-GCN (Yan et al. 2018)."""
@@ -25,8 +26,6 @@ FEATURES = 5
 """Numbers that describe a joint in a frame: two of place, two of movement, whether it is seen."""
 SWIFTER = 10.0
 """The trunk's movements, fractions of an image, are made about as large as a hand's in its box (not tuned)."""
-STEADY = 0.1
-"""Added to variances of what goes in, as in the paper's encoder: noise in joints that hardly move stays small."""
 
 
 class ConvGru(nn.Module):
@@ -139,9 +138,7 @@ def described(xy: Tensor, seen: Tensor, swifter: float = 1.0) -> Tensor:
     0 where unseen (ours).
     """
     xy = torch.where(seen[..., None], xy, 0.0)
-    there = (seen[:, 1:] & seen[:, :-1])[..., None]
-    steps = torch.where(there, swifter * (xy[:, 1:] - xy[:, :-1]), 0.0)
-    moved = torch.cat([torch.zeros_like(xy[:, :1]), steps], dim=1)
+    moved = swifter * motion(xy, seen).xy.roll(1, dims=1)  # from the frame before; 0, the last, comes first
     return torch.cat([xy.flatten(2), moved.flatten(2), seen.to(xy.dtype)], dim=2)
 
 

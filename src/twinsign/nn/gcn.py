@@ -14,6 +14,9 @@ from twinsign.nn.norm import BatchNorm
 from twinsign.nn.pooling import largest_of
 from twinsign.pose.layout import Graph
 
+STEADY = 0.1
+"""Added to the variances of what goes in (released): noise in joints that hardly move stays small."""
+
 
 class GraphConv(nn.Module):
     """Mix joints by each adjacency subset, then one matrix product (equals convolving first: both are linear)."""
@@ -102,7 +105,7 @@ class PartNet(nn.Module):
     ) -> None:
         super().__init__()
         self.groups = [list(group) for group in graph.groups]
-        self.input_norm = BatchNorm(graph.joints * 2, eps=0.1)
+        self.input_norm = BatchNorm(graph.joints * 2, eps=STEADY)
         widths = [2, *joint_widths]
         self.joint_blocks = nn.Sequential(
             *(
