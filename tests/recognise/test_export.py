@@ -208,3 +208,13 @@ def test_torchs_own_file_says_the_same(trained: Trained, tmp_path: Path, clips: 
     torch.export.load(tmp_path / "model.pt2", extra_files=facts)
     assert json.loads(facts["labels"]) == load_run(trained.linear).labels
     assert facts["run_hash"] == load_run(trained.linear).digest()
+
+
+@pytest.mark.parametrize("network", ["conv_gru", "st_gcn"])
+@pytest.mark.parametrize("ending", [".onnx", ".pt2"])
+def test_a_baseline_takes_any_batch_and_length(network: str, ending: str, trained: Trained, tmp_path: Path) -> None:
+    recipe = load_run(trained.pretrained).recipe
+    recipe = replace(recipe, encoder=replace(recipe.encoder, network=network))
+    run = Run(tmp_path / "run", "pretrained", recipe, about={"protocol": "pretrain"})
+    save_run(run, nn.ModuleDict({"encoders": random_encoders(recipe, seed=0)}))
+    assert export.export_run(run.path, tmp_path / f"model{ending}")["embedding"] < CLOSE

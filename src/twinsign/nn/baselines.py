@@ -48,7 +48,8 @@ class ConvGru(nn.Module):
     def forward(self, xy: Tensor, seen: Tensor) -> Features:
         """Crop coordinates xy (B T 49 2), seen (B T 49) to features."""
         sides = [from_wrist(xy[:, :, hand], seen[:, :, hand]) for hand in (RIGHT_HAND, LEFT_HAND)]
-        right, left = self.hand(torch.cat([described(*side) for side in sides])).chunk(2)  # both B T C
+        hands = self.hand(torch.cat([described(*side) for side in sides]))  # 2B T C
+        right, left = hands[: xy.shape[0]], hands[xy.shape[0] :]  # len() or chunk() would fix B in an exported network
         trunk = self.trunk(described(xy[:, :, TRUNK], seen[:, :, TRUNK], SWIFTER))
         states, _ = self.gru(torch.cat([right, left, trunk], dim=2))  # B T 2D
         frames = seen.any(dim=2)
