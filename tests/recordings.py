@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 from twinsign.corpora.sample import Sample
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
-from twinsign.pose.layout import HAND_WRIST, JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, SHOULDER_ELBOW_WRIST
+from twinsign.pose.layout import (
+    HAND_WRIST,
+    JOINT_COUNT,
+    JOINTS,
+    LEFT_HAND,
+    MIRROR,
+    RIGHT_HAND,
+    SHOULDER_ELBOW_WRIST,
+    TRUNK,
+)
 from twinsign.pose.recording import Recording
 from twinsign.views.crop import CropConfig
 
@@ -76,6 +85,15 @@ def packed(path: Path, recordings: Sequence[Recording], rows: Sequence[Mapping[s
 def slow_crop(xy: Floats, score: Floats, size: tuple[int, int], config: CropConfig) -> tuple[Floats, Bools, Bools]:
     """One frame (49 2), (49): crop coordinates, seen and which hands have a box (method, Input), right then left."""
     # Thresholds in float32, as the package has them: numpy 1 would compare in float64.
+    score = score.copy()
+    for joint in range(JOINT_COUNT):
+        x, y = (float(one) for one in xy[joint])
+        beyond = max(-x, x - 1, -y, y - 1)
+        outside = config.outside is not None and joint >= TRUNK.start and beyond > config.outside
+        if JOINTS[joint] in config.ignore or outside:
+            score[joint] = 0
+    if config.shape == "fractions":
+        size = (1, 1)
     out, seen = np.zeros((JOINT_COUNT, 2)), np.zeros(JOINT_COUNT, bool)
     for joint in range(JOINT_COUNT):
         if score[joint] > 0 and score[joint] >= np.float32(config.min_score):
@@ -84,7 +102,7 @@ def slow_crop(xy: Floats, score: Floats, size: tuple[int, int], config: CropConf
     boxes = []
     for side, part in (("right", RIGHT_HAND), ("left", LEFT_HAND)):
         wrist = SHOULDER_ELBOW_WRIST[side][2]
-        if config.wrist_from_hand and not seen[wrist] and seen[HAND_WRIST[side]]:
+        if config.wrist_from_hand and seen[HAND_WRIST[side]] and (config.hand_wrist_first or not seen[wrist]):
             seen[wrist] = True
             out[wrist] = xy[HAND_WRIST[side]]
         box = slow_box(side, part, xy.astype(np.float64) * np.asarray(size), score, size, config)

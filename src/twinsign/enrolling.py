@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording, Unit
-from twinsign.predicting import NOTHING_WRITTEN, OK, SOME_UNREADABLE, answer_files
+from twinsign.predicting import NOTHING_WRITTEN, OK, SOME_UNREADABLE, answer_files, told
 from twinsign.recognise.embedder import require_hands
 from twinsign.recognise.entries import Added, Sign
 from twinsign.recognise.lookup import Lookup, Ranking
 from twinsign.recognise.openset import FEWEST
-from twinsign.recognise.shift import check_recording, check_shift
+from twinsign.recognise.shift import check_shift
 from twinsign.saying import splits_of
 
 LISTED = 5
@@ -111,8 +110,9 @@ def search(
         raise InputError("no sign", "an enrolled dictionary", file=lookup.dictionary.path, hint="Try twinsign enrol.")
 
     def answer(recording: Recording) -> dict[str, Any]:
-        note = check_recording(lookup.embedder.run, recording, strict)
-        return asdict(lookup.search(recording, top, by)) | ({"note": note} if note else {})
+        if strict:
+            lookup.embedder.noticer.require(recording)
+        return told(lookup.search(recording, top, by))
 
     return answer_files(files, reader, answer, _nearest, json)
 
@@ -136,7 +136,9 @@ def _read(lookup: Lookup, reader: Reader, strict: bool, file: str) -> Recording 
     try:
         recording = reader.read(file)
         require_hands([recording])
-        note = check_recording(lookup.embedder.run, recording, strict)
+        if strict:
+            lookup.embedder.noticer.require(recording)
+        note = lookup.embedder.noticer.look([recording])[0].note
     except InputError as error:
         errors.print(str(error), markup=False)
         return None

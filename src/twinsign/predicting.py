@@ -15,9 +15,8 @@ from twinsign.errors import InputError
 from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.pose.recording import Recording, Unit
-from twinsign.recognise.lookup import Lookup
-from twinsign.recognise.predict import Recogniser
-from twinsign.recognise.shift import check_recording
+from twinsign.recognise.lookup import Finding, Lookup
+from twinsign.recognise.predict import Prediction, Recogniser
 from twinsign.recognise.threads import THREADS, use_threads
 from twinsign.watching import in_words, watch
 
@@ -86,8 +85,7 @@ def answer_files(
             for line in (f"{file}: {in_words(found)}", *more(found)):
                 console.print(line, markup=False)
             if "note" in found:
-                unlike = f"note: {file} is unlike the clips that the model learnt from: {found['note']}"
-                errors.print(unlike, markup=False)
+                errors.print(f"note: {file}: {found['note']}", markup=False)
     return NOTHING_WRITTEN if unreadable == len(files) else SOME_UNREADABLE if unreadable else OK
 
 
@@ -99,8 +97,14 @@ def _said(
     recogniser: Recogniser, lookup: Lookup | None, strict: bool, top: int, recording: Recording
 ) -> dict[str, Any]:
     """What is said of one recording."""
-    note = check_recording(recogniser.run, recording, strict)
-    found: dict[str, Any] = asdict(recogniser.predict(recording, top)) | ({"note": note} if note else {})
+    if strict:
+        recogniser.noticer.require(recording)
+    said = told(recogniser.predict(recording, top))
     if lookup is not None:
-        found["enrolled"] = asdict(lookup.search(recording, top))
-    return found
+        said["enrolled"] = told(lookup.search(recording, top))
+    return said
+
+
+def told(answer: Prediction | Finding) -> dict[str, Any]:
+    """An answer as plain values, without a note where there is nothing to note."""
+    return {name: value for name, value in asdict(answer).items() if value or name not in ("note", "unlike")}

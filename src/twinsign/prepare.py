@@ -15,7 +15,8 @@ from torch import nn
 from twinsign.bench.clock import faster_precision, gemm_gflops
 from twinsign.errors import InputError
 from twinsign.files import locked
-from twinsign.pack.open import Pack
+from twinsign.pack.open import Indices, Pack
+from twinsign.pose.layout import JOINTS
 from twinsign.recipe import Recipe
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.embed import fastest_device, features_as_tested, fixed_views, settle_norms
@@ -23,7 +24,8 @@ from twinsign.recognise.imprint import imprint
 from twinsign.recognise.rows import Labelled, labelled, training_rows
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
-from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
+from twinsign.views.learnt import reading_of
 from twinsign.views.mixture import Mixture
 from twinsign.world import here
 
@@ -75,8 +77,24 @@ def classifier_run(
     if clips.labels_per_class is not None:  # absent otherwise, as in the runs of earlier versions
         about["labels_per_class"] = clips.labels_per_class
     about |= {"rows_hash": pack.split_hash(train.rows), "selected_on": ["train", "val"] if val else ["train"]}
-    about |= {LEARNT_FROM: learnt_from(pack, train.rows, recipe.read)}
+    augment = recipe.finetune.augment if protocol == "finetune" else recipe.linear.augment
+    recipe = read_as_learnt(recipe, pack, train.rows, augment.mirrors)
+    if protocol == "linear" and str(init) != NOTHING:
+        recipe = read_as_before(recipe, load_run(init))
+    about |= {LEARNT_FROM: learnt_from(pack, train.rows, recipe.read, None if val is None else val.rows)}
     return Run(out, "classifier", recipe, glosses, about)
+
+
+def read_as_learnt(recipe: Recipe, pack: Pack, rows: Indices, mirrored: bool) -> Recipe:
+    """The recipe of a run that learns from these rows: joints that they hardly ever show are left out for good."""
+    return replace(recipe, read=reading_of(pack, rows, recipe.read, mirrored))
+
+
+def read_as_before(recipe: Recipe, source: Run) -> Recipe:
+    """The recipe of a layer on frozen encoders, which also leave out what they themselves never learnt from."""
+    crop, known = recipe.read.crop, source.recipe.read.crop
+    ignore = tuple(name for name in JOINTS if name in {*crop.ignore, *known.ignore})
+    return replace(recipe, read=replace(recipe.read, crop=replace(crop, ignore=ignore, shape=known.shape)))
 
 
 def finished(run: Run) -> bool:
@@ -183,10 +201,15 @@ def starting_encoders(
         raise InputError(
             f"an encoder of {differs}", wish, file=source.path, hint="Use the config it was pre-trained with."
         )
-    if source.recipe.read != recipe.read:
+    if _without_joints(source.recipe.read) != _without_joints(recipe.read):
         log.warning("note: %s was pre-trained with other crop settings than this run's", source.path)
     check_shift(source, reader.pack, reader.rows, recipe.read, strict)
     return load_encoders(source)
+
+
+def _without_joints(read: ReadConfig) -> ReadConfig:
+    """The settings that do not follow from a run's own clips."""
+    return replace(read, crop=replace(read.crop, ignore=(), shape="pixels"))
 
 
 def started_from(run: Run, init: str | Path) -> Run:

@@ -35,6 +35,7 @@ from twinsign.prepare import (
     labelled_clips,
     owned,
     part_of,
+    read_as_learnt,
     settled,
     started_from,
     starting_encoders,
@@ -50,13 +51,7 @@ from twinsign.recognise.evaluate import full_report, in_order, load_classifier, 
 from twinsign.recognise.health import Monitor
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
-from twinsign.recognise.rows import (
-    Asked,
-    Labelled,
-    labelled,
-    pretraining_rows,
-    share_of_rows,
-)
+from twinsign.recognise.rows import Asked, Labelled, labelled, pretraining_rows, share_of_rows
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.recognise.story import classifier_page, pretraining_page
 from twinsign.recognise.unknown import apart, ask_unknown
@@ -88,11 +83,11 @@ def pretrain(
         wanted = f"clips outside val and test with {' and '.join(where)}"
         raise InputError("no clip to learn from", wanted, file=pack.paths[0])
     rows = share_of_rows(rows, recipe.pretrain.fraction, seed)
+    recipe = read_as_learnt(recipe, pack, rows, recipe.pretrain.augment.mirrors)
     about = {"protocol": "pretrain", "config": config, "seed": seed, "data": [str(path) for path in data]}
     about |= {"where": list(where), "clips": len(rows), "rows_hash": pack.split_hash(rows)}
-    about |= {LEARNT_FROM: learnt_from(pack, rows, recipe.read)}
+    run = Run(out, "pretrained", recipe, about=about | {LEARNT_FROM: learnt_from(pack, rows, recipe.read)})
     mixture = mixture_of(pack, rows, recipe.pretrain.weights, seed)
-    run = Run(out, "pretrained", recipe, about=about)
     with owned(out):
         if finished(run):
             return load_run(out)
@@ -119,8 +114,8 @@ def finetune(
 ) -> Run:
     """Train a whole classifier from a RUN's encoders or from scratch; keep the best epoch on val (Sec. III-E, IV-A)."""
     pack, train, val, glosses = labelled_clips(clips, seed)
-    chosen = recipe.finetune
     run = classifier_run(recipe, "finetune", init, clips, out, config, seed, (pack, train, val, glosses))
+    recipe, chosen = run.recipe, recipe.finetune
     with owned(out):
         if finished(run):
             return load_run(out)
@@ -153,6 +148,7 @@ def linear(
     take_threads(recipe.trainer)
     pack, train, val, glosses = labelled_clips(clips, seed)
     run = classifier_run(recipe, "linear", init, clips, out, config, seed, (pack, train, val, glosses))
+    recipe = run.recipe
     with owned(out):
         if finished(run):
             return load_run(out)

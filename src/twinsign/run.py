@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -25,6 +25,8 @@ from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256, write_json, write_text
 from twinsign.nn.networks import encoder_of
 from twinsign.recipe import Recipe, recipe_from, recipe_values
+from twinsign.views.augment import AugmentConfig
+from twinsign.views.learnt import BEFORE, remembered
 
 Kind = Literal["pretrained", "classifier"]
 WEIGHTS, CONFIG, LABELS, METRICS, REPORT, VAL = (
@@ -53,6 +55,14 @@ class Run:
     recipe: Recipe
     labels: list[str] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def augment(self) -> AugmentConfig:
+        """The views that the run was trained on."""
+        protocol = self.about.get("protocol")
+        section = getattr(self.recipe, str(protocol) if protocol in ("finetune", "linear") else "pretrain")
+        augment: AugmentConfig = section.augment
+        return augment
 
     def branches(self) -> tuple[str, ...]:
         """The branches whose encoders the run holds: the classifier's, or those that were pre-trained."""
@@ -120,8 +130,29 @@ def load_run(path: str | PathLike[str]) -> Run:
     about = values.get("about")
     if not isinstance(about, dict):
         raise InputError(f"about = {about!r}", "a mapping", file=folder / CONFIG)
-    recipe = recipe_from(values.get("recipe"), folder / CONFIG)
-    return Run(folder, kind, recipe, _labels(folder) if kind == "classifier" else [], about)
+    stored = values.get("recipe")
+    recipe = recipe_from(_as_before(stored), folder / CONFIG)
+    run = Run(folder, kind, recipe, _labels(folder) if kind == "classifier" else [], about)
+    return run if _as_before(stored) is stored else _with_reading(run)
+
+
+def _as_before(recipe: Any) -> Any:
+    """A stored recipe, with what an earlier version did where it records nothing of the crop."""
+    read = recipe.get("read") if isinstance(recipe, dict) else None
+    crop = read.get("crop") if isinstance(read, dict) else None
+    if not isinstance(crop, dict) or "ignore" in crop:
+        return recipe
+    return {**recipe, "read": {**recipe["read"], "crop": {**BEFORE, **crop}}}
+
+
+def _with_reading(run: Run) -> Run:
+    """A run of an earlier version that leaves out the joints that it never learnt from, by what it remembers."""
+    known, read = run.about.get(LEARNT_FROM), run.recipe.read
+    if not isinstance(known, Mapping):
+        return run
+    ignore, shape = remembered(known, run.augment.mirrors)
+    crop = replace(read.crop, ignore=ignore, shape=shape)
+    return replace(run, recipe=replace(run.recipe, read=replace(read, crop=crop)))
 
 
 def keep_report(path: str | PathLike[str], report: Mapping[str, Any]) -> Path | None:

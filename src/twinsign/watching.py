@@ -64,6 +64,8 @@ def _show(sign: Sign[Said], json: bool) -> None:
     console.print(f"{sign.begin:6.1f} s  {words}", markup=False)
     if "enrolled" in sign.answer:
         console.print(f"          among the enrolled signs: {in_words(sign.answer['enrolled'])}", markup=False)
+    if sign.answer.get("note"):
+        errors.print(f"          note: {sign.answer['note']}", markup=False)
 
 
 def in_words(found: dict[str, Any]) -> str:

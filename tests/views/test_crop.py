@@ -8,11 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from recordings import GRID, SIZES, Floats, TieError, mirrored, random_pose, slow_crop
 
-from twinsign.pose.layout import HAND_WRIST, HANDS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, SHOULDER_ELBOW_WRIST, TRUNK
+from twinsign.errors import InputError
+from twinsign.pose.layout import (
+    HAND_WRIST,
+    HANDS,
+    INDEX,
+    JOINT_COUNT,
+    JOINTS,
+    LEFT_HAND,
+    RIGHT_HAND,
+    SHOULDER_ELBOW_WRIST,
+    TRUNK,
+    TRUNK_JOINTS,
+)
 from twinsign.pose.read import open_landmarks
 from twinsign.views.augment import mirror
 from twinsign.views.clips import View
@@ -28,6 +40,12 @@ CONFIGS = {
     "arm": CropConfig(box_joints=15, arm_reach=0.6, arm_side=2.0, upper_arm=1.5),
     "anywhere": CropConfig(keep_inside=False),
     "wrist apart": CropConfig(wrist_from_hand=False),
+    "hand's wrist first": CropConfig(hand_wrist_first=True),
+    "guesses outside": CropConfig(outside=None),
+    "inside alone": CropConfig(outside=0.0),
+    "no trunk": CropConfig(ignore=TRUNK_JOINTS),
+    "no left hand": CropConfig(ignore=JOINTS[LEFT_HAND], arm_score=0.0),
+    "fractions": CropConfig(shape="fractions"),
 }
 FIRST = {"right": RIGHT_HAND.start, "left": LEFT_HAND.start}
 poses = given(
@@ -107,6 +125,7 @@ def test_garbage_in_unseen_joints_changes_nothing(
 def test_cropping_the_mirrored_is_mirroring_the_cropped(
     seed: int, frames: int, scored: bool, size: tuple[int, int], name: str
 ) -> None:
+    assume(name != "no left hand")
     xy, score = random_pose(np.random.default_rng(seed), frames, scored)
     one = as_view(cropped(*mirrored(xy, score), sizes(size, frames), CONFIGS[name]))
     two = mirror(as_view(cropped(xy, score, sizes(size, frames), CONFIGS[name])))
@@ -260,6 +279,25 @@ def test_real_poses(data_dir: Path, name: str) -> None:
         wanted, seen, _ = slow_crop(xy[frame], score[frame], (1, 1), CropConfig())
         np.testing.assert_array_equal(found.seen[frame], seen)
         np.testing.assert_allclose(found.xy[frame], wanted, rtol=1e-4, atol=1e-3)
+
+
+def test_a_wrist_guessed_far_outside_the_picture_is_unseen_and_the_hands_takes_its_place() -> None:
+    xy, score = hand("right")
+    wrist = INDEX["right_wrist"]
+    score[0, wrist] = 1.0
+    for y, counts in ((1.05, True), (1.3, False), (-0.3, False)):
+        xy[0, wrist] = 0.5, y
+        alone = cropped(xy, score, sizes((1, 1), 1), CropConfig(wrist_from_hand=False))
+        assert bool(alone.seen[0, wrist]) == counts
+        lent = cropped(xy, score, sizes((1, 1), 1), CropConfig())
+        np.testing.assert_array_equal(lent.xy[0, wrist], xy[0, wrist if counts else HAND_WRIST["right"]])
+
+
+def test_a_joint_to_ignore_has_to_be_one() -> None:
+    with pytest.raises(InputError, match=r"crop\.ignore 'tail'"):
+        CropConfig(ignore=("tail",))
+    with pytest.raises(InputError, match=r"crop\.outside -0\.1"):
+        CropConfig(outside=-0.1)
 
 
 def test_the_grid_is_exact_in_float16() -> None:

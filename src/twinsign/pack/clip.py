@@ -39,7 +39,7 @@ def stored_clip(sample: Sample) -> StoredClip:
         found, wanted = f"split {sample.row['split']!r}", "train, val, test, or none"
         raise InputError(found, wanted, file=sample.file, clip=sample.id)
     recording = _with_facts(sample, sample.read().fractions())
-    _check_float16(recording)
+    check_float16(recording)
     xy = recording.xy.reshape(len(recording.xy), -1).astype(np.float16)
     seen = np.packbits(recording.seen, axis=1)
     columns = _columns(sample, recording) | {POSE_HASH: pose_hash(xy, seen)}
@@ -91,7 +91,8 @@ def _number(sample: Sample, name: str) -> float | None:
     return value
 
 
-def _check_float16(recording: Recording) -> None:
+def check_float16(recording: Recording) -> None:
+    """InputError where image fractions are too large for a pack's float16."""
     limit = float(np.finfo(np.float16).max)
     wild = np.abs(recording.xy) > limit
     if wild.any():

@@ -17,6 +17,7 @@ from twinsign.recognise.classify import branch_features
 from twinsign.recognise.embed import device_of, embed, joint_embedding
 from twinsign.recognise.embeddings import Choice
 from twinsign.recognise.evaluate import EVALUATION_BATCH, in_order, viewer_of
+from twinsign.recognise.notice import Noticer
 from twinsign.run import Run, load_encoders, load_run
 from twinsign.views.batches import clips_of
 
@@ -35,7 +36,7 @@ class Embedder:
     def __init__(self, run: Run, encoders: nn.ModuleDict | None = None) -> None:
         self.run, self.parts = run, tuple(Choice().within(run).parts)
         self.encoders = load_encoders(run) if encoders is None else encoders
-        self.viewer = viewer_of(run)
+        self.viewer, self.noticer = viewer_of(run), Noticer(run)
 
     @classmethod
     def load(cls, path: str | PathLike[str], device: str = "cpu") -> Embedder:

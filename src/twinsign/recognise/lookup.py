@@ -8,7 +8,7 @@ lookup.search(read("clip.pose")).guesses
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,7 @@ from twinsign.recognise.dictionary import Dictionary
 from twinsign.recognise.embedder import Embedder
 from twinsign.recognise.entries import Added, Entries, Sign
 from twinsign.recognise.evaluate import Ranker
+from twinsign.recognise.notice import Notice
 from twinsign.recognise.openset import FEWEST, OpenCalibration, fit_open
 from twinsign.recognise.predict import Guess, Recogniser
 from twinsign.recognise.retrieve import nearest, prototypes
@@ -57,6 +58,10 @@ class Finding:
     guesses: list[Guess]
     sure: bool
     nearest: list[Match]
+    note: str = ""
+    """What is unlike the clips that the model learnt from, in words."""
+    unlike: bool = False
+    """Whether it is so unlike them that no answer is sure."""
 
 
 class Lookup:
@@ -126,10 +131,15 @@ class Lookup:
 
     def search_many(self, recordings: Sequence[Recording], top: int = 5, by: Ranking = "prototype") -> list[Finding]:
         """The same for each of several recordings."""
-        return self.find(self.embedder.of(recordings), top, by)
+        found = self.find(self.embedder.of(recordings), top, by)
+        notices = self.embedder.noticer.look(recordings)
+        return [noticed(*each) for each in zip(found, notices, strict=True)]
 
     def find(self, vectors: FloatArray, top: int = 5, by: Ranking = "prototype") -> list[Finding]:
-        """The same for unit vectors (N D) of this RUN; InputError where the dictionary is empty, or `top` below 1."""
+        """The same for unit vectors (N D) of this RUN; InputError where the dictionary is empty, or `top` below 1.
+
+        Vectors alone do not tell whether the recordings were unlike what the RUN learnt from (`noticed`).
+        """
         if top < 1:
             raise InputError(f"top {top}", "1 or more")
         entries = self.dictionary.refresh()
@@ -152,6 +162,11 @@ class Lookup:
             by: leave_one_out(entries.vectors, entries.labels, signers, by) for by in RANKED
         }
         self.dictionary.calibrated(fitted)
+
+
+def noticed(finding: Finding, notice: Notice) -> Finding:
+    """A finding with what is unlike in its recording: of an unlike one it is not sure."""
+    return replace(finding, sure=finding.sure and not notice.unlike, note=notice.note, unlike=notice.unlike)
 
 
 def _findings(entries: Entries, asked: Tensor, top: int, by: Ranking) -> list[Finding]:

@@ -16,6 +16,7 @@ from twinsign.recognise.classify import Classifier
 from twinsign.recognise.embed import device_of
 from twinsign.recognise.embedder import require_hands
 from twinsign.recognise.evaluate import load_classifier, viewer_of
+from twinsign.recognise.notice import Notice, Noticer
 from twinsign.run import Run, load_run
 from twinsign.views.batches import clips_of
 
@@ -34,6 +35,10 @@ class Prediction:
 
     guesses: list[Guess]
     sure: bool
+    note: str = ""
+    """What is unlike the clips that the model learnt from, in words."""
+    unlike: bool = False
+    """Whether it is so unlike them that no answer is sure."""
 
 
 class Recogniser:
@@ -43,6 +48,7 @@ class Recogniser:
         self.run, self.classifier = run, classifier
         self.viewer = viewer_of(run)
         self.calibration = calibration_of(run) or Calibration()
+        self.noticer = Noticer(run)
 
     @classmethod
     def load(cls, path: str | PathLike[str], device: str = "cpu") -> Recogniser:
@@ -60,17 +66,17 @@ class Recogniser:
         require_hands(recordings)
         clips = clips_of(recordings, self.run.recipe.read)
         views = self.viewer(clips.to(device_of(self.classifier)))
-        return self.predictions(self.shares(self.classifier(*views)), top)
+        return self.predictions(self.shares(self.classifier(*views)), self.noticer.look(recordings, clips), top)
 
     def shares(self, logits: Tensor) -> Tensor:
         """Logits (B C) to calibrated confidences (B C), on the CPU."""
         return (logits / self.calibration.temperature).softmax(dim=1).cpu()
 
-    def predictions(self, shares: Tensor, top: int) -> list[Prediction]:
-        """Confidences (B C) to predictions: sure where the first reaches the fitted threshold."""
+    def predictions(self, shares: Tensor, notices: Sequence[Notice], top: int) -> list[Prediction]:
+        """Confidences (B C) to predictions: sure where the first reaches the threshold and the clip is not unlike."""
         return [
-            Prediction(guesses, guesses[0].confidence >= self.calibration.threshold)
-            for guesses in ranked(shares, self.run.labels, top)
+            Prediction(guesses, guesses[0].confidence >= self.calibration.threshold and not unlike, note, unlike)
+            for guesses, (note, unlike) in zip(ranked(shares, self.run.labels, top), notices, strict=True)
         ]
 
 

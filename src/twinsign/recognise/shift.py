@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.pose.recording import Recording
+from twinsign.recognise.likeness import learn_likeness
 from twinsign.run import LEARNT_FROM, Run
 from twinsign.views.batches import ClipReader, ReadConfig
 
@@ -79,8 +79,11 @@ class Shift:
         return "; ".join(said)
 
 
-def learnt_from(pack: Pack, rows: Indices, read: ReadConfig) -> dict[str, Any]:
-    """What a RUN keeps of its clips: its packs' provenance, estimators, and each joint's statistics (ours)."""
+def learnt_from(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices | None = None) -> dict[str, Any]:
+    """What a RUN keeps of its clips: its packs' provenance, estimators, each joint's statistics, and their likeness.
+
+    `held_out`: rows that say how unlike its clips others of their kind are.
+    """
     statistics, clips = joint_statistics(pack, rows, read)
     kept = ("twinsign", "command", "dataset", "estimators", "fps", "sizes", "files")
     return {
@@ -90,6 +93,7 @@ def learnt_from(pack: Pack, rows: Indices, read: ReadConfig) -> dict[str, Any]:
         "joints": {
             name: " ".join(f"{value:.4f}" for value in row) for name, row in zip(JOINTS, statistics, strict=True)
         },
+        "likeness": learn_likeness(pack, rows, read, held_out).as_dict(),
     }
 
 
@@ -115,7 +119,7 @@ def joint_statistics(pack: Pack, rows: Indices, read: ReadConfig, seed: int = 0)
 def shift_of(known: Mapping[str, Any], pack: Pack, rows: Indices, read: ReadConfig) -> Shift:
     """How these rows differ from what a RUN learnt from (ours)."""
     statistics, clips = joint_statistics(pack, rows, read)
-    before = _known(known)
+    before = known_statistics(known)
     was, now = before[:, 4], statistics[:, 4]
     moved = np.abs(statistics[:, :2] - before[:, :2]) / np.maximum(before[:, 2:4], STEADY)
     compared = (was >= LEAST_SEEN) & (now >= LEAST_SEEN)
@@ -144,37 +148,19 @@ def check_shift(run: Run, pack: Pack, rows: Indices, read: ReadConfig, strict: b
     return asdict(found)
 
 
-def check_recording(run: Run, recording: Recording, strict: bool) -> str:
-    """The same for one clip, by its estimator and missing parts alone: the note, or nothing; InputError if strict."""
-    known = run.about.get(LEARNT_FROM)
-    if not known:
-        return ""
-    said = []
-    if recording.estimator and known["estimators"] and recording.estimator not in known["estimators"]:
-        said.append(f"poses by {recording.estimator} instead of {', '.join(known['estimators'])}")
-    share = _known(known)[:, 4]
-    said += [
-        f"no {name}"
-        for name, part in PARTS.items()
-        # A clip may well be of one hand: only what nearly all clips showed is missed.
-        if np.median(share[part]) >= 1 - COMMON and not recording.seen[:, part].any()
-    ]
-    if said and strict:
-        raise _refusal("; ".join(said), recording.source or recording.id, run.path)
-    return "; ".join(said)
-
-
-def _known(known: Mapping[str, Any]) -> Statistics:
+def known_statistics(known: Mapping[str, Any]) -> Statistics:
+    """The joint statistics (49 5) that `learnt_from` keeps."""
     return np.asarray([str(known["joints"][name]).split() for name in JOINTS], np.float64)
 
 
 def _tell(said: str, file: str | PathLike[str], run: str | PathLike[str], strict: bool) -> None:
     if strict:
-        raise _refusal(said, file, run)
+        raise refusal(said, file, run)
     log.warning("note: %s is unlike the clips that %s learnt from: %s", file, run, said)
 
 
-def _refusal(said: str, file: str | PathLike[str], run: str | PathLike[str]) -> InputError:
+def refusal(said: str, file: str | PathLike[str], run: str | PathLike[str]) -> InputError:
+    """The error where clips are unlike those that a RUN learnt from, and `--strict` is given."""
     return InputError(said, f"clips like those that {run} learnt from", file=file, hint="Without --strict: a warning.")
 
 

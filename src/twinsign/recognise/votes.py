@@ -46,7 +46,7 @@ def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 
     votes = {name: recogniser.shares(values) for name, values in logits.items()}
     shares, embedding = recogniser.shares(classifier.joined(by_branch)), joint_embedding(features).cpu()
     labels = recogniser.run.labels
-    found = recogniser.predictions(shares, top)
+    found = recogniser.predictions(shares, recogniser.noticer.look(recordings, clips), top)
     return [
         Explained(
             found[clip],

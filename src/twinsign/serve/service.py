@@ -18,9 +18,9 @@ from twinsign.pose.recording import FloatArray, Recording
 from twinsign.recognise.dictionary import Dictionary
 from twinsign.recognise.embedder import Embedder
 from twinsign.recognise.entries import Sign
-from twinsign.recognise.lookup import DICTIONARY, Finding, Lookup
+from twinsign.recognise.lookup import DICTIONARY, Finding, Lookup, noticed
+from twinsign.recognise.notice import Notice
 from twinsign.recognise.predict import Recogniser
-from twinsign.recognise.shift import check_recording
 from twinsign.recognise.votes import explain
 from twinsign.run import load_run
 from twinsign.serve.options import Limits
@@ -90,8 +90,7 @@ class Service:
             told = [_guesses(one) | extra for one, extra in zip(findings, more, strict=True)]
         else:
             told = self._explained(recordings, top, detailed)
-        notes = [check_recording(self.run, one, strict=False) for one in recordings]
-        return [{**one, "note": note} for one, note in zip(told, notes, strict=True)]
+        return told
 
     def _explained(self, recordings: Sequence[Recording], top: int, detailed: bool) -> list[dict[str, Any]]:
         if self.recogniser is None:
@@ -100,10 +99,12 @@ class Service:
         vectors = torch.stack([one.embedding for one in found]).float().numpy()
         with self._dictionary_turn:
             known = len(self._lookup.dictionary.refresh().ids) > 0
-            findings = self._lookup.find(vectors, top) if known else [None] * len(found)
+            findings = self._lookup.find(vectors, top) if known else []
         told = []
-        for one, finding in zip(found, findings, strict=True):
+        for number, one in enumerate(found):
             answer: dict[str, Any] = _guesses(one.prediction)
+            notice = Notice(one.prediction.note, one.prediction.unlike)
+            finding = noticed(findings[number], notice) if known else None
             if finding is not None:
                 answer["enrolled"] = _guesses(finding)
             if detailed:
@@ -161,7 +162,8 @@ def drawable(xy: FloatArray, score: FloatArray) -> list[list[float] | None]:
 
 
 def _guesses(found: Any) -> dict[str, Any]:
-    return {"guesses": [asdict(guess) for guess in found.guesses], "sure": bool(found.sure)}
+    said = {"guesses": [asdict(guess) for guess in found.guesses], "sure": bool(found.sure)}
+    return said | {"note": found.note, "unlike": found.unlike}
 
 
 def _nearest(found: Finding) -> list[dict[str, Any]]:

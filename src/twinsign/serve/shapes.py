@@ -76,6 +76,7 @@ class Answer(FoundShape):
 
     enrolled: FoundShape | None = Field(None, description="Among the enrolled signs; absent where there is none.")
     note: str = Field("", description="How the clip differs from those the model learnt from.")
+    unlike: bool = Field(False, description="Whether it differs so much that no answer is sure.")
     votes: dict[str, list[GuessShape]] | None = Field(None, description="hand, trunk, joint, motion; with `detailed`.")
     nearest: list[MatchShape] | None = Field(None, description="The nearest enrolled examples; with `detailed`.")
 

@@ -9,10 +9,21 @@ import torch
 from torch import Tensor
 
 from twinsign.errors import InputError
-from twinsign.pose.layout import HANDS, JOINT_COUNT, LEFT_HAND, MIRROR, TRUNK
+from twinsign.pose.layout import (
+    HAND_WRIST,
+    HANDS,
+    JOINT_COUNT,
+    LEFT_HAND,
+    MIRROR,
+    SHOULDER_ELBOW_WRIST,
+    TRUNK,
+)
 from twinsign.views.clips import Clips, View, resample, window
 
 KINDS = ("rotation", "scale", "shear", "mask", "distort")
+LACKS = ("all", "wrists", "below")
+"""What a view may show of the trunk less than there is: nothing, the wrists alone, or what lies above a line."""
+LOWER_HALF = (0.5, 1.0)
 Around = Literal["centre", "corner"]
 
 
@@ -31,7 +42,10 @@ class AugmentConfig:
     shear: float = 0.0
     """Largest shear factor along either axis."""
     shift: float = 0.0
-    """Largest shift of the trunk along either axis, as a share of the image, drawn for every view (ours)."""
+    """Largest shift of the trunk along either axis, as a share of the image, drawn for every view."""
+    trunk: dict[str, float] | None = None
+    """How probable it is that a view lacks the trunk (`all`), all of it but the wrists of seen hands (`wrists`), or
+    what lies `below` a line in the picture's lower half, those wrists apart; at most one of them."""
     mask: float = 0.2
     """Largest share of joints masked throughout a view."""
     distort: float = 0.0
@@ -50,6 +64,11 @@ class AugmentConfig:
     """Fixed point of the matrices: each crop's centre, a left hand turning as its mirror image, or the crop's corner
     (0, 0), all stored numbers alike (released)."""
 
+    @property
+    def mirrors(self) -> bool:
+        """Whether such views show the left side what the right one does, and the other way round."""
+        return self.flip > 0 or self.swap > 0
+
     def __post_init__(self) -> None:
         shares = self.one_of or {}
         unknown = sorted(set(shares) - set(KINDS))
@@ -57,8 +76,15 @@ class AugmentConfig:
             raise InputError(f"one_of.{unknown[0]}", f"kinds among {', '.join(KINDS)}")
         if min(shares.values(), default=0) < 0 or sum(shares.values()) > 1 + 1e-6:
             raise InputError(f"one_of = {shares}", "probabilities of 0 or more that add up to at most 1")
+        self._check_trunk(self.trunk or {})
         if self.joints is not None and not 0 <= self.joints <= JOINT_COUNT:
             raise InputError(f"joints = {self.joints}", f"0 to {JOINT_COUNT}")
+
+    def _check_trunk(self, shares: dict[str, float]) -> None:
+        unknown = sorted(set(shares) - set(LACKS))
+        if unknown or min(shares.values(), default=0) < 0 or sum(shares.values()) > 1 + 1e-6:
+            wanted = f"probabilities of {', '.join(LACKS)} that add up to at most 1"
+            raise InputError(f"trunk = {shares}", wanted)
 
 
 class _Uniform:
@@ -79,7 +105,8 @@ class Draw:
     """Random numbers for one view of B clips.
 
     Crop ratio and place (B), matrix (B 2 2), masked joints (B V), flip (B), swap (B), distorted joints (B V) and their
-    own matrix (B 2 2), which takes the other's place, and the trunk's shift (B 2).
+    own matrix (B 2 2), which takes the other's place, the trunk's shift (B 2), which trunks show only the wrists of
+    seen hands (B) or not even these (B), and the line below which other trunks end (B), infinity where they do not.
     """
 
     ratio: Tensor
@@ -91,6 +118,9 @@ class Draw:
     distorted: Tensor
     distortion: Tensor
     shift: Tensor
+    bare: Tensor
+    wristless: Tensor
+    line: Tensor
 
     def to(self, device: torch.device | str) -> Draw:
         """The same numbers on another device."""
@@ -126,11 +156,13 @@ def draw(config: AugmentConfig, clips: int, generator: torch.Generator, place: t
         distorted = uniform(0, 1, JOINT_COUNT).argsort(dim=1).argsort(dim=1) < many[:, None]
     shift = uniform(-config.shift, config.shift, 2) if config.shift else torch.zeros(clips, 2)
     matrix = _matrix(angle, scale, shear_x, shear_y)
-    return Draw(ratio, begin, matrix, rank < count[:, None], flip, swap, distorted, distortion, shift)
+    lacks = _lacking(config.trunk, uniform, clips)
+    return Draw(ratio, begin, matrix, rank < count[:, None], flip, swap, distorted, distortion, shift, *lacks)
 
 
 def apply(view: View, numbers: Draw, around: Around = "centre") -> View:
     """The view mirrored, swapped, rotated, scaled, sheared, masked, distorted as drawn (paper, Sec. III-B)."""
+    view = View(view.xy, without_trunk(view, numbers))
     mirrored = mirror(view)
     hand = torch.zeros(JOINT_COUNT, dtype=torch.bool, device=view.xy.device)
     hand[HANDS] = True
@@ -150,6 +182,18 @@ def apply(view: View, numbers: Draw, around: Around = "centre") -> View:
     xy = matrix[..., 0] * x + matrix[..., 1] * y + middle
     xy[:, :, TRUNK] += numbers.shift[:, None, None].to(xy.dtype)
     return View(torch.where(seen[..., None], xy, 0.0), seen)
+
+
+def without_trunk(view: View, numbers: Draw) -> Tensor:
+    """Which joints (B T V) a view shows whose trunk is left out as drawn; `view` lies as the picture does."""
+    seen = view.seen.clone()
+    below = view.xy[:, :, TRUNK, 1] > numbers.line[:, None, None]  # B T 7
+    trunk = seen[:, :, TRUNK] & ~(below | numbers.bare[:, None, None])
+    for side, wrist in HAND_WRIST.items():  # where the hand is, its wrist is in the picture
+        own = SHOULDER_ELBOW_WRIST[side][2]
+        trunk[:, :, own - TRUNK.start] |= seen[:, :, own] & seen[:, :, wrist]
+    seen[:, :, TRUNK] = trunk & ~numbers.wristless[:, None, None]
+    return seen
 
 
 def random_view(
@@ -183,6 +227,17 @@ def _matrix(angle: Tensor, scale: Tensor, shear_x: Tensor, shear_y: Tensor) -> T
     one = torch.ones_like(scale)
     shear = torch.stack([one, shear_x, shear_y, one], dim=1).view(-1, 2, 2)
     return scale[:, None, None] * (turn @ shear)
+
+
+def _lacking(shares: dict[str, float] | None, uniform: _Uniform, clips: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Which views show only the wrists of seen hands (B), or nothing (B); below which line the others end (B)."""
+    if shares is None:
+        never = torch.zeros(clips, dtype=torch.bool)
+        return never, never, torch.full((clips,), torch.inf)
+    number, line = uniform(0, 1), uniform(*LOWER_HALF)
+    edges = torch.tensor([shares.get(name, 0.0) for name in LACKS]).cumsum(0)
+    wristless, bare = number < edges[0], number < edges[1]
+    return bare, wristless, torch.where(~bare & (number < edges[2]), line, torch.inf)
 
 
 def _one_of(shares: dict[str, float], number: Tensor) -> dict[str, Tensor]:

@@ -13,10 +13,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from twinsign.errors import InputError
+from twinsign.pack.clip import check_float16
 from twinsign.pack.open import Indices, Pack
+from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
 from twinsign.views.clips import Clips
-from twinsign.views.crop import CropConfig, crop
+from twinsign.views.crop import CropConfig, Cropped, as_stored, crop
 from twinsign.views.mixture import Mixture
 from twinsign.world import share
 
@@ -27,7 +29,10 @@ class ReadConfig:
 
     crop: CropConfig = field(default_factory=CropConfig)
     idle: Literal["trim", "drop", "keep"] = "trim"
-    """Frames without a hand: trimmed at both ends and masked inside (ours), or all dropped (released)."""
+    """Frames without a hand: trimmed at both ends and masked inside, or all dropped (released)."""
+    active: Literal["box", "joint"] = "box"
+    """What makes a frame one with a hand: a box, for which a surely seen arm is enough (released), or a seen joint of a
+    hand, so that frames with hands hanging out of sight are idle whether or not the body is seen."""
     longest: int | None = None
     """Clips of more frames are strided down; None: never (released: 150)."""
 
@@ -53,8 +58,10 @@ class ClipReader(Dataset[Clips]):
 
 
 def clips_of(recordings: Sequence[Recording], config: ReadConfig) -> Clips:
-    """Recordings as one batch of clips without labels (ours)."""
+    """Recordings as one batch of clips without labels; InputError for coordinates that a pack cannot hold."""
     fractions = [recording.fractions() for recording in recordings]
+    for recording in fractions:
+        check_float16(recording)
     length = np.asarray([len(one.xy) for one in fractions])
     size = np.asarray([one.size or (1, 1) for one in fractions], np.float32).repeat(length, axis=0)
     xy, score = (np.concatenate([getattr(one, name) for one in fractions]) for name in ("xy", "score"))
@@ -71,9 +78,9 @@ def _clips(
     label: Indices,
     row: Indices,
 ) -> Clips:
-    cropped = crop(torch.from_numpy(xy), torch.from_numpy(score), torch.from_numpy(size), config.crop)
+    cropped = crop(*as_stored(torch.from_numpy(xy), torch.from_numpy(score)), torch.from_numpy(size), config.crop)
     owner = torch.repeat_interleave(torch.from_numpy(np.asarray(length, np.int64)))
-    keep = kept_frames(cropped.has_box.any(dim=1), owner, len(length), config)
+    keep = kept_frames(active(cropped, config), owner, len(length), config)
     kept = count_frames(keep, owner, len(length))
     return Clips(
         xy=cropped.xy[keep],
@@ -93,14 +100,19 @@ def equal_clips(xy: Tensor, score: Tensor, size: Tensor, config: ReadConfig) -> 
     clips, frames = score.shape[:2]
     owner = torch.arange(clips, device=xy.device)[:, None].expand(clips, frames).flatten()
     sizes = size[:, None].expand(clips, frames, 2).flatten(0, 1)
-    cropped = crop(xy.flatten(0, 1), score.flatten(0, 1), sizes, config.crop)
-    keep = kept_frames(cropped.has_box.any(dim=1), owner, clips, config)
+    cropped = crop(*as_stored(xy.flatten(0, 1), score.flatten(0, 1)), sizes, config.crop)
+    keep = kept_frames(active(cropped, config), owner, clips, config)
     every, last = torch.arange(clips * frames, device=xy.device), clips * frames
     place = torch.where(keep, keep.long().cumsum(0) - 1, last)
     order = every.new_zeros(last + 1).scatter(0, place, every)[:last]
     kept = count_frames(keep, owner, clips)
     nothing = torch.full_like(kept, -1)
     return Clips(cropped.xy[order], cropped.seen[order], kept.cumsum(0) - kept, kept, nothing, nothing)
+
+
+def active(cropped: Cropped, config: ReadConfig) -> Tensor:
+    """Which frames (F) show a hand, as `config.active` has it."""
+    return cropped.has_box.any(dim=1) if config.active == "box" else cropped.seen[:, HANDS].any(dim=1)
 
 
 def kept_frames(active: Tensor, owner: Tensor, clips: int, config: ReadConfig) -> Tensor:

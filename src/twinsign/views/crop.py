@@ -1,17 +1,30 @@
 """Hands cropped by their own boxes, the trunk by the image: the trunk's wrists carry the hands' global movement.
 
-Works on many clips end to end, on any device: axis F is frames of any number of clips (method, Input).
+Works on many clips end to end, on any device: axis F is frames of any number of clips (method, Input). Whatever a
+network sees has passed here, in training and in use: a pack's rows, a file, a stream's frames, an exported network's
+inputs. What differs between these is made equal by `as_stored`, once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from twinsign.pose.layout import HAND_WRIST, HANDS, JOINT_COUNT, SHOULDER_ELBOW_WRIST, TRUNK
+from twinsign.errors import InputError
+from twinsign.pack.schema import SCORE_STEPS
+from twinsign.pose.layout import (
+    HAND_WRIST,
+    HANDS,
+    INDEX,
+    JOINT_COUNT,
+    JOINTS,
+    SHOULDER_ELBOW_WRIST,
+    TRUNK,
+    TRUNK_JOINTS,
+)
 
 SIDES = ("right", "left")
 """Order of the two hands wherever an axis holds both."""
@@ -44,7 +57,24 @@ class CropConfig:
     keep_inside: bool = True
     """Shift boxes to stay inside the image where they fit (released)."""
     wrist_from_hand: bool = True
-    """A missing trunk wrist takes the hand's wrist (ours: hands-only corpora keep the hands' global movement)."""
+    """A missing trunk wrist takes the hand's wrist, so that hands-only corpora keep the hands' global movement."""
+    hand_wrist_first: bool = False
+    """With `wrist_from_hand`: the hand's wrist also takes the place of the trunk's own, wherever the hand is seen."""
+    outside: float | None = 0.1
+    """Trunk joints that lie further than this share of the image beyond its border are guesses of the estimator and
+    count as unseen; None: they count. Of wrists whose hand is seen under 1 % lie further out, of others up to 40 %."""
+    ignore: tuple[str, ...] = ()
+    """Joints that the network never sees, by name. A run adds those that its training clips hardly ever show."""
+    shape: Literal["pixels", "fractions"] = "pixels"
+    """Boxes are square in pixels where the image size is known, or always in image fractions. A run whose training
+    clips do not record image sizes takes fractions, as it has learnt from nothing else."""
+
+    def __post_init__(self) -> None:
+        for name in self.ignore:
+            if name not in INDEX:
+                raise InputError(f"crop.ignore {name!r}", "names of joints (twinsign.pose.layout.JOINTS)")
+        if self.outside is not None and self.outside < 0:
+            raise InputError(f"crop.outside {self.outside}", "a share of 0 or more, or null")
 
 
 class Cropped(NamedTuple):
@@ -60,6 +90,9 @@ def crop(xy: Tensor, score: Tensor, size: Tensor, config: CropConfig) -> Cropped
 
     Hands: relative to their box, the left one mirrored. Trunk: image fractions. Unseen joints are 0 and stay unseen.
     """
+    score = torch.where(counted(xy, config), score, 0.0)
+    if config.shape == "fractions":
+        size = torch.ones_like(size)
     pixels = xy * size[:, None]
     corner, extent, has_box = hand_boxes(pixels, score, size, config)
     seen = (score > 0) & (score >= config.min_score)
@@ -68,11 +101,29 @@ def crop(xy: Tensor, score: Tensor, size: Tensor, config: CropConfig) -> Cropped
     hands_seen = (_hands(seen) & has_box[..., None]).flatten(1)
     trunk, trunk_seen = xy[:, TRUNK], seen[:, TRUNK]
     if config.wrist_from_hand:
-        lent = ~trunk_seen & seen[:, LENDERS[TRUNK]]
+        lent = seen[:, LENDERS[TRUNK]] if config.hand_wrist_first else ~trunk_seen & seen[:, LENDERS[TRUNK]]
         trunk, trunk_seen = torch.where(lent[..., None], xy[:, LENDERS[TRUNK]], trunk), trunk_seen | lent
     seen = torch.cat([hands_seen, trunk_seen], dim=1)
     out = torch.cat([inside[:, 0], left, trunk], dim=1)
     return Cropped(torch.where(seen[..., None], out, 0.0), seen, has_box)
+
+
+def as_stored(xy: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+    """Fractions xy (F 49 2) and score (F 49) as a pack would give them back: in float16, and in 255 steps of score.
+
+    A pack's own stay what they are, bit for bit; a file's or a camera's become what training would have seen.
+    """
+    steps = (score * SCORE_STEPS).round().clamp(min=1.0) / SCORE_STEPS
+    return xy.to(torch.float16).to(xy.dtype), torch.where(score > 0, steps, 0.0)
+
+
+def counted(xy: Tensor, config: CropConfig) -> Tensor:
+    """Whether each joint (F 49) may count as seen: it is not ignored and, of the trunk, not far outside the image."""
+    known = torch.tensor([name not in config.ignore for name in JOINTS], device=xy.device)
+    if config.outside is None:
+        return known.expand(xy.shape[:2])
+    trunk = torch.tensor([name in TRUNK_JOINTS for name in JOINTS], device=xy.device)
+    return known & ~(trunk & (torch.maximum(-xy, xy - 1).amax(dim=2) > config.outside))
 
 
 def hand_boxes(pixels: Tensor, score: Tensor, size: Tensor, config: CropConfig) -> tuple[Tensor, Tensor, Tensor]:

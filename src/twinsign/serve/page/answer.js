@@ -31,7 +31,7 @@ export function showAnswer(answer, playExample) {
   guesses.classList.toggle("unsure-list", !answer.sure);
   guesses.replaceChildren(...answer.guesses.map(bar));
   at("note").hidden = !answer.note;
-  at("note").textContent = answer.note ? `Unlike what the model learnt from, so trust it less: ${answer.note}.` : "";
+  at("note").textContent = answer.note ? `${answer.unlike ? "Not sure, because this differs from the model's training clips" : "Note"}: ${answer.note}.` : "";
   showVotes(answer.votes ?? {});
   showNearest(answer.nearest ?? [], playExample);
   at("details").hidden = false;

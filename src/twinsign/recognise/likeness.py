@@ -1,0 +1,144 @@
+"""How like one clip is to those that a network learnt from, by where its joints lie and how long its bones are.
+
+A clip is described by the mean place of each joint and the mean length of each bone, as cropped for the network. The
+distance is the root mean square, over what the clip shows, of their deviations from the training clips' means, in
+standard deviations over the training clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from twinsign.pack.open import Indices, Pack
+from twinsign.pose.layout import BONES, HANDS, JOINT_COUNT, JOINTS, LEFT_HAND, RIGHT_HAND
+from twinsign.views.batches import ClipReader, ReadConfig
+from twinsign.views.clips import Clips
+
+SAMPLE = 1024
+"""Clips that are described at most, drawn by a fixed seed."""
+AT_ONCE = 128
+FEWEST = 10
+"""Clips that must show a joint before it is compared."""
+LEAST = 0.01
+"""Least standard deviation that counts, in crop coordinates."""
+MOST = 8.0
+"""Deviations beyond this count as this: one joint far off is no other kind of clip."""
+QUANTILE = 0.99
+"""Share of the clips held out that are like those learnt from; of the others the model is never sure."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Means and standard deviations of the description of training clips (V*2 + bones), and the largest like distance.
+
+    A deviation of 0 marks what too few clips showed.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+    limit: float
+    right_leads: float
+    """Share of the training clips in which the right hand leads, of those in which one hand does."""
+
+    def distances(self, clips: Clips) -> Tensor:
+        """Distance (B) of each clip from the training clips; 0 of a clip that shows nothing that they showed."""
+        values, shown = described(clips)
+        compared = shown & (self.deviation > 0)
+        apart = (values - self.mean) / torch.where(self.deviation > 0, self.deviation, 1.0)
+        squared = torch.where(compared, apart.clamp(-MOST, MOST).square(), 0.0)
+        return (squared.sum(dim=1) / compared.sum(dim=1).clamp(min=1)).sqrt()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: a line for each joint and bone, mean and deviation of its numbers."""
+        return {
+            "limit": round(self.limit, 4),
+            "right_leads": round(self.right_leads, 4),
+            "joints": {name: _line(self, [2 * i, 2 * i + 1]) for i, name in enumerate(JOINTS)},
+            "bones": {_bone(i): _line(self, [2 * JOINT_COUNT + i]) for i in range(len(BONES))},
+        }
+
+
+def likeness_of(known: Mapping[str, Any] | None) -> Likeness | None:
+    """What `as_dict` wrote; None where nothing was."""
+    if not known:
+        return None
+    places = [[float(x) for x in str(known["joints"][name]).split()] for name in JOINTS]
+    lengths = [[float(x) for x in str(known["bones"][_bone(i)]).split()] for i in range(len(BONES))]
+    mean = [x for line in places for x in line[:2]] + [line[0] for line in lengths]
+    deviation = [x for line in places for x in line[2:]] + [line[1] for line in lengths]
+    return Likeness(torch.tensor(mean), torch.tensor(deviation), float(known["limit"]), float(known["right_leads"]))
+
+
+def learn_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices | None = None) -> Likeness:
+    """Describe training rows; the limit is that of QUANTILE of the rows held out, or of these rows without any."""
+    values, shown = _of_rows(pack, rows, read)
+    count = shown.sum(dim=0)
+    mean = torch.where(shown, values, 0.0).sum(dim=0) / count.clamp(min=1)
+    spread = (torch.where(shown, (values - mean).square(), 0.0).sum(dim=0) / count.clamp(min=1)).sqrt().clamp(min=LEAST)
+    leaders = torch.cat([leading(clips) for clips in _batches(pack, rows, read)])
+    leads = float((leaders > 0).sum() / (leaders != 0).sum().clamp(min=1))
+    known = Likeness(mean, torch.where(count >= FEWEST, spread, 0.0), 0.0, leads)
+    tried = rows if held_out is None or not len(held_out) else held_out
+    distances = torch.cat([known.distances(clips) for clips in _batches(pack, tried, read)])
+    return replace(known, limit=float(distances.quantile(QUANTILE)))
+
+
+def leading(clips: Clips) -> Tensor:
+    """The hand that is seen in more frames of each clip (B): 1 the right, -1 the left, 0 neither."""
+    member = _member(clips).to(clips.xy.dtype)
+    right, left = (member @ clips.seen[:, hand].any(dim=1).to(member.dtype) for hand in (RIGHT_HAND, LEFT_HAND))
+    return torch.sign(right - left)
+
+
+def cropped_hands(clips: Clips) -> list[bool]:
+    """Whether any joint of a hand is left of each clip (B), as cropped for the network."""
+    shown: list[bool] = (_member(clips) & clips.seen[:, HANDS].any(dim=1)).any(dim=1).tolist()
+    return shown
+
+
+def described(clips: Clips) -> tuple[Tensor, Tensor]:
+    """Mean places of the joints and mean lengths of the bones of B clips (B V*2 + bones), and which are shown."""
+    parents, children = ([bone[end] for bone in BONES] for end in (0, 1))
+    lengths = torch.linalg.vector_norm(clips.xy[:, children] - clips.xy[:, parents], dim=2)
+    both = clips.seen[:, children] & clips.seen[:, parents]
+    values = torch.cat([clips.xy.flatten(1), lengths], dim=1)
+    seen = torch.cat([clips.seen.repeat_interleave(2, dim=1), both], dim=1).to(values.dtype)
+    member = _member(clips).to(values.dtype)
+    count = member @ seen
+    return member @ (values * seen) / count.clamp(min=1), count > 0
+
+
+def _member(clips: Clips) -> Tensor:
+    """Which frames are a clip's own (B F)."""
+    frame = torch.arange(clips.xy.shape[0], device=clips.xy.device)
+    return (frame >= clips.start[:, None]) & (frame < (clips.start + clips.length)[:, None])
+
+
+def _of_rows(pack: Pack, rows: Indices, read: ReadConfig) -> tuple[Tensor, Tensor]:
+    found = [described(clips) for clips in _batches(pack, rows, read)]
+    values, shown = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return values, shown
+
+
+def _batches(pack: Pack, rows: Indices, read: ReadConfig) -> list[Clips]:
+    sample = np.sort(np.random.default_rng(0).permutation(rows)[:SAMPLE])
+    reader = ClipReader(pack, sample, read)
+    return [
+        reader.__getitems__(range(first, min(first + AT_ONCE, len(sample)))) for first in range(0, len(sample), AT_ONCE)
+    ]
+
+
+def _line(known: Likeness, places: list[int]) -> str:
+    numbers: NDArray[np.float64] = torch.cat([known.mean[places], known.deviation[places]]).double().numpy()
+    return " ".join(f"{value:.4f}" for value in numbers)
+
+
+def _bone(number: int) -> str:
+    return f"{JOINTS[BONES[number][0]]} to {JOINTS[BONES[number][1]]}"
