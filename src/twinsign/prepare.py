@@ -25,8 +25,8 @@ from twinsign.recognise.rows import Labelled, labelled, training_rows
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
-from twinsign.views.learnt import reading_of
 from twinsign.views.mixture import Mixture
+from twinsign.views.reading import reading_of
 from twinsign.world import here
 
 log = logging.getLogger("twinsign")

@@ -26,7 +26,7 @@ from twinsign.files import atomic, parse_json, sha256, write_json, write_text
 from twinsign.nn.networks import encoder_of
 from twinsign.recipe import Recipe, recipe_from, recipe_values
 from twinsign.views.augment import AugmentConfig
-from twinsign.views.learnt import BEFORE, remembered
+from twinsign.views.reading import BEFORE, remembered
 
 Kind = Literal["pretrained", "classifier"]
 WEIGHTS, CONFIG, LABELS, METRICS, REPORT, VAL = (

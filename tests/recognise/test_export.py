@@ -141,6 +141,7 @@ def test_the_file_says_what_it_is(file: Path, trained: Trained) -> None:
         "probabilities": ["batch", 4],
         "embedding": ["batch", 32],
         "has_hand": ["batch"],
+        "distance": ["batch"],
     }
     assert [one.name for one in file.parent.iterdir()] == [file.name], "one file, nothing beside it"
 
@@ -159,7 +160,7 @@ def test_a_pretrained_run_gives_its_embedding(trained: Trained, tmp_path: Path, 
     save_run(run, nn.ModuleDict({"encoders": encoders}))
     assert load_encoders(run).keys() == {"joint"}
     found = export.export_run(run.path, tmp_path / "model.onnx")
-    assert set(found) == {"embedding", "has_hand"}
+    assert set(found) == {"embedding", "has_hand", "distance"}
     assert found["embedding"] < CLOSE
     loaded = export.load_onnx(tmp_path / "model.onnx")
     assert export.differences(loaded, Portable(run), [[one] for one in clips])["embedding"] < CLOSE
@@ -202,7 +203,7 @@ def test_torchs_own_file_says_the_same(trained: Trained, tmp_path: Path, clips: 
     portable, loaded = Portable(load_run(trained.linear)), export.load_program(tmp_path / "model.pt2")
     long = replace(clips[0], xy=np.resize(clips[0].xy, (LONG, 49, 2)), score=np.resize(clips[0].score, (LONG, 49)))
     found = export.differences(loaded, portable, [[one] for one in clips[:3]] + [clips, [long]])
-    assert set(found) == {"probabilities", "embedding", "has_hand"}
+    assert set(found) == {"probabilities", "embedding", "has_hand", "distance"}
     assert max(found.values()) < CLOSE
     facts = {"labels": "", "run_hash": ""}
     torch.export.load(tmp_path / "model.pt2", extra_files=facts)

@@ -78,7 +78,7 @@ def differences(answer: Answerer, portable: Portable, batches: Sequence[Sequence
     for recordings in batches:
         answers = answer(stacked(recordings))
         wanted = [one.numpy() for one in portable.of_recordings(recordings)]
-        hand = wanted[-1]
+        hand = wanted[portable.outputs.index("has_hand")]
         for name, mine, yours in zip(portable.outputs, answers, wanted, strict=True):
             rows = slice(None) if name == "has_hand" else hand
             apart = np.abs(mine[rows].astype(np.float64) - yours[rows])
@@ -170,6 +170,8 @@ def _metadata(run: Run, portable: Portable) -> dict[str, str]:
         "inputs": "xy (B T 49 2): image fractions; seen (B T 49): 1 or a score in (0, 1], 0 for a joint not found; "
         "size (B 2): image width and height in pixels, ones where unknown",
     }
+    if portable.likeness is not None:
+        facts |= {"largest_distance": portable.likeness.limit}
     if portable.classifier is not None:
         facts |= {"labels": run.labels, "threshold": portable.calibration.threshold}
         facts |= {"temperature": portable.calibration.temperature, "selected_on": run.about.get("selected_on", [])}

@@ -1,13 +1,13 @@
-"""How like one clip is to those that a network learnt from, by where its joints lie and how long its bones are.
+"""How like one clip is to those that a network learnt from: where its joints lie, how long bones are, what is seen.
 
-A clip is described by the mean place of each joint and the mean length of each bone, as cropped for the network. The
-distance is the root mean square, over what the clip shows, of their deviations from the training clips' means, in
-standard deviations over the training clips.
+A clip is described by the mean place of each joint, the mean length of each bone, as cropped for the network, and how
+much of a hand's joints is seen where the hand is. The
+distance is the root mean square, over what the clip shows, of the deviations of these numbers from the training clips'
+means, in standard deviations over the training clips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,8 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import BONES, HANDS, JOINT_COUNT, JOINTS, LEFT_HAND, RIGHT_HAND
+from twinsign.run import CONFIG, LEARNT_FROM, Run
 from twinsign.views.batches import ClipReader, ReadConfig
 from twinsign.views.clips import Clips
 
@@ -26,17 +28,18 @@ SAMPLE = 1024
 AT_ONCE = 128
 FEWEST = 10
 """Clips that must show a joint before it is compared."""
-LEAST = 0.01
-"""Least standard deviation that counts, in crop coordinates."""
+LEAST, LEAST_SHARE = 0.01, 0.25
+"""Least standard deviations that count: of places and lengths, in crop coordinates; of shares of frames."""
 MOST = 8.0
 """Deviations beyond this count as this: one joint far off is no other kind of clip."""
+PLACES, HAND = 2 * JOINT_COUNT, RIGHT_HAND.stop
 QUANTILE = 0.99
-"""Share of the clips held out that are like those learnt from; of the others the model is never sure."""
+"""Share of the clips, learnt from or held out, that count as like the others; of clips beyond nothing is sure."""
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """Means and standard deviations of the description of training clips (V*2 + bones), and the largest like distance.
+    """Means and standard deviations of the numbers that describe training clips (N), and the largest like distance.
 
     A deviation of 0 marks what too few clips showed.
     """
@@ -61,33 +64,42 @@ class Likeness:
             "limit": round(self.limit, 4),
             "right_leads": round(self.right_leads, 4),
             "joints": {name: _line(self, [2 * i, 2 * i + 1]) for i, name in enumerate(JOINTS)},
-            "bones": {_bone(i): _line(self, [2 * JOINT_COUNT + i]) for i in range(len(BONES))},
+            "bones": {_bone(i): _line(self, [PLACES + i]) for i in range(len(BONES))},
+            "seen": {name: _line(self, [PLACES + len(BONES) + i]) for i, name in enumerate(JOINTS[HANDS])},
         }
 
 
-def likeness_of(known: Mapping[str, Any] | None) -> Likeness | None:
-    """What `as_dict` wrote; None where nothing was."""
-    if not known:
+def likeness_of(run: Run) -> Likeness | None:
+    """What a RUN keeps of `as_dict`; None of earlier versions' RUNs, InputError where it is damaged."""
+    known = (run.about.get(LEARNT_FROM) or {}).get("likeness")
+    if known is None:
         return None
-    places = [[float(x) for x in str(known["joints"][name]).split()] for name in JOINTS]
-    lengths = [[float(x) for x in str(known["bones"][_bone(i)]).split()] for i in range(len(BONES))]
-    mean = [x for line in places for x in line[:2]] + [line[0] for line in lengths]
-    deviation = [x for line in places for x in line[2:]] + [line[1] for line in lengths]
-    return Likeness(torch.tensor(mean), torch.tensor(deviation), float(known["limit"]), float(known["right_leads"]))
+    try:
+        places = [_numbers(known["joints"][name], 4) for name in JOINTS]
+        single = [_numbers(known["bones"][_bone(i)], 2) for i in range(len(BONES))]
+        single += [_numbers(known["seen"][name], 2) for name in JOINTS[HANDS]]
+        mean = [x for line in places for x in line[:2]] + [line[0] for line in single]
+        deviation = [x for line in places for x in line[2:]] + [line[1] for line in single]
+        return Likeness(torch.tensor(mean), torch.tensor(deviation), float(known["limit"]), float(known["right_leads"]))
+    except (KeyError, TypeError, ValueError) as error:
+        found, wanted = f"{LEARNT_FROM}.likeness that is damaged ({error!r})", "what a training wrote"
+        raise InputError(found, wanted, file=run.path / CONFIG) from error
 
 
 def learn_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices | None = None) -> Likeness:
-    """Describe training rows; the limit is that of QUANTILE of the rows held out, or of these rows without any."""
+    """Describe training rows; the limit is that of QUANTILE of them and of the rows held out, whichever is larger."""
     values, shown = _of_rows(pack, rows, read)
     count = shown.sum(dim=0)
     mean = torch.where(shown, values, 0.0).sum(dim=0) / count.clamp(min=1)
-    spread = (torch.where(shown, (values - mean).square(), 0.0).sum(dim=0) / count.clamp(min=1)).sqrt().clamp(min=LEAST)
+    spread = (torch.where(shown, (values - mean).square(), 0.0).sum(dim=0) / count.clamp(min=1)).sqrt()
+    spread[: PLACES + len(BONES)].clamp_(min=LEAST)
+    spread[PLACES + len(BONES) :].clamp_(min=LEAST_SHARE)
     leaders = torch.cat([leading(clips) for clips in _batches(pack, rows, read)])
     leads = float((leaders > 0).sum() / (leaders != 0).sum().clamp(min=1))
     known = Likeness(mean, torch.where(count >= FEWEST, spread, 0.0), 0.0, leads)
-    tried = rows if held_out is None or not len(held_out) else held_out
-    distances = torch.cat([known.distances(clips) for clips in _batches(pack, tried, read)])
-    return replace(known, limit=float(distances.quantile(QUANTILE)))
+    tried = [rows] if held_out is None or not len(held_out) else [rows, held_out]
+    each = [torch.cat([known.distances(clips) for clips in _batches(pack, one, read)]) for one in tried]
+    return replace(known, limit=max(float(distances.quantile(QUANTILE)) for distances in each))
 
 
 def leading(clips: Clips) -> Tensor:
@@ -104,12 +116,13 @@ def cropped_hands(clips: Clips) -> list[bool]:
 
 
 def described(clips: Clips) -> tuple[Tensor, Tensor]:
-    """Mean places of the joints and mean lengths of the bones of B clips (B V*2 + bones), and which are shown."""
+    """Mean places of joints, lengths of bones and shares of hands' joints of B clips (B N), and which are shown."""
     parents, children = ([bone[end] for bone in BONES] for end in (0, 1))
     lengths = torch.linalg.vector_norm(clips.xy[:, children] - clips.xy[:, parents], dim=2)
     both = clips.seen[:, children] & clips.seen[:, parents]
-    values = torch.cat([clips.xy.flatten(1), lengths], dim=1)
-    seen = torch.cat([clips.seen.repeat_interleave(2, dim=1), both], dim=1).to(values.dtype)
+    hands = [clips.seen[:, hand].any(dim=1, keepdim=True).expand(-1, HAND) for hand in (RIGHT_HAND, LEFT_HAND)]
+    values = torch.cat([clips.xy.flatten(1), lengths, clips.seen[:, HANDS].to(lengths.dtype)], dim=1)
+    seen = torch.cat([clips.seen.repeat_interleave(2, dim=1), both, *hands], dim=1).to(values.dtype)
     member = _member(clips).to(values.dtype)
     count = member @ seen
     return member @ (values * seen) / count.clamp(min=1), count > 0
@@ -133,6 +146,14 @@ def _batches(pack: Pack, rows: Indices, read: ReadConfig) -> list[Clips]:
     return [
         reader.__getitems__(range(first, min(first + AT_ONCE, len(sample)))) for first in range(0, len(sample), AT_ONCE)
     ]
+
+
+def _numbers(line: str, count: int) -> list[float]:
+    """The finite numbers of a line; ValueError where it holds others."""
+    numbers = [float(word) for word in str(line).split()]
+    if len(numbers) != count or not np.isfinite(numbers).all():
+        raise ValueError(f"{line!r} for {count} numbers")
+    return numbers
 
 
 def _line(known: Likeness, places: list[int]) -> str:

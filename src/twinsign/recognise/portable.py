@@ -16,6 +16,7 @@ from twinsign.recognise.calibrate import Calibration
 from twinsign.recognise.classify import Classifier, branch_features
 from twinsign.recognise.embed import joint_embedding
 from twinsign.recognise.evaluate import frames_of, load_classifier, viewer_of
+from twinsign.recognise.likeness import likeness_of
 from twinsign.run import Run, load_encoders
 from twinsign.views.batches import clips_of, equal_clips
 from twinsign.views.clips import Clips
@@ -32,21 +33,29 @@ class Portable(nn.Module):
         self.calibration = Calibration(**run.about.get("calibration", {}))
         self.classifier = load_classifier(run) if run.kind == "classifier" else None
         self.encoders = None if self.classifier else load_encoders(run)
+        self.likeness = likeness_of(run)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of what `forward` returns: probabilities (of classifiers alone), embedding, has_hand."""
-        return (*(("probabilities",) if self.classifier else ()), "embedding", "has_hand")
+        """Names of what `forward` returns: probabilities (of classifiers alone), embedding, has_hand, distance."""
+        return (*(("probabilities",) if self.classifier else ()), "embedding", "has_hand", "distance")
 
     def forward(self, xy: Tensor, seen: Tensor, size: Tensor) -> tuple[Tensor, ...]:
         """Image fractions xy (B T 49 2), scores or 1 for seen (B T 49), image size (B 2) in pixels, ones if unknown.
 
-        Gives calibrated probabilities (B C), the unit embedding (B D), and whether any frame shows a hand (B): where
-        none does, `predict` refuses, and the others mean nothing.
+        Gives calibrated probabilities (B C), the unit embedding (B D), whether any frame shows a hand (B): where none
+        does, `predict` refuses, and the others mean nothing; and the distance from the training clips (B), beyond whose
+        limit `predict` is not sure (0 where the RUN does not know it).
         """
         xy = torch.where((seen > 0)[..., None], xy, 0.0)
-        answers = self.answers(equal_clips(xy, seen, size, self.read))
-        return (*answers, (seen[:, :, HANDS] > 0).flatten(1).any(dim=1))
+        clips = equal_clips(xy, seen, size, self.read)
+        return *self.answers(clips), (seen[:, :, HANDS] > 0).flatten(1).any(dim=1), self.distance(clips)
+
+    def distance(self, clips: Clips) -> Tensor:
+        """Distance (B) of cropped clips from the training clips."""
+        if self.likeness is None:
+            return torch.zeros_like(clips.start, dtype=torch.float32)
+        return self.likeness.distances(clips)
 
     def answers(self, clips: Clips) -> tuple[Tensor, ...]:
         """Probabilities (B C), of a classifier, and the unit embedding (B D) of cropped clips."""
@@ -62,7 +71,8 @@ class Portable(nn.Module):
     def of_recordings(self, recordings: Sequence[Recording]) -> tuple[Tensor, ...]:
         """The answers on recordings of any lengths, read as `predict` reads them, and whether they show a hand."""
         hand = torch.tensor([bool(one.seen[:, HANDS].any()) for one in recordings])
-        return (*self.answers(clips_of(recordings, self.read)), hand)
+        clips = clips_of(recordings, self.read)
+        return *self.answers(clips), hand, self.distance(clips)
 
 
 def stacked(recordings: Sequence[Recording]) -> dict[str, NDArray[np.float32]]:

@@ -33,6 +33,10 @@ LENDERS = list(range(JOINT_COUNT))
 for _side in SIDES:
     LENDERS[SHOULDER_ELBOW_WRIST[_side][2]] = HAND_WRIST[_side]
 
+LANDSCAPE = 4 / 3
+"""Width over height of the image that an upright one is placed in, where training clips record no sizes: WLASL's most
+frequent shape."""
+
 
 @dataclass(frozen=True)
 class CropConfig:
@@ -66,8 +70,9 @@ class CropConfig:
     ignore: tuple[str, ...] = ()
     """Joints that the network never sees, by name. A run adds those that its training clips hardly ever show."""
     shape: Literal["pixels", "fractions"] = "pixels"
-    """Boxes are square in pixels where the image size is known, or always in image fractions. A run whose training
-    clips do not record image sizes takes fractions, as it has learnt from nothing else."""
+    """Boxes are square in pixels where the image size is known, or always in image fractions, upright images being
+    placed in landscape ones first. A run whose training clips record no image sizes takes fractions, as it has learnt
+    from nothing else."""
 
     def __post_init__(self) -> None:
         for name in self.ignore:
@@ -92,7 +97,7 @@ def crop(xy: Tensor, score: Tensor, size: Tensor, config: CropConfig) -> Cropped
     """
     score = torch.where(counted(xy, config), score, 0.0)
     if config.shape == "fractions":
-        size = torch.ones_like(size)
+        xy, size = as_landscape(xy, size), torch.ones_like(size)
     pixels = xy * size[:, None]
     corner, extent, has_box = hand_boxes(pixels, score, size, config)
     seen = (score > 0) & (score >= config.min_score)
@@ -115,6 +120,17 @@ def as_stored(xy: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
     """
     steps = (score * SCORE_STEPS).round().clamp(min=1.0) / SCORE_STEPS
     return xy.to(torch.float16).to(xy.dtype), torch.where(score > 0, steps, 0.0)
+
+
+def as_landscape(xy: Tensor, size: Tensor) -> Tensor:
+    """Fractions xy (F 49 2) of upright images of size (F 2) as those of a landscape one of the same height around them.
+
+    Where image sizes were not recorded, fractions stand for the shapes of landscape videos; of a phone's upright ones
+    they would make hands more than twice as broad.
+    """
+    aspect = size[:, 0] / size[:, 1]
+    narrower = torch.where(aspect < 1, aspect / LANDSCAPE, torch.ones_like(aspect))[:, None]
+    return torch.stack([0.5 + (xy[..., 0] - 0.5) * narrower, xy[..., 1]], dim=-1)
 
 
 def counted(xy: Tensor, config: CropConfig) -> Tensor:

@@ -15,7 +15,7 @@ from twinsign.pose.recording import Recording
 from twinsign.recognise.shift import learnt_from
 from twinsign.views.batches import ReadConfig
 from twinsign.views.crop import CropConfig
-from twinsign.views.learnt import reading_of, remembered, seen_shares
+from twinsign.views.reading import reading_of, remembered, seen_shares
 
 READ = ReadConfig()
 
