@@ -10,15 +10,52 @@ from sklearn.metrics import roc_auc_score
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
-from twinsign.recognise.calibrate import Calibration, calibration_of
+from twinsign.recipe import SureConfig
+from twinsign.recognise.calibrate import FEWEST, Calibration, calibrate, calibration_of
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.evaluate import clip_ids, in_order, logits_of, viewer_of
+from twinsign.recognise.coverage import among_learnt
+from twinsign.recognise.evaluate import clip_ids, in_order, logits_of, score, viewer_of
 from twinsign.recognise.metrics import Scored, percent, ranks
+from twinsign.recognise.rows import Labelled, share_of_rows
 from twinsign.recognise.selective import answered_surely, at_temperature
 from twinsign.run import Run
 
 LISTED = 5
 """Of the unknown clips that the model is surest of."""
+MOST = 2000
+"""Clips of unknown signs that a threshold is fitted on: a draw of them where there are more."""
+
+
+def fitted_on(
+    run: Run, classifier: Classifier, pack: Pack, data: Labelled, splits: Sequence[str] | None, sure: SureConfig
+) -> tuple[Scored, Calibration]:
+    """Scores of labelled clips, and temperature and threshold fitted on them and on other signs' clips of these splits.
+
+    Never on other signs' clips of test, nor on copies of what the classifier learnt from. InputError where room for
+    unknown signs is asked for, beyond the recipe's own, and there is nothing to make it by.
+    """
+    scored = score(run, classifier, pack, data)
+    rows = _of_others(pack, splits, run.labels) if sure.unknown else data.rows[:0]
+    learnt = among_learnt(run, pack, rows) if len(rows) else None
+    rows = rows if learnt is None else rows[~learnt]
+    others = None
+    if len(rows):
+        rows = share_of_rows(rows, min(1.0, MOST / len(rows)), 0)
+        others = logits_of(classifier, in_order(pack, rows, run.recipe), viewer_of(run))
+    fitted = calibrate(scored, sure, others)
+    if fitted.unknown != sure.unknown != run.recipe.sure.unknown:
+        wanted = f"{FEWEST} or more, or more clips of other signs, to expect unknown signs"
+        raise InputError(f"{len(run.labels)} glosses", wanted, file=run.path)
+    return scored, fitted
+
+
+def _of_others(pack: Pack, splits: Sequence[str] | None, known: Sequence[str]) -> Indices:
+    """Rows of these splits (None: all), less test, that show a hand and a gloss which is none of these."""
+    rows, names = pack.select(None if splits is None else [*splits], []), {*known}
+    rows = rows[pack.usable[rows] & (pack.splits[rows] != "test")]
+    other = [bool(gloss) and gloss not in names for gloss in pack.table["gloss"].take(rows).to_pylist()]
+    kept: Indices = rows[np.asarray(other, bool)]
+    return kept
 
 
 def ask_unknown(run: Run, classifier: Classifier, pack: Pack, rows: Indices, known: Scored) -> dict[str, Any]:
