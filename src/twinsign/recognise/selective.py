@@ -20,6 +20,8 @@ from twinsign.recognise.metrics import (
 
 STEPS = 20
 """Points of the curve: the surest 5 %, 10 %, … of the clips."""
+PROMISED = ("trusted", "unknown", "confidence")
+"""What a threshold was fitted for, of its calibration."""
 
 
 def selective_report(scored: Scored, calibration: Calibration | None) -> dict[str, Any]:
@@ -52,6 +54,7 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
             "threshold": calibration.threshold if calibration else None,
             "coverage": percent(answered.mean()),
             "accuracy": percent(right[answered].mean()) if answered.any() else None,
+            "promised": {name: getattr(calibration, name) for name in PROMISED} if calibration else None,
         },
     }
 

@@ -83,13 +83,15 @@ def unknown_report(known: Scored, unknown: Scored, fitted: Calibration | None) -
     """What the "not sure" does against unknown signs, whose labels are void; in percent.
 
     `answered`: of the unknown clips, how many get a sure answer, which is wrong; `known_answered`: of the others;
-    `right_of_answered`: of all sure answers together, how many are right; `auroc`: how often a known clip is surer than
-    an unknown one (equally sure: half); `surest`: the unknown clips with the surest answers. Where nothing was fitted,
-    the threshold of `predict` counts.
+    `right_of_answered`: of all sure answers together, how many are right; `right_if_expected`: the same, were
+    the unknown clips the share of all, `expected`, that the threshold was fitted for; `auroc`: how often a known clip
+    is surer than an unknown one (equally sure: half); `surest`: the unknown clips with the surest answers. Where
+    nothing was fitted, the threshold of `predict` counts.
     """
     chosen = fitted or Calibration()
     (mine, sure), (theirs, wrong) = (answered_surely(at_temperature(one, chosen), chosen) for one in (known, unknown))
-    answers = int(sure.sum() + wrong.sum())
+    answers, right = int(sure.sum() + wrong.sum()), sure & (ranks(known) == 0)
+    asked = (1 - chosen.unknown) * sure.mean() + chosen.unknown * wrong.mean()
     first = np.argsort(-theirs, kind="stable")[:LISTED]
     guesses = unknown.scores.argmax(axis=1)
     return {
@@ -97,7 +99,9 @@ def unknown_report(known: Scored, unknown: Scored, fitted: Calibration | None) -
         "threshold": chosen.threshold,
         "answered": percent(wrong.mean()),
         "known_answered": percent(sure.mean()),
-        "right_of_answered": percent((sure & (ranks(known) == 0)).sum() / answers) if answers else None,
+        "right_of_answered": percent(right.sum() / answers) if answers else None,
+        "expected": percent(chosen.unknown),
+        "right_if_expected": percent((1 - chosen.unknown) * right.mean() / asked) if asked else None,
         "auroc": percent(roc_auc_score(np.repeat([1, 0], [len(mine), len(theirs)]), np.concatenate([mine, theirs]))),
         "surest": [
             {"id": unknown.ids[i], "guess": unknown.glosses[guesses[i]], "confidence": round(float(theirs[i]), 4)}
@@ -114,4 +118,7 @@ def in_words(found: Mapping[str, Any]) -> str:
     sure = (
         f"{found['answered']} % of {asked} named surely, and so wrongly; of its own signs' {found['known_answered']} %"
     )
-    return f"{sure}; of all sure answers {found['right_of_answered']} % are right"
+    said = f"{sure}; of all sure answers {found['right_of_answered']} % are right"
+    if not found.get("expected"):
+        return said
+    return f"{said}, {found['right_if_expected']} % where {found['expected']:.0f} % of all clips are of such signs"
