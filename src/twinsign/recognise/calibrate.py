@@ -76,6 +76,7 @@ def calibrate(scored: Scored, sure: SureConfig | None = None, others: NDArray[np
         asked = _confidence(torch.from_numpy(others).double() / temperature)
         strangers.append((asked, min(level, EVEN) if strangers else level))
     unknown = wanted.unknown if strangers else 0.0
+    # What is surer is right more often: a threshold above one that keeps its promise keeps it too.
     threshold = max(
         threshold_of(known, right, wanted.trusted, each, group, unknown)
         for group, each in strangers or [(known[:0], level)]
@@ -126,9 +127,9 @@ def threshold_of(
 def lower_bounds(right: NDArray[np.bool_], weight: NDArray[np.float64], level: float) -> NDArray[np.float64]:
     """One-sided lower confidence bounds (N) of the weighted share that is right among the first 1 … N answers (N), (N).
 
-    Of equal weights Clopper and Pearson's, as quantiles of F. Of several the wrong weight counts as Fay
-    and Feuer (1997) count it: with one more wrong answer of the largest weight, so that a group of which few clips were
-    seen says little, though none of them was answered wrongly. `level` 0: the shares themselves.
+    Of equal weights Clopper and Pearson's, as quantiles of F. Of several the wrong weight counts as with Fay and Feuer
+    (1997): with one more wrong answer of the largest weight, so that a group of which few clips were seen says little,
+    though none of them was answered wrongly. `level` 0: the shares themselves.
     """
     hits, misses = weight * right, weight * ~right
     good, bad = hits.cumsum(), misses.cumsum()
