@@ -151,7 +151,7 @@ def test_calibrate(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixtu
         assert main([*given, option, "1.5"]) == 2
         assert f"{option.removeprefix('--').removesuffix('_share')} 1.5" in capsys.readouterr().err
     assert main([*given, "--unknown_share", "0.2"]) == 2
-    assert "10 or more, to expect unknown signs" in capsys.readouterr().err
+    assert "10 or more, or more clips of other signs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("model", ["pretrained", "finetuned", "none"])

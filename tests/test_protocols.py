@@ -165,11 +165,11 @@ def test_calibrated_anew_on_other_recordings(trained: Trained, tmp_path: Path) -
     model = shutil.copytree(trained.finetuned, tmp_path / "R")
     before = protocols.evaluate(model, Clips([trained.pack]), ["test"])[0]
     weights, digest = (model / "weights.safetensors").read_bytes(), load_run(model).digest()
-    run = protocols.recalibrate(model, Clips([trained.pack]), ["test"], SureConfig(trusted=0.05))
+    run = protocols.recalibrate(model, Clips([trained.pack]), ["test"], SureConfig(0.05, confidence=0))
     after = protocols.evaluate(model, Clips([trained.pack]), ["test"])[0]
     pack = Pack(trained.pack)
     scored = score(run, load_classifier(run), pack, labelled(pack, pack.select(["test"]), run.labels))
-    wanted = calibrate(scored, SureConfig(trusted=0.05))
+    wanted = calibrate(scored, SureConfig(0.05, confidence=0))
     assert load_run(model).about["calibration"] == asdict(wanted)
     assert after["answered"]["threshold"] == wanted.threshold != before["answered"]["threshold"]
     assert after["per_instance"] == before["per_instance"]

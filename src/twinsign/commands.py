@@ -149,6 +149,7 @@ def calibrate(
     split: str = "val",
     trusted: float | None = None,
     unknown_share: float | None = None,
+    confidence: float | None = None,
 ) -> int:
     """Fit a classifier's confidence and its "not sure" threshold anew, on recordings that it never learnt from.
 
@@ -157,9 +158,11 @@ def calibrate(
         split: One split, several joined by commas, or `all`.
         trusted: Share of the sure answers that is to be right; as the RUN's recipe has it (0.9) unless told.
         unknown_share: Share of the clips asked that will show signs which the model does not know; as the RUN's
-            recipe has it (0) unless told.
+            recipe has it (a third) unless told.
+        confidence: That of the lower bound of the share right, which must reach `trusted`; as the RUN's recipe has it
+            (0.95) unless told; 0: the share itself must.
     """
-    told = {"trusted": trusted, "unknown": unknown_share}
+    told = {"trusted": trusted, "unknown": unknown_share, "confidence": confidence}
     sure = replace(load_run(model).recipe.sure, **{name: one for name, one in told.items() if one is not None})
     run = protocols.recalibrate(model, Clips(data, where, strict=strict), splits_of(split), sure)
     fitted, on = Calibration(**run.about["calibration"]), run.about[CALIBRATED]

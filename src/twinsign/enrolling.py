@@ -16,6 +16,7 @@ from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording, Unit
 from twinsign.predicting import NOTHING_WRITTEN, OK, SOME_UNREADABLE, answer_files, told
+from twinsign.recognise.calibrate import NEVER
 from twinsign.recognise.embedder import require_hands
 from twinsign.recognise.entries import Added, Sign
 from twinsign.recognise.lookup import Lookup, Ranking
@@ -157,8 +158,8 @@ def _say(lookup: Lookup, added: Added) -> None:
         f"{said}; {dictionary.path} has {len(dictionary)} of {len(dictionary.entries.glosses)} signs", markup=False
     )
     calibration = dictionary.about.calibration or {}
-    if not any(one.recordings for one in calibration.values()):
-        wanted = f"{FEWEST} recordings of signs that have another one, of two signs or more"
+    if all(one.threshold >= NEVER for one in calibration.values()):
+        wanted = f"{FEWEST} recordings of signs that have another one, of two signs or more, and names enough of them"
         errors.print(f"note: no answer counts as sure before the dictionary has {wanted}", markup=False)
 
 

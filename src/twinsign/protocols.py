@@ -43,7 +43,6 @@ from twinsign.prepare import (
     training_loader,
 )
 from twinsign.recipe import Recipe, SureConfig
-from twinsign.recognise.calibrate import FEWEST, calibrate
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.coverage import among_learnt
 from twinsign.recognise.embed import fastest_device
@@ -54,7 +53,7 @@ from twinsign.recognise.metrics import Scored
 from twinsign.recognise.rows import Asked, Labelled, labelled, pretraining_rows, share_of_rows
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.recognise.story import classifier_page, pretraining_page
-from twinsign.recognise.unknown import apart, ask_unknown
+from twinsign.recognise.unknown import apart, ask_unknown, fitted_on
 from twinsign.run import CALIBRATED, LEARNT_FROM, REPORT, VAL, Run, load_run, save_about, save_config, save_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import ClipLoader, ClipReader
@@ -201,8 +200,6 @@ def recalibrate(model: str | Path, clips: Clips, splits: list[str] | None, sure:
     with owned(Path(model)):
         run = load_run(model)
         classifier = load_classifier(run).to(fastest_device())
-        if sure.unknown and len(run.labels) < FEWEST:
-            raise InputError(f"{len(run.labels)} glosses", f"{FEWEST} or more, to expect unknown signs", file=model)
         hint = "--where COLUMN=VALUE takes the clips of the model's own signs."
         everything = labelled(pack, pack.select(splits, clips.where), run.labels, hint)
         learnt = among_learnt(run, pack, everything.rows)
@@ -212,7 +209,7 @@ def recalibrate(model: str | Path, clips: Clips, splits: list[str] | None, sure:
             raise InputError(found, "clips that are new to it", file=pack.paths[0], hint="Name another --split.")
         data = Labelled(everything.rows[new], everything.labels[new])
         shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
-        fitted = calibrate(score(run, classifier, pack, data), sure)
+        _, fitted = fitted_on(run, classifier, pack, data, splits, sure)
         on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits}
         on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if learnt is None else int(learnt.sum())}
         on |= {"split_hash": pack.split_hash(data.rows), "shift": shift, "digest": run.vectors_digest()}
@@ -236,8 +233,8 @@ def _finish_classifier(run: Run, classifier: Classifier, pack: Pack, val: Labell
     if val is None:
         save_run(run, classifier)
         return run
-    scored = score(run, classifier, pack, val)
-    run = replace(run, about={**run.about, "calibration": asdict(calibrate(scored, run.recipe.sure))})
+    scored, fitted = fitted_on(run, classifier, pack, val, ["val"], run.recipe.sure)
+    run = replace(run, about={**run.about, "calibration": asdict(fitted)})
     save_run(run, classifier)
     report = full_report(scored, run, pack, val, Asked(["val"], run.about["where"]))
     write_json(run.path / VAL, report)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentParser
 
 from twinsign.errors import InputError
 from twinsign.files import writable
@@ -89,12 +89,15 @@ class SureConfig:
 
     trusted: float = 0.9
     """Share of the sure answers that is to be right."""
-    unknown: float = 0.0
+    unknown: float = 1 / 3
     """Share of the clips asked that are expected to show signs which the model does not know."""
+    confidence: float = 0.95
+    """That of the lower bound of the share right, which must reach `trusted`; 0: the share itself must."""
 
     def __post_init__(self) -> None:
-        if not (0 < self.trusted <= 1 and 0 <= self.unknown < 1):
-            raise InputError(f"trusted {self.trusted}, unknown {self.unknown}", "shares, in (0, 1] and in [0, 1)")
+        if not (0 < self.trusted <= 1 and 0 <= self.unknown < 1 and 0 <= self.confidence < 1):
+            found = f"trusted {self.trusted}, unknown {self.unknown}, confidence {self.confidence}"
+            raise InputError(found, "trusted in (0, 1], the others in [0, 1)")
 
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
@@ -161,11 +164,9 @@ class Recipe:
 def recipe_path(name: str) -> Path:
     """A shipped recipe's name, or a file, to the file; InputError lists the shipped ones."""
     folder = Path(str(resources.files("twinsign") / "recipes"))
-    shipped = folder / f"{name}.yaml"
-    if shipped.is_file():
-        return shipped
-    if Path(name).is_file():
-        return Path(name)
+    for file in (folder / f"{name}.yaml", Path(name)):
+        if file.is_file():
+            return file
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     raise InputError(f"recipe {name!r}", f"a YAML file or one of {', '.join(names)}")
 
@@ -209,8 +210,7 @@ def checked(kind: type, values: Any, source: str | Path) -> Any:
     check_keys(values, source, kind)
     parser = _parser(kind)
     try:
-        parsed: Namespace = parser.parse_object({"given": values})
-        return parser.instantiate(parsed).given
+        return parser.instantiate(parser.parse_object({"given": values})).given
     except InputError:
         raise
     except Exception as error:

@@ -83,14 +83,12 @@ def test_unfitted_is_modest_and_never_sure() -> None:
     assert OpenCalibration().threshold == NEVER
 
 
-def test_a_few_lucky_guesses_are_not_enough() -> None:
-    """What is sure must be so with one more error: of eight at the top, all right, nothing follows."""
-    similarity = torch.full((40, 4), 0.5)
-    labels = torch.arange(40) % 4
-    similarity[torch.arange(8), labels[:8]] = 0.9
-    similarity[torch.arange(8, 40), (labels[8:] + 1) % 4] = 0.6
-    without = torch.full((40,), -1.0)
-    assert fit_open(similarity, labels, without).threshold == NEVER
-    similarity[8:12] = 0.5
-    similarity[torch.arange(8, 12), labels[8:12]] = 0.9
-    assert fit_open(similarity, labels, without).threshold < 1
+@pytest.mark.parametrize(("right", "sure"), [(28, False), (29, True)])
+def test_a_few_lucky_guesses_are_not_enough(right: int, sure: bool) -> None:
+    """Of 28 at the top, all right, it does not follow with a confidence of 95 % that nine of ten are; of 29 it does."""
+    similarity = torch.full((80, 4), 0.5)
+    labels = torch.arange(80) % 4
+    similarity[torch.arange(right), labels[:right]] = 0.9
+    similarity[torch.arange(right, 80), (labels[right:] + 1) % 4] = 0.6
+    fitted = fit_open(similarity, labels, torch.full((80,), -1.0))
+    assert (fitted.threshold < NEVER) == sure

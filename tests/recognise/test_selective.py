@@ -80,7 +80,9 @@ def test_the_runs_temperature_and_threshold_count() -> None:
     assert (nothing["coverage"], nothing["accuracy"]) == (0, None)
     bare = selective_report(loud, None)
     assert bare["ece_calibrated"] is None
-    assert bare["answered"] == {"threshold": None, "coverage": 100, "accuracy": bare["selective"][-1]["accuracy"]}
+    accuracy = bare["selective"][-1]["accuracy"]
+    assert bare["answered"] == {"threshold": None, "coverage": 100, "accuracy": accuracy, "promised": None}
+    assert report["answered"]["promised"] == {"trusted": 0.9, "unknown": 0, "confidence": 0.95}, "of four classes"
 
 
 def test_few_clips_show_an_error_where_confidences_are_right() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,16 @@ from hypothesis import strategies as st
 from tiny import pack_of, sample
 from trained import Trained
 
+from twinsign import protocols
 from twinsign.cli import main
+from twinsign.corpora.sample import Sample
 from twinsign.errors import InputError
-from twinsign.recognise.calibrate import NEVER, Calibration
+from twinsign.prepare import Clips
+from twinsign.recipe import SureConfig
+from twinsign.recognise.calibrate import NEVER, Calibration, calibration_of
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.unknown import apart, in_words, unknown_report
+from twinsign.run import load_run
 
 CLASSES = 3
 row = st.lists(st.integers(-2, 2), min_size=CLASSES, max_size=CLASSES)
@@ -111,3 +117,54 @@ def test_a_model_is_asked_of_signs_that_it_does_not_know(
     for known in ("abcd", "xy"):
         with pytest.raises(InputError, match="no clip of"):
             apart(both, rows, known)
+
+
+def test_a_mixture_as_expected() -> None:
+    """Of three known clips two are sure and one of these is right; of four unknown ones one is sure."""
+    known = scored([0, 0, 0], [[9, 0, 0], [0, 9, 0], [0, 0, 0]])
+    unknown = scored([0] * 4, [[0, 9, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
+    found = unknown_report(known, unknown, Calibration(1.0, 0.8, unknown=1 / 3))
+    assert (found["expected"], found["right_of_answered"]) == (33.33, 33.33)
+    assert found["right_if_expected"] == pytest.approx(100 * (2 / 9) / (4 / 9 + 1 / 12), abs=0.006)
+    assert f"{found['right_if_expected']} % where 33 % of all clips" in in_words({**found, "glosses": 2})
+    earlier = {name: value for name, value in found.items() if "expected" not in name}
+    assert in_words({**earlier, "glosses": 2}).endswith("33.33 % are right")
+
+
+def test_clips_of_other_signs_take_part_in_the_threshold(trained: Trained, tmp_path: Path) -> None:
+    """Those of val which show a hand, are new and have another gloss; of test none, whatever split is named."""
+
+    def mine(one: Sample) -> Sample:
+        return replace(one, row={**one.row, "mine": "1"})
+
+    known = [sample(f"{gloss}{n}", gloss, look=n if gloss == "a" else None) for gloss in "ab" for n in range(3)]
+    known += [sample(f"v{gloss}", gloss, "val") for gloss in "ab"] + [
+        sample(f"t{gloss}", gloss, "test") for gloss in "ab"
+    ]
+    others = [sample(f"v{gloss}{n}", gloss, "val") for gloss in "cd" for n in range(2)]
+    others += [
+        sample("copy", "c", "val", look=0),
+        sample("handless", "c", "val", hand=False),
+        sample("none", "", "val"),
+    ]
+    others += [sample("learnable", "c"), sample("asked", "c", "test"), sample("asked too", "d", "test")]
+    pack = pack_of(tmp_path / "P", *map(mine, known), *others)
+    clips, recipe = Clips([pack.paths[0]], ["mine=1"]), load_run(trained.pretrained).recipe
+    for train in (protocols.linear, protocols.finetune):
+        out = tmp_path / train.__name__
+        train(recipe, trained.pretrained, clips, out, page=False)
+        fitted = calibration_of(load_run(out))
+        assert fitted is not None
+        assert (fitted.unknown, fitted.unknown_clips) == (1 / 3, 4)
+
+    def anew(splits: list[str] | None, unknown: float) -> int:
+        sure = SureConfig(unknown=unknown)
+        fitted = calibration_of(protocols.recalibrate(out, clips, splits, sure))
+        assert fitted is not None
+        return fitted.unknown_clips
+
+    assert anew(["val"], 0.5) == 4
+    assert anew(["val"], 0) == 0
+    assert anew(None, 0.5) == 5, "of train too, whose labels it never saw"
+    with pytest.raises(InputError, match="2 glosses"):
+        anew(["test"], 0.5)

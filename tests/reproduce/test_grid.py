@@ -122,7 +122,7 @@ def test_a_cell_has_the_recipes_windows_and_threshold(copied: Sweep) -> None:
     assert [run.recipe.sure.trusted for run in runs if run.kind == "classifier"] == [0.7]
     (report,) = (json.loads(one.read_text()) for one in new if one.suffix == ".json" and one.parent.name == "cells")
     assert report["windows"]["share"] == 0.9
-    assert main(copied.words(*options, "--sure.unknown", "0", experiment=one_row(copied))) == 0
+    assert main(copied.words(*options, "--sure.confidence", "0.95", experiment=one_row(copied))) == 0
     assert len(stamps(copied.out)) == len(before) + 3
 
 

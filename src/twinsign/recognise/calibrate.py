@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import fdtri
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,6 +21,8 @@ FEWEST = 10
 """Glosses without which a clip whose own is struck out does not stand for an unknown sign."""
 _ROUNDING = 1e-9
 """By how much sums of weights may miss a promise that is kept exactly."""
+EVEN = 0.5
+"""Confidence of the lower bound on clips of other signs: more could seldom be had of a few hundred clips."""
 NEVER = 2.0
 """A threshold that no confidence reaches."""
 TRUSTED = SureConfig().trusted
@@ -32,9 +36,15 @@ class Calibration:
     temperature: float = 1.0
     threshold: float = 0.5
     trusted: float = TRUSTED
-    """Share of the sure answers that the threshold was to keep right."""
+    """Share of the sure answers that the threshold is to keep right."""
     unknown: float = 0.0
-    """Share of the clips that it expected to be of unknown signs."""
+    """Share of the clips that it expects to be of unknown signs."""
+    confidence: float = 0.0
+    """Confidence of the lower bound that reached `trusted`; 0: the share itself did, as in earlier versions."""
+    unknown_clips: int = 0
+    """Clips of other signs that it was fitted on, beside known clips with their own gloss struck out."""
+    coverage: float = 0.0
+    """Share of the known clips it was fitted on that are sure; 0 too where that was not recorded."""
 
 
 def calibration_of(run: Run) -> Calibration | None:
@@ -43,49 +53,91 @@ def calibration_of(run: Run) -> Calibration | None:
     return Calibration(**fitted) if fitted else None
 
 
-def calibrate(scored: Scored, sure: SureConfig | None = None) -> Calibration:
-    """The temperature of least cross-entropy (Guo et al. 2017) and the least threshold that keeps its promise (ours).
+def calibrate(scored: Scored, sure: SureConfig | None = None, others: NDArray[np.float32] | None = None) -> Calibration:
+    """The temperature of least cross-entropy (Guo et al. 2017) and the least threshold that keeps its promise.
 
     For unknown signs stand the same clips with their own gloss struck out of the answer; of fewer glosses than FEWEST
-    what is left says nothing, and no room is made.
+    what is left says nothing. `others`: logits (M C) of clips of signs that the classifier does not know, which are
+    harder; unless they are fewer than their expected share, the promise must hold with them as well, by a bound of
+    confidence EVEN. Without either no room is made.
     """
     logits, labels = torch.from_numpy(scored.scores).double(), torch.from_numpy(scored.labels)
     wanted = sure or SureConfig()
-    unknown = wanted.unknown if logits.shape[1] >= FEWEST else 0.0
     grid = torch.logspace(-1.5, 1.5, 121, dtype=torch.double)
     temperature = float(grid[int(torch.stack([F.cross_entropy(logits / one, labels) for one in grid]).argmin())])
-    confidence, guess = (logits / temperature).softmax(dim=1).max(dim=1)
-    right, weight = guess == labels, torch.full_like(confidence, 1 - unknown)
-    if unknown:
-        others = logits.scatter(1, labels[:, None], -torch.inf)
-        confidence = torch.cat([confidence, (others / temperature).softmax(dim=1).amax(dim=1)])
-        right = torch.cat([right, torch.zeros_like(right)])
-        weight = torch.cat([weight, 1 - weight])
-    threshold = threshold_of(confidence.round(decimals=DECIMALS), right, wanted.trusted, weight=weight)
-    return Calibration(temperature, threshold, wanted.trusted, unknown)
+    right = logits.argmax(dim=1) == labels
+    known, level = _confidence(logits / temperature), wanted.confidence
+    strangers: list[tuple[Tensor, float]] = []
+    if wanted.unknown and logits.shape[1] >= FEWEST:
+        struck = logits.scatter(1, labels[:, None], -torch.inf)
+        strangers.append((_confidence(struck / temperature), level))
+    real = 0 if others is None or len(others) < wanted.unknown / (1 - wanted.unknown) * len(logits) else len(others)
+    if wanted.unknown and others is not None and real:
+        asked = _confidence(torch.from_numpy(others).double() / temperature)
+        strangers.append((asked, min(level, EVEN) if strangers else level))
+    unknown = wanted.unknown if strangers else 0.0
+    # What is surer is right more often: a threshold above one that keeps its promise keeps it too.
+    threshold = max(
+        threshold_of(known, right, wanted.trusted, each, group, unknown)
+        for group, each in strangers or [(known[:0], level)]
+    )
+    coverage = float((known >= threshold).double().mean())
+    return Calibration(temperature, threshold, wanted.trusted, unknown, level, real if unknown else 0, coverage)
+
+
+def _confidence(logits: Tensor) -> Tensor:
+    return logits.softmax(dim=1).amax(dim=1).round(decimals=DECIMALS)
 
 
 def threshold_in_words(fitted: Calibration) -> str:
-    """What a threshold promises of the clips that it was fitted on (ours)."""
-    among = f", {100 * fitted.unknown:g} % of all clips being of signs that it does not know" if fitted.unknown else ""
+    """What a threshold promises, for which questions, and how many answers it leaves."""
+    among = ""
+    if fitted.unknown:
+        real = f", and {fitted.unknown_clips} clips of others" if fitted.unknown_clips else ""
+        stand = f"for which its own stand, struck out{real}"
+        among = f" where {100 * fitted.unknown:.0f} % of all clips are of signs that it does not know, {stand}"
+    by = f" with a confidence of {100 * fitted.confidence:g} %" if fitted.confidence else ""
     if fitted.threshold >= NEVER:
-        return f"no threshold made {100 * fitted.trusted:g} % of the sure answers right{among}: it is never sure"
-    share = f"{100 * fitted.trusted:g} % of the answers above it were right"
-    return f'"not sure" below {100 * fitted.threshold:.0f} % ({share}{among})'
+        return f"no threshold made {100 * fitted.trusted:g} % of the sure answers right{by}{among}: it is never sure"
+    left = f"; {100 * fitted.coverage:.0f} % of the known clips are above it" if fitted.coverage else ""
+    share = f"at least {100 * fitted.trusted:g} % of the answers above it are right{by}{among}"
+    return f'"not sure" below {100 * fitted.threshold:.0f} % ({share}{left})'
 
 
 def threshold_of(
-    confidence: Tensor, right: Tensor, trusted: float = TRUSTED, spare: int = 0, weight: Tensor | None = None
+    confidence: Tensor, right: Tensor, trusted: float, level: float, strangers: Tensor, unknown: float
 ) -> float:
-    """The least confidence at and above which a share `trusted` of the guesses (N), (N) is right, or NEVER (ours).
+    """The least confidence at and above which a share `trusted` of the answers is right, or NEVER.
 
-    With `spare`, even if so many more were wrong: of few guesses the surest may be right by luck. `weight` (N): how
-    much each guess counts; one unless told.
+    Of guesses (N) that are right or not (N) and of guesses on unknown signs (M), which are wrong and stand for a share
+    `unknown` of all; by the lower bound of confidence `level` (`lower_bounds`).
     """
-    order = confidence.argsort(descending=True)
-    each = torch.ones(len(right), dtype=torch.double) if weight is None else weight.double()[order]
-    enough = (right[order] * each).cumsum(0) >= (trusted - _ROUNDING) * (each.cumsum(0) + spare)
-    ranked = confidence[order]
-    below = torch.cat([ranked[1:], ranked.new_zeros(1)]) < ranked  # A threshold takes all clips of equal confidence.
-    places = np.flatnonzero((enough & below).numpy())
+    both = torch.cat([confidence, strangers])
+    order = both.argsort(descending=True)
+    hits = torch.cat([right, torch.zeros(len(strangers), dtype=torch.bool)])[order]
+    weight = torch.full_like(both, (1 - unknown) / len(confidence), dtype=torch.double)
+    weight[len(confidence) :] = unknown / max(len(strangers), 1)
+    enough = lower_bounds(hits.numpy(), weight[order].numpy(), level) >= trusted - _ROUNDING
+    ranked = both[order]
+    last = torch.cat([ranked[1:], ranked.new_zeros(1)]) < ranked  # A threshold takes all clips of equal confidence.
+    places = np.flatnonzero(enough & last.numpy())
     return float(ranked[places[-1]]) if len(places) else NEVER
+
+
+def lower_bounds(right: NDArray[np.bool_], weight: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """One-sided lower confidence bounds (N) of the weighted share that is right among the first 1 … N answers (N), (N).
+
+    Of equal weights Clopper and Pearson's, as quantiles of F. Of several the wrong weight counts as with Fay and Feuer
+    (1997): with one more wrong answer of the largest weight, so that a group of which few clips were seen says little,
+    though none of them was answered wrongly. `level` 0: the shares themselves.
+    """
+    hits, misses = weight * right, weight * ~right
+    good, bad = hits.cumsum(), misses.cumsum()
+    if not level:
+        shares: NDArray[np.float64] = good / (good + bad)
+        return shares
+    bad, square = bad + weight.max(), (weight * misses).cumsum() + weight.max() ** 2
+    number = good**2 / np.maximum((weight * hits).cumsum(), np.finfo(float).tiny)
+    quantile = fdtri(2 * number.clip(_ROUNDING), 2 * bad**2 / square, 1 - level)  # Of no right answer it is 0.
+    odds: NDArray[np.float64] = good / bad * quantile
+    return odds / (1 + odds)

@@ -21,6 +21,7 @@ from twinsign.recognise.classify import Classifier
 from twinsign.recognise.coverage import coverage, identical_ids, learnt_clips
 from twinsign.recognise.embed import Viewer, device_of, embed, fixed_views, joint_embedding
 from twinsign.recognise.metrics import Scored, accuracy_report
+from twinsign.recognise.notice import Noticer
 from twinsign.recognise.rows import Asked, Labelled, shared_signers
 from twinsign.recognise.selective import selective_report
 from twinsign.run import CALIBRATED, Run, filled
@@ -83,8 +84,18 @@ def logits_of(classifier: Classifier, batches: Iterable[Clips], viewer: Viewer) 
 
 def score(run: Run, classifier: Classifier, pack: Pack, data: Labelled) -> Scored:
     """What the classifier says of labelled clips."""
-    scores = logits_of(classifier, in_order(pack, data.rows, run.recipe, data.labels), viewer_of(run))
-    return Scored(clip_ids(pack, data.rows), run.labels, data.labels, scores)
+    return scored_rows(run, classifier, pack, data.rows, data.labels)
+
+
+@torch.no_grad()
+def scored_rows(run: Run, classifier: Classifier, pack: Pack, rows: Indices, labels: Indices) -> Scored:
+    """What the classifier says of these rows with labels (N), and which of them are unlike what it learnt from."""
+    device, viewer, noticer = device_of(classifier), viewer_of(run), Noticer(run)
+    logits, unlike = [], []
+    for clips in in_order(pack, rows, run.recipe, labels):
+        logits.append(classifier(*viewer(clips.to(device))).float().cpu())
+        unlike += noticer.unlike(clips)
+    return Scored(clip_ids(pack, rows), run.labels, labels, torch.cat(logits).numpy(), np.asarray(unlike, bool))
 
 
 def clip_ids(pack: Pack, rows: Indices) -> list[str]:
@@ -137,6 +148,7 @@ def context_of(run: Run, pack: Pack, data: Labelled, asked: Asked, labels: int) 
         "data": [str(name) for name in pack.given],
         "handless_clips": handless,
         "windows": asdict(run.recipe.windows),
+        "ignored_joints": list(run.recipe.read.crop.ignore),
         "selected_on": sorted(present & _selected_on(run)),
         "calibrated_on": sorted(present & _calibrated_on(run, pack, data.rows)),
         "run": str(run.path),

@@ -36,6 +36,8 @@ class Scored:
     glosses: list[str]
     labels: NDArray[np.int64]
     scores: NDArray[np.float32]
+    unlike: NDArray[np.bool_] | None = None
+    """Which clips (N) are so unlike the training clips that no answer is sure; None: none are known to be."""
 
     def __post_init__(self) -> None:
         labels, scores = np.asarray(self.labels), np.asarray(self.scores)

@@ -50,6 +50,10 @@ class Noticer:
             for recording, (said, unlike) in zip(recordings, self._strange(recordings, clips), strict=True)
         ]
 
+    def unlike(self, clips: Clips) -> list[bool]:
+        """Whether each clip, as cropped for the network, is so unlike the training clips that nothing is sure."""
+        return [bool(said) for said in self._beyond(clips)]
+
     def require(self, recording: Recording) -> None:
         """InputError where a recording is unlike in anything but joints that the model leaves out."""
         said, _ = self._strange([recording], None)[0]
@@ -59,16 +63,18 @@ class Noticer:
     def _strange(self, recordings: Sequence[Recording], clips: Clips | None) -> list[tuple[list[str], bool]]:
         """What is unlike in each, in words, and whether it is beyond what the clips held out showed."""
         found = [[*self._other_poses(one), *self._missing(one)] for one in recordings]
-        known = self.likeness
-        if known is None:
-            return [(said, False) for said in found]
-        cropped = clips_of(recordings, self.read) if clips is None else clips.to("cpu")
-        measured = (cropped_hands(cropped), known.distances(cropped).tolist(), leading(cropped).tolist())
-        beyond = [self._beyond(known.limit, *each) for each in zip(*measured, strict=True)]
+        beyond = self._beyond(clips_of(recordings, self.read) if clips is None else clips)
         return [([*said, *more], bool(more)) for said, more in zip(found, beyond, strict=True)]
 
-    def _beyond(self, limit: float, hand: bool, distance: float, leader: float) -> list[str]:
-        """Why no answer can be sure, if so."""
+    def _beyond(self, clips: Clips) -> list[list[str]]:
+        """Why no answer to each clip can be sure, if so."""
+        known, clips = self.likeness, clips.to("cpu")
+        if known is None:
+            return [[] for _ in range(len(clips))]
+        measured = (cropped_hands(clips), known.distances(clips).tolist(), leading(clips).tolist())
+        return [self._reasons(known.limit, *each) for each in zip(*measured, strict=True)]
+
+    def _reasons(self, limit: float, hand: bool, distance: float, leader: float) -> list[str]:
         if not hand:
             return ["no joint of a hand that the model learnt from"]
         said = []

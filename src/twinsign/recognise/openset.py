@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from twinsign.recognise.calibrate import NEVER, TRUSTED, threshold_of
+from twinsign.recipe import SureConfig
+from twinsign.recognise.calibrate import NEVER, threshold_of
 
 SHARPEST = 100.0
 """The largest a: a few recordings that happen to be told apart without error would take any."""
@@ -21,6 +22,8 @@ UNFITTED = 1 / 0.07
 """a where nothing was fitted: pre-training's own temperature (paper); "none of them" is then as near as a copy."""
 FEWEST = 10
 """Recordings that must have another one of their gloss, and glosses that must differ by, before anything is fitted."""
+PROMISE = SureConfig()
+"""What the threshold is fitted for."""
 _STEPS = 200
 
 
@@ -39,12 +42,13 @@ class OpenCalibration:
         return _with_none(similarity, torch.tensor(self.sharpness), torch.tensor(self.none)).exp()[:, :-1]
 
 
-def fit_open(similarity: Tensor, labels: Tensor, without: Tensor, trusted: float = TRUSTED) -> OpenCalibration:
+def fit_open(similarity: Tensor, labels: Tensor, without: Tensor, sure: SureConfig = PROMISE) -> OpenCalibration:
     """Fit on similarities (N C) of recordings to all glosses, their own (N) among them, and without it (N).
 
     `without` is the similarity to the own gloss where that is taken out of the dictionary: below all others. The
     likeliest a and n, each recording counting as a known and as an unknown sign; then the least threshold above which
-    a share `trusted` of all the first guesses is right, and would be if one more were wrong.
+    a share `trusted` of all the first guesses is right, by its lower confidence bound (half of all questions
+    being of unknown signs).
     """
     known = similarity.double()
     unknown = known.scatter(1, labels[:, None], without.double()[:, None])
@@ -63,7 +67,10 @@ def fit_open(similarity: Tensor, labels: Tensor, without: Tensor, trusted: float
     sharpness, nearness = float(SHARPEST * free[0].detach().sigmoid()), float(free[1].detach())
     fitted = OpenCalibration(sharpness, nearness, NEVER, len(labels))
     confidence, guess = fitted.confidences(both).max(dim=1)
-    return OpenCalibration(sharpness, nearness, threshold_of(confidence, guess == truth, trusted, spare=1), len(labels))
+    mine, theirs = confidence.tensor_split([len(labels)])
+    right = guess[: len(labels)] == labels
+    threshold = threshold_of(mine, right, sure.trusted, sure.confidence, theirs, 0.5)
+    return OpenCalibration(sharpness, nearness, threshold, len(labels))
 
 
 def _with_none(similarity: Tensor, sharpness: Tensor, none: Tensor) -> Tensor:

@@ -20,12 +20,14 @@ from twinsign.recognise.metrics import (
 
 STEPS = 20
 """Points of the curve: the surest 5 %, 10 %, … of the clips."""
+PROMISED = ("trusted", "unknown", "confidence")
+"""What a threshold was fitted for, of its calibration."""
 
 
 def selective_report(scored: Scored, calibration: Calibration | None) -> dict[str, Any]:
     """Accuracy by coverage, the area under the risk-coverage curve (AURC), and both errors of confidence, in percent.
 
-    Clips are taken by falling confidence at the run's temperature; of equally sure ones the wrong first (ours). AURC is
+    `unlike` clips are too far from the training clips for a sure answer. Clips are taken by falling confidence at the run's temperature; of equally sure ones the wrong first (ours). AURC is
     the mean error over all coverages 1/N … 1, less is better. `ece_calibrated` is None without a calibration;
     `ece_by_chance` is what right confidences would show on so many clips.
     """
@@ -48,10 +50,12 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
         "ece_by_chance": dict(zip(("mean", "below95"), map(percent, calibration_error_by_chance(cooled)), strict=True)),
         "selective": points,
         "aurc": percent((1 - accuracy).mean()),
+        "unlike": 0 if scored.unlike is None else int(scored.unlike.sum()),
         "answered": {
             "threshold": calibration.threshold if calibration else None,
             "coverage": percent(answered.mean()),
             "accuracy": percent(right[answered].mean()) if answered.any() else None,
+            "promised": {name: getattr(calibration, name) for name in PROMISED} if calibration else None,
         },
     }
 
@@ -59,7 +63,8 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
 def answered_surely(cooled: Scored, calibration: Calibration) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Confidences (N) in [0, 1] of scores at their temperature, and which clips (N) reach the "not sure" threshold."""
     confidence = confidences(cooled).round(DECIMALS)
-    return confidence, confidence >= round(calibration.threshold, DECIMALS)
+    sure = confidence >= round(calibration.threshold, DECIMALS)
+    return confidence, sure if cooled.unlike is None else sure & ~cooled.unlike
 
 
 def at_temperature(scored: Scored, calibration: Calibration) -> Scored:

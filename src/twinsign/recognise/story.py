@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twinsign.pack.open import Indices, Pack
+from twinsign.recognise.calibrate import calibration_of, threshold_in_words
 from twinsign.recognise.coverage import chosen_in_words
 from twinsign.recognise.embed import embed, joint_embedding
 from twinsign.recognise.evaluate import in_order, viewer_of
@@ -48,7 +49,7 @@ def classifier_page(
 
     The pictures are also written into the folder `pictures`, if any.
     """
-    split = ", ".join(report["split"] or ["all splits"])
+    split, fitted = ", ".join(report["split"] or ["all splits"]), calibration_of(run)
     lead = f"{report['per_instance']['top1']:.1f} % top-1 of {report['clips']} clips ({split})."
     lead += " Clips of signs that it does not know are counted apart." if "unknown" in report else ""
     lead += "".join(f" {one[0].upper()}{one[1:]}." for one in chosen_in_words(report))
@@ -62,6 +63,7 @@ def classifier_page(
         "Split": f"{split} (hash {report['split_hash']})",
         "Signers": _signers(report["signers"]),
         "Confidence's calibration error": _calibration_error(report),
+        **({"Sure answers": threshold_in_words(fitted)} if fitted else {}),
         **_trust(report),
         **({"Signs that it does not know": in_words(report["unknown"])} if "unknown" in report else {}),
         "Clips without a hand": str(len(report["handless_clips"])),
