@@ -155,7 +155,7 @@ BODY_FORMS: dict[str, Form] = {
 def streamed(recogniser: Recogniser, one: Recording) -> Prediction | None:
     """The answer to the longest sign that the live segmenter finds, None where it finds none."""
     stream = Stream(recogniser.predict, size=one.size, every=np.inf)
-    signs = []
+    signs, one = [], one.fractions()
     for frame in range(len(one.xy)):
         signs += stream.push(frame / (one.fps or FPS), one.xy[frame], one.score[frame])
     signs = [sign for sign in [*signs, *stream.finish()] if sign.ended]

@@ -27,9 +27,10 @@ PROMISED = ("trusted", "unknown", "confidence")
 def selective_report(scored: Scored, calibration: Calibration | None) -> dict[str, Any]:
     """Accuracy by coverage, the area under the risk-coverage curve (AURC), and both errors of confidence, in percent.
 
-    `unlike` clips are too far from the training clips for a sure answer. Clips are taken by falling confidence at the run's temperature; of equally sure ones the wrong first (ours). AURC is
-    the mean error over all coverages 1/N … 1, less is better. `ece_calibrated` is None without a calibration;
-    `ece_by_chance` is what right confidences would show on so many clips.
+    Clips are taken by falling confidence at the run's temperature; of equally sure ones the wrong first. AURC is the
+    mean error over all coverages 1/N … 1, less is better. `unlike`: clips too unlike the training clips for a sure
+    answer. `ece_calibrated` is None without a calibration; `ece_by_chance` is what right confidences would show on so
+    many clips.
     """
     chosen = calibration or Calibration(threshold=0.0)
     cooled, right = at_temperature(scored, chosen), ranks(scored) == 0
