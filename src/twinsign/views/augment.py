@@ -236,8 +236,8 @@ def _lacking(shares: dict[str, float] | None, uniform: _Uniform, clips: int) -> 
         return never, never, torch.full((clips,), torch.inf)
     number, line = uniform(0, 1), uniform(*LOWER_HALF)
     edges = torch.tensor([shares.get(name, 0.0) for name in LACKS]).cumsum(0)
-    wristless, bare = number < edges[0], number < edges[1]
-    return bare, wristless, torch.where(~bare & (number < edges[2]), line, torch.inf)
+    kind = (number[:, None] >= edges).sum(dim=1)  # place in LACKS, or beyond
+    return kind == 1, kind == 0, torch.where(kind == 2, line, torch.inf)
 
 
 def _one_of(shares: dict[str, float], number: Tensor) -> dict[str, Tensor]:
