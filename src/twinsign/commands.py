@@ -110,6 +110,7 @@ def evaluate(
     where: list[str],
     strict: bool,
     unknown: bool,
+    stream: bool,
     split: str = "test",
     json: Path | None = None,
     scores: Path | None = None,
@@ -128,7 +129,9 @@ def evaluate(
     """
     page = report or Path(model) / REPORT
     clips = Clips(data, where, strict=strict)
-    found, scored = protocols.evaluate(model, clips, splits_of(split), unknown=unknown, page=page, pictures=pictures)
+    found, scored = protocols.evaluate(
+        model, clips, splits_of(split), unknown=unknown, stream=stream, page=page, pictures=pictures
+    )
     show(found)
     if unknown:
         console.print(f"signs that the model does not know: {in_words(found['unknown'])}")

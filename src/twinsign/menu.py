@@ -14,7 +14,7 @@ from typing import Any
 SINGLE = {"checkpoint": Path, "pack": Path, "run": Path, "repository": str, "experiment": str}
 """Words that stand once, without a name, and what they are; those of POSITIONAL stand once or oftener."""
 POSITIONAL = ("files", "packs", "scores", "videos")
-FLAGS = ("json", "common", "strict", "trim", "private", "overwrite", "unknown")
+FLAGS = ("json", "common", "strict", "trim", "private", "overwrite", "unknown", "stream")
 NEEDED = ("data", "annotations")
 """Words that must be there, but for a command's `optional`."""
 
@@ -55,6 +55,7 @@ WORDS = {
     "branches": "Branches to look at: joint, motion; all that the RUN has unless told.",
     "parts": "Parts to look at: hand, trunk; all that the RUN uses unless told.",
     "strict": "Refuse clips unlike those that the RUN learnt from, instead of warning.",
+    "stream": "Ask of each clip what the live segmenter hands on of it, frame by frame, as before a camera.",
     "unknown": "Ask clips of glosses that the model does not know, too: how often is it sure?",
     "files": "Pose files or videos.",
     "delete": "Ids, and glosses with all of their recordings, to take out of the dictionary.",
@@ -107,7 +108,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "pretrain": Command("commands.pretrain", ("data", "where", "keep_out", "weights"), recipe=True),
     "finetune": Command("commands.finetune", ("data", "where", "strict"), recipe=True),
     "linear": Command("commands.linear", ("data", "where", "strict"), recipe=True),
-    "evaluate": Command("commands.evaluate", ("data", "where", "strict", "unknown")),
+    "evaluate": Command("commands.evaluate", ("data", "where", "strict", "unknown", "stream")),
     "calibrate": Command("commands.calibrate", ("data", "where", "strict")),
     "knn": Command("probing.knn", ("data", "where", "strict", "branches", "parts"), recipe=True),
     "reproduce": Command(

@@ -48,6 +48,7 @@ from twinsign.recognise.coverage import among_learnt
 from twinsign.recognise.embed import fastest_device
 from twinsign.recognise.evaluate import full_report, in_order, load_classifier, score
 from twinsign.recognise.health import Monitor
+from twinsign.recognise.likeness import learn_likeness
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.rows import Asked, Labelled, labelled, pretraining_rows, share_of_rows
@@ -171,10 +172,11 @@ def evaluate(
     splits: list[str] | None,
     *,
     unknown: bool = False,
+    stream: bool = False,
     page: Path | None = None,
     pictures: Path | None = None,
 ) -> tuple[dict[str, Any], Scored]:
-    """The contract's report of a classifier on these splits (None: all), `unknown` glosses too, and its scores."""
+    """The contract's report of a classifier on splits (None: all), `unknown` glosses too, as a `stream`; its scores."""
     run = load_run(model)
     classifier = load_classifier(run).to(fastest_device())
     pack = Pack(clips.data)
@@ -182,11 +184,11 @@ def evaluate(
     rows, others = apart(pack, rows, run.labels) if unknown else (rows, None)
     data = labelled(pack, rows, run.labels, "With --unknown such clips are counted apart.")
     shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
-    scored = score(run, classifier, pack, data)
-    asked = Asked(splits, clips.where, None if others is None else run.labels)
+    scored = score(run, classifier, pack, data, stream)
+    asked = Asked(splits, clips.where, None if others is None else run.labels, stream)
     report = full_report(scored, run, pack, data, asked) | {"shift": shift}
     if others is not None:
-        report["unknown"] = ask_unknown(run, classifier, pack, others, scored)
+        report["unknown"] = ask_unknown(run, classifier, pack, others, scored, stream)
     if page is not None:
         classifier_page(page, run, pack, data, scored, report, pictures)
     return report, scored
@@ -210,6 +212,9 @@ def recalibrate(model: str | Path, clips: Clips, splits: list[str] | None, sure:
         data = Labelled(everything.rows[new], everything.labels[new])
         shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
         _, fitted = fitted_on(run, classifier, pack, data, splits, sure)
+        known = run.about.get(LEARNT_FROM) or {}
+        if "likeness" not in known:  # an earlier version's run: the clips at hand stand for those it learnt from
+            run.about[LEARNT_FROM] = {**known, "likeness": learn_likeness(pack, data.rows, run.recipe.read).as_dict()}
         on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits}
         on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if learnt is None else int(learnt.sum())}
         on |= {"split_hash": pack.split_hash(data.rows), "shift": shift, "digest": run.vectors_digest()}

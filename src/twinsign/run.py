@@ -160,7 +160,7 @@ def keep_report(path: str | PathLike[str], report: Mapping[str, Any]) -> Path | 
     if not os.access(path, os.W_OK):
         return None
     name = "+".join(report["split"] or ["all"])
-    besides = "-unknown" if "unknown" in report else ""
+    besides = "-stream" * bool(report.get("source", {}).get("stream")) + "-unknown" * ("unknown" in report)
     file = Path(path) / EVALUATIONS / f"{name}-{report['split_hash']}{besides}.json"
     write_json(file, dict(report))
     return file

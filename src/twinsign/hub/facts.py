@@ -10,6 +10,7 @@ from twinsign.errors import InputError
 from twinsign.files import parse_json
 from twinsign.recognise.calibrate import calibration_of, threshold_in_words
 from twinsign.recognise.evaluate import frames_of, head_recipe
+from twinsign.recognise.source import source_in_words
 from twinsign.recognise.unknown import in_words
 from twinsign.run import CALIBRATED, EVALUATIONS, LEARNT_FROM, VAL, Run
 
@@ -47,7 +48,7 @@ def reports_of(run: Run, given: Sequence[Path]) -> list[Report]:
 
 def _key(report: Report) -> tuple[str, ...]:
     split, besides = ",".join(report.get("split") or ["all"]), "unknown" if "unknown" in report else ""
-    return (str(report.get("protocol")), split, report["split_hash"], besides)
+    return (str(report.get("protocol")), split, report["split_hash"], besides, source_in_words(report.get("source")))
 
 
 def _read(file: Path) -> Report:
@@ -62,11 +63,12 @@ def _read(file: Path) -> Report:
 
 
 def title_of(report: Report) -> str:
-    """Which clips a report is of: "test of wlasl300 (wlasl100=1)"."""
+    """Which clips a report is of, and what their poses show: "test of wlasl300 (wlasl100=1): hands alone"."""
     where = f" ({' and '.join(report['where'])})" if report.get("where") else ""
     split = "+".join(report["split"]) if report.get("split") else "all splits"
+    source = f": {shown}" if (shown := source_in_words(report.get("source"))) else ""
     kind = f", {report['neighbours']}-NN among {report['gallery']}" if report.get("protocol") == "knn" else ""
-    return f"{split} of {', '.join(map(name_of, report.get('data', []))) or 'unnamed packs'}{where}{kind}"
+    return f"{split} of {', '.join(map(name_of, report.get('data', []))) or 'unnamed packs'}{where}{kind}{source}"
 
 
 def name_of(path: str) -> str:

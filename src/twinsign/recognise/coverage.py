@@ -17,7 +17,7 @@ from twinsign.run import Run
 
 def coverage(pack: Pack, rows: Indices, asked: Asked, labels: int) -> dict[str, Any]:
     """Clips evaluated and listed (None: the packs do not say), in percent; classes present and of the model (ours)."""
-    splits, where, among = asked
+    splits, where, among, _ = asked
     missing = [row for row in pack.missing if splits is None or (row.get("split") or "none") in splits]
     if among is not None:
         missing = [row for row in missing if row.get("gloss") in {*among}]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -24,8 +24,9 @@ from twinsign.recognise.metrics import Scored, accuracy_report
 from twinsign.recognise.notice import Noticer
 from twinsign.recognise.rows import Asked, Labelled, shared_signers
 from twinsign.recognise.selective import selective_report
+from twinsign.recognise.source import as_streamed, nothing, source_of
 from twinsign.run import CALIBRATED, Run, filled
-from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.batches import Batches, ClipLoader, ClipReader, clips_of
 from twinsign.views.clips import Clips
 
 Ranker = Callable[[Tensor, Tensor, Tensor, int], Tensor]
@@ -82,20 +83,38 @@ def logits_of(classifier: Classifier, batches: Iterable[Clips], viewer: Viewer) 
     return torch.cat(found).numpy()
 
 
-def score(run: Run, classifier: Classifier, pack: Pack, data: Labelled) -> Scored:
-    """What the classifier says of labelled clips."""
-    return scored_rows(run, classifier, pack, data.rows, data.labels)
+def score(run: Run, classifier: Classifier, pack: Pack, data: Labelled, stream: bool = False) -> Scored:
+    """What the classifier says of labelled clips, or (`stream`) of what the live segmenter hands on of them."""
+    return scored_rows(run, classifier, pack, data.rows, data.labels, stream)
 
 
 @torch.no_grad()
-def scored_rows(run: Run, classifier: Classifier, pack: Pack, rows: Indices, labels: Indices) -> Scored:
-    """What the classifier says of these rows with labels (N), and which of them are unlike what it learnt from."""
+def scored_rows(
+    run: Run, classifier: Classifier, pack: Pack, rows: Indices, labels: Indices, stream: bool = False
+) -> Scored:
+    """What the classifier says of these rows with labels (N), and which of them are unlike what it learnt from.
+
+    Of a `stream` in which no sign is found it says nothing: all scores are equal, and no answer is sure.
+    """
     device, viewer, noticer = device_of(classifier), viewer_of(run), Noticer(run)
+    batches: Iterable[tuple[Clips, list[bool]]] = (
+        ((clips, [True] * len(clips)) for clips in in_order(pack, rows, run.recipe, labels))
+        if not stream
+        else _streamed(run, pack, rows)
+    )
     logits, unlike = [], []
-    for clips in in_order(pack, rows, run.recipe, labels):
-        logits.append(classifier(*viewer(clips.to(device))).float().cpu())
-        unlike += noticer.unlike(clips)
+    for clips, found in batches:
+        scores = classifier(*viewer(clips.to(device))).float().cpu()
+        logits.append(torch.where(torch.tensor(found)[:, None], scores, 0.0))
+        unlike += [strange or not sign for strange, sign in zip(noticer.unlike(clips), found, strict=True)]
     return Scored(clip_ids(pack, rows), run.labels, labels, torch.cat(logits).numpy(), np.asarray(unlike, bool))
+
+
+def _streamed(run: Run, pack: Pack, rows: Indices) -> Iterator[tuple[Clips, list[bool]]]:
+    """Batches of what the live segmenter hands on, and of which clips it hands anything on."""
+    for first in range(0, len(rows), EVALUATION_BATCH):
+        signs = list(as_streamed(pack, rows[first : first + EVALUATION_BATCH]))
+        yield clips_of([sign or nothing() for sign in signs], run.recipe.read), [sign is not None for sign in signs]
 
 
 def clip_ids(pack: Pack, rows: Indices) -> list[str]:
@@ -148,6 +167,7 @@ def context_of(run: Run, pack: Pack, data: Labelled, asked: Asked, labels: int) 
         "data": [str(name) for name in pack.given],
         "handless_clips": handless,
         "windows": asdict(run.recipe.windows),
+        "source": source_of(pack, data.rows, asked.stream),
         "ignored_joints": list(run.recipe.read.crop.ignore),
         "selected_on": sorted(present & _selected_on(run)),
         "calibrated_on": sorted(present & _calibrated_on(run, pack, data.rows)),

@@ -25,11 +25,15 @@ class Labelled(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Which clips an evaluation is of: splits (None: all), conditions on rows, and glosses, where not all of them."""
+    """Which clips an evaluation is of: splits (None: all), conditions on rows, and glosses, where not all of them.
+
+    `stream`: whether the live segmenter cut them first.
+    """
 
     splits: list[str] | None
     where: list[str]
     among: Sequence[str] | None = None
+    stream: bool = False
 
 
 def label_list(pack: Pack, rows: Indices) -> list[str]:

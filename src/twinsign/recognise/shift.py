@@ -88,7 +88,7 @@ def learnt_from(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices |
     kept = ("twinsign", "command", "dataset", "estimators", "fps", "sizes", "files")
     return {
         "packs": [{name: note[name] for name in kept if note.get(name)} for note in _once(pack.provenance)],
-        "estimators": _estimators(pack, rows),
+        "estimators": estimators_of(pack, rows),
         "clips_measured": clips,
         "joints": {
             name: " ".join(f"{value:.4f}" for value in row) for name, row in zip(JOINTS, statistics, strict=True)
@@ -126,7 +126,7 @@ def shift_of(known: Mapping[str, Any], pack: Pack, rows: Indices, read: ReadConf
     shifts = np.where(compared, moved.max(axis=1), 0.0)
     allowed = SHIFTED + NOISE / np.sqrt(min(clips, int(known["clips_measured"])))
     worst = [joint for joint in np.argsort(-shifts, kind="stable").tolist() if shifts[joint] > allowed]
-    met, learnt = _estimators(pack, rows), list(known["estimators"])
+    met, learnt = estimators_of(pack, rows), list(known["estimators"])
     differ = bool(met and learnt and not set(met) & set(learnt))
     return Shift(
         {"learnt": learnt, "met": met} if differ else {},
@@ -164,7 +164,8 @@ def refusal(said: str, file: str | PathLike[str], run: str | PathLike[str]) -> I
     return InputError(said, f"clips like those that {run} learnt from", file=file, hint="Without --strict: a warning.")
 
 
-def _estimators(pack: Pack, rows: Indices) -> list[str]:
+def estimators_of(pack: Pack, rows: Indices) -> list[str]:
+    """Names of the estimators that saw these rows, sorted."""
     return sorted(filter(None, pc.unique(pack.table["estimator"].take(rows)).to_pylist()))
 
 

@@ -99,6 +99,20 @@ class Stream(Generic[Answer]):
         return [Sign(answer, what.begin, what.end, ended, now - what.end, spent)]
 
 
+def longest_sign(recording: Recording, fps: float, config: SigningConfig | None = None) -> Recording | None:
+    """The longest sign that the live segmenter finds in a recording, as it would be named; None where it finds none.
+
+    `fps`: frames a second where the recording does not say.
+    """
+    one = recording.fractions()
+    stream = Stream(lambda sign: sign, config, size=one.size, estimator=one.estimator, every=np.inf)
+    signs = []
+    for frame, (xy, score) in enumerate(zip(one.xy, one.score, strict=True)):
+        signs += stream.push(frame / (one.fps or fps), xy, score)
+    ended = [sign for sign in [*signs, *stream.finish()] if sign.ended]
+    return max(ended, key=lambda sign: sign.end - sign.begin).answer if ended else None
+
+
 def evened(frames: Sequence[Frame], id: str, size: tuple[int, int] | None, estimator: str = "") -> Recording:
     """Frames at unequal times as a Recording at their median rate, by linear interpolation (ours).
 

@@ -58,10 +58,12 @@ def _of_others(pack: Pack, splits: Sequence[str] | None, known: Sequence[str]) -
     return kept
 
 
-def ask_unknown(run: Run, classifier: Classifier, pack: Pack, rows: Indices, known: Scored) -> dict[str, Any]:
+def ask_unknown(
+    run: Run, classifier: Classifier, pack: Pack, rows: Indices, known: Scored, stream: bool = False
+) -> dict[str, Any]:
     """`unknown_report` of the clips in these rows, whose glosses are none of the model's, and the surest of them."""
     ids, glosses = clip_ids(pack, rows), pack.table["gloss"].take(rows).to_pylist()
-    asked = scored_rows(run, classifier, pack, rows, np.zeros(len(rows), np.int64))
+    asked = scored_rows(run, classifier, pack, rows, np.zeros(len(rows), np.int64), stream)
     report = unknown_report(known, asked, calibration_of(run))
     for one in report["surest"]:
         one["gloss"] = glosses[ids.index(one["id"])]
