@@ -77,6 +77,12 @@ def _show(outcome: Outcome, out: Path) -> None:
         console.print(f"{out}: {len(rows)} videos{skipped}, {frames} frames; {out / LEDGER} says more", markup=False)
         rates = ", ".join(f"{part} {_missing(rows, part):.1f} %" for part in rows[0]["seen"])
         console.print(f"frames without {rates}")
+    if outcome.anew:
+        console.print(
+            f"{len(outcome.anew)} pose files were of earlier content or other settings and were replaced: "
+            f"{_some(outcome.anew)}",
+            markup=False,
+        )
     handless = [row["video"] for row in rows if not row["seen"]["right_hand"] and not row["seen"]["left_hand"]]
     if handless:
         console.print(f"{len(handless)} videos show no hand: {_some(handless)}", markup=False)
