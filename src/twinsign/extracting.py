@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from twinsign.extract.clip import Format
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
-from twinsign.extract.jobs import LEDGER, Outcome, Row, Settings, find_jobs, run_jobs
+from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs
+from twinsign.extract.ledger import LEDGER, Row
 from twinsign.extract.video import MAX_SIDE
 from twinsign.pack.workers import cores
 

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from twinsign.corpora.columns import ALIASES, parse_columns
 from twinsign.corpora.folder import folder_corpus
 from twinsign.corpora.generated import synthetic_corpus
 from twinsign.corpora.grouping import SHARES, split_by
 from twinsign.corpora.landmarks import landmark_corpus, set_corpus
 from twinsign.corpora.sample import Corpus
+from twinsign.corpora.splits import lacking, plain_splits
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.files import sha256
 from twinsign.importing import DEFAULT, LISTED, errors, import_corpus
+from twinsign.pack.clip import RESERVED
 from twinsign.pack.write import Effort
 from twinsign.pose.read import open_set
 from twinsign.pose.recording import Unit
 
 CORPUS = SyntheticConfig()
 """The generated corpus unless told otherwise."""
+KEPT_BY_PACK = RESERVED - set(ALIASES)
+"""Columns that a pack fills from the poses, whatever an annotation says."""
 Size = tuple[int, int]
 Shares = tuple[float, float, float]
 
 
 def pack_corpus(corpus: Corpus, out: Path, json: Path | None, note: dict[str, Any], effort: Effort = DEFAULT) -> int:
     """Say what was found of the annotation, then pack; a pack's provenance has the notes too (ours)."""
+    corpus = plain_splits(corpus)
+    names = {name for sample in corpus.samples for name in sample.row} & KEPT_BY_PACK
+    own = [f"column {name!r} is one that a pack keeps itself: not taken" for name in sorted(names)]
+    corpus = replace(corpus, notes=[*lacking(corpus), *own, *corpus.notes])
     for text in corpus.notes[:LISTED]:
         errors.print(f"note: {text}", markup=False)
     if len(corpus.notes) > LISTED:
@@ -89,6 +98,7 @@ def pack_folder(
     poses: Path,
     out: Path,
     annotations: Path | None = None,
+    columns: str | None = None,
     size: Size | None = None,
     fps: float | None = None,
     unit: Unit | None = None,
@@ -105,6 +115,7 @@ def pack_folder(
         poses: Folder of pose files: GLOSS/clip or SPLIT/GLOSS/clip, or whatever the CSV names.
         out: The pack to write; the same command on an interrupted one goes on.
         annotations: CSV with a column `file`, and gloss, split, signer, or more.
+        columns: Which columns those are where they have other names: file=path,gloss=sign,signer=participant_id.
         size: Image width and height in pixels, for formats that do not state it.
         fps: Frames a second, for formats that do not state it.
         unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
@@ -121,7 +132,8 @@ def pack_folder(
         "dataset": dataset,
     }
     note |= {"size": size, "fps": fps, "unit": unit}
-    corpus = folder_corpus(poses, annotations, size=size, fps=fps, unit=unit)
+    note |= {"columns": columns} if columns else {}
+    corpus = folder_corpus(poses, annotations, size=size, fps=fps, unit=unit, columns=parse_columns(columns))
     return pack_corpus(_split(corpus, note, split_by, shares, seed), out, json, note, effort)
 
 
