@@ -1,4 +1,4 @@
-"""A person's own table: columns under other names, splits under other names, other encodings, and what is said of it."""
+"""A person's own table: columns and splits under other names, other encodings, and what is said of them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_what_spreadsheets_write(poses: Path, between: str, code: str) -> None:
 
 def test_a_table_in_another_encoding_says_where(poses: Path) -> None:
     file = table(poses, "file,gloss", [("tea/0.npz", "té")], code="latin-1")
-    with pytest.raises(InputError, match="0xe9 in line 2.*save it as UTF-8"):
+    with pytest.raises(InputError, match=r"0xe9 in line 2.*save it as UTF-8"):
         folder_corpus(poses, file)
 
 
@@ -74,7 +74,7 @@ def test_columns_by_option(poses: Path) -> None:
     rows = [(*row, "1", "2") for row in ROWS]
     file = table(poses, "where_it_is,what,part,word,class", rows)
     assert splits_of(folder_corpus(poses, file, columns=chosen)) == [(gloss, split) for _, gloss, split in ROWS]
-    with pytest.raises(InputError, match="word.*class.*gloss=word"):
+    with pytest.raises(InputError, match=r"word.*class.*gloss=word"):
         folder_corpus(poses, file, columns={"file": "where_it_is"})
     with pytest.raises(InputError, match=r"no column 'wht'.*gloss=what"):
         folder_corpus(poses, file, columns={**chosen, "gloss": "wht"})

@@ -10,29 +10,21 @@ from pathlib import Path
 from twinsign.errors import InputError
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    "file": ("path", "file_name", "filename", "file_path", "filepath", "pose_file", "pose_path", "poses", "pose")
-    + ("video", "video_path", "video_name", "video_file", "videofile", "clip", "clip_path"),
-    "gloss": (
-        "label",
-        "labels",
-        "word",
-        "sign",
-        "class",
-        "class_name",
-        "classname",
-        "glosses",
-        "sign_name",
-        "category",
-    ),
-    "split": ("set", "subset", "partition", "splits", "split_name", "phase"),
-    "signer": ("signer_id", "signerid", "signers", "participant", "participant_id", "subject", "subject_id", "person")
-    + ("person_id", "user", "user_id", "performer"),
-    "id": (),
-    "source": (),
-    "estimator": (),
-    "fps": ("frame_rate", "framerate"),
-    "width": (),
-    "height": (),
+    field: tuple(words.split())
+    for field, words in {
+        "file": "path file_name filename file_path filepath pose_file pose_path poses pose video video_path video_name "
+        "video_file videofile clip clip_path",
+        "gloss": "label labels word sign class class_name classname glosses sign_name category",
+        "split": "set subset partition splits split_name phase",
+        "signer": "signer_id signerid signers participant participant_id subject subject_id person person_id user "
+        "user_id performer",
+        "id": "",
+        "source": "",
+        "estimator": "",
+        "fps": "frame_rate framerate",
+        "width": "",
+        "height": "",
+    }.items()
 }
 """What a table may say of a clip, and the other names that tables commonly use for it (ours)."""
 LIKE = 0.75

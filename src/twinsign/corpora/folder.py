@@ -122,7 +122,7 @@ def _from_table(
 
 
 def _file_of(root: Path, table: Path, written: str) -> Path:
-    """The file that a table means: below the poses or the table; with a pose file's ending where there is no such file."""
+    """The file that a table means: below the poses or the table; a pose file's ending may be left out."""
     for text in dict.fromkeys((written, written.replace("\\", "/"))):
         for folder in (root, table.parent):
             file = (folder / text).resolve()
