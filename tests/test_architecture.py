@@ -65,6 +65,7 @@ ORDER = [
     "demo",
     "recipe_options",
     "menu",
+    "usage",
     "cli",
     "__main__",
 ]
