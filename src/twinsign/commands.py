@@ -27,17 +27,20 @@ def pretrain(
     keep_out: list[str],
     weights: list[str],
     config: str,
+    init: str = "none",
     seed: int = 0,
 ) -> int:
     """Learn from poses without labels: every clip outside val and test.
 
     Args:
+        init: A finished RUN of pretrain whose weights and banks this one begins with, for more epochs or other clips.
         out: The RUN folder; the same command on an unfinished one goes on.
         seed: Of weights, order and augmentation.
     """
     if weights:
         recipe = replace(recipe, pretrain=replace(recipe.pretrain, weights=tuple(numbers(weights, "weights"))))
-    run = protocols.pretrain(recipe, data, out, config=config, seed=seed, where=where, keep_out=keep_out)
+    about: dict[str, Any] = {"config": config, "seed": seed, "where": where, "keep_out": keep_out, "init": init}
+    run = protocols.pretrain(recipe, data, out, **about)
     if not here().first:
         return OK
     console.print(f"pre-trained on {run.about['clips']} clips in {run.about['minutes']} minutes: {run.path / REPORT}")

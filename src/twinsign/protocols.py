@@ -23,10 +23,12 @@ from twinsign.engine import (
     on_all_devices,
     take_threads,
 )
+from twinsign.engine.start import begin_from
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.prepare import (
+    NOTHING,
     Clips,
     begin_at_means,
     branches_of,
@@ -50,13 +52,7 @@ from twinsign.recognise.evaluate import full_report, in_order, load_classifier, 
 from twinsign.recognise.health import Monitor
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
-from twinsign.recognise.rows import (
-    Asked,
-    Labelled,
-    labelled,
-    pretraining_rows,
-    share_of_rows,
-)
+from twinsign.recognise.rows import Asked, Labelled, labelled, pretraining_rows, share_of_rows
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.recognise.story import classifier_page, pretraining_page
 from twinsign.recognise.unknown import apart, ask_unknown
@@ -77,6 +73,7 @@ def pretrain(
     seed: int = 0,
     where: Sequence[str] = (),
     keep_out: Sequence[str | Path] = (),
+    init: str | Path = NOTHING,
     page: bool = True,
 ) -> Run:
     """Pre-train on every clip outside val and test; `keep_out` packs' val and test clips stay out too (Sec. IV-A)."""
@@ -92,13 +89,15 @@ def pretrain(
     about |= {"where": list(where), "clips": len(rows), "rows_hash": pack.split_hash(rows)}
     about |= {LEARNT_FROM: learnt_from(pack, rows, recipe.read)}
     mixture = mixture_of(pack, rows, recipe.pretrain.weights, seed)
-    run = Run(out, "pretrained", recipe, about=about)
+    about |= {"init": str(init)} if str(init) != NOTHING else {}  # absent in the runs of earlier versions
+    run = started_from(Run(out, "pretrained", recipe, about=about), init)
     with owned(out):
         if finished(run):
             return load_run(out)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = Pretrainer(recipe.encoder, recipe.objective)
+        begin_from(model, init)
         loader = training_loader(ClipReader(pack, rows, recipe.read), recipe.pretrain.batch_size, seed, recipe, mixture)
         epochs = recipe.pretrain.epochs
         if recipe.pretrain.steps is not None:
