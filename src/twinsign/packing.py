@@ -18,7 +18,6 @@ from twinsign.errors import InputError
 from twinsign.files import sha256
 from twinsign.importing import DEFAULT, LISTED, errors, import_corpus
 from twinsign.pack.clip import RESERVED
-from twinsign.pack.open import Pack
 from twinsign.pack.write import Effort
 from twinsign.pose.read import open_set
 from twinsign.pose.recording import Unit
@@ -53,6 +52,8 @@ def _replaced(corpus: Corpus, out: Path, note: dict[str, Any]) -> list[str]:
     shards = list(out.iterdir()) if out.is_dir() else []
     if not out.is_file() and not (shards and all(shard.suffix == ".pack" for shard in shards)):
         return []
+    from twinsign.pack.open import Pack  # loaded where there is a pack to look at alone
+
     try:
         there = Pack(out)
         ids = set(there.column("id"))
