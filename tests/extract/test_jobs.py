@@ -19,7 +19,8 @@ from videos import DOTS, MORTAL, NEWER_DOTS, DotFinder, dot_identity, load_dots,
 from twinsign.errors import InputError, NoRoomError
 from twinsign.extract.clip import extract
 from twinsign.extract.estimator import EstimatorConfig, Loader
-from twinsign.extract.jobs import LEDGER, Outcome, Settings, find_jobs, run_jobs
+from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs
+from twinsign.extract.ledger import LEDGER
 from twinsign.files import locked
 from twinsign.pose.read import read
 
