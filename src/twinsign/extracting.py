@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from twinsign.extract.clip import Format
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
-from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs
+from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs, unread_videos
 from twinsign.extract.ledger import LEDGER, Row
 from twinsign.extract.video import MAX_SIDE
 from twinsign.pack.workers import cores
@@ -45,6 +45,9 @@ def extract(
         cluster: A Ray cluster whose processes do it instead: local, auto or ray://HOST:PORT (docs/scaling.md).
     """
     jobs = find_jobs(videos, format)
+    unread = unread_videos(videos)
+    if unread:
+        errors.print(f"not read, for their endings are not known here: {_some(unread)}", markup=False)
     settings = Settings(estimator, format, trim, max_side, fps)
     started, frames = time.monotonic(), 0
     columns = (

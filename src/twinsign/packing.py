@@ -24,8 +24,8 @@ from twinsign.pose.recording import Unit
 
 CORPUS = SyntheticConfig()
 """The generated corpus unless told otherwise."""
-KEPT_BY_PACK = RESERVED - set(ALIASES)
-"""Columns that a pack fills from the poses, whatever an annotation says."""
+KEPT_BY_PACK = RESERVED - set(ALIASES) - {"frames", "hand_frames", "pose_hash"}
+"""Columns of a pack that an annotation's of that name cannot be kept beside, and that say something else."""
 Size = tuple[int, int]
 Shares = tuple[float, float, float]
 

@@ -87,28 +87,28 @@ def test_columns_by_option(poses: Path) -> None:
 def test_mappings_that_are_none(text: str) -> None:
     if text == "file=":
         with pytest.raises(InputError, match="a column file"):
-            find_columns(Path("t.csv"), ["file"], parse_columns(text))
+            find_columns(Path("t.csv"), [{"file": "a"}], parse_columns(text))
         return
     with pytest.raises(InputError, match="FIELD=COLUMN"):
         parse_columns(text)
 
 
 def test_misspelt_columns_are_asked_about(poses: Path) -> None:
-    _, notes = find_columns(Path("t.csv"), ["file", "glos", "spilt", "level"], {})
+    _, notes = find_columns(Path("t.csv"), [dict.fromkeys(("file", "glos", "spilt", "level"), "x")], {})
     assert [note.split("--columns ")[1] for note in notes] == ["gloss=glos", "split=spilt"]
     with pytest.raises(InputError, match="perhaps file=fiel"):
-        find_columns(Path("t.csv"), ["fiel", "gloss"], {})
+        find_columns(Path("t.csv"), [{"fiel": "a", "gloss": "b"}], {})
 
 
 def test_a_table_without_labels_or_splits_says_so(poses: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["pack", "folder", "--poses", str(poses), "--out", str(poses.parent / "p"), "--workers", "0"]
-    file = table(poses, "file,meaning,part,frames")
-    file = table(poses, "file,meaning,part,frames", [(*row, "7") for row in ROWS])
+    file = table(poses, "file,meaning,part,score")
+    file = table(poses, "file,meaning,part,score", [(*row, "7") for row in ROWS])
     assert main([*command, "--annotations", str(file)]) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert "no clip has a gloss" in said
     assert "no clip has a split: pre-training takes all" in said
-    assert "column 'frames' is one that a pack keeps itself" in said
+    assert "column 'score' is one that a pack keeps itself" in said
     assert main([*command, "--annotations", str(file), "--columns", "gloss=meaning,split=part"]) == 0
     assert Pack(poses.parent / "p").column("split") == [split for _, _, split in ROWS]
 
@@ -174,3 +174,10 @@ def test_what_is_lacking_is_counted() -> None:
 
     assert lacking(corpus({"gloss": "a", "split": "train"})) == []
     assert [note[:7] for note in lacking(corpus({"gloss": "a"}, {"split": "val"}))] == ["1 of 2 ", "1 of 2 "]
+
+
+def test_a_column_called_set_that_holds_no_splits_is_left_as_it_is(poses: Path) -> None:
+    rows = [(file, gloss, "recorded in May") for file, gloss, _ in ROWS]
+    corpus = folder_corpus(poses, table(poses, "file,gloss,set", rows))
+    assert all("split" not in sample.row for sample in corpus.samples)
+    assert {sample.row["set"] for sample in corpus.samples} == {"recorded in May"}

@@ -124,6 +124,7 @@ def test_split_hashes_are_those_of_reports(tmp_path: Path) -> None:
     ("name", "text"),
     [
         ("l.csv", "id,gloss,split\n1,a,train\n2,a,test\n3,b,test\n"),
+        ("l.csv", "ID, Label ,set\n1,a,Train\n2,a,test\n3, b,Test\n"),
         ("l.json", '[{"id": 1, "gloss": "a", "split": "train"}, {"id": 2, "gloss": "a", "subset": "test"}, '
                    '{"id": 3, "gloss": "b", "split": "test"}]'),
         ("l.json", '{"1": {"gloss": "a", "subset": "train"}, "2": {"gloss": "a", "split": "test"}, '

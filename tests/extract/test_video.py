@@ -226,3 +226,16 @@ def test_real_videos(data_dir: Path) -> None:
             assert len(frames) == sum(1 for _ in container.decode(video=0))
         assert video.notes == [], path
         assert video.fps == pytest.approx(29.97, rel=0.01) or video.fps == pytest.approx(23.98, rel=0.01)
+
+
+def test_of_several_video_streams_the_first_is_taken_and_said(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for stream in streams:
+            for _ in range(3):
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture((96, 64)), format="rgb24")))
+            out.mux(stream.encode())
+    video, frames = decode(tmp_path / "a.mkv")
+    assert (len(frames), video.notes) == (3, ["2 video streams: the first is taken"])

@@ -39,10 +39,11 @@ def test_label_list_is_sorted_and_needs_two(tmp_path: Path) -> None:
         label_list(pack, np.array([0, 2, 3]))
 
 
-def test_labelled_rows_and_the_clip_whose_label_is_missing(tmp_path: Path) -> None:
+def test_labelled_rows_and_the_clip_whose_label_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pack = pack_of(tmp_path / "P", sample("a", "WATER"), sample("b"), sample("c", "APPLE"), sample("d", "WATER"))
     found = labelled(pack, np.array([3, 1, 2]), ["APPLE", "WATER"])
     assert found.rows.tolist() == [3, 2]
+    assert "1 of 3 clips have no gloss and are left out" in caplog.text
     assert found.labels.tolist() == [1, 0]
     with pytest.raises(InputError, match="gloss 'APPLE'") as error:
         labelled(pack, np.arange(4), ["WATER"])

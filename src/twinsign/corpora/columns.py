@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from twinsign.corpora.tables import plain_split
 from twinsign.errors import InputError
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -17,7 +18,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "gloss": "label labels word sign class class_name classname glosses sign_name category",
         "split": "set subset partition splits split_name phase",
         "signer": "signer_id signerid signers participant participant_id subject subject_id person person_id user "
-        "user_id performer",
+        "user_id performer speaker",
         "id": "",
         "source": "",
         "estimator": "",
@@ -48,12 +49,15 @@ def parse_columns(text: str | None) -> dict[str, str]:
     return chosen
 
 
-def find_columns(table: Path, names: Sequence[str], chosen: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Column of each field that the table has, and notes on names that were taken for others or resemble them.
+def find_columns(
+    table: Path, rows: Sequence[Mapping[str, object]], chosen: Mapping[str, str], needed: str = "file"
+) -> tuple[dict[str, str], list[str]]:
+    """Column of each field that a table's rows have, and notes on names that were taken for others or resemble them.
 
-    A field chosen as "" is none of the columns. Raises InputError where there is no `file`, a chosen column is absent,
-    or several could be meant.
+    A field chosen as "" is none of the columns. Raises InputError where `needed` is absent, a chosen column is, or
+    several could be meant.
     """
+    names = list(rows[0])
     columns, notes = {}, []
     for field, aliases in ALIASES.items():
         if field in chosen:
@@ -64,17 +68,18 @@ def find_columns(table: Path, names: Sequence[str], chosen: Mapping[str, str]) -
         if column is None:
             taken = {*columns.values(), *chosen.values()}
             others = [name for name in names if plain(name) in aliases and name not in taken]
+            if field == "split":
+                others = [name for name in others if _splits(rows, name)]
             column = _only(table, names, field, others)
             if column is not None and field != "file":
                 notes.append(f"column {column!r} taken as {field}")
         if column is not None:
             columns[field] = column
-    if "file" not in columns:
+    if needed not in columns:
         hint = "--columns file=COLUMN,gloss=COLUMN says which column is which" + _suggested(names)
         listed = ", ".join(names) or "(none)"
-        raise InputError(
-            f"columns {listed}", "a CSV with a column file, and gloss, split, signer", file=table, hint=hint
-        )
+        wanted = f"a CSV with a column {needed}, and gloss, split, signer"
+        raise InputError(f"columns {listed}", wanted, file=table, hint=hint)
     return columns, notes + _unknown(names, columns, chosen)
 
 
@@ -94,6 +99,11 @@ def _only(table: Path, names: Sequence[str], field: str, fits: Sequence[str]) ->
         hint = f"--columns {field}={fits[0]} says which; --columns {field}= that it is neither."
         raise InputError(f"columns {listed}, any of which may be the {field}", "one of them", file=table, hint=hint)
     return field if field in fits else fits[0] if fits else None
+
+
+def _splits(rows: Sequence[Mapping[str, object]], column: str) -> bool:
+    """Whether a column that may be the split holds names of splits alone."""
+    return all(plain_split(str(row.get(column) or "")) is not None for row in rows)
 
 
 def _suggested(names: Sequence[str]) -> str:

@@ -11,8 +11,8 @@ from twinsign.corpora.columns import find_columns
 from twinsign.corpora.names import SUFFIXES, plain_name
 from twinsign.corpora.poses import clip_files
 from twinsign.corpora.sample import Corpus, Sample
-from twinsign.corpora.splits import plain_split, plain_splits
-from twinsign.corpora.tables import read_csv
+from twinsign.corpora.splits import plain_splits
+from twinsign.corpora.tables import plain_split, read_csv
 from twinsign.errors import InputError
 from twinsign.pose.read import read
 from twinsign.pose.recording import Unit
@@ -99,7 +99,7 @@ def _from_table(
     root: Path, table: Path, chosen: Mapping[str, str], clips: Sequence[Path]
 ) -> tuple[list[Listed], list[str]]:
     rows = read_csv(table, ())
-    columns, notes = find_columns(table, list(rows[0].fields), chosen)
+    columns, notes = find_columns(table, [row.fields for row in rows], chosen)
     field_of = {column: field for field, column in columns.items()}
     listed: list[Listed] = []
     for row in rows:

@@ -7,17 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from twinsign.corpora.sample import Corpus
-from twinsign.corpora.tables import SPLIT_WORDS
+from twinsign.corpora.tables import NONE, plain_split
 from twinsign.errors import InputError
-
-NONE = ("", "none")
-"""Words for a clip that is in no split."""
-
-
-def plain_split(word: str) -> str | None:
-    """train, val or test under any of its usual names, none, or "" where nothing is said; None for other words."""
-    plain = word.strip().casefold()
-    return plain if plain in NONE else SPLIT_WORDS.get(plain)
 
 
 def plain_splits(corpus: Corpus) -> Corpus:

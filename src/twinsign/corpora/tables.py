@@ -18,6 +18,8 @@ from twinsign.files import parse_json
 
 SPLIT_WORDS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val"}
 SPLIT_WORDS |= {"test": "test", "testing": "test"}
+NONE = ("", "none")
+"""Words for a clip that is in no split."""
 SHOWN = 60
 """Letters of a field that a message shows."""
 
@@ -96,6 +98,12 @@ class Row:
         return pure.as_posix()
 
 
+def plain_split(word: str) -> str | None:
+    """train, val or test under any of its usual names, none, or "" where nothing is said; None for other words."""
+    plain = word.strip().casefold()
+    return plain if plain in NONE else SPLIT_WORDS.get(plain)
+
+
 def annotation_files(given: Sequence[str | Path], *patterns: str) -> list[Path]:
     """The files given, and of folders given those whose names fit a pattern; InputError where there is none."""
     found: list[Path] = []
@@ -169,7 +177,7 @@ def _text(data: bytes) -> str:
 def _delimiter(text: str) -> str:
     """What stands between the fields of the head line: commas, unless there are none and there are others."""
     head = text[: min((place for place in map(text.find, "\r\n") if place >= 0), default=len(text))]
-    return "," if "," in head else next((one for one in "\t;" if one in head), ",")
+    return "," if "," in head else next((one for one in "\t;|" if one in head), ",")
 
 
 def _named(names: list[str], columns: Sequence[str]) -> list[str]:

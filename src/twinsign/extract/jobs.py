@@ -21,6 +21,8 @@ from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.read import VIDEOS
 
 _PARTS = {"right_hand": RIGHT_HAND, "left_hand": LEFT_HAND, "trunk": TRUNK}
+UNREAD = (".wmv", ".asf", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".vob", ".flv", ".f4v", ".ogv", ".swf", ".gif")
+"""Endings of videos that are not opened: remux or encode them first."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -73,6 +75,12 @@ def find_jobs(videos: Iterable[str], form: Format) -> list[Job]:
                 raise InputError(f"{first} and {video} for {output}", "videos of different names", hint=hint)
             jobs.setdefault(video.resolve(), Job(video, output))
     return list(jobs.values())
+
+
+def unread_videos(videos: Iterable[str]) -> list[str]:
+    """Files below the folders among these that are videos by their endings, but not of those that are read."""
+    folders = (path for path in map(Path, videos) if path.is_dir())
+    return [str(file) for path in folders for file in sorted(path.rglob("*")) if file.suffix.lower() in UNREAD]
 
 
 def _listed(given: Path) -> list[tuple[Path, str]]:

@@ -82,6 +82,8 @@ class Video:
             raise clip.error(found, _WANTED)
         self.clip, self.times, self.notes = clip, list[float | None](), list[str]()
         self._container, self._stream = container, container.streams.video[0]
+        if len(container.streams.video) > 1:
+            self.notes.append(f"{len(container.streams.video)} video streams: the first is taken")
         self._damaged = 0
         decoded = self._decoded()
         first = next(decoded, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
 
+log = logging.getLogger("twinsign")
 HELD_OUT = ("val", "test")
 """Splits that pre-training and fitting never see."""
 
@@ -56,6 +58,8 @@ def labelled(pack: Pack, rows: Indices, glosses: Sequence[str], hint: str = "") 
     if not kept:
         _check_labels(pack)
         raise InputError("no clip with a gloss among those asked for", "labelled clips", file=pack.paths[0])
+    if len(kept) < len(rows):
+        log.warning("note: %d of %d clips have no gloss and are left out", len(rows) - len(kept), len(rows))
     return Labelled(np.asarray(kept), np.asarray(labels))
 
 
