@@ -95,7 +95,7 @@ def finished(run: Run) -> bool:
     keys = differing(one, other) + differing(ours, its) + ["labels"] * (there.labels != run.labels)
     if keys:
         found = f"a run that differs in {', '.join(keys)}"
-        longer = run.kind == "pretrained" and {*keys} <= {"pretrain.epochs", "pretrain.steps"}
+        longer = run.kind == "pretrained" and bool({*keys} & {"pretrain.epochs", "pretrain.steps"})
         hint = f"Choose another --out{f', with --init {run.path} to train it for longer' if longer else ''}."
         raise InputError(found, "the same run, to go on with, or a new folder", file=run.path, hint=hint)
     return (run.path / WEIGHTS).is_file()

@@ -164,16 +164,17 @@ def test_keys_of_before_version_1_2(clip: Path) -> None:
         {"keypoints": [1.0] * 75},
         {"pose_keypoints_3d": [1.0] * 100, BODY: [], LEFT: [], RIGHT: []},
         {"body_keypoints_2d": [1.0] * 75},
+        {"lefthand_keypoints_2d": [1.0] * 63, BODY: [1.0] * 75},
         {},
     ],
-    ids=str,
+    ids=range(5),
 )
 def test_keys_that_nobody_knows_are_named(
     clip: Path, refused_here: Callable[[], InputError], people: dict[str, Any]
 ) -> None:
     write(clip, 0, [people])
     given = [key for key, value in people.items() if value] or ["(none)"]
-    assert refused_here().found == f"a person with {given[0]}"
+    assert refused_here().found.startswith(f"a person with {given[0]}")
     assert BODY in refused_here().wanted
 
 

@@ -88,11 +88,18 @@ def _person(file: ClipFile, person: dict[str, object], frame: int) -> FloatArray
             wanted = f"{' or '.join(map(str, counts))} times x, y, score"
             raise file.error(f"{key} of shape {values.shape}", wanted, frame=frame)
         joints[rows] = values.reshape(-1, 3)[list(numbers)]
-    given = [key for key, value in person.items() if "keypoints" in key and not key.startswith("face") and value]
-    known = [key for name, *_ in _PARTS for key in (f"{name}_2d", name)]
-    if not read and (given or not person.keys() & set(known)):
-        keys = ", ".join(given or person) or "(none)"
-        raise file.error(f"a person with {keys}"[:200], f"one with {', '.join(known[::2])}", frame=frame)
+    _check_keys(file, person, frame, empty=not read)
     if not np.isfinite(joints).all():
         raise file.error("NaN or infinity in keypoints", "finite coordinates and scores", frame=frame)
     return joints
+
+
+def _check_keys(file: ClipFile, person: dict[str, object], frame: int, *, empty: bool) -> None:
+    """InputError where a person's points, or hands, stand under keys that are not read, and would be lost."""
+    known = [key for name, *_ in _PARTS for key in (f"{name}_2d", name)]
+    given = [key for key, value in person.items() if "keypoints" in key and not key.startswith("face") and value]
+    hands = [key for key in given if "hand" in key and key not in known]
+    lost = hands if not any(person.get(key) for key in known if "hand" in key) else []
+    if lost or (empty and (given or not person.keys() & set(known))):
+        keys = ", ".join(given or person) or "(none)"
+        raise file.error(f"a person with {keys}"[:200], f"one with {', '.join(known[::2])}", frame=frame)
