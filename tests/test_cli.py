@@ -390,6 +390,13 @@ def test_an_unknown_key_in_a_recipe_file_is_named(tmp_path: Path, capsys: pytest
     refused(capsys, ["pretrain", "--config", str(file), "--data", "P", "--out", str(tmp_path / "R")], "pretrain.epoks")
 
 
+def test_convert_leaves_other_runs_alone(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = copy_essentials(trained.linear, tmp_path / "model")
+    before = contents(model)
+    refused(capsys, ["convert", str(tmp_path / "a.pth.tar"), "--out", str(model)], "not made of")
+    assert contents(model) == before
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--version"])

@@ -8,13 +8,14 @@ from typing import Any
 
 from twinsign import convert as conversion
 from twinsign import protocols
+from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
 from twinsign.recognise.calibrate import Calibration, threshold_in_words
 from twinsign.recognise.scores import write_scores
 from twinsign.recognise.unknown import in_words
-from twinsign.run import CALIBRATED, REPORT, keep_report, load_run
+from twinsign.run import CALIBRATED, CONFIG, REPORT, keep_report, load_run
 from twinsign.saying import OK, console, errors, numbers, show, splits_of
 from twinsign.world import here
 
@@ -184,6 +185,8 @@ def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
         out: The RUN folder to write.
         labels: A classifier's glosses in order: a JSON list, or one a line.
     """
+    if (out / CONFIG).is_file() and load_run(out).about.get("checkpoint") != str(checkpoint):
+        raise InputError(f"a RUN that was not made of {checkpoint}", "a new folder", file=out)
     done = conversion.convert(checkpoint, out, labels)
     console.print(f"{done.run.kind} run in {out}", markup=False)
     for names, why in (
