@@ -46,9 +46,11 @@ def check(recording: Recording, *, insisted: bool) -> Recording:
 
 def _unit_error(recording: Recording, seen: BoolArray, insisted: bool) -> InputError | None:
     """What speaks against the unit: both all joints and the hands, where any are seen."""
-    points, hands = recording.xy[seen], recording.xy[:, HANDS][seen[:, HANDS]]
-    error = _judged(recording, points, insisted, MEDIANS if len(hands) else GUESSED)
-    return error and (_judged(recording, hands, insisted, MEDIANS) if len(hands) else error)
+    hands = bool(seen[:, HANDS].any())
+    error = _judged(recording, recording.xy[seen], insisted, MEDIANS if hands else GUESSED)
+    if error is None or not hands:
+        return error
+    return _judged(recording, recording.xy[:, HANDS][seen[:, HANDS]], insisted, MEDIANS)
 
 
 def _judged(recording: Recording, points: FloatArray, insisted: bool, usual: tuple[float, float]) -> InputError | None:
