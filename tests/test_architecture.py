@@ -65,6 +65,7 @@ ORDER = [
     "demo",
     "recipe_options",
     "menu",
+    "usage",
     "cli",
     "__main__",
 ]
@@ -74,10 +75,12 @@ EQUATIONS = range(1, 9)
 MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 8
-# Eq. 6 has nine symbols, and banks are arguments of a pure loss; a command's parameters are its options.
+# Eq. 6 has nine symbols, and banks are arguments of a pure loss; a command's parameters are its options,
+# and so are an experiment's.
 MANY_PARAMETERS = {
     Path("ssl/losses.py"),
     Path("commands.py"),
+    Path("protocols.py"),
     Path("packing.py"),
     Path("predicting.py"),
     Path("serving.py"),

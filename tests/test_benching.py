@@ -14,13 +14,23 @@ from twinsign.cli import main
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_bench(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str) -> None:
+def test_bench(
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setitem(clock.SIDE, "cpu", 128)
     file, threads = tmp_path / "bench.json", torch.get_num_threads()
     given = ["bench", "--config", str(trained.recipe), "--data", str(trained.pack), "--threads", "1", "--steps", "2"]
     assert main([*given, "--precision", precision, "--batch_size", "4", "--frames", "6", "--json", str(file)]) == 0
     torch.set_num_threads(threads)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("matrix products: "), "the first figure comes first"
+    assert [line.split(":")[0] for line in said[1:]] == ["pack read", "views", "embed", "pretrain step"]
     found = json.loads(file.read_text())
+    assert list(found["gemm_gflops"]) == ["bfloat16" if precision == "bf16-mixed" else "float32"], "what is asked for"
     assert set(found) == {"pretrain_step", "embed", "gemm_gflops", "views", "pack_read", "env"}
     step, env = found["pretrain_step"], found["env"]
     peak = found["gemm_gflops"]["bfloat16" if precision == "bf16-mixed" else "float32"]

@@ -227,6 +227,44 @@ def test_predict_says_what_it_could_not_read(
     assert "no hand" in shown.err.replace("\n", " ")
 
 
+def test_predict_takes_folders(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pack, model = Pack(trained.pack), ["--model", str(trained.linear), "--json"]
+    for name in ("b/2.npz", "a.npz", ".hidden.npz"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        write_npz(pack.recording(0), tmp_path / "in" / name)
+    assert main(["predict", str(tmp_path / "in"), *model]) == 0
+    names = [json.loads(line)["file"] for line in capsys.readouterr().out.splitlines()]
+    assert names == [str(tmp_path / "in" / name) for name in ("a.npz", "b/2.npz")]
+    (tmp_path / "empty" / "deep").mkdir(parents=True)
+    (tmp_path / "empty" / "notes.txt").write_text("no pose")
+    assert main(["predict", str(tmp_path / "empty"), *model]) == 2
+    said = capsys.readouterr().err
+    assert "found no pose file and no video" in said
+    assert "size" not in said
+
+
+def test_predict_passes_on_what_the_reader_settled(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording, folder = Pack(trained.pack).recording(0), tmp_path / "clip"
+    folder.mkdir()
+    for frame in (0, 1, 3, 4):
+        parts = [recording.xy[frame, 21:42], recording.xy[frame, :21]]
+        body = np.zeros((33, 4), np.float32)
+        row = np.concatenate([body.ravel(), *(np.pad(part, ((0, 0), (0, 1))).ravel() for part in parts)])
+        np.save(folder / f"{frame}.npy", row)
+    model = ["--model", str(trained.linear)]
+    assert main(["predict", str(folder), *model, "--json"]) == 0
+    shown = capsys.readouterr()
+    notes = json.loads(shown.out)["notes"]
+    assert "1 of 5 frames missing (2): nothing seen there" in notes
+    assert "1 of 5 frames missing" in " ".join(shown.err.split())
+    assert main(["predict", str(folder), *model]) == 0
+    shown = capsys.readouterr()
+    assert "1 of 5 frames missing" in " ".join(shown.err.split())
+    assert "missing" not in shown.out
+
+
 def test_a_finished_run_is_left_as_it_is(trained: Trained) -> None:
     for run, again in (
         (trained.pretrained, lambda: trained.pretrain(trained.pretrained)),
@@ -350,6 +388,13 @@ def test_an_unknown_key_in_a_recipe_file_is_named(tmp_path: Path, capsys: pytest
     file = tmp_path / "odd.yaml"
     file.write_text(RECIPE.replace("monitor_every", "epoks"))
     refused(capsys, ["pretrain", "--config", str(file), "--data", "P", "--out", str(tmp_path / "R")], "pretrain.epoks")
+
+
+def test_convert_leaves_other_runs_alone(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = copy_essentials(trained.linear, tmp_path / "model")
+    before = contents(model)
+    refused(capsys, ["convert", str(tmp_path / "a.pth.tar"), "--out", str(model)], "not made of")
+    assert contents(model) == before
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from tiny import pack_of, sample
 
 from twinsign.cli import main
+from twinsign.demo import _write_examples
 
 
 @pytest.mark.slow
@@ -38,3 +40,13 @@ def test_pre_training_wins_on_the_default_corpus(tmp_path: Path, capsys: pytest.
     data = ["--data", str(out / "corpus.pack")]
     assert main(["evaluate", "--model", str(out / "run"), *data, "--split", "test"]) == 0
     assert main(["knn", "--model", str(out / "pretrained"), *data]) == 0
+
+
+@pytest.mark.parametrize(("glosses", "wanted"), [("abcdefghij", 5), ("abc", 3)])
+def test_the_examples_are_of_different_signs(tmp_path: Path, glosses: str, wanted: int) -> None:
+    clips = [sample(f"{gloss}{number}", gloss, "test") for gloss in glosses for number in range(6)]
+    pack = pack_of(tmp_path / "p", *clips, sample("a-bare", "a", "test", hand=False))
+    _write_examples(pack, tmp_path)
+    names = [file.stem for file in tmp_path.glob("*.npz")]
+    assert len(names) == len({name[0] for name in names}) == wanted
+    assert "a-bare" not in names

@@ -33,10 +33,13 @@ def dots(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_videos_become_a_pack(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("hello/1.mp4", "hello/2.webm", "thanks/1.mp4"):
         make_video(tmp_path / "videos" / name)
+    (tmp_path / "videos" / "hello" / "3.WMV").write_bytes(b"")
     out = tmp_path / "poses"
     command = ["extract", str(tmp_path / "videos"), "--out", str(out), "--workers", "1"]
     assert main(command) == 0
-    shown = " ".join(capsys.readouterr().out.split())
+    captured = capsys.readouterr()
+    assert "3.WMV" in captured.err.replace("\n", ""), "what is left out is named"
+    shown = " ".join(captured.out.split())
     assert "3 videos, 36 frames" in shown
     assert "right_hand 100.0 %, left_hand 0.0 %" in shown
     assert main(command) == 0

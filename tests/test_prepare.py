@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tiny import pack_of, sample
 from trained import Trained
 
 from twinsign import prepare, protocols
 from twinsign.errors import InputError
-from twinsign.prepare import finished, settled
+from twinsign.pack.open import Pack
+from twinsign.prepare import finished, settled, training_loader
 from twinsign.recipe import Recipe, load_recipe
 from twinsign.run import Run, load_run, save_config
+from twinsign.views.batches import ClipReader
 
 
 def run_of(folder: Path, precision: str) -> Run:
@@ -61,3 +65,19 @@ def test_another_run_is_refused_by_the_names_of_what_differs(tmp_path: Path) -> 
     save_config(classifier)
     with pytest.raises(InputError, match=r"differs in finetune\.epochs, linear\.epochs, labels;"):
         finished(replace(classifier, recipe=later, labels=["A", "C"]))
+
+
+def test_few_clips_are_warned_of_and_one_is_refused(
+    trained: Trained, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = load_run(trained.pretrained).recipe
+    one, three = tmp_path / "one.pack", tmp_path / "three.pack"
+    pack_of(one, sample("a", "x"), sample("b", "x", "val"))
+    pack_of(three, *(sample(name, name) for name in "abc"))
+    with pytest.raises(InputError, match="1 clip to learn from; wanted 2 or more"):
+        protocols.pretrain(recipe, [one], tmp_path / "run", page=False)
+    few = ClipReader(Pack(three), np.arange(3), recipe.read)
+    training_loader(few, 3, 0, recipe)
+    assert not caplog.text
+    training_loader(few, 8, 0, recipe)
+    assert "3 clips are fewer than a batch of 8" in caplog.text

@@ -11,10 +11,11 @@ import torch
 from safetensors.torch import load_file
 from tiny import pack_of, sample
 from torch.nn import functional as F
-from trained import Trained
+from trained import Trained, copy_essentials
 from yaml import safe_load as load_yaml
 
 from twinsign import probes, protocols
+from twinsign.engine.start import begin_from
 from twinsign.errors import InputError
 from twinsign.hub.facts import selection_of
 from twinsign.nn.heads import HeadConfig
@@ -28,6 +29,7 @@ from twinsign.recognise.evaluate import load_classifier, score
 from twinsign.recognise.imprint import imprint
 from twinsign.recognise.rows import labelled
 from twinsign.run import WEIGHTS, load_encoders, load_run, read_metrics
+from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import ClipReader
 
 
@@ -247,3 +249,62 @@ def test_steps_decide_the_epochs(trained: Trained, recipe: Recipe, tmp_path: Pat
     few = replace(recipe, pretrain=replace(recipe.pretrain, steps=6, monitor_every=0))
     protocols.pretrain(few, [trained.pack], tmp_path / "out")
     assert [row["step"] for row in read_metrics(tmp_path / "out")] == [2, 4, 6]
+
+
+def test_a_pretraining_begins_where_another_ended(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
+    out, state = tmp_path / "more", {}
+
+    def seen(model: Pretrainer, init: str | Path) -> None:
+        begin_from(model, init)
+        state.update({name: value.clone() for name, value in model.state_dict().items()})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocols, "begin_from", seen)
+        run = protocols.pretrain(recipe, [trained.pack], out, init=trained.pretrained, page=False)
+    source = load_file(trained.pretrained / WEIGHTS)
+    model = Pretrainer(recipe.encoder, recipe.objective)
+    model.load_state_dict(state)
+    began = model.query_weights().state_dict()
+    assert all(torch.equal(began[name], value) for name, value in source.items())
+    assert int(state["cursor"]) > 0, "the banks are those of the other's end"
+    assert all(bank.valid.any() for bank in model.banks_of("joint").values())
+    assert (run.about["init"], run.about["started_from"]["digest"]) == (
+        str(trained.pretrained),
+        load_run(trained.pretrained).digest(),
+    )
+    ended = load_file(out / WEIGHTS)
+    assert not all(torch.equal(ended[name], value) for name, value in source.items())
+    with pytest.raises(InputError, match="differs in init"):
+        protocols.pretrain(recipe, [trained.pack], out, page=False)
+
+
+def test_without_a_checkpoint_the_banks_begin_empty(
+    trained: Trained, recipe: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bare = copy_essentials(trained.pretrained, tmp_path / "bare")
+    model = Pretrainer(recipe.encoder, recipe.objective)
+    begin_from(model, bare)
+    assert "the banks begin empty" in caplog.text
+    source, state = load_file(bare / WEIGHTS), model.query_weights().state_dict()
+    assert all(torch.equal(state[name], value) for name, value in source.items())
+    assert all(map(torch.equal, model.key.state_dict().values(), model.query.state_dict().values()))
+    begin_from(model, "none")
+    with pytest.raises(InputError, match="found a classifier"):
+        begin_from(model, trained.linear)
+    (bare / WEIGHTS).unlink()
+    with pytest.raises(InputError, match="an unfinished RUN"):
+        begin_from(model, bare)
+    wide = replace(recipe.objective, bank=32)
+    with pytest.raises(InputError, match="of shape"):
+        begin_from(Pretrainer(recipe.encoder, wide), trained.pretrained)
+    (bare / WEIGHTS).write_bytes(b"")
+    (bare / "checkpoints").mkdir()
+    (bare / "checkpoints" / "last.ckpt").write_bytes(b"no pickle")
+    with pytest.raises(InputError, match="a damaged checkpoint"):
+        begin_from(model, bare)
+
+
+def test_a_finished_pretraining_says_how_to_go_on(trained: Trained, recipe: Recipe) -> None:
+    longer = replace(recipe, pretrain=replace(recipe.pretrain, epochs=9))
+    with pytest.raises(InputError, match=r"--init .*pretrained to train it for longer"):
+        protocols.pretrain(longer, [trained.pack], trained.pretrained, config=str(trained.recipe), page=False)

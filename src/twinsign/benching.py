@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +19,7 @@ import torch
 from rich.table import Table
 
 from twinsign import __version__
-from twinsign.bench.clock import faster_precision, gemm_gflops
+from twinsign.bench.clock import TYPES, faster_precision, gemm_gflops
 from twinsign.bench.measure import AUTOCAST, Bench, embedding, pretraining, reading, viewing
 from twinsign.corpora.generated import synthetic_corpus
 from twinsign.corpora.synthetic import SyntheticConfig
@@ -27,7 +29,7 @@ from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.recipe import Precision, Recipe
 from twinsign.recognise.embed import fastest_device
-from twinsign.saying import OK, console
+from twinsign.saying import OK, console, errors
 
 CLIPS = SyntheticConfig(glosses=16, signers=20, clips_per_signer_gloss=1)
 """What is read, viewed and embedded where no pack is named."""
@@ -51,7 +53,7 @@ def bench(
         precision: 32-true, bf16-mixed, 16-mixed or auto; the recipe's unless told.
         batch_size: Clips a step; the recipe's unless told.
         frames: T; the recipe's unless told.
-        steps: Timed steps, after three that do not count.
+        steps: Timed steps, after three that do not count; fewer where these take more than half a minute.
         compile: Whether torch compiles the encoders first (minutes on a CPU).
         json: Where to write the figures as JSON.
     """
@@ -62,8 +64,11 @@ def bench(
         torch.set_num_threads(recipe.trainer.threads)
     device = fastest_device()
     with TemporaryDirectory() as folder, console.status("matrix products") as status:
-        peaks = gemm_gflops(device)
-        recipe = recipe.in_precision(faster_precision(peaks))
+        asked_for = recipe.trainer.precision
+        types = TYPES if asked_for == "auto" else (AUTOCAST.get(asked_for, torch.float32),)
+        peaks = gemm_gflops(device, types=[torch.bfloat16 if one == torch.float16 else one for one in types])
+        recipe = recipe.in_precision(faster_precision(peaks)) if asked_for == "auto" else recipe
+        _tell("matrix products", ", ".join(f"{name} {rate:,.0f} GFLOP/s" for name, rate in peaks.items()))
         if not data:
             status.update("generating clips")
             write_pack(synthetic_corpus(CLIPS).samples, Path(folder) / "clips.pack")
@@ -71,16 +76,24 @@ def bench(
         asked = Bench(recipe, opened, device, steps, compiled=compile)
         found: dict[str, Any] = {"gemm_gflops": peaks}
         dtype = "bfloat16" if recipe.trainer.precision in AUTOCAST else "float32"
-        status.update(f"{steps + 4} steps of pre-training")
-        found["pretrain_step"] = pretraining(asked, peaks[dtype])
-        for name, measure in (("embed", embedding), ("views", viewing), ("pack_read", reading)):
-            status.update(name)
+        tasks: dict[str, Callable[[Bench], dict[str, Any]]] = {"pack_read": reading, "views": viewing}
+        tasks |= {"embed": embedding, "pretrain_step": partial(pretraining, peak=peaks[dtype])}
+        for name, measure in tasks.items():
+            status.update(name.replace("_", " "))
             found[name] = measure(asked)
+            rate = next(f"{value:.4g} {key.removesuffix('_per_s')}/s" for key, value in found[name].items()
+                        if key.endswith("_per_s"))  # fmt: skip
+            _tell(name.replace("_", " "), rate)
     found["env"] = _environment(recipe, device, compile, data)
     _show(found, dtype)
     if json:
         write_json(json, found)
     return OK
+
+
+def _tell(name: str, rate: str) -> None:
+    """A figure as soon as it is there: the whole takes a minute or two."""
+    errors.print(f"{name}: {rate}", markup=False, highlight=False)
 
 
 def _as_told(

@@ -127,6 +127,8 @@ def _show(exam: Exam, found: Diagnosis) -> None:
         console.print(table)
     else:
         console.print("nothing found")
+    for row in found.values["not_checked"]:
+        console.print(f"not checked: {row['check']}: {row['why']}", markup=False)
 
 
 def _show_fixed(exam: Exam, dropped: list[Dropped], left: Diagnosis, out: Path) -> None:

@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser
 from twinsign import __version__
 from twinsign.errors import StoppedError, TwinsignError
 from twinsign.menu import COMMANDS, FLAGS, GROUPS, NEEDED, POSITIONAL, SINGLE, WORDS, Command, found
+from twinsign.usage import Parser, check_command, plain_words
 
 NOTHING_WRITTEN = 2
 SIGNALLED = 128
@@ -23,10 +24,13 @@ INTERRUPTED = SIGNALLED + 2
 
 def build_parser(given: Sequence[str] = ()) -> ArgumentParser:
     """The parser of the command that these words begin with, or, where they begin with none, of all."""
-    parser = ArgumentParser(prog="twinsign", description="Recognise signs; learn mostly from unlabelled recordings.")
+    parser = Parser(
+        prog="twinsign", allow_abbrev=False, description="Recognise signs; learn mostly from unlabelled recordings."
+    )
     parser.add_argument("--version", action="version", version=f"twinsign {__version__}")
+    parser.words = given
     if list(given) != ["--version"]:
-        _add(parser, COMMANDS, given)
+        parser.innermost = _add(parser, COMMANDS, given)
     return parser
 
 
@@ -35,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A signal's number plus 128: a training that it stopped.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = plain_words(sys.argv[1:] if arguments is None else arguments)
+    check_command(given)
     name = "twinsign"
     try:
         parser = build_parser(given)
@@ -62,20 +67,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOTHING_WRITTEN
 
 
-def _add(parser: ArgumentParser, table: dict[str, Any], given: Sequence[str]) -> None:
-    """Add commands; a subcommand's own commands only after it was added, as jsonargparse wants."""
+def _add(parser: ArgumentParser, table: dict[str, Any], given: Sequence[str]) -> Parser | None:
+    """Add commands; a subcommand's own only after it was added, as jsonargparse wants. The parser of the one given."""
+    innermost = None
     subcommands = parser.add_subcommands()
     word = given[0] if given else ""
     for name, command in table.items():
         if word in table and name != word:
             continue
-        sub = ArgumentParser(description=None if isinstance(command, dict) else _description(command))
+        text = None if isinstance(command, dict) else _description(command)
+        sub = Parser(allow_abbrev=False, description=text)
+        sub.words = [*getattr(parser, "words", ())]
+        innermost = sub if name == word else innermost
         if isinstance(command, dict):
             subcommands.add_subcommand(name, sub, help="Pack the poses of a corpus into one file.")
-            _add(sub, command, given[1:])
+            innermost = _add(sub, command, given[1:]) or innermost
         else:
             _add_options(sub, command)
             subcommands.add_subcommand(name, sub, help=str(command.run.__doc__).split("\n")[0])
+    return innermost
 
 
 def _description(command: Command) -> str:

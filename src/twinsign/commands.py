@@ -8,13 +8,14 @@ from typing import Any
 
 from twinsign import convert as conversion
 from twinsign import protocols
+from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
 from twinsign.recognise.calibrate import Calibration, threshold_in_words
 from twinsign.recognise.scores import write_scores
 from twinsign.recognise.unknown import in_words
-from twinsign.run import CALIBRATED, REPORT, keep_report, load_run
+from twinsign.run import CALIBRATED, CONFIG, REPORT, keep_report, load_run
 from twinsign.saying import OK, console, errors, numbers, show, splits_of
 from twinsign.world import here
 
@@ -27,17 +28,20 @@ def pretrain(
     keep_out: list[str],
     weights: list[str],
     config: str,
+    init: str = "none",
     seed: int = 0,
 ) -> int:
     """Learn from poses without labels: every clip outside val and test.
 
     Args:
+        init: A finished RUN of pretrain whose weights and banks this one begins with, for more epochs or other clips.
         out: The RUN folder; the same command on an unfinished one goes on.
         seed: Of weights, order and augmentation.
     """
     if weights:
         recipe = replace(recipe, pretrain=replace(recipe.pretrain, weights=tuple(numbers(weights, "weights"))))
-    run = protocols.pretrain(recipe, data, out, config=config, seed=seed, where=where, keep_out=keep_out)
+    about: dict[str, Any] = {"config": config, "seed": seed, "where": where, "keep_out": keep_out, "init": init}
+    run = protocols.pretrain(recipe, data, out, **about)
     if not here().first:
         return OK
     console.print(f"pre-trained on {run.about['clips']} clips in {run.about['minutes']} minutes: {run.path / REPORT}")
@@ -187,6 +191,8 @@ def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
         out: The RUN folder to write.
         labels: A classifier's glosses in order: a JSON list, or one a line.
     """
+    if (out / CONFIG).is_file() and load_run(out).about.get("checkpoint") != str(checkpoint):
+        raise InputError(f"a RUN that was not made of {checkpoint}", "a new folder", file=out)
     done = conversion.convert(checkpoint, out, labels)
     console.print(f"{done.run.kind} run in {out}", markup=False)
     for names, why in (

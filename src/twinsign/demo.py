@@ -93,11 +93,14 @@ def _seeds(recipe: Recipe, protocol: str, start: str, out: Path, clips: Clips, f
 
 
 def _write_examples(pack: Pack, out: Path) -> None:
-    """A few test clips as files, evenly taken, for `twinsign predict`; the names tell the signs."""
+    """A few test clips as files, each of another sign, for `twinsign predict`; the names tell the signs."""
     rows = pack.select(["test"])
     rows = rows[pack.usable[rows]]
-    for row in rows[:: -(-len(rows) // EXAMPLES)].tolist():
-        write_npz(pack.recording(row), out / f"{pack.recording(row).id}.npz")
+    first = dict(zip(pack.table["gloss"].take(rows[::-1]).to_pylist(), rows[::-1].tolist(), strict=True))
+    glosses = sorted(first)
+    for number in range(min(EXAMPLES, len(glosses))):
+        recording = pack.recording(first[glosses[number * len(glosses) // min(EXAMPLES, len(glosses))]])
+        write_npz(recording, out / f"{recording.id}.npz")
 
 
 def _write_page(out: Path, reports: dict[str, Any], scored: Scored) -> None:

@@ -15,7 +15,7 @@ from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording, Unit
-from twinsign.predicting import NOTHING_WRITTEN, OK, SOME_UNREADABLE, answer_files, told
+from twinsign.predicting import NOTHING_WRITTEN, OK, SOME_UNREADABLE, answer_files, below, told
 from twinsign.recognise.calibrate import NEVER
 from twinsign.recognise.embedder import require_hands
 from twinsign.recognise.entries import Added, Sign
@@ -74,6 +74,7 @@ def enrol(
         _say(lookup, _enrol_pack(lookup, Pack(data), splits_of(split), where, strict))
         return OK
     reader = Reader(estimator, size=size, fps=fps, unit=unit)
+    files = below(files)
     signs = [Sign(one, gloss, signer) for one in map(partial(_read, lookup, reader, strict), files) if one]
     if not signs:
         return NOTHING_WRITTEN
@@ -126,6 +127,10 @@ def _nearest(found: dict[str, Any]) -> list[str]:
 def _enrol_pack(lookup: Lookup, pack: Pack, splits: list[str] | None, where: list[str], strict: bool) -> Added:
     run, rows = lookup.embedder.run, pack.select(splits, where)
     check_shift(run, pack, rows, run.recipe.read, strict)
+    without = sum(not gloss for gloss in pack.table["gloss"].take(rows).to_pylist())
+    handless = int((~pack.usable[rows]).sum())
+    if without or handless:
+        errors.print(f"left out: {without} clips without a gloss, {handless} without a hand")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, disable=not run.recipe.trainer.progress) as progress:
         bar = progress.add_task("enrolling", total=len(rows))
@@ -143,6 +148,8 @@ def _read(lookup: Lookup, reader: Reader, strict: bool, file: str) -> Recording 
     except InputError as error:
         errors.print(str(error), markup=False)
         return None
+    for said in recording.notes:
+        errors.print(f"note: {file}: {said}", markup=False)
     if note:
         errors.print(f"note: {file} is unlike the clips that the model learnt from: {note}", markup=False)
     return recording

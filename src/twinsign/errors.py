@@ -25,6 +25,10 @@ class StoppedError(TwinsignError):
         return StoppedError, (self.by, self.step)
 
 
+class NoRoomError(TwinsignError):
+    """A disk that is full: work stops, and what was written before is whole."""
+
+
 class InputError(TwinsignError, ValueError):
     """Something given from outside (file, clip, option) that cannot be used."""
 

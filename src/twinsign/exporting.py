@@ -6,7 +6,9 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from twinsign.errors import InputError
 from twinsign.files import write_json
+from twinsign.pack.locate import is_url
 from twinsign.pack.open import Pack
 from twinsign.recognise.embeddings import Choice, write_embeddings
 from twinsign.recognise.export import export_run
@@ -36,6 +38,8 @@ def embed(
     """
     run, pack = load_run(model), Pack(data)
     rows = pack.select(splits_of(split), where)
+    if out.exists() and any(not is_url(str(path)) and out.samefile(path) for path in pack.paths):
+        raise InputError("the pack itself", "another file to write", file=out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, disable=not run.recipe.trainer.progress) as progress:
         bar = progress.add_task("embedding", total=len(rows))

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from twinsign.extract.clip import Format
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
-from twinsign.extract.jobs import LEDGER, Outcome, Row, Settings, find_jobs, run_jobs
+from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs, unread_videos
+from twinsign.extract.ledger import LEDGER, Row
 from twinsign.extract.video import MAX_SIDE
 from twinsign.pack.workers import cores
 
@@ -44,6 +45,9 @@ def extract(
         cluster: A Ray cluster whose processes do it instead: local, auto or ray://HOST:PORT (docs/scaling.md).
     """
     jobs = find_jobs(videos, format)
+    unread = unread_videos(videos)
+    if unread:
+        errors.print(f"not read, for their endings are not known here: {_some(unread)}", markup=False)
     settings = Settings(estimator, format, trim, max_side, fps)
     started, frames = time.monotonic(), 0
     columns = (
@@ -77,6 +81,12 @@ def _show(outcome: Outcome, out: Path) -> None:
         console.print(f"{out}: {len(rows)} videos{skipped}, {frames} frames; {out / LEDGER} says more", markup=False)
         rates = ", ".join(f"{part} {_missing(rows, part):.1f} %" for part in rows[0]["seen"])
         console.print(f"frames without {rates}")
+    if outcome.anew:
+        console.print(
+            f"{len(outcome.anew)} pose files were of earlier content or other settings and were replaced: "
+            f"{_some(outcome.anew)}",
+            markup=False,
+        )
     handless = [row["video"] for row in rows if not row["seen"]["right_hand"] and not row["seen"]["left_hand"]]
     if handless:
         console.print(f"{len(handless)} videos show no hand: {_some(handless)}", markup=False)

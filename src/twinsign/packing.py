@@ -2,35 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from twinsign.corpora.folder import folder_corpus
+from twinsign.corpora.columns import ALIASES, parse_columns
+from twinsign.corpora.folder import SHOWN, folder_corpus
 from twinsign.corpora.generated import synthetic_corpus
 from twinsign.corpora.grouping import SHARES, split_by
 from twinsign.corpora.landmarks import landmark_corpus, set_corpus
 from twinsign.corpora.sample import Corpus
+from twinsign.corpora.splits import lacking, plain_splits
 from twinsign.corpora.synthetic import SyntheticConfig
+from twinsign.errors import InputError
 from twinsign.files import sha256
 from twinsign.importing import DEFAULT, LISTED, errors, import_corpus
+from twinsign.pack.clip import RESERVED
 from twinsign.pack.write import Effort
 from twinsign.pose.read import open_set
 from twinsign.pose.recording import Unit
 
 CORPUS = SyntheticConfig()
 """The generated corpus unless told otherwise."""
+KEPT_BY_PACK = RESERVED - set(ALIASES) - {"frames", "hand_frames", "pose_hash"}
+"""Columns of a pack that an annotation's of that name cannot be kept beside, and that say something else."""
 Size = tuple[int, int]
 Shares = tuple[float, float, float]
 
 
 def pack_corpus(corpus: Corpus, out: Path, json: Path | None, note: dict[str, Any], effort: Effort = DEFAULT) -> int:
     """Say what was found of the annotation, then pack; a pack's provenance has the notes too (ours)."""
+    corpus = plain_splits(corpus)
+    replaced = _replaced(corpus, out, note)
+    names = {name for sample in corpus.samples for name in sample.row} & KEPT_BY_PACK
+    own = [f"column {name!r} is one that a pack keeps itself: not taken" for name in sorted(names)]
+    corpus = replace(corpus, notes=[*replaced, *lacking(corpus), *own, *corpus.notes])
     for text in corpus.notes[:LISTED]:
         errors.print(f"note: {text}", markup=False)
     if len(corpus.notes) > LISTED:
         errors.print(f"and {len(corpus.notes) - LISTED} more notes; the pack's provenance has them all")
     return import_corpus(corpus, out, json, {**note, "notes": list(corpus.notes)}, effort)
+
+
+def _replaced(corpus: Corpus, out: Path, note: dict[str, Any]) -> list[str]:
+    """A note on clips that a pack of this name has and the new one lacks.
+
+    InputError where `out` is no pack, or one made of other poses: what one call wrote, another must not lose.
+    """
+    shards = list(out.iterdir()) if out.is_dir() else []
+    if not out.is_file() and not (shards and all(shard.suffix == ".pack" for shard in shards)):
+        return []
+    from twinsign.pack.open import Pack  # loaded where there is a pack to look at alone
+
+    try:
+        there = Pack(out)
+        ids = set(there.column("id"))
+    except InputError as error:
+        wanted = "a new name, or a pack to replace"
+        raise InputError("something that is no whole pack", wanted, file=out, hint="Remove it first.") from error
+    lost = sorted(ids - {sample.id for sample in corpus.samples})
+    old, new = ({_place(one.get(name)) for name in ("poses", "data")} for one in (there.provenance[0], note))
+    if old != new and lost:
+        sides = " and ".join(", ".join(filter(None, one)) or "generated signs" for one in (old, new))
+        hint = "Give each its own --out (--data takes several packs), or remove the old one first."
+        raise InputError(f"{sides} for {out}: {len(lost)} clips would be lost", "one --out for each", hint=hint)
+    some = ", ".join(lost[:SHOWN])
+    return [f"{out} is replaced: it had {len(lost)} clips that are not there any more, such as {some}"] if lost else []
+
+
+def _place(given: Any) -> str:
+    return str(Path(given).resolve()) if given else ""
 
 
 def pack_landmarks(data: Path, out: Path, dataset: str = "", json: Path | None = None, effort: Effort = DEFAULT) -> int:
@@ -89,6 +130,7 @@ def pack_folder(
     poses: Path,
     out: Path,
     annotations: Path | None = None,
+    columns: str | None = None,
     size: Size | None = None,
     fps: float | None = None,
     unit: Unit | None = None,
@@ -105,6 +147,7 @@ def pack_folder(
         poses: Folder of pose files: GLOSS/clip or SPLIT/GLOSS/clip, or whatever the CSV names.
         out: The pack to write; the same command on an interrupted one goes on.
         annotations: CSV with a column `file`, and gloss, split, signer, or more.
+        columns: Which columns those are where they have other names: file=path,gloss=sign,signer=participant_id.
         size: Image width and height in pixels, for formats that do not state it.
         fps: Frames a second, for formats that do not state it.
         unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
@@ -121,7 +164,8 @@ def pack_folder(
         "dataset": dataset,
     }
     note |= {"size": size, "fps": fps, "unit": unit}
-    corpus = folder_corpus(poses, annotations, size=size, fps=fps, unit=unit)
+    note |= {"columns": columns} if columns else {}
+    corpus = folder_corpus(poses, annotations, size=size, fps=fps, unit=unit, columns=parse_columns(columns))
     return pack_corpus(_split(corpus, note, split_by, shares, seed), out, json, note, effort)
 
 

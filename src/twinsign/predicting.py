@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_format
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
+from twinsign.corpora.poses import clip_files
 from twinsign.errors import InputError
 from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
+from twinsign.extract.video import is_video
+from twinsign.pose.read import KNOWN, is_clip_folder
 from twinsign.pose.recording import Recording, Unit
 from twinsign.recognise.lookup import Finding, Lookup
 from twinsign.recognise.predict import Prediction, Recogniser
@@ -39,7 +42,7 @@ def predict(
     webcam: str | None = None,
     threads: int = THREADS,
 ) -> int:
-    """Name the signs in pose files or videos, or before a webcam, or say "not sure".
+    """Name the signs in pose files or videos, or folders of them, or before a webcam, or say "not sure".
 
     Args:
         model: RUN of finetune or linear.
@@ -54,6 +57,7 @@ def predict(
     """
     if bool(files) == bool(webcam):
         raise InputError("files and a webcam" if files else "no file", "files, or --webcam DEVICE")
+    files = below(files)
     use_threads(threads)
     recogniser, reader = Recogniser.load(model), Reader(estimator, size=size, fps=fps, unit=unit)
     lookup = None if dictionary is None else Lookup.of(recogniser, dictionary)
@@ -70,13 +74,18 @@ def answer_files(
     json: bool,
 ) -> int:
     """Print the answer to each file, or what is wrong with it, and `more` lines of it; gives the exit code (ours)."""
-    unreadable = 0
-    for file in files:
+    unreadable, listed = 0, below(files)
+    for file in listed:
+        notes: tuple[str, ...] = ()
         try:
-            found = answer(reader.read(file))
+            recording = reader.read(file)
+            notes = recording.notes
+            found = answer(recording) | ({"notes": list(notes)} if notes else {})
         except InputError as error:
             unreadable += 1
             found = {"error": str(error)}
+        for note in notes:
+            errors.print(f"note: {file}: {note}", markup=False)
         if json:
             print(json_format.dumps({"file": file, **found}, ensure_ascii=False))
         elif "error" in found:
@@ -86,7 +95,28 @@ def answer_files(
                 console.print(line, markup=False)
             if "note" in found:
                 errors.print(f"note: {file}: {found['note']}", markup=False)
-    return NOTHING_WRITTEN if unreadable == len(files) else SOME_UNREADABLE if unreadable else OK
+    return NOTHING_WRITTEN if unreadable == len(listed) else SOME_UNREADABLE if unreadable else OK
+
+
+def below(files: Sequence[str]) -> list[str]:
+    """The files as given, and of each folder that is not itself one clip every pose file and video in it (ours).
+
+    Raises InputError on a folder without any.
+    """
+    listed: list[str] = []
+    for file in files:
+        folder = Path(file)
+        names = [path.name for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+        if not folder.is_dir() or is_clip_folder(folder, names):
+            listed.append(file)
+            continue
+        videos = (path for path in folder.rglob("*") if is_video(path) and path.is_file())
+        inside = sorted({*clip_files(folder), *(path for path in videos if not path.name.startswith("."))})
+        if not inside:
+            wanted = f"a folder with videos or pose files ({KNOWN})"
+            raise InputError("no pose file and no video", wanted, file=folder)
+        listed += map(str, inside)
+    return listed
 
 
 def _enrolled(found: dict[str, Any]) -> list[str]:

@@ -34,6 +34,8 @@ STARTED_FROM = "started_from"
 """Key of `about`: what the pre-trained RUN was that a classifier began with."""
 PROBE = {"cpu": 1024, "cuda": 4096}
 """Rows and columns of the matrices by which a precision is chosen: some 0.1 s."""
+FEWEST = 2
+"""Clips below which there is nothing to tell one from."""
 NOTHING = "none"
 """As --init: encoders without pre-training."""
 
@@ -111,9 +113,9 @@ def finished(run: Run) -> bool:
     keys = differing(one, other) + differing(ours, its) + ["labels"] * (there.labels != run.labels)
     if keys:
         found = f"a run that differs in {', '.join(keys)}"
-        raise InputError(
-            found, "the same run, to go on with, or a new folder", file=run.path, hint="Choose another --out."
-        )
+        longer = run.kind == "pretrained" and bool({*keys} & {"pretrain.epochs", "pretrain.steps"})
+        hint = f"Choose another --out{f', with --init {run.path} to train it for longer' if longer else ''}."
+        raise InputError(found, "the same run, to go on with, or a new folder", file=run.path, hint=hint)
     return (run.path / WEIGHTS).is_file()
 
 
@@ -165,8 +167,16 @@ def owned(out: Path) -> Iterator[None]:
 def training_loader(
     reader: ClipReader, size: int, seed: int, recipe: Recipe, mixture: Mixture | None = None
 ) -> ClipLoader:
-    """Shuffled batches of `size` clips for each process, in the mixture's order if any; no short ones (ours)."""
+    """Shuffled batches of `size` clips for each process, in the mixture's order if any; no short ones (ours).
+
+    Raises InputError on one clip alone, and warns of fewer clips than a batch: then each batch is all of them.
+    """
     place, count = here(), len(reader) if mixture is None else len(mixture)
+    if len(reader) < FEWEST:
+        found = f"{len(reader)} clip to learn from"
+        raise InputError(found, f"{FEWEST} or more: a clip is told from others", file=reader.pack.paths[0])
+    if count < size * place.size and place.first:
+        log.warning("note: %d clips are fewer than a batch of %d: every batch is all of them", count, size * place.size)
     part = (place.rank, place.size)
     batches = Batches(count, size * place.size, seed=seed, shuffle=True, drop_last=True, part=part, mixture=mixture)
     return ClipLoader(reader, batches, workers=recipe.trainer.workers, pin=torch.cuda.is_available())

@@ -23,10 +23,12 @@ from twinsign.engine import (
     on_all_devices,
     take_threads,
 )
+from twinsign.engine.start import begin_from
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.prepare import (
+    NOTHING,
     Clips,
     begin_at_means,
     branches_of,
@@ -48,7 +50,7 @@ from twinsign.recognise.coverage import among_learnt
 from twinsign.recognise.embed import fastest_device
 from twinsign.recognise.evaluate import full_report, in_order, load_classifier, score
 from twinsign.recognise.health import Monitor
-from twinsign.recognise.likeness import learn_likeness
+from twinsign.recognise.likeness import with_likeness
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.rows import Asked, Labelled, labelled, pretraining_rows, share_of_rows
@@ -72,6 +74,7 @@ def pretrain(
     seed: int = 0,
     where: Sequence[str] = (),
     keep_out: Sequence[str | Path] = (),
+    init: str | Path = NOTHING,
     page: bool = True,
 ) -> Run:
     """Pre-train on every clip outside val and test; `keep_out` packs' val and test clips stay out too (Sec. IV-A)."""
@@ -86,7 +89,9 @@ def pretrain(
     recipe = read_as_learnt(recipe, pack, rows, recipe.pretrain.augment.mirrors)
     about = {"protocol": "pretrain", "config": config, "seed": seed, "data": [str(path) for path in data]}
     about |= {"where": list(where), "clips": len(rows), "rows_hash": pack.split_hash(rows)}
-    run = Run(out, "pretrained", recipe, about=about | {LEARNT_FROM: learnt_from(pack, rows, recipe.read)})
+    about |= {LEARNT_FROM: learnt_from(pack, rows, recipe.read)}
+    about |= {"init": str(init)} if str(init) != NOTHING else {}  # absent in the runs of earlier versions
+    run = started_from(Run(out, "pretrained", recipe, about=about), init)
     mixture = mixture_of(pack, rows, recipe.pretrain.weights, seed)
     with owned(out):
         if finished(run):
@@ -94,6 +99,7 @@ def pretrain(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = Pretrainer(recipe.encoder, recipe.objective)
+        begin_from(model, init)
         loader = training_loader(ClipReader(pack, rows, recipe.read), recipe.pretrain.batch_size, seed, recipe, mixture)
         epochs = recipe.pretrain.epochs
         if recipe.pretrain.steps is not None:
@@ -212,9 +218,7 @@ def recalibrate(model: str | Path, clips: Clips, splits: list[str] | None, sure:
         data = Labelled(everything.rows[new], everything.labels[new])
         shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
         _, fitted = fitted_on(run, classifier, pack, data, splits, sure)
-        known = run.about.get(LEARNT_FROM) or {}
-        if "likeness" not in known:  # an earlier version's run: the clips at hand stand for those it learnt from
-            run.about[LEARNT_FROM] = {**known, "likeness": learn_likeness(pack, data.rows, run.recipe.read).as_dict()}
+        run = with_likeness(run, pack, data.rows)
         on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits}
         on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if learnt is None else int(learnt.sum())}
         on |= {"split_hash": pack.split_hash(data.rows), "shift": shift, "digest": run.vectors_digest()}

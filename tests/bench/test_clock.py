@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +22,33 @@ def test_warm_up_runs_do_not_count() -> None:
     assert len(runs) == 6
 
 
+def test_slow_runs_are_fewer() -> None:
+    runs: list[int] = []
+
+    def slow() -> None:
+        runs.append(1)
+        time.sleep(0.03)
+
+    assert len(seconds_of(slow, CPU, 100, 5, limit=0.001)) == 2
+    assert len(runs) == 3, "one run, at least, does not count"
+    assert len(seconds_of(lambda: None, CPU, 7, 2, limit=60)) == 7
+
+
+def test_the_peak_of_slow_products_is_of_small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides: list[int] = []
+
+    def products(run: Any, device: torch.device, runs: int, limit: float) -> list[float]:
+        sides.append(len(run.args[0]))
+        return [1e-9 * len(run.args[0]) ** 3 if run.args[0].dtype == torch.float32 else 1e-6 * len(run.args[0]) ** 3]
+
+    monkeypatch.setattr(clock, "seconds_of", products)
+    assert gemm_gflops(CPU, 512) == {"float32": 2.0, "bfloat16": 0.0}
+    assert sides == [256, 512, 256]
+    sides.clear()
+    assert list(gemm_gflops(CPU, 512, [torch.float32])) == ["float32"]
+    assert sides == [256, 512]
+
+
 def test_stages_are_medians_in_milliseconds() -> None:
     stages = Stages(CPU)
     stages.spent = {"a": [9.0, 0.1, 0.3, 0.2], "b": [9.0, 0.004]}
@@ -31,7 +60,7 @@ def test_stages_are_medians_in_milliseconds() -> None:
 
 def test_the_peak_is_of_both_types(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(clock.SIDE, "cpu", 64)
-    monkeypatch.setattr(clock, "seconds_of", lambda run, device, runs: [run() is None or 0.5, 0.25])
+    monkeypatch.setattr(clock, "seconds_of", lambda run, device, runs, limit: [run() is None or 0.5, 0.25])
     assert gemm_gflops(CPU) == {
         "float32": round(2 * 64**3 / 0.25 / 1e9, 1),
         "bfloat16": round(2 * 64**3 / 0.25 / 1e9, 1),

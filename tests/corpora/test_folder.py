@@ -162,7 +162,7 @@ def test_files_outside_the_folder_are_refused(tmp_path: Path, name: str) -> None
         ("file,gloss\n,b\n", "line 2"),
         ("file,gloss\na,b,c\n", "line 2"),
         ('file\n"a\n', "end of data"),
-        ("file\n", "no pose file"),
+        ("file\n", "no row"),
     ],
 )
 def test_tables_that_say_too_little(tmp_path: Path, table: str, word: str) -> None:

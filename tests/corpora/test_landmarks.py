@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from twinsign.corpora.landmarks import landmark_corpus
+from twinsign.corpora.splits import plain_splits
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
@@ -64,3 +65,16 @@ def test_a_damaged_set_is_refused_at_once(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(InputError, match="no such file"):
         landmark_corpus(path)
+
+
+@pytest.mark.parametrize("head", ["id, gloss, split", "ID,Gloss,SPLIT", "id,label,subset"])
+def test_a_table_under_other_names(tmp_path: Path, head: str) -> None:
+    path = write(tmp_path, f"{head}\na,x,train\nb,x,dev\nc,y,Validation\nd,y,\n")
+    corpus = plain_splits(landmark_corpus(path))
+    assert [(one.row["gloss"], one.row["split"]) for one in corpus.samples] == [
+        ("x", "train"),
+        ("x", "val"),
+        ("y", "val"),
+        ("y", ""),
+    ]
+    assert sum("taken as" in note for note in corpus.notes) == (4 if "label" in head else 2)

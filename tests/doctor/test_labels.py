@@ -63,7 +63,20 @@ def test_sound_labels_and_no_labels(tmp_path: Path) -> None:
     fine = [sample(f"{split}{gloss}{n}", gloss, split) for split in ("train", "test") for gloss in "ab" for n in (0, 1)]
     assert labels(exam_of(tmp_path / "p", fine)).findings == []
     none = labels(exam_of(tmp_path / "q", [sample("a"), sample("b")]))
-    assert (none.findings, none.value["imbalance"]) == ([], None)
+    assert ([finding.level for finding in none.findings], none.value["imbalance"]) == (["warning"], None)
+    assert "no clip has a gloss" in none.findings[0].said
+
+
+def test_splits_that_are_absent_or_partly_so(tmp_path: Path) -> None:
+    def said(*splits: str) -> list[tuple[str, list[str]]]:
+        samples = [sample(f"{n}", "a", split) for n, split in enumerate(splits)]
+        findings = coverage(exam_of(tmp_path / "-".join(["p", *splits]), samples)).findings
+        return [(finding.level, list(finding.clips)) for finding in findings]
+
+    assert said("train", "test") == []
+    assert said("none", "") == [("warning", [])]
+    assert said("train", "none") == [], "an unlabelled part of a training set is what pre-training is for"
+    assert said("train", "none", "val") == [("note", ["1"])]
 
 
 def test_signers_of_several_splits(tmp_path: Path) -> None:
@@ -111,6 +124,7 @@ def test_split_hashes_are_those_of_reports(tmp_path: Path) -> None:
     ("name", "text"),
     [
         ("l.csv", "id,gloss,split\n1,a,train\n2,a,test\n3,b,test\n"),
+        ("l.csv", "ID, Label ,set\n1,a,Train\n2,a,test\n3, b,Test\n"),
         ("l.json", '[{"id": 1, "gloss": "a", "split": "train"}, {"id": 2, "gloss": "a", "subset": "test"}, '
                    '{"id": 3, "gloss": "b", "split": "test"}]'),
         ("l.json", '{"1": {"gloss": "a", "subset": "train"}, "2": {"gloss": "a", "split": "test"}, '

@@ -16,7 +16,7 @@ from trained import Trained
 from twinsign.cli import main
 from twinsign.extract.clip import Extraction, extract, write
 from twinsign.extract.holistic import HolisticEstimator
-from twinsign.extract.jobs import LEDGER
+from twinsign.extract.ledger import LEDGER
 from twinsign.extract.video import open_video
 from twinsign.pose.layout import HANDS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.read import open_landmarks, read

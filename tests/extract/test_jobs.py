@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from videos import DOTS, MORTAL, NEWER_DOTS, DotFinder, make_video, picture
+from videos import DOTS, MORTAL, NEWER_DOTS, DotFinder, dot_identity, load_dots, make_video, picture
 
-from twinsign.errors import InputError
+from twinsign.errors import InputError, NoRoomError
 from twinsign.extract.clip import extract
-from twinsign.extract.estimator import Loader
-from twinsign.extract.jobs import LEDGER, Outcome, Settings, find_jobs, run_jobs
+from twinsign.extract.estimator import EstimatorConfig, Loader
+from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs
+from twinsign.extract.ledger import LEDGER
 from twinsign.files import locked
 from twinsign.pose.read import read
 
@@ -116,11 +121,80 @@ def test_another_estimator_is_another_job(folder: Path, tmp_path: Path) -> None:
 def test_a_killed_run_goes_on(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run(folder, out)
-    rows = (out / LEDGER).read_text().splitlines(keepends=True)
-    (out / LEDGER).write_text(rows[0] + rows[1][:40])
+    rows = [json.loads(line) for line in (out / LEDGER).read_text().splitlines()]
+    claimed = [{name: row[name] for name in ("output", "video", "path")} for row in rows]
+    lines = [json.dumps(row) + "\n" for row in [*claimed, rows[0], rows[1]]]
+    (out / LEDGER).write_text("".join(lines)[:-40])
     outcome = run(folder, out)
     assert (names(outcome.before), names(outcome.done)) == (["a/1.pose"], ["b/1.pose", "b/2.x.pose"])
     assert len((out / LEDGER).read_text().splitlines()) == 3
+
+
+def test_no_call_overwrites_what_another_made(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = run(folder / "a", out)
+    before = (out / "1.pose").read_bytes()
+    with pytest.raises(InputError, match=r"a/1.mp4 and .*b/1.mp4 for .*1.pose.*common folder"):
+        run(folder / "b", out)
+    assert (out / "1.pose").read_bytes() == before
+    assert not (out / "2.x.pose").exists(), "nothing of the refused call was done"
+    assert run(folder / "a", out).before == first.done
+    shutil.copytree(folder / "a", tmp_path / "moved")
+    assert run(tmp_path / "moved", out).done == [], "the same content from another place"
+    trimmed = run(folder / "a", out, replace(SETTINGS, trim=True))
+    assert trimmed.anew == ["1.pose"], "other settings replace it, and say so"
+
+
+def test_videos_of_one_size_and_time_are_told_apart(folder: Path, tmp_path: Path) -> None:
+    one, other = folder / "a" / "1.mp4", tmp_path / "other" / "1.mp4"
+    other.parent.mkdir()
+    content = bytearray(one.read_bytes())
+    content[-1] ^= 1
+    other.write_bytes(content)
+    for video in (one, other):
+        os.utime(video, ns=(10**18, 10**18))
+    run(one.parent, tmp_path / "out")
+    with pytest.raises(InputError, match=r"a/1.mp4 and .*other/1.mp4"):
+        run(other.parent, tmp_path / "out")
+
+
+def test_poses_of_unknown_origin_are_not_overwritten(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "a").mkdir(parents=True)
+    (out / "a" / "1.pose").write_bytes(b"someone's own")
+    with pytest.raises(InputError, match=r"a/1.pose, of which extract.jsonl says nothing"):
+        run(folder, out)
+    assert (out / "a" / "1.pose").read_bytes() == b"someone's own"
+
+
+def test_names_that_differ_in_case_alone_are_one_output(folder: Path, tmp_path: Path) -> None:
+    run(folder / "b", tmp_path / "out")
+    make_video(tmp_path / "upper" / "2.X.mp4", 3)
+    with pytest.raises(InputError, match=r"2.x.mov and .*2.X.mp4"):
+        run(tmp_path / "upper", tmp_path / "out")
+    with pytest.raises(InputError, match=r"2.[xX].m.* and .*2.[xX].m"):
+        find_jobs([str(folder / "b"), str(tmp_path / "upper")], "pose")
+
+
+def test_a_full_disk_stops_all(folder: Path, tmp_path: Path) -> None:
+    for number in range(4):
+        make_video(folder / f"c{number}.mp4", 3)
+    out = tmp_path / "out"
+    done = run(folder / "a", out).done
+    with pytest.raises(NoRoomError, match=r"No space left.*stopped with 0 of 7 videos written.*resumes"):
+        run(folder, tmp_path / "full", loader=Loader(dot_identity, partial(_full_disk, load_dots)))
+    assert not list((tmp_path / "full").rglob("*.pose"))
+    assert run(folder / "a", out).before == done
+
+
+def _full_disk(load: Callable[[EstimatorConfig], DotFinder], config: EstimatorConfig) -> DotFinder:
+    """In a worker: from now on nothing can be written."""
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    os.fsync = no_room
+    return load(config)
 
 
 def test_bad_videos_cost_no_other(folder: Path, tmp_path: Path) -> None:

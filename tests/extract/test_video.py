@@ -164,7 +164,37 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path, playlist: str) -> None:
     for target in ("secret.mp4", str(tmp_path / "secret.mp4"), "http://localhost:1/secret.mp4"):
         path = tmp_path / "list.mp4"
         path.write_text(playlist.format(target))
-        assert "cannot be decoded" in refused(path).found
+        assert refused(path).found == "a playlist under a name that ends in .mp4"
+
+
+@pytest.mark.parametrize(("ending", "name"), [("ts", "MPEG-TS"), ("flv", "Flash video"), ("mpg", "an MPEG program"),
+                                              ("wmv", "Windows Media")])  # fmt: skip
+def test_another_container_under_a_known_name_is_named(tmp_path: Path, ending: str, name: str) -> None:
+    codec = {"flv": "flv1", "wmv": "wmv2"}.get(ending, "mpeg2video")
+    with av.open(str(tmp_path / f"a.{ending}"), "w") as out:
+        stream = out.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for _ in range(40):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture((96, 64)), format="rgb24")))
+        out.mux(stream.encode())
+    error = refused((tmp_path / f"a.{ending}").rename(tmp_path / "a.mp4"))
+    assert error.found.startswith(name)
+    assert "ffmpeg -i a.mp4 -c copy a.remuxed.mp4" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><title>404", "a web page"),
+        (b"PK\x03\x04abc", "a zip archive"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (bytes(4000), "a file of zeros"),
+        (b"\0\0\0\x20ftypisom" + b"\1" * 60, "a damaged or truncated .mp4 file"),
+    ],
+)
+def test_what_is_no_video_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "a.mp4").write_bytes(content)
+    assert refused(tmp_path / "a.mp4").found.startswith(words)
 
 
 @pytest.fixture(scope="session")
@@ -196,3 +226,16 @@ def test_real_videos(data_dir: Path) -> None:
             assert len(frames) == sum(1 for _ in container.decode(video=0))
         assert video.notes == [], path
         assert video.fps == pytest.approx(29.97, rel=0.01) or video.fps == pytest.approx(23.98, rel=0.01)
+
+
+def test_of_several_video_streams_the_first_is_taken_and_said(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mkv"), "w") as out:
+        streams = [out.add_stream("libx264", rate=25) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for stream in streams:
+            for _ in range(3):
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(picture((96, 64)), format="rgb24")))
+            out.mux(stream.encode())
+    video, frames = decode(tmp_path / "a.mkv")
+    assert (len(frames), video.notes) == (3, ["2 video streams: the first is taken"])

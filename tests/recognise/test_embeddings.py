@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +113,11 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     for name in ("text", "other.parquet", "absent"):
         with pytest.raises(InputError, match=name):
             read_embeddings(tmp_path / name)
+
+
+def test_a_pack_is_not_written_over(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pack = Path(shutil.copy(trained.pack, tmp_path / "P"))
+    before = pack.read_bytes()
+    assert main(["embed", "--model", str(trained.linear), "--data", str(pack), "--out", str(pack)]) == 2
+    assert "the pack itself" in capsys.readouterr().err
+    assert pack.read_bytes() == before

@@ -16,7 +16,15 @@ from twinsign.corpora.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
-from twinsign.recognise.rows import Labelled, label_list, labelled, pretraining_rows, share_of_labels, shared_signers
+from twinsign.recognise.rows import (
+    Labelled,
+    label_list,
+    labelled,
+    pretraining_rows,
+    share_of_labels,
+    shared_signers,
+    training_rows,
+)
 
 
 def ids(pack: Pack, rows: np.ndarray) -> list[str]:
@@ -31,10 +39,11 @@ def test_label_list_is_sorted_and_needs_two(tmp_path: Path) -> None:
         label_list(pack, np.array([0, 2, 3]))
 
 
-def test_labelled_rows_and_the_clip_whose_label_is_missing(tmp_path: Path) -> None:
+def test_labelled_rows_and_the_clip_whose_label_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pack = pack_of(tmp_path / "P", sample("a", "WATER"), sample("b"), sample("c", "APPLE"), sample("d", "WATER"))
     found = labelled(pack, np.array([3, 1, 2]), ["APPLE", "WATER"])
     assert found.rows.tolist() == [3, 2]
+    assert "1 of 3 clips have no gloss and are left out" in caplog.text
     assert found.labels.tolist() == [1, 0]
     with pytest.raises(InputError, match="gloss 'APPLE'") as error:
         labelled(pack, np.arange(4), ["WATER"])
@@ -182,3 +191,17 @@ def test_nothing_left_is_an_error(tmp_path: Path) -> None:
     pack = pack_of(tmp_path / "P", sample("a", split="test"), sample("b", hand=False))
     with pytest.raises(InputError, match="no clip to learn from"):
         pretraining_rows(pack)
+
+
+@pytest.mark.parametrize("split", ["train", "none"])
+def test_an_unlabelled_pack_is_said_to_be_one(tmp_path: Path, split: str) -> None:
+    pack = pack_of(tmp_path / "P", sample("a", "", split), sample("b", "", split))
+    for ask in (lambda: training_rows(pack, [], 1.0, 0), lambda: labelled(pack, np.arange(2), ["a", "b"])):
+        with pytest.raises(InputError, match=r"no labelled clip: the pack has no gloss.*--annotations"):
+            ask()
+
+
+def test_a_pack_without_splits_is_said_to_be_one(tmp_path: Path) -> None:
+    pack = pack_of(tmp_path / "P", sample("a", "x", "none"), sample("b", "y", ""))
+    with pytest.raises(InputError, match=r"no clip of split 'train': no clip of the pack has a split.*--split_by"):
+        training_rows(pack, [], 1.0, 0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,6 +21,13 @@ from twinsign.recipe import Precision
 SIDE = {"cpu": 2048, "cuda": 8192}
 """Rows and columns of the matrices whose product is the peak."""
 PEAK_RUNS = 5
+PEAK_SECONDS = 1.0
+"""A product that would take longer is measured on smaller matrices: some processors have no bfloat16 to speak of."""
+FEWEST = 2
+"""Runs that are timed, however slow they are."""
+SMALLEST = 256
+"""Rows and columns of the matrices that are multiplied first."""
+TYPES = (torch.float32, torch.bfloat16)
 WORTH_IT = 1.3
 """Times as fast as float32's must bfloat16's products be: casts cost, too. Processors are far off: 0.5, or 2 to 10."""
 
@@ -29,17 +38,25 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def seconds_of(run: Callable[[], Any], device: torch.device, runs: int, warm_up: int = 1) -> list[float]:
-    """Seconds of each of `runs` runs, after some that do not count."""
-    found = []
+def seconds_of(
+    run: Callable[[], Any], device: torch.device, runs: int, warm_up: int = 1, limit: float = math.inf
+) -> list[float]:
+    """Seconds of each of `runs` runs, after some that do not count; of fewer, 2 at least, once `limit` seconds passed.
+
+    Past a quarter of the limit no further run is left uncounted.
+    """
+    found: list[float] = []
+    began = time.perf_counter()
     for number in range(warm_up + runs):
         wait(device)
         started = time.perf_counter()
+        if len(found) >= FEWEST and started - began > limit:
+            break
         run()
         wait(device)
-        if number >= warm_up:
+        if number >= warm_up or (number and started - began > limit / 4):
             found.append(time.perf_counter() - started)
-    return found
+    return found[:runs]
 
 
 class Stages:
@@ -72,13 +89,20 @@ class Stages:
         return {name: round(1000 * median(values[warm_up:]), 3) for name, values in self.spent.items()}
 
 
-def gemm_gflops(device: torch.device, side: int | None = None) -> dict[str, float]:
+def gemm_gflops(
+    device: torch.device, side: int | None = None, types: Sequence[torch.dtype] = TYPES
+) -> dict[str, float]:
     """The fastest of some products of large square matrices, in GFLOP/s, by type: the peak to compare with (ours)."""
-    found, side = {}, side or SIDE[device.type]
-    for dtype in (torch.float32, torch.bfloat16):
-        one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-        best = min(seconds_of(lambda one=one, other=other: one @ other, device, PEAK_RUNS))  # type: ignore[misc]
-        found[str(dtype).removeprefix("torch.")] = round(2 * side**3 / best / 1e9, 1)
+    found = {}
+    for dtype in types:
+        most, best = side or SIDE[device.type], 0.0
+        width = min(SMALLEST, most)
+        while not best or (width < most and best * (most / width) ** 3 < PEAK_SECONDS):
+            width = most if best else width
+            one, other = (torch.randn(width, width, device=device).to(dtype) for _ in range(2))
+            product = partial(torch.matmul, one, other)
+            best = min(seconds_of(product, device, PEAK_RUNS, limit=PEAK_SECONDS))
+        found[str(dtype).removeprefix("torch.")] = round(2 * width**3 / best / 1e9, 1)
     return found
 
 

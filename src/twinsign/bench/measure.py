@@ -39,6 +39,8 @@ class Bench:
     steps: int = 10
     warm_up: int = 3
     compiled: bool = False
+    limit: float = 30.0
+    """Seconds after which each measurement ends, with fewer steps if need be."""
 
     def autocast(self) -> torch.autocast:
         """Mixed precision as the recipe's trainer has it."""
@@ -103,12 +105,12 @@ def pretraining(bench: Bench, peak: float) -> dict[str, Any]:
     gflop = reference_gflop(step.learn, step.model) / size
     kernels = kernels_of(step.run)
     step.stages.spent.clear()
-    for _ in range(bench.warm_up + bench.steps):
-        step.run()
-    stages = step.stages.milliseconds(bench.warm_up)
+    timed = len(seconds_of(step.run, bench.device, bench.steps, bench.warm_up, bench.limit))
+    stages = step.stages.milliseconds(-timed)
     stages["losses"] = round(stages.pop("forward") - stages["keys"] - stages["queries"], 3)
     rate = 1000 * size / stages.pop("step")
     return {
+        "steps": timed,
         "sequences_per_s": round(rate, 2),
         "gflop_per_sequence": round(gflop, 4),
         "of_gemm_peak": round(rate * gflop / peak, 4),
@@ -125,7 +127,11 @@ def viewing(bench: Bench) -> dict[str, Any]:
     chosen = bench.recipe.pretrain
     batch, draws = bench.clips(chosen.batch_size), generator_at(0, 0)
     spent = seconds_of(
-        lambda: random_view(batch, chosen.augment, chosen.frames, draws), bench.device, bench.steps, bench.warm_up
+        lambda: random_view(batch, chosen.augment, chosen.frames, draws),
+        bench.device,
+        bench.steps,
+        bench.warm_up,
+        bench.limit,
     )
     return {"views_per_s": round(len(batch) / median(spent), 1), "batch_ms": round(1000 * median(spent), 3)}
 
@@ -142,14 +148,16 @@ def embedding(bench: Bench) -> dict[str, Any]:
         with torch.no_grad(), bench.autocast():
             branch_features(encoders, fixed_views(recipe.windows, frames)(clips))
 
-    many, one = bench.clips(EVALUATION_BATCH), bench.clips(1)
-    spent = seconds_of(lambda: features(many, recipe.pretrain.frames), bench.device, bench.steps, 1)
-    alone = seconds_of(lambda: features(one, ONE_CLIP), bench.device, LATENCY_RUNS, bench.warm_up)
+    alone = bench.clips(1)
+    once = seconds_of(lambda: features(alone, ONE_CLIP), bench.device, LATENCY_RUNS, bench.warm_up, bench.limit / 2)
+    most = int(bench.limit / 8 / (recipe.windows.count * median(once)))  # two runs and one before them within the limit
+    many = bench.clips(max(1, min(EVALUATION_BATCH, most)))
+    spent = seconds_of(lambda: features(many, recipe.pretrain.frames), bench.device, bench.steps, 1, bench.limit / 2)
     return {
         "sequences_per_s": round(len(many) / median(spent), 2),
         "one_clip_ms": {
-            "median": round(1000 * median(alone), 3),
-            "p95": round(1000 * quantiles(alone, n=20)[-1], 3),
+            "median": round(1000 * median(once), 3),
+            "p95": round(1000 * quantiles(once, n=20)[-1], 3),
             "frames": ONE_CLIP,
         },
         "peak_memory_mb": peak_memory_mb(bench.device),
@@ -165,8 +173,8 @@ def reading(bench: Bench) -> dict[str, Any]:
         return torch.randint(len(reader), (size,), generator=draws).tolist()
 
     cpu = torch.device("cpu")
-    poses = seconds_of(lambda: bench.pack.flat(reader.rows[drawn()]), cpu, bench.steps, bench.warm_up)
-    cropped = seconds_of(lambda: reader.__getitems__(drawn()), cpu, bench.steps, bench.warm_up)
+    poses = seconds_of(lambda: bench.pack.flat(reader.rows[drawn()]), cpu, bench.steps, bench.warm_up, bench.limit)
+    cropped = seconds_of(lambda: reader.__getitems__(drawn()), cpu, bench.steps, bench.warm_up, bench.limit)
     frames = float(bench.pack.frames[reader.rows].mean())
     return {
         "poses_per_s": round(size / median(poses), 1),

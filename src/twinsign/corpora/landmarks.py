@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from os import PathLike
 
+from twinsign.corpora.columns import find_columns
 from twinsign.corpora.sample import Corpus, Sample
 from twinsign.pose.read import PoseSet, open_landmarks
 
@@ -15,9 +16,15 @@ def landmark_corpus(path: str | PathLike[str]) -> Corpus:
 
 
 def set_corpus(clips: PoseSet) -> Corpus:
-    """Every clip of an opened set, with its row (ours)."""
+    """Every clip of an opened set, with its row; columns under other names than a pack's are taken and noted (ours)."""
+    columns, notes = find_columns(clips.path, clips.rows, {}, "id") if clips.rows else ({}, [])
+    field_of = {column: field for field, column in columns.items()}
     samples = [
-        Sample(row["id"], partial(clips.clip, number), {name: value for name, value in row.items() if name != "id"})
+        Sample(
+            row["id"],
+            partial(clips.clip, number),
+            {field_of.get(name, name): value for name, value in row.items() if name != "id"},
+        )
         for number, row in enumerate(clips.rows)
     ]
-    return Corpus(samples, files=clips.files, notes=clips.notes)
+    return Corpus(samples, files=clips.files, notes=[*notes, *clips.notes])

@@ -12,19 +12,20 @@ from pathlib import Path
 from twinsign.corpora.names import OPENPOSE_FRAME, SUFFIXES, plain_name
 from twinsign.errors import InputError
 from twinsign.files import writable
-from twinsign.pose.read import PoseSet, open_set, read
+from twinsign.pose.read import PoseSet, is_clip_folder, open_set, read
 from twinsign.pose.recording import Recording, Unit
 
 Size = tuple[int, int]
 
 
 def clip_files(root: Path) -> Iterator[Path]:
-    """Every pose file and folder of OpenPose frames below a folder, sorted."""
+    """Every pose file and folder of a clip's frames below a folder, sorted."""
     found: list[Path] = []
     for folder, inside, names in os.walk(root):
         here = Path(folder)
-        if here != root and any(name.endswith(OPENPOSE_FRAME) for name in names):
+        if here != root and is_clip_folder(here, names):
             found.append(here)
+            names = [name for name in names if not name.endswith(".npy")]
         known = [name for name in names if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")]
         found += [here / name for name in known if not name.endswith(OPENPOSE_FRAME)]
         inside[:] = [name for name in inside if not name.startswith(".")]

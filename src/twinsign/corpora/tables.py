@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +18,8 @@ from twinsign.files import parse_json
 
 SPLIT_WORDS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val"}
 SPLIT_WORDS |= {"test": "test", "testing": "test"}
+NONE = ("", "none")
+"""Words for a clip that is in no split."""
 SHOWN = 60
 """Letters of a field that a message shows."""
 
@@ -94,6 +98,12 @@ class Row:
         return pure.as_posix()
 
 
+def plain_split(word: str) -> str | None:
+    """train, val or test under any of its usual names, none, or "" where nothing is said; None for other words."""
+    plain = word.strip().casefold()
+    return plain if plain in NONE else SPLIT_WORDS.get(plain)
+
+
 def annotation_files(given: Sequence[str | Path], *patterns: str) -> list[Path]:
     """The files given, and of folders given those whose names fit a pattern; InputError where there is none."""
     found: list[Path] = []
@@ -126,21 +136,57 @@ def read_lines(file: Path) -> list[str]:
 
 
 def read_csv(file: Path, columns: Sequence[str], header: Sequence[str] | None = None) -> list[Row]:
-    """The rows of a CSV that has at least these columns; `header` names those of a CSV without a head line."""
-    wanted = f"a CSV with columns {', '.join(columns)}"
-    with _decoding(file, wanted), file.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, fieldnames=header, strict=True)
-        names = list(reader.fieldnames or [])
+    """The rows of a CSV that has at least these columns; `header` names those of a CSV without a head line.
+
+    Columns are found whatever their case and the blanks around them. Spreadsheets' tabs and semicolons between fields,
+    and their UTF-16, are read too.
+    """
+    wanted = f"a CSV with columns {', '.join(columns)}" if columns else "a CSV with a head line"
+    with _decoding(file, wanted):
+        text = _text(file.read_bytes())
+        reader = csv.DictReader(
+            io.StringIO(text, newline=""), fieldnames=header, delimiter=_delimiter(text), strict=True
+        )
+        names = _named([name.strip() for name in reader.fieldnames or []], columns)
+        reader.fieldnames = names
         lacking = [name for name in columns if name not in names]
-        if lacking or len(set(names)) != len(names):
+        if lacking or len(set(names)) != len(names) or not names:
             raise InputError(f"columns {', '.join(names) or '(none)'}", wanted, file=file)
         rows = []
         for fields in reader:
-            row = Row(file, f"line {reader.line_num}", fields)
             if None in fields or any(fields[name] is None for name in columns):
-                raise InputError(f"line {reader.line_num} with fields missing or to spare", wanted, file=file)
-            rows.append(row)
+                found = f"line {reader.line_num} with fields missing or to spare"
+                hint = "A field with a comma in it stands in double quotes."
+                raise InputError(found, f"{len(names)} fields, as in the head line", file=file, hint=hint)
+            if any((value or "").strip() for value in fields.values()):  # spreadsheets leave rows of commas alone
+                rows.append(Row(file, f"line {reader.line_num}", fields))
+    if not rows:
+        raise InputError("no row", "a row a clip below the head line", file=file)
     return rows
+
+
+def _text(data: bytes) -> str:
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode("utf-16" if utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"byte {data[error.start]:#x} in line {line}, which is no UTF-8: save it as UTF-8") from error
+
+
+def _delimiter(text: str) -> str:
+    """What stands between the fields of the head line: commas, unless there are none and there are others."""
+    head = text[: min((place for place in map(text.find, "\r\n") if place >= 0), default=len(text))]
+    return "," if "," in head else next((one for one in "\t;|" if one in head), ",")
+
+
+def _named(names: list[str], columns: Sequence[str]) -> list[str]:
+    """The names with those of `columns` spelt as there, where one alone differs in case."""
+    for column in columns:
+        same = [place for place, name in enumerate(names) if name.casefold() == column.casefold()]
+        if column not in names and len(same) == 1:
+            names[same[0]] = column
+    return names
 
 
 def read_json(file: Path, wanted: str) -> object:

@@ -16,6 +16,7 @@ from twinsign.doctor.origins import provenance, repeated_ids
 from twinsign.doctor.outliers import outliers
 from twinsign.doctor.sides import sides
 from twinsign.doctor.splits import coverage, missing_clips, signer_overlap, split_hash
+from twinsign.doctor.vacuous import not_checked
 from twinsign.doctor.visible import hand_unseen_rate
 from twinsign.recognise.report import Table
 
@@ -79,5 +80,8 @@ def diagnose(exam: Exam, *, near: bool = True, tick: Callable[[str], None] = lam
             found.values.update({name: checked.value, **checked.more})
             found.findings.extend((name, finding) for finding in checked.findings)
             found.tables.extend(checked.tables)
+    silent = not_checked(exam, near)
+    found.values["not_checked"] = silent.value
+    found.tables.extend(silent.tables)
     found.findings.sort(key=lambda one: LEVELS.index(one[1].level))
     return found

@@ -70,6 +70,11 @@ def _findings(exam: Exam, value: dict[str, Any]) -> list[Finding]:
         return exam.names(np.flatnonzero(np.isin(exam.gloss, glosses)))
 
     found = []
+    if not value["classes"]:
+        found.append(Finding("warning", "no clip has a gloss: pre-training can learn from them, a classifier cannot"))
+    elif value["unlabelled_clips"]:
+        said = f"{counted(value['unlabelled_clips'], 'clip has', 'clips have')} no gloss: only pre-training uses them"
+        found.append(Finding("note", said, exam.names(np.flatnonzero(exam.gloss == ""))))
     if value["held_out_only"]:
         names = value["held_out_only"]
         said = f"{counted(len(names), 'gloss', 'glosses')} in val or test that train lacks: {some(names)}"

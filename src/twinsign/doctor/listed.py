@@ -6,6 +6,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from twinsign.corpora.columns import ALIASES, plain
+from twinsign.corpora.tables import plain_split
 from twinsign.errors import InputError
 from twinsign.files import parse_json
 
@@ -21,15 +23,23 @@ def read_listed(path: Path) -> list[dict[str, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         rows = _json_rows(parse_json(text)) if path.suffix == ".json" else list(csv.DictReader(text.splitlines()))
-    except (OSError, ValueError, csv.Error) as error:
+        rows = [{plain(str(name)): value for name, value in row.items()} for row in rows]
+    except (OSError, ValueError, AttributeError, TypeError, csv.Error) as error:
         raise InputError(str(error), WANTED, file=path) from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.get("id") for row in rows):
         raise InputError("rows without an id", WANTED, file=path)
-    return [
-        {name: str(row.get(name) or "") for name in ("id", "gloss")}
-        | {"split": str(row.get("split") or row.get("subset") or "")}
-        for row in rows
-    ]
+    return [{name: _said(row, name) for name in ("id", "gloss")} | {"split": _split(row)} for row in rows]
+
+
+def _said(row: dict[str, Any], field: str) -> str:
+    """What a row says of a field, under its name or another usual one."""
+    found = next((row[name] for name in (field, *ALIASES[field]) if row.get(name) not in (None, "")), "")
+    return str(found).strip()
+
+
+def _split(row: dict[str, Any]) -> str:
+    word = _said(row, "split")
+    return plain_split(word) or word
 
 
 def _json_rows(value: Any) -> Any:

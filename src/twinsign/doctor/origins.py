@@ -62,13 +62,20 @@ def repeated_ids(exam: Exam) -> Checked:
     for name, group in places.items():
         if len(group) > 1:
             splits, glosses = exam.split[group].tolist(), exam.gloss[group].tolist()
-            clips = exam.names(group)
-            value.append({"id": name, "clips": clips, "splits": splits, "glosses": glosses})
+            clips, poses = exam.names(group), [exam.poses[place] for place in group]
+            value.append({"id": name, "clips": clips, "splits": splits, "glosses": glosses, "poses": poses})
+    differing = [row for row in value if len(set(row["poses"])) > 1]
     across = [row for row in value if set(row["splits"]) & {"val", "test"} and "train" in row["splits"]]
     labels = [row for row in value if len(set(row["glosses"]) - {""}) > 1]
     findings = []
     if value:
         findings.append(Finding("note", f"{counted(len(value), 'id')} in several packs", [row["id"] for row in value]))
+    if differing:
+        said = (
+            f"{counted(len(differing), 'id')} with different poses in several packs: in one folder, or under one name"
+        )
+        said += " of a dataset, the one would stand for, or overwrite, the other"
+        findings.append(Finding("note", said, [row["id"] for row in differing]))
     if across:
         said = f"{counted(len(across), 'id')} in train of one pack and in val or test of another: name it in --keep_out"
         findings.append(Finding("error", said, [row["id"] for row in across]))

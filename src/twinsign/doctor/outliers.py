@@ -15,6 +15,10 @@ DEVIATIONS = 3.5
 """Robust deviations (|x - median| / (1.4826 MAD), x the logarithm) that make an outlier (Iglewicz and Hoaglin 1993)."""
 FACTOR = 2.0
 """An outlier is also this many times the median, or a fraction of it (ours)."""
+FEW = 5
+"""Clips of one source below which they are compared with the rest of their pack instead (ours)."""
+RATES = (5.0, 240.0)
+"""Frames a second that cameras take: others are a file's time base, or a mistake (ours)."""
 MAD_TO_DEVIATION = 1.4826
 OUTSIDE = 0.5
 """Image fractions by which a hand's joint may leave the picture (ours)."""
@@ -30,12 +34,15 @@ HANDS_TO_BODY = (0.1, 3.0)
 
 def outliers(exam: Exam) -> Checked:
     """`outliers`: length, fps, coordinates, hand_size: rows of id, value, usual; one_frame, handless: ids."""
-    groups = np.char.add(np.char.add(exam.origin.astype(str), "/"), exam.text("source"))
-    measures, frames = exam.measures, exam.number("frames")
+    groups = _groups(exam)
+    measures, frames, fps = exam.measures, exam.number("frames"), exam.number("fps")
+    with np.errstate(invalid="ignore"):
+        odd_rate = (fps < RATES[0]) | (fps > RATES[1])
     beyond = [(measures.outside > OUTSIDE, measures.outside, OUTSIDE), (measures.far > FAR, measures.far, FAR)]
     value: dict[str, Any] = {
         "length": _robust(exam, frames, groups),
-        "fps": _robust(exam, exam.number("fps"), groups),
+        "fps": _robust(exam, fps, groups),
+        "impossible_fps": _rows(exam, odd_rate, fps, RATES),
         "coordinates": [row for where, values, most in beyond for row in _rows(exam, where, values, (0, most))],
         "hand_size": [
             row
@@ -47,16 +54,27 @@ def outliers(exam: Exam) -> Checked:
     }
     rows = [[kind, row["id"], row["value"], *row["usual"]] for kind, found in _tabled(value) for row in found]
     caption = (
-        f"Length and rate: more than {DEVIATIONS} robust deviations (of the logarithm, by pack and source) and "
-        f"{FACTOR:g} times from the median. Coordinates: how far outside the picture, in image fractions. Hand size: "
-        "in image fractions, or over the distance of the shoulders."
+        f"Length and rate: more than {DEVIATIONS} robust deviations (of the logarithm, by pack and, where {FEW} clips "
+        f"share one, source) and {FACTOR:g} times from the median. Coordinates: how far outside the picture, in image "
+        "fractions. Hand size: in image fractions, or over the distance of the shoulders."
     )
     tables = [Table("Outliers", ["Kind", "Clip", "Value", "Usual from", "to"], rows, caption)] if rows else []
     return Checked(value, _findings(exam, value), tables)
 
 
+def _groups(exam: Exam) -> NDArray[np.str_]:
+    """The group (N) in which a clip's length and rate are compared: its pack's clips of its source, if FEW share it."""
+    packs = np.char.add(exam.origin.astype(str), "/")
+    groups = np.char.add(packs, exam.text("source"))
+    _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.where(counts[place] < FEW, packs, groups)
+
+
 def _tabled(value: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
-    return [(name.replace("_", " "), value[name]) for name in ("length", "fps", "coordinates", "hand_size")]
+    return [
+        (name.replace("_", " "), value[name])
+        for name in ("length", "fps", "impossible_fps", "coordinates", "hand_size")
+    ]
 
 
 def _robust(exam: Exam, values: NDArray[np.float64], groups: NDArray[np.str_]) -> list[dict[str, Any]]:
@@ -87,6 +105,7 @@ def _findings(exam: Exam, value: dict[str, Any]) -> list[Finding]:
     said = {
         "length": "of unusual length",
         "fps": "of unusual frame rate",
+        "impossible_fps": f"whose frame rate no camera has (below {RATES[0]:g} or above {RATES[1]:g})",
         "coordinates": "with joints far outside the picture",
         "hand_size": "whose hands are impossibly large or small",
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from twinsign.doctor.exam import HELD_OUT, Exam
+from twinsign.doctor.exam import HELD_OUT, SPLIT_ORDER, Exam
 from twinsign.doctor.finding import Checked, Finding, counted, some
 from twinsign.recognise.metrics import percent
 from twinsign.recognise.report import Table
@@ -85,4 +85,22 @@ def coverage(exam: Exam) -> Checked:
         f"{counted(len(lost_classes), 'class has', 'classes have')} no clip left in val or test: {some(lost_classes)}"
     )
     table = Table("Splits", ["Split", "Clips", "Listed", "There %", "Classes", "Signers"], rows)
-    return Checked(value, [Finding("warning", said)] if lost_classes else [], [table])
+    return Checked(value, [Finding("warning", said)] * bool(lost_classes) + _unsplit(exam), [table])
+
+
+def _unsplit(exam: Exam) -> list[Finding]:
+    """What it means that clips have no split: pre-training takes them, whatever they were kept for."""
+    loose = np.flatnonzero(exam.split == "none")
+    strange = sorted(set(exam.splits) - set(SPLIT_ORDER))
+    findings = []
+    if len(loose) == len(exam):
+        findings.append(Finding("warning", "no clip has a split: pre-training takes all of them, a classifier none"))
+    elif len(loose) and exam.held.any():
+        said = (
+            f"{counted(len(loose), 'clip has', 'clips have')} no split: pre-training takes them, a classifier does not"
+        )
+        findings.append(Finding("note", said, exam.names(loose)))
+    if strange:
+        said = f"splits called {some(map(repr, strange))}: pre-training takes their clips, too"
+        findings.append(Finding("warning", said, exam.names(np.flatnonzero(np.isin(exam.split, strange)))))
+    return findings

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from twinsign.cluster import as_done
-from twinsign.errors import InputError
+from twinsign.errors import InputError, NoRoomError
 from twinsign.extract.clip import Extraction, Format, extract, write
 from twinsign.extract.estimator import HOLISTIC, LOADER, Estimator, EstimatorConfig, Loader
+from twinsign.extract.ledger import Ledger, Row, same_file, sha256_of, stamp_of
 from twinsign.extract.video import MAX_SIDE, is_video
 from twinsign.extract.workers import results
-from twinsign.files import locked, write_text
+from twinsign.files import locked
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.read import VIDEOS
 
-LEDGER = "extract.jsonl"
-"""What was made of which video how: one JSON line a finished video."""
 _PARTS = {"right_hand": RIGHT_HAND, "left_hand": LEFT_HAND, "trunk": TRUNK}
-Row = dict[str, Any]
+UNREAD = (".wmv", ".asf", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".vob", ".flv", ".f4v", ".ogv", ".swf", ".gif")
+"""Endings of videos that are not opened: remux or encode them first."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -51,29 +50,37 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Rows of the videos done now, rows of those done before, and reasons by video, all in the order given."""
+    """Rows of the videos done now, of those done before, and reasons by video, all in the order given."""
 
     done: list[Row] = field(default_factory=list)
     before: list[Row] = field(default_factory=list)
+    anew: list[str] = field(default_factory=list)
+    """Outputs of `done` that took the place of an earlier one of the same video."""
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
 def find_jobs(videos: Iterable[str], form: Format) -> list[Job]:
     """A job a file, and one for each video below a folder, whose subfolders the outputs keep (ours).
 
-    Raises InputError on a folder without a video, and where two videos would have one output.
+    Raises InputError on a folder without a video, and where two videos would have one output, whatever its case.
     """
     jobs: dict[Path, Job] = {}
     outputs: dict[str, Path] = {}
     for given in map(Path, videos):
         for video, name in _listed(given):
             output = f"{name}.{form}"
-            first = outputs.setdefault(output, video)
+            first = outputs.setdefault(same_file(output), video)
             if first.resolve() != video.resolve():
                 hint = "Give their common folder, so that subfolders are kept, or another --out for one of them."
                 raise InputError(f"{first} and {video} for {output}", "videos of different names", hint=hint)
             jobs.setdefault(video.resolve(), Job(video, output))
     return list(jobs.values())
+
+
+def unread_videos(videos: Iterable[str]) -> list[str]:
+    """Files below the folders among these that are videos by their endings, but not of those that are read."""
+    folders = (path for path in map(Path, videos) if path.is_dir())
+    return [str(file) for path in folders for file in sorted(path.rglob("*")) if file.suffix.lower() in UNREAD]
 
 
 def _listed(given: Path) -> list[tuple[Path, str]]:
@@ -103,31 +110,48 @@ def run_jobs(
         raise InputError(f"{workers} workers", "at least 1")
     made = _made(settings, loader.identity(settings.estimator))
     with locked(out):
-        ledger = _Ledger(out / LEDGER)
-        before = {job: row for job in jobs if (row := ledger.finished(job, out, made))}
+        ledger = Ledger(out)
+        before = {job: row for job in jobs if (row := ledger.finished(job.output, job.video, made))}
         tick(len(before), 0)
         todo, done = [job for job in jobs if job not in before], dict[Job, Row]()
+        anew = [job.output for job in todo if ledger.claim(job.output, job.video)]
+        ledger.save()
         unreadable: dict[Job, str] = {}
         load = partial(_loaded, out, settings, made, loader)
         team = results(load, todo, workers) if cluster is None else _on_cluster(load, todo, cluster)
-        for job, found in team:
-            if isinstance(found, str):
-                unreadable[job] = found if str(job.video) in found else f"{job.video}: {found}"
-            else:
-                done[job] = found
-                ledger.add(found)
-            tick(1, 0 if isinstance(found, str) else found["video_frames"])
+        try:
+            for job, found in team:
+                if isinstance(found, str):
+                    unreadable[job] = found if str(job.video) in found else f"{job.video}: {found}"
+                else:
+                    done[job] = found
+                    ledger.add(found)
+                tick(1, 0 if isinstance(found, str) else found["video_frames"])
+        except NoRoomError as error:
+            raise NoRoomError(f"{error}; {_whole(len(done), len(todo))}") from error
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise NoRoomError(f"{ledger.path}: {error.strerror}; {_whole(len(done), len(todo))}") from error
+        ledger.save(ended=True)
     return Outcome(
         [done[job] for job in jobs if job in done],
         [before[job] for job in jobs if job in before],
+        [name for name in anew if name in {row["output"] for row in done.values()}],
         {str(job.video): unreadable[job] for job in jobs if job in unreadable},
     )
+
+
+def _whole(done: int, todo: int) -> str:
+    return f"stopped with {done} of {todo} videos written, all of them whole; the same command resumes"
 
 
 def _on_cluster(
     load: Callable[[], Callable[[Job], Row]], todo: Sequence[Job], address: str
 ) -> Iterator[tuple[Job, Row | str]]:
     for number, answer in as_done(load, todo, address):
+        if isinstance(answer.error, NoRoomError):
+            raise answer.error
         yield todo[number], str(answer.error) if answer.error else answer.result
 
 
@@ -145,12 +169,17 @@ def _work(out: Path, settings: Settings, made: Row, estimator: Estimator, job: J
     started = time.perf_counter()
     if not job.video.is_file():
         raise InputError("no such file", "a video", file=job.video)
-    stamp = _stamp(job.video)
-    content = _sha256(job.video)
+    stamp, content = stamp_of(job.video), sha256_of(job.video)
     found = extract(job.video, estimator, trim=settings.trim, max_side=settings.max_side, fps=settings.fps)
-    write(found, out / job.output, settings.format)
+    try:
+        write(found, out / job.output, settings.format)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise NoRoomError(f"{out / job.output}: {error.strerror}") from error
+        raise
     seconds = round(time.perf_counter() - started, 3)
-    source = {"output": job.output, "video": str(job.video), **stamp, "sha256": content, "made": made}
+    source = {"output": job.output, "video": str(job.video), "path": str(job.video.resolve()), **stamp}
+    source |= {"sha256": content, "made": made}
     return {**source, **_shown(found), "seconds": seconds}
 
 
@@ -166,47 +195,3 @@ def _shown(found: Extraction) -> Row:
         "seen": rates,
         "notes": list(found.recording.notes),
     }
-
-
-def _stamp(video: Path) -> Row:
-    status = video.stat()
-    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
-
-
-def _sha256(video: Path) -> str:
-    with video.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-class _Ledger:
-    """The rows by output, read at the start, appended to as videos are finished."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows: dict[str, Row] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
-            try:
-                row = json.loads(line)
-                self.rows[row["output"]] = row
-            except (ValueError, TypeError, KeyError):  # the last line of a process that was killed
-                continue
-        if self.rows:
-            write_text(path, "".join(map(_line, self.rows.values())))
-
-    def finished(self, job: Job, out: Path, made: Row) -> Row | None:
-        """The row of a job whose output is there, made so from this very content; None where it must be done."""
-        row = self.rows.get(job.output)
-        if row is None or row.get("made") != made or not (out / job.output).is_file() or not job.video.is_file():
-            return None
-        same = {name: row.get(name) for name in ("bytes", "mtime_ns")} == _stamp(job.video)
-        return row if same or row.get("sha256") == _sha256(job.video) else None
-
-    def add(self, row: Row) -> None:
-        """Append a finished video's row."""
-        self.rows[row["output"]] = row
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(_line(row))
-
-
-def _line(row: Row) -> str:
-    return json.dumps(row, ensure_ascii=False) + "\n"

@@ -29,6 +29,35 @@ MAX_SIDE = 1920
 _WANTED = f"a whole video file ({', '.join(VIDEOS)})"
 # By content, a file of any name may be a playlist that names other files or hosts: only these containers are opened.
 _OPTIONS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi", "protocol_whitelist": "file"}
+_LOOKED = 1536
+"""Bytes that are looked at to name what cannot be opened."""
+_TS_PACKETS = {188: 0, 192: 4, 204: 0}
+"""Lengths of an MPEG transport stream's packets, and where in each the byte 0x47 stands."""
+_CONTAINERS = {
+    b"FLV": "Flash video",
+    b"OggS": "Ogg",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "Windows Media (ASF)",
+    b"\x00\x00\x01\xba": "an MPEG program stream",
+    b"\x00\x00\x01\xb3": "a bare MPEG video stream",
+    b"\x00\x00\x00\x01": "a bare H.264 or H.265 stream",
+    b".RMF": "RealMedia",
+    b"GIF8": "a GIF",
+    b"YUV4MPEG2": "YUV4MPEG",
+}
+"""First bytes of containers that are not opened, and their names."""
+_OTHERS = {
+    b"#extm3u": "a playlist",
+    b"ffconcat": "a playlist",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "XML",
+    b"{": "JSON",
+    b"pk\x03\x04": "a zip archive",
+    b"rar!": "a RAR archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"version https://git-lfs": "a Git LFS pointer instead of the file",
+}
+"""First bytes, in lower case, of what is no video at all."""
 _SQUARE = 0.01
 """Pixels whose sides differ by less count as square."""
 _AGREE = 0.01
@@ -53,6 +82,8 @@ class Video:
             raise clip.error(found, _WANTED)
         self.clip, self.times, self.notes = clip, list[float | None](), list[str]()
         self._container, self._stream = container, container.streams.video[0]
+        if len(container.streams.video) > 1:
+            self.notes.append(f"{len(container.streams.video)} video streams: the first is taken")
         self._damaged = 0
         decoded = self._decoded()
         first = next(decoded, None)
@@ -137,10 +168,37 @@ def open_video(clip: ClipFile, max_side: int = MAX_SIDE) -> Iterator[Video]:
         raise InputError(f"max_side {max_side}", "at least 1 pixel")
     import av
 
-    with clip.decoding(_WANTED):
-        container = av.open(str(clip.path), container_options=_OPTIONS)
+    try:
+        with clip.decoding(_WANTED):
+            container = av.open(str(clip.path), container_options=_OPTIONS)
+    except InputError as error:
+        raise _explained(clip, error) from error
     with container:
         yield Video(clip, container, max_side)
+
+
+def _explained(clip: ClipFile, error: InputError) -> InputError:
+    """The error of a file that could not be opened, with what the file is by its first bytes, where they tell."""
+    try:
+        with clip.path.open("rb") as stream:
+            start = stream.read(_LOOKED)
+    except OSError:
+        return error
+    if not start.strip(b"\0"):
+        return clip.error("an empty file" if not start else "a file of zeros: a copy that never ended", _WANTED)
+    ending = clip.path.suffix
+    lengths = [length for length, at in _TS_PACKETS.items() if start[at::length] == b"\x47" * len(start[at::length])]
+    kind = "MPEG-TS" if lengths and len(start) > 2 * max(_TS_PACKETS) else None
+    kind = kind or next((name for head, name in _CONTAINERS.items() if start.startswith(head)), None)
+    if kind is not None:
+        hint = f"Remux it without loss: ffmpeg -i {clip.path.name} -c copy {clip.path.stem}.remuxed.mp4"
+        return clip.error(f"{kind} under a name that ends in {ending}", _WANTED, hint=hint)
+    strange = next((name for head, name in _OTHERS.items() if start.lstrip().lower().startswith(head)), None)
+    if strange is not None:
+        return clip.error(f"{strange} under a name that ends in {ending}", _WANTED)
+    if start[4:8] in (b"ftyp", b"moov", b"mdat"):
+        return clip.error(f"a damaged or truncated {ending} file ({error.found})", _WANTED, hint="Copy it anew.")
+    return error
 
 
 def _stated_end(container: InputContainer, stream: VideoStream) -> float | None:

@@ -12,7 +12,7 @@ from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
-from twinsign.errors import InputError, TwinsignError
+from twinsign.errors import InputError, NoRoomError, TwinsignError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -30,7 +30,7 @@ def results(
     """Each task with its result, or with the reason why there is none, as they are done (ours).
 
     Every process calls `load` once for the function that does the tasks; both must pickle. Raises TwinsignError where
-    `load` does, for then no task can be done.
+    `load` does, for then no task can be done, and NoRoomError where a task does.
     """
     todo, deaths = deque(range(len(tasks))), [0] * len(tasks)
     team: list[_Worker[Task]] = []
@@ -88,6 +88,8 @@ class _Worker(Generic[Task]):
             return number, None
         if kind == "unfit":
             raise TwinsignError(answer)
+        if kind == "full":
+            raise NoRoomError(answer)
         return number, answer
 
     def death(self) -> str:
@@ -122,12 +124,18 @@ def _serve(line: Connection, load: Callable[[], Callable[[Any], Any]]) -> None:
             line.send(("unfit", str(error) if known else f"failed to start ({type(error).__name__}: {error})"))
             return
         while True:
-            line.send(("done", _answer(work, line.recv())))
+            task = line.recv()
+            try:
+                line.send(("done", _answer(work, task)))
+            except NoRoomError as error:
+                line.send(("full", str(error)))
 
 
 def _answer(work: Callable[[Any], Any], task: Any) -> Any:
     try:
         return work(task)
+    except NoRoomError:
+        raise
     except InputError as error:
         return str(error)
     except Exception as error:  # one video's fault must not cost a night's work

@@ -135,6 +135,10 @@ class Pack:
             known = np.unique(self.splits).tolist()
             for split in splits:
                 if split not in known:
+                    if known == ["none"]:
+                        hint = "Pack them with splits: a column of --annotations, SPLIT/GLOSS/clip, or --split_by."
+                        found = f"no clip of split {split!r}: no clip of the pack has a split"
+                        raise InputError(found, "clips with a split", file=self.paths[0], hint=hint)
                     raise InputError(f"split {split!r}", f"one of {', '.join(known)}", file=self.paths[0])
             keep &= np.isin(self.splits, list(splits))
         rows = np.flatnonzero(keep)

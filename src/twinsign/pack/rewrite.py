@@ -58,4 +58,16 @@ def _one_file(pack: Pack, out: Path) -> Path:
         raise InputError("a pack behind a URL", "a local file", file=pack.paths[0])
     if out.exists() and out.samefile(source):
         raise InputError("the pack itself", "another file to write", file=out)
+    if out.exists() and not _made_of(out, source):
+        raise InputError(f"something not made of {source}", "a new name", file=out, hint="Remove it first.")
     return source
+
+
+def _made_of(out: Path, source: Path) -> bool:
+    """Whether a file is a pack that was rewritten from this one, and may be so again."""
+    try:
+        notes = Pack(out).provenance[0]
+    except InputError:
+        return False
+    made = [one.get("of") for one in notes.values() if isinstance(one, dict)]
+    return any(Path(str(one)).resolve() == source.resolve() for one in made if one)

@@ -92,6 +92,7 @@ MEDIAPIPE_POSE_POINTS = 33
 MEDIAPIPE_FACE_POINTS = 468
 MEDIAPIPE_TRUNK = (0, 11, 13, 15, 12, 14, 16)
 OPENPOSE_BODY25_POINTS = 25
+OPENPOSE_COCO18_POINTS = 18
 OPENPOSE_BODY25_TRUNK = (0, 5, 6, 7, 2, 3, 4)
 SHOULDER_ELBOW_WRIST = {
     "right": tuple(INDEX[f"right_{joint}"] for joint in ("shoulder", "elbow", "wrist")),

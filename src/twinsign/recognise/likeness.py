@@ -102,6 +102,15 @@ def learn_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indice
     return replace(known, limit=max(float(distances.quantile(QUANTILE)) for distances in each))
 
 
+def with_likeness(run: Run, pack: Pack, rows: Indices) -> Run:
+    """A RUN of an earlier version that takes these rows, which are like those it learnt from, for them; others as is."""
+    known = run.about.get(LEARNT_FROM) or {}
+    if "likeness" in known:
+        return run
+    known = {**known, "likeness": learn_likeness(pack, rows, run.recipe.read).as_dict()}
+    return replace(run, about={**run.about, LEARNT_FROM: known})
+
+
 def leading(clips: Clips) -> Tensor:
     """The hand that is seen in more frames of each clip (B): 1 the right, -1 the left, 0 neither."""
     member = _member(clips).to(clips.xy.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
 
+log = logging.getLogger("twinsign")
 HELD_OUT = ("val", "test")
 """Splits that pre-training and fitting never see."""
 
@@ -58,7 +60,10 @@ def labelled(pack: Pack, rows: Indices, glosses: Sequence[str], hint: str = "") 
         kept.append(row)
         labels.append(number[gloss])
     if not kept:
-        raise InputError("no clip with a gloss", "labelled clips", file=pack.paths[0])
+        _check_labels(pack)
+        raise InputError("no clip with a gloss among those asked for", "labelled clips", file=pack.paths[0])
+    if len(kept) < len(rows):
+        log.warning("note: %d of %d clips have no gloss and are left out", len(rows) - len(kept), len(rows))
     return Labelled(np.asarray(kept), np.asarray(labels))
 
 
@@ -92,10 +97,18 @@ def training_rows(
     pack: Pack, where: Sequence[str], fraction: float, seed: int, per_class: int | None = None, split: str = "train"
 ) -> tuple[Labelled, list[str]]:
     """The labelled train clips that show a hand, a share of them, and all their glosses: what a classifier learns."""
+    _check_labels(pack)
     rows = pack.select([split], where)
     rows = rows[pack.usable[rows]]
     glosses = label_list(pack, rows)
     return share_of_labels(labelled(pack, rows, glosses), fraction, seed, per_class), glosses
+
+
+def _check_labels(pack: Pack) -> None:
+    """InputError where no clip has a gloss: the first thing to say, whatever the pack lacks besides."""
+    if not any(pack.table["gloss"].unique().to_pylist()):
+        hint = "Pack them with a gloss: GLOSS/clip, or a column of --annotations. `pretrain` learns without."
+        raise InputError("no labelled clip: the pack has no gloss", "clips with a gloss", file=pack.paths[0], hint=hint)
 
 
 def shared_signers(pack: Pack, rows: Indices, training: Pack, training_rows: Indices) -> dict[str, Any] | None:

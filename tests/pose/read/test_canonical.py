@@ -107,3 +107,8 @@ def test_random_arrays_raise_only_input_errors(
     stream = io.BytesIO()
     np.savez(stream, xy=xy, **({} if score is None else {"score": score}), **{name: other})
     hostile("a.npz", stream.getvalue())
+
+
+def test_scores_under_another_name_are_refused_not_lost(tmp_path: Path, person: FloatArray, refused: Refused) -> None:
+    np.savez(tmp_path / "a.npz", xy=person[..., :2], confidence=person[..., 2])
+    assert refused(tmp_path / "a.npz").wanted == "scores called score or seen, not confidence"

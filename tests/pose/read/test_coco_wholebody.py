@@ -311,3 +311,45 @@ def test_random_numbers_raise_only_input_errors(hostile: Callable[[str, bytes], 
 def test_random_bytes_raise_only_input_errors(hostile: Callable[[str, bytes], None], data: bytes) -> None:
     for name in ("a.json", "a.npz", "a.npy", "a.pkl"):
         hostile(name, data)
+
+
+@pytest.mark.parametrize("key", ["image_name", "image_id", "frame_id", "file_name"])
+def test_a_list_of_many_images_persons_is_many_frames(tmp_path: Path, points: FloatArray, key: str) -> None:
+    named: dict[str, Callable[[int], object]] = {"image_id": lambda t: t, "frame_id": str}
+    name = named.get(key, lambda t: f"v2/img_{t:05d}.jpg")
+    order = [2, 0, 1]
+    persons: list[dict[str, Any]] = [{key: name(9 + t), "keypoints": points[t].tolist(), "score": 0.9} for t in order]
+    if key == "image_id":  # as COCO's own results
+        persons = [{**one, "keypoints": np.ravel(one["keypoints"]).tolist()} for one in persons]
+    check(read(write(tmp_path / "a.json", persons), size=SIZE), points)
+    far = points[0] * [0.05, 0.05, 0.2]
+    persons.insert(0, {key: name(9), "keypoints": (far.ravel() if key == "image_id" else far).tolist()})
+    both = read(write(tmp_path / "b.json", persons), size=SIZE)
+    assert len(both.xy) == 3
+    assert "several persons in 1 of 3 frames" in both.notes[0]
+
+
+def test_images_left_out_of_a_list_are_gaps(tmp_path: Path, points: FloatArray) -> None:
+    persons = [{"image_name": f"{t}.jpg", "keypoints": points[0].tolist()} for t in (3, 4, 6)]
+    found = read(write(tmp_path / "a.json", persons), size=SIZE)
+    assert found.seen.any(axis=1).tolist() == [True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("extra", "word"),
+    [
+        ([{"image_name": "0.jpg"}, {}], "person number 1 without image_name"),
+        ([{"track_id": 1}, {"track_id": 1}], "2 persons of 1 tracks"),
+    ],
+)
+def test_a_list_of_persons_that_contradicts_itself(
+    tmp_path: Path, points: FloatArray, extra: list[dict[str, Any]], word: str
+) -> None:
+    persons = [{**one, "keypoints": points[0].tolist()} for one in extra]
+    with pytest.raises(InputError, match=word):
+        read(write(tmp_path / "a.json", persons), size=SIZE)
+
+
+def test_frame_numbers_as_text_count_too(tmp_path: Path, points: FloatArray) -> None:
+    entries = [{"frame_id": number, "instances": [instance(points[0])]} for number in ("4", "05", "7")]
+    assert read(write(tmp_path / "a.json", entries), size=SIZE).seen.any(axis=1).tolist() == [True, True, False, True]

@@ -109,9 +109,11 @@ def test_bad_tables(tmp_path: Path, refused: Refused, table: pa.Table, word: str
         read(path)
 
 
-def test_points_of_other_kinds_are_left_out(tmp_path: Path) -> None:
-    table = changed(ISOLATED, "type", pa.array(["ear"] * len(ISOLATED)))
-    assert not read(write(tmp_path, table)).seen.any()
+def test_hands_under_another_name_are_refused_not_lost(tmp_path: Path) -> None:
+    for old, new in (("left_hand", "LeftHand"), ("pose", "body")):
+        kinds = [new if kind == old else kind for kind in ISOLATED["type"].to_pylist()]
+        with pytest.raises(InputError, match=f"points of type '{new}'; wanted types face, pose, left_hand"):
+            read(write(tmp_path, changed(ISOLATED, "type", pa.array(kinds))))
 
 
 SEQUENCES = published.sequences({3: published.signer(0, 3), 5: published.signer(1, 4)})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from twinsign.corpora.folder import folder_corpus
 from twinsign.errors import InputError
 from twinsign.pose.layout import HANDS, INDEX, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.read import read
@@ -110,7 +112,11 @@ def bad() -> dict[str, dict[str, Any]]:
         "two wholes": {"a": np.zeros((2, 75, 3)), "b": np.zeros((2, 543, 3))},
         "five columns": {"a": np.zeros((2, 75, 5))},
         "nothing": {},
-        "flat": {"a": np.zeros((2, 75 * 3))},
+        "flat": {"a": np.zeros((2, 75 * 3 + 1))},
+        "one frame": {"a": np.zeros(258)},
+        "hands of other names": {"pose": np.zeros((2, 33, 3)), "lhand": np.zeros((2, 21, 3))},
+        "hands alone of other names": {"lhand": np.zeros((2, 21, 3))},
+        "no visibility": {"a": np.full((2, 258), 5.0)},
     }
 
 
@@ -166,3 +172,97 @@ def test_damaged_archives_raise_only_input_errors(hostile: Callable[[str, bytes]
     for _ in range(data.draw(st.integers(1, 3))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     hostile("a.npz", bytes(whole))
+
+
+def unrolled(parts: dict[str, FloatArray], *order: tuple[str, int]) -> FloatArray:
+    """A frame's numbers in a row: parts one after the other, so many columns of each point."""
+    given = {**parts, "face": np.full((5, 468, 3), 0.4, np.float32)}
+    widened = {name: np.pad(part, [(0, 0), (0, 0), (0, 4 - part.shape[2])]) for name, part in given.items()}
+    return np.concatenate([widened[name][..., :columns].reshape(5, -1) for name, columns in order], axis=1)
+
+
+HANDS_3 = (("left_hand", 3), ("right_hand", 3))
+ROWS: dict[int, tuple[tuple[str, int], ...]] = {
+    1662: (("pose", 4), ("face", 3), *HANDS_3),
+    258: (("pose", 4), *HANDS_3),
+    225: (("pose", 3), *HANDS_3),
+    150: (("pose", 2), ("left_hand", 2), ("right_hand", 2)),
+    2172: (("face", 4), ("left_hand", 4), ("pose", 4), ("right_hand", 4)),
+}
+
+
+@pytest.mark.parametrize("numbers", ROWS)
+def test_a_row_of_numbers_a_frame(tmp_path: Path, parts: dict[str, FloatArray], numbers: int) -> None:
+    rows = unrolled(parts, *ROWS[numbers])
+    assert rows.shape == (5, numbers)
+    np.save(tmp_path / "a.npy", rows)
+    found = read(tmp_path / "a.npy")
+    check(found, parts, visibility=dict(ROWS[numbers])["pose"] == 4)
+    assert found.notes[0].startswith(f"{numbers} numbers a frame taken as")
+
+
+def test_a_row_of_both_hands(tmp_path: Path, parts: dict[str, FloatArray]) -> None:
+    np.save(tmp_path / "a.npy", unrolled(parts, *HANDS_3))
+    found = read(tmp_path / "a.npy")
+    np.testing.assert_array_equal(found.xy[:, LEFT_HAND], parts["left_hand"][..., :2])
+    np.testing.assert_array_equal(found.xy[:, RIGHT_HAND], parts["right_hand"][..., :2])
+    assert not found.seen[:, TRUNK].any()
+
+
+def test_a_column_of_visibilities_that_are_all_unknown_is_none(tmp_path: Path, parts: dict[str, FloatArray]) -> None:
+    parts["pose"][..., 3] = np.nan
+    np.save(tmp_path / "a.npy", unrolled(parts, *ROWS[258]))
+    check(read(tmp_path / "a.npy"), parts, visibility=False)
+
+
+def test_openhands(tmp_path: Path, parts: dict[str, FloatArray]) -> None:
+    points = np.concatenate([part[..., :3] for part in parts.values()], axis=1)
+    confidences = np.concatenate([parts["pose"][..., 3], np.ones((5, 42), np.float32)], axis=1)
+    points[2, 33:54] = 0
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"keypoints": points, "confidences": confidences}))
+    found = read(tmp_path / "a.pkl")
+    assert not found.seen[2, LEFT_HAND].any()
+    assert found.seen[2, RIGHT_HAND].all()
+    np.testing.assert_array_equal(found.score[:, INDEX["left_wrist"]], parts["pose"][:, 15, 3])
+    np.savez(tmp_path / "a.npz", keypoints=points, confidences=confidences)
+    np.testing.assert_array_equal(read(tmp_path / "a.npz").score, found.score)
+    (tmp_path / "b.pkl").write_bytes(pickle.dumps({"keypoints": points}))
+    assert read(tmp_path / "b.pkl").seen[2, RIGHT_HAND].all()
+    (tmp_path / "c.pkl").write_bytes(pickle.dumps({"keypoints": points, "confidences": confidences[:, :-1]}))
+    with pytest.raises(InputError, match=r"confidences of shape \(5, 74\)"):
+        read(tmp_path / "c.pkl")
+
+
+def frames(folder: Path, rows: FloatArray, *numbers: int) -> Path:
+    folder.mkdir(parents=True)
+    for number, row in zip(numbers, rows, strict=True):
+        np.save(folder / f"{number}.npy", row)
+    return folder
+
+
+def test_a_folder_of_numbered_rows_is_a_clip(tmp_path: Path, parts: dict[str, FloatArray]) -> None:
+    rows = unrolled(parts, *ROWS[258])
+    check(read(frames(tmp_path / "tea" / "0", rows, 8, 9, 10, 11, 12)), parts)
+    gap = read(frames(tmp_path / "tea" / "1", rows, 0, 1, 2, 4, 5))
+    assert gap.seen.any(axis=1).tolist() == [True, True, True, False, True, True]
+    assert any("1 of 6 frames missing (3)" in note for note in gap.notes)
+    frames(tmp_path / "milk" / "0", rows, *range(5))
+    corpus = folder_corpus(tmp_path)
+    assert [(sample.id, sample.row["gloss"]) for sample in corpus.samples] == [
+        ("milk/0", "milk"),
+        ("tea/0", "tea"),
+        ("tea/1", "tea"),
+    ]
+    np.save(tmp_path / "tea" / "0" / "12.npy", rows[0, :-1])
+    with pytest.raises(InputError, match="frames of 257 and 258 numbers"):
+        read(tmp_path / "tea" / "0")
+    np.save(tmp_path / "tea" / "0" / "12.npy", rows)
+    with pytest.raises(InputError, match=r"12.npy.*an array of shape \(5, 258\)"):
+        read(tmp_path / "tea" / "0")
+
+
+def test_numbered_clips_are_no_frames(tmp_path: Path, parts: dict[str, FloatArray]) -> None:
+    (tmp_path / "tea").mkdir()
+    for number in range(3):
+        np.save(tmp_path / "tea" / f"{number}.npy", unrolled(parts, *ROWS[258]))
+    assert [sample.id for sample in folder_corpus(tmp_path).samples] == ["tea/0", "tea/1", "tea/2"]

@@ -140,7 +140,7 @@ def test_nan_and_infinity_name_the_frame_and_file(
 
 @pytest.mark.parametrize(
     "people",
-    [None, 3, [3], {}, [{BODY: [1] * 54}], [{LEFT: [1] * 62}], [{BODY: "abc"}], [{BODY: [[1, 2, 3]] * 25}]],
+    [None, 3, [3], {}, [{BODY: [1] * 57}], [{LEFT: [1] * 62}], [{BODY: "abc"}], [{BODY: [[1, 2, 3]] * 25}]],
     ids=str,
 )
 def test_bad_people(clip: Path, refused_here: Callable[[], InputError], people: object) -> None:
@@ -148,9 +148,48 @@ def test_bad_people(clip: Path, refused_here: Callable[[], InputError], people: 
     assert refused_here().file == path
 
 
+def test_keys_of_before_version_1_2(clip: Path) -> None:
+    whole = person(3)
+    old = {name.removesuffix("_2d"): values for name, values in whole.items()}
+    old["pose_keypoints"] = old["pose_keypoints"][: 3 * 18]  # the 18 points of COCO begin as BODY_25 does
+    for number, each in enumerate((whole, old)):
+        write(clip, number, [each])
+    new, same = read(clip, size=SIZE).xy
+    np.testing.assert_array_equal(new, same)
+
+
+@pytest.mark.parametrize(
+    "people",
+    [
+        {"keypoints": [1.0] * 75},
+        {"pose_keypoints_3d": [1.0] * 100, BODY: [], LEFT: [], RIGHT: []},
+        {"body_keypoints_2d": [1.0] * 75},
+        {"lefthand_keypoints_2d": [1.0] * 63, BODY: [1.0] * 75},
+        {},
+    ],
+    ids=range(5),
+)
+def test_keys_that_nobody_knows_are_named(
+    clip: Path, refused_here: Callable[[], InputError], people: dict[str, Any]
+) -> None:
+    write(clip, 0, [people])
+    given = [key for key, value in people.items() if value] or ["(none)"]
+    assert refused_here().found.startswith(f"a person with {given[0]}")
+    assert BODY in refused_here().wanted
+
+
+def test_empty_folders_and_folders_of_clips_say_so_before_any_size_is_asked_for(clip: Path) -> None:
+    clip.mkdir()
+    with pytest.raises(InputError, match="an empty folder"):
+        read(clip)
+    (clip / "a.pose").write_bytes(b"")
+    with pytest.raises(InputError, match=r"a folder that is not one clip.*Name the files in it"):
+        read(clip)
+
+
 def test_bad_folders(clip: Path, refused_here: Callable[[], InputError]) -> None:
     clip.mkdir()
-    assert refused_here().found == "0 frames"
+    assert refused_here().found == "an empty folder"
     whole = write(clip, 7, [person(1)]).read_bytes()
     for data in (b"", whole[:-2], b"[]"):
         (clip / "clip2_8_keypoints.json").write_bytes(data)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from twinsign.errors import InputError
-from twinsign.pose.layout import INDEX, OFTEN_UNSEEN
+from twinsign.pose.layout import HANDS, INDEX, OFTEN_UNSEEN
 from twinsign.pose.read import open_landmarks, read, write_npz
 from twinsign.pose.read.plausible import MEDIANS, check
 from twinsign.pose.recording import FloatArray, Recording
@@ -57,13 +57,29 @@ def test_the_size_of_another_video(person: FloatArray) -> None:
 def test_width_and_height_exchanged(person: FloatArray) -> None:
     for size in (SIZE, SIZE[::-1]):
         assert check(pixels(person, size, size), insisted=False)
-        with pytest.raises(InputError, match=rf"'\[{size[0]}, {size[1]}\]'"):
+        with pytest.raises(InputError, match=f"--size {size[0]}x{size[1]}"):
             check(pixels(person, size, size[::-1]), insisted=False)
 
 
 def test_hidden_elbows_are_no_exchange(person: FloatArray) -> None:
     person[:, list(OFTEN_UNSEEN), 1] += 1.5
     assert check(pixels(person, SIZE), insisted=False)
+
+
+def test_guesses_below_the_picture_are_no_pixels(person: FloatArray) -> None:
+    """A face before a webcam: shoulders and arms are guessed, hands are seen in a few frames or never."""
+    guessed = person.copy()
+    guessed[:, INDEX["nose"] + 1 :, 1] = 1.4
+    for frames in (0, 2):
+        score = np.ones(person.shape[:2], np.float32)
+        score[frames:, HANDS] = 0
+        one = Recording("a", guessed[..., :2], score)
+        assert check(one, insisted=False) is one
+        assert check(Recording("a", guessed[..., :2] * np.float32(SIZE), score, "pixel", SIZE), insisted=False)
+        with pytest.raises(InputError, match="--unit pixel"):
+            check(Recording("a", guessed[..., :2] * np.float32(SIZE), score), insisted=False)
+        with pytest.raises(InputError, match="--unit fraction"):
+            check(Recording("a", 0.5 * guessed[..., :2], score, "pixel", SIZE), insisted=False)
 
 
 def test_nothing_seen_is_nothing_wrong(person: FloatArray) -> None:

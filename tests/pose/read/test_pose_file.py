@@ -256,3 +256,11 @@ def test_damaged_files_raise_only_input_errors(
     for _ in range(data.draw(st.integers(0, 3))):
         whole[data.draw(st.integers(4, len(whole) - 1))] = data.draw(st.integers(0, 255))
     hostile("a.pose", bytes(whole))
+
+
+def test_hands_under_other_names_are_refused_not_lost(tmp_path: Path, refused: Refused) -> None:
+    renamed = {"POSE_LANDMARKS": HOLISTIC["POSE_LANDMARKS"], "HAND_R": HOLISTIC_HAND, "FACE_LANDMARKS": ["0"]}
+    error = refused(write(tmp_path / "a.pose", renamed, *body(renamed)))
+    assert error.found == "hands called HAND_R"
+    others = {**HOLISTIC, "RIGHT_HAND_WORLD_LANDMARKS": HOLISTIC_HAND}
+    assert read(write(tmp_path / "b.pose", others, *body(others))).seen.any()

@@ -115,3 +115,10 @@ def test_bad_annotations(tmp_path: Path, change: dict[str, Any], word: str) -> N
 def test_bad_pickles(tmp_path: Path, content: Any) -> None:
     with pytest.raises(InputError):
         opened(tmp_path, content)
+
+
+def test_splits_under_other_names_are_splits(tmp_path: Path) -> None:
+    content = {"Train": ["signer0"], "dev": ["signer1"], "xsub_val": ["signer2"]}
+    rows = opened(tmp_path, published.pyskl(annotations(), content)).rows
+    assert [row["split"] for row in rows] == ["Train", "dev", ""]
+    assert rows[2]["split_xsub_val"] == "1"

@@ -77,7 +77,9 @@ def test_none_and_nan_are_not_found(tmp_path: Path) -> None:
 
 def test_columns_that_are_not_there_are_unseen(tmp_path: Path) -> None:
     row = {name: text for name, text in rows()[0].items() if not name.startswith("thumb")}
-    found = opened(tmp_path, [row]).clip(0)
+    table = opened(tmp_path, [row])
+    assert "no columns of 8 joints, such as thumbCMC_left_X: those are unseen" in table.notes
+    found = table.clip(0)
     assert not found.seen[:, [n for n, name in enumerate(JOINTS) if "thumb" in name]].any()
     assert found.seen.any()
 

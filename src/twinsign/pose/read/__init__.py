@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
-from twinsign.pose.layout import COCO_WHOLEBODY_POINTS
+from twinsign.pose.layout import COCO_WHOLEBODY_POINTS, HAND_JOINTS
 from twinsign.pose.read import (
     canonical,
     coco_wholebody,
+    frame_arrays,
     kaggle,
     mediapipe,
     named_pickle,
@@ -30,14 +31,26 @@ from twinsign.pose.read.landmarks import LandmarkSet, open_landmarks
 from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import Recording, Unit
 
-__all__ = ["KNOWN", "KNOWN_SETS", "VIDEOS", "LandmarkSet", "PoseSet", "open_landmarks", "open_set", "read", "write_npz"]
+__all__ = [
+    "KNOWN",
+    "KNOWN_SETS",
+    "VIDEOS",
+    "LandmarkSet",
+    "PoseSet",
+    "is_clip_folder",
+    "open_landmarks",
+    "open_set",
+    "read",
+    "write_npz",
+]
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".avi")
 """Endings of files that are taken for videos."""
 KNOWN = (
     ".pose; .json (MMPose, COCO-WholeBody-133); .npz or .npy (COCO-WholeBody-133 or MediaPipe Holistic);"
-    " .npz with xy of 49 joints; .pkl (COCO-WholeBody-133, Uni-Sign); .parquet (Kaggle's isolated signs); a folder of"
-    " OpenPose .json"
+    " .npy of a row of numbers a frame (MediaPipe's 1662, 258, 225, 126, ...), or a folder of such rows;"
+    " .npz with xy of 49 joints; .pkl (COCO-WholeBody-133, Uni-Sign, OpenHands); .parquet (Kaggle's isolated signs);"
+    " a folder of OpenPose .json"
 )
 """What `read` can read, for messages and help."""
 KNOWN_SETS = (
@@ -54,12 +67,21 @@ def _read_arrays(clip: ClipFile) -> Recording:
         raise clip.error("a landmark set of many clips", "one clip", hint=hint)
     if "xy" in arrays:
         return canonical.from_arrays(clip, arrays)
+    if {"keypoints", "confidences"} <= arrays.keys() and arrays["keypoints"].shape[1:2] == mediapipe.WHOLE_POINTS[:1]:
+        return mediapipe.with_confidences(clip, arrays)
     if arrays.keys() & mediapipe.PARTS.keys() or _points(arrays) & set(mediapipe.WHOLE_POINTS):
         return mediapipe.from_arrays(clip, arrays)
+    rows = [array.shape[-1] for array in arrays.values() if array.ndim in (1, 2) and array.shape[-1] in mediapipe.FLAT]
+    if rows and all(array.ndim != 1 or array.shape[0] not in mediapipe.FLAT for array in arrays.values()):
+        return mediapipe.from_arrays(clip, arrays)
+    if rows:
+        raise clip.error(f"one frame of {rows[0]} numbers", "a clip", hint="Give the folder that holds its frames.")
     if any(array.ndim == 5 for array in arrays.values()):
         raise clip.error("an array of many clips", "one clip", hint="Pack it with `twinsign pack set`.")
     if COCO_WHOLEBODY_POINTS in _points(arrays) or "keypoints" in arrays:
         return coco_wholebody.from_arrays(clip, arrays)
+    if any(len(HAND_JOINTS) in array.shape[1:2] for array in arrays.values()):
+        raise clip.error(f"arrays {', '.join(arrays)}", f"arrays called {', '.join(mediapipe.PARTS)}")
     shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
     raise clip.error(f"arrays {shapes or '(none)'}"[:200], KNOWN)
 
@@ -97,13 +119,29 @@ def read(
     with clip.decoding("a file or folder"):  # a name may be too long
         folder = clip.path.is_dir()
     if folder:
-        return openpose.read(clip)
+        return _read_folder(clip)
     reader = _READERS.get(clip.path.suffix.lower())
     if reader is None:
         suffix = clip.path.suffix.lower()
         found = f"a video ({suffix}), whose poses `twinsign extract` finds" if suffix in VIDEOS else None
         raise clip.error(found or f"a file that ends in {clip.path.suffix or 'nothing'!r}", KNOWN)
     return reader(clip)
+
+
+def is_clip_folder(folder: Path, names: Sequence[str]) -> bool:
+    """Whether a folder with files of these names is one clip: OpenPose's frames, or numbered rows of numbers (ours)."""
+    return any(name.endswith(openpose.ENDING) for name in names) or frame_arrays.is_clip(folder, list(names))
+
+
+def _read_folder(clip: ClipFile) -> Recording:
+    with clip.decoding("a folder of one clip's frames"):
+        names = sorted(path.name for path in clip.path.iterdir() if path.is_file())
+    if frame_arrays.is_clip(clip.path, names):
+        return frame_arrays.read(clip)
+    if not any(name.endswith(".json") and not name.startswith(".") for name in names):
+        hint = "Name the files in it; `pack folder` packs a folder of clips." if any(clip.path.iterdir()) else ""
+        raise clip.error("a folder that is not one clip" if hint else "an empty folder", openpose.FOLDER, hint=hint)
+    return openpose.read(clip)
 
 
 def _open_landmarks(file: ClipFile) -> PoseSet:

@@ -35,6 +35,9 @@ def from_arrays(clip: ClipFile, arrays: Mapping[str, NDArray[Any]]) -> Recording
 
 def _score(clip: ClipFile, arrays: Mapping[str, NDArray[Any]], xy: FloatArray) -> FloatArray:
     name = next((name for name in ("score", "seen") if name in arrays), None)
+    strange = [one for one, array in arrays.items() if one != "xy" and array.shape == xy.shape[:2]]
+    if name is None and strange:
+        raise clip.error(f"arrays {', '.join(arrays)}"[:200], f"scores called score or seen, not {strange[0]}")
     if name is None:
         return np.where(np.isnan(xy).all(axis=-1), np.float32(0), np.float32(1))
     score = clip.numbers(arrays[name], name)

@@ -144,7 +144,7 @@ class ClipFile:
             return (1, 1)
         size = stated or self.size
         if size is None:
-            hint = "Pass the video's size, for example size=(1280, 720) or --size '[1280, 720]'."
+            hint = "Pass the video's size, for example size=(1280, 720) or --size 1280x720."
             raise self.error("pixels without an image size", "size=(width, height)", hint=hint)
         return size
 

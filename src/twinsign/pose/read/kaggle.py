@@ -22,6 +22,8 @@ from twinsign.pose.recording import FloatArray, Recording
 
 _LONG = ("frame", "type", "landmark_index", "x", "y")
 _CLIP = "sequence_id"
+_FACE = "face"
+"""The part whose points are not taken."""
 _WIDE = {
     part: [[f"{axis}_{part}_{number}" for axis in "xy"] for number in range(count)]
     for part, count in mediapipe.PARTS.items()
@@ -44,6 +46,9 @@ def read(clip: ClipFile) -> Recording:
     xy = np.column_stack([clip.numbers(columns[axis], axis) for axis in "xy"])
     numbers, at = np.unique(frame, return_inverse=True)
     kinds, points = columns["type"].astype(str), {}
+    strange = sorted(set(kinds.tolist()) - {_FACE, *mediapipe.PARTS})
+    if strange and not mediapipe.PARTS.keys() <= set(kinds.tolist()):
+        raise clip.error(f"points of type {strange[0]!r}", f"types {', '.join((_FACE, *mediapipe.PARTS))}")
     for part, count in mediapipe.PARTS.items():
         mine = kinds == part
         if (number[mine] < 0).any() or (number[mine] >= count).any():

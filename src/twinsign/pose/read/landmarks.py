@@ -92,7 +92,9 @@ def _read_rows(path: Path) -> list[dict[str, str]]:
     wanted = "a table with a column `id` and one row a clip"
     with table.decoding(wanted), path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, strict=True)
-        columns = reader.fieldnames or []
+        columns = [name.strip() for name in reader.fieldnames or []]
+        columns = ["id" if name.casefold() == "id" and "id" not in columns else name for name in columns]
+        reader.fieldnames = columns
         rows: list[dict[str, Any]] = list(reader)
     if "id" not in columns or len(set(columns)) != len(columns):
         raise InputError(f"columns {', '.join(columns) or '(none)'}", wanted, file=path)

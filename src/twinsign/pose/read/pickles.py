@@ -1,5 +1,6 @@
 """Pickles of one clip in COCO-WholeBody-133: {"keypoints": array (T 133 3), "img_list"} in pixels, as published with
-the method, and {"keypoints": [(M 133 2), ...], "scores": [(M 133), ...]} in image fractions, as of Uni-Sign.
+the method, and {"keypoints": [(M 133 2), ...], "scores": [(M 133), ...]} in image fractions, as of Uni-Sign; and
+MediaPipe's {"keypoints": (T 75 3), "confidences": (T 75)} in image fractions, as of OpenHands.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from twinsign.pose.layout import COCO_WHOLEBODY, COCO_WHOLEBODY_POINTS
-from twinsign.pose.read import coco_wholebody, safe_pickle
+from twinsign.pose.read import coco_wholebody, mediapipe, safe_pickle
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.signer import follow
 from twinsign.pose.recording import FloatArray, Recording
 
 _WANTED = (
     f'a dictionary with the array "keypoints" (frames, {COCO_WHOLEBODY_POINTS} joints, 3), or the lists "keypoints" and'
-    f' "scores" of (persons, {COCO_WHOLEBODY_POINTS}, 2) and (persons, {COCO_WHOLEBODY_POINTS}), one a frame'
+    f' "scores" of (persons, {COCO_WHOLEBODY_POINTS}, 2) and (persons, {COCO_WHOLEBODY_POINTS}), one a frame, or'
+    ' MediaPipe\'s "keypoints" (frames, 75, 2 or 3) with "confidences"'
 )
 
 
@@ -35,6 +37,10 @@ def from_content(clip: ClipFile, content: Mapping[str, object]) -> Recording:
         return _of_persons(clip, content)
     if not isinstance(points, np.ndarray):
         raise clip.error(f"keypoints that are a {type(points).__name__}", _WANTED)
+    if points.ndim == 3 and points.shape[1] == mediapipe.WHOLE_POINTS[0]:
+        stated = ("confidences", "size", "image_size", "fps")
+        arrays = {name: np.asarray(content[name]) for name in stated if content.get(name) is not None}
+        return mediapipe.with_confidences(clip, {"keypoints": points, **arrays})
     images = content.get("img_list")
     if isinstance(images, list | tuple) and len(images) != len(points):
         raise clip.error(f"{len(points)} frames of keypoints for {len(images)} images", "as many of both")

@@ -79,6 +79,10 @@ def from_pose(clip: ClipFile, header: PoseHeader, body: NumPyPoseBody) -> Record
     if not places:
         names = ", ".join(component.name for component in header.components)
         raise clip.error(f"components {names or '(none)'}"[:200], f"points of {', '.join(_COMPONENTS)}")
+    lost = _unread_hands(header, places)
+    if lost:
+        known = "LEFT_HAND_LANDMARKS and RIGHT_HAND_LANDMARKS, or the other names of hands in docs/data.md"
+        raise clip.error(f"hands called {', '.join(lost)}"[:200], known)
     data, score = np.ma.getdata(body.data), clip.scores(np.asarray(body.confidence, np.float32))
     if 0 in score.shape:
         raise clip.error(f"{score.shape[0]} frames of {score.shape[1]} persons", "at least 1 of both")
@@ -138,3 +142,10 @@ def _places(header: PoseHeader) -> list[_Place]:
                     places[known.prefix + joint] = _Place(known.prefix + joint, number, x, y, known.estimator)
         first += len(component.points)
     return list(places.values())
+
+
+def _unread_hands(header: PoseHeader, places: list[_Place]) -> list[str]:
+    """Components that look like hands, where no hand was read: their poses would be lost."""
+    if any("hand_" in place.joint for place in places):
+        return []
+    return [component.name for component in header.components if "HAND" in component.name.upper()]

@@ -11,6 +11,9 @@ from twinsign.files import writable
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import Recording
 
+SPLITS = frozenset(("train", "training", "val", "valid", "validation", "dev", "test", "testing"))
+"""Names, whatever their case, of splits that sets state as such; packing calls them train, val and test."""
+
 
 @dataclass(frozen=True)
 class PoseSet(ABC):

@@ -15,11 +15,10 @@ import numpy as np
 from twinsign.pose.layout import COCO_WHOLEBODY, COCO_WHOLEBODY_POINTS
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.coco_wholebody import ESTIMATOR
-from twinsign.pose.read.pose_set import PoseSet
+from twinsign.pose.read.pose_set import SPLITS, PoseSet
 from twinsign.pose.read.signer import signer_of
 from twinsign.pose.recording import FloatArray, Recording
 
-_SPLITS = ("train", "val", "test")
 _WANTED = '{"split": {name: [ids]}, "annotations": [{"frame_dir", "keypoint", "keypoint_score", ...}]}'
 _SHAPES = f"keypoint (persons, frames, {COCO_WHOLEBODY_POINTS}, 2) and keypoint_score (persons, frames, joints)"
 
@@ -103,7 +102,7 @@ def _splits(file: ClipFile, stated: object) -> dict[str, dict[str, str]]:
     for name, ids in stated.items():
         for one in map(str, ids):
             row = rows.setdefault(one, {})
-            if name in _SPLITS and row.get("split", name) != name:
+            if str(name).casefold() in SPLITS and row.get("split", name) != name:
                 raise file.error(f"{one!r} in the splits {row['split']} and {name}", "one of them")
-            row |= {"split": name} if name in _SPLITS else {f"split_{name}": "1"}
+            row |= {"split": name} if str(name).casefold() in SPLITS else {f"split_{name}": "1"}
     return rows

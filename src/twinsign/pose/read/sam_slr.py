@@ -15,13 +15,12 @@ from twinsign.pose.layout import JOINT_COUNT, SAM_SLR
 from twinsign.pose.read import safe_pickle
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.coco_wholebody import ESTIMATOR
-from twinsign.pose.read.pose_set import PoseSet
+from twinsign.pose.read.pose_set import SPLITS, PoseSet
 from twinsign.pose.read.signer import signer_of
 from twinsign.pose.recording import FloatArray, Recording
 
 _WANTED = f"x, y, score of (clips, 3, frames, {len(SAM_SLR)} joints, persons)"
 _LABELS = "a pair of lists: names and labels"
-_SPLITS = ("train", "val", "test")
 _NO_PLACES = ("bone", "motion")
 
 
@@ -72,7 +71,7 @@ def open_array(file: ClipFile) -> FixedLength:
     if 0 in values.shape:
         raise file.error(f"an array of shape {values.shape}", "at least one clip, frame and person")
     name = stem.removesuffix("_joint").removesuffix("_data")
-    split = {"split": name} if name in _SPLITS else {}
+    split = {"split": name} if name.casefold() in SPLITS else {}
     labels = file.path.with_name(f"{name}_label.pkl")
     if not labels.exists():
         rows = [{"id": f"{stem}_{number:05d}"} | split for number in range(len(values))]

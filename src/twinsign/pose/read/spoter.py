@@ -83,7 +83,10 @@ def open_table(file: ClipFile) -> Table:
         if len(heights) < _UPRIGHT_ROWS:
             heights.append(_nose_over_shoulders(replace(file, clip_id=name), row))
     upwards = _upwards(file, np.concatenate(heights)) if rows else False
-    notes = ("y counts upwards in the file: turned",) if upwards else ()
+    notes: tuple[str, ...] = ("y counts upwards in the file: turned",) if upwards else ()
+    absent = [name for name in COLUMNS.values() if not {f"{name}_X", f"{name}_Y"} <= {*columns}]
+    if absent:
+        notes += (f"no columns of {len(absent)} joints, such as {absent[0]}_X: those are unseen",)
     return Table(file, rows, columns, places, upwards, notes=notes)
 
 
