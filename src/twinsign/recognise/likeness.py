@@ -103,7 +103,7 @@ def learn_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indice
 
 
 def with_likeness(run: Run, pack: Pack, rows: Indices) -> Run:
-    """A RUN of an earlier version that takes these rows, which are like those it learnt from, for them; others as is."""
+    """A RUN of an earlier version with the likeness of these rows, which are like its training clips; others as is."""
     known = run.about.get(LEARNT_FROM) or {}
     if "likeness" in known:
         return run
