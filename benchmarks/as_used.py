@@ -129,7 +129,6 @@ HAND_FORMS: dict[str, Form] = {
     "hands, float32": in_float32,
     "hands, 640 x 480 stated": lambda one, random: replace(one, size=(640, 480)),
     "hands, 1280 x 720 stated": lambda one, random: replace(one, size=(1280, 720)),
-    "hands, 720 x 1280 stated": lambda one, random: replace(one, size=(720, 1280)),
     "hands, upright phone": upright,
     "hands, every second frame": lambda one, random: every(one, 2),
     "hands, every third frame": lambda one, random: every(one, 3),
