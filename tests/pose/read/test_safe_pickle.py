@@ -5,6 +5,7 @@ import copyreg
 import io
 import os
 import pickle
+import re
 import struct
 import tracemalloc
 from collections import OrderedDict
@@ -251,7 +252,7 @@ def test_nesting_that_would_overflow_the_stack_is_refused(tmp_path: Path) -> Non
     ids=["pairs", "memo", "twice", "marks", "singles"],
 )
 def test_deep_tuples_by_any_way_are_refused(tmp_path: Path, data: bytes) -> None:
-    assert "nested deeper" in refused(tmp_path, data).found
+    assert re.search("nested deeper|repeats its own parts", refused(tmp_path, data).found)
 
 
 def test_many_shallow_tuples_are_read(tmp_path: Path) -> None:
