@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -54,6 +56,7 @@ class Video:
         self.clip, self.times, self.notes = clip, list[float | None](), list[str]()
         self._container, self._stream = container, container.streams.video[0]
         self._damaged = 0
+        self._check_header()
         decoded = self._decoded()
         first = next(decoded, None)
         if first is None:
@@ -66,11 +69,28 @@ class Video:
         turned = _transposes(self._matrix)
         self.size = self._stored[::-1] if turned else self._stored
 
+    def _check_header(self) -> None:
+        """TooLargeError where the file states more than its bounds; what it does not state is counted on the way."""
+        clip, bounds, context = self.clip, self.clip.bounds, self._stream.codec_context
+        clip.at_most(context.width * context.height, bounds.pixels, f"pixels ({context.width} x {context.height})")
+        clip.at_most(self._stream.frames, bounds.frames, "frames")
+        if math.isfinite(bounds.pixels):  # a stream may change its size on the way
+            context.options = {"max_pixels": str(int(bounds.pixels))}
+        if math.isfinite(bounds.seconds):
+            clip.at_most(_stated_end(self._container, self._stream) or 0, bounds.seconds, "seconds")
+
+    def _check_length(self, time: float | None) -> None:
+        self.clip.at_most(len(self.times), self.clip.bounds.frames, "frames")
+        if time is not None:
+            self.clip.at_most(time - (self.times[0] or 0), self.clip.bounds.seconds, "seconds")
+
     def frames(self) -> Iterator[Image]:
         """Every frame once, upright, its longer side at most `max_side`; InputError where the file is damaged."""
         width, height = self._scaled
         for frame in self._frames:
             self.times.append(frame.time)
+            self._check_length(frame.time)
+            self.clip.at_most(frame.width * frame.height, self.clip.bounds.pixels, "pixels")
             self._damaged += bool(frame.is_corrupt)
             with self.clip.decoding(_WANTED):
                 # PyAV heeds the file's colour matrix (BT.601, BT.709); OpenCV takes BT.601 for all.
@@ -88,7 +108,9 @@ class Video:
                 return
             except Exception as error:  # FFmpeg's own errors have many bases
                 found = f"a damaged or truncated file after {len(self.times)} frames ({type(error).__name__})"
-                raise self.clip.error(found, _WANTED, frame=len(self.times)) from error
+                most = self.clip.bounds.pixels
+                hint = f"Frames of more than {most:,.0f} pixels are not decoded." if math.isfinite(most) else ""
+                raise self.clip.error(found, _WANTED, frame=len(self.times), hint=hint) from error
             yield frame
 
     @property
@@ -137,8 +159,11 @@ def open_video(clip: ClipFile, max_side: int = MAX_SIDE) -> Iterator[Video]:
         raise InputError(f"max_side {max_side}", "at least 1 pixel")
     import av
 
+    bound = clip.bounds.pixels
+    options = {"max_pixels": str(int(bound))} if math.isfinite(bound) else {}
     with clip.decoding(_WANTED):
-        container = av.open(str(clip.path), container_options=_OPTIONS)
+        source = str(clip.path) if clip.content is None else io.BytesIO(clip.content)
+        container = av.open(source, "r", options=options, container_options=_OPTIONS)
     with container:
         yield Video(clip, container, max_side)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -25,6 +25,8 @@ LONE_ARRAY = "arr_0"
 _WIDTH_HEIGHT_KEYS = ("size", "image_size")
 _STARTS = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")
 """How .npy and .npz files begin: numpy takes all others for pickles, and advises to load them unsafely."""
+_LARGEST = 8
+"""Bytes of the largest number that poses are stored as."""
 _ENTRY = b"PK\x01\x02"
 """How an archive's directory lists a member: as often as it has members, or oftener by chance."""
 _HEIGHT_WIDTH_KEYS = ("img_shape", "ori_shape", "original_shape")
@@ -61,7 +63,7 @@ class ClipFile:
     def at_most(self, count: float, bound: float, what: str) -> None:
         """TooLargeError where there are more than `bound`."""
         if count > bound:
-            raise TooLargeError(f"{count:,.6g} {what}", f"at most {bound:,.6g}", file=self.path, clip=self.id)
+            raise TooLargeError(f"{count:,.10g} {what}", f"at most {bound:,.10g}", file=self.path, clip=self.id)
 
     @contextmanager
     def decoding(self, wanted: str) -> Iterator[None]:
@@ -122,13 +124,13 @@ class ClipFile:
         return self.path.open("rb") if self.content is None else io.BytesIO(self.content)
 
     def _numbers_within(self, archive: Any) -> int:
-        """What the headers of an archive's arrays say together, none of which is unpacked."""
-        total = 0
-        for name in archive.zip.namelist() if math.isfinite(self.bounds.values) else ():
-            with archive.zip.open(name) as member:
-                if member.read(len(_STARTS[0])) == _STARTS[0]:
-                    with archive.zip.open(name) as again:
-                        total += _numbers_in(again)
+        """What an archive's directory and its arrays' headers say together, before any of them is unpacked."""
+        members = archive.zip.infolist() if math.isfinite(self.bounds.values) else []
+        total: int = sum(member.file_size for member in members) // _LARGEST
+        self.at_most(total, self.bounds.values, "numbers")
+        for member in members:
+            with archive.zip.open(member) as stream, suppress(ValueError):  # of what is no array numpy gives the bytes
+                total += _numbers_in(stream)
         return total
 
     def _real(self, values: object, what: str, frame: int | None = None) -> NDArray[Any]:
@@ -217,7 +219,7 @@ class ClipFile:
 
 def _numbers_in(stream: IO[bytes]) -> int:
     """The numbers that an .npy's header states; a text counts as many as it has letters."""
-    version = npy.read_magic(stream)  # type: ignore[no-untyped-call]
+    version = npy.read_magic(stream)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(stream)  # type: ignore[no-untyped-call]
-    return math.prod(shape) * max(1, dtype.itemsize // 8)
+    shape, _, dtype = read(stream)
+    return int(math.prod(shape) * max(1, dtype.itemsize // _LARGEST))

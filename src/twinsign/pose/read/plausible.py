@@ -26,7 +26,7 @@ SHARE = 0.05
 real clips is refused wrongly in landscape and 3 in portrait; 11 % of exchanged ones are found at 4:3, 55 % at 16:9,
 42 % at 3:4 and 88 % at 9:16 (ours)."""
 FARTHEST = 10.0**6
-"""The largest coordinate that is taken, in either unit: larger ones are no places, and their squares overflow (ours)."""
+"""The largest coordinate that is taken, in either unit: larger ones are none, and their squares overflow (ours)."""
 FITS = 0.1
 """Exchanged, at most this part of that share may still be outside (ours)."""
 
