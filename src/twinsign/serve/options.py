@@ -68,7 +68,7 @@ class Limits:
     points: int = 2000
     members: int = 64
     megapixels: float = 9.0
-    empty_frames: int = 24
+    empty_frames: int = 16
     read_seconds: float = 5.0
     read_mb: float = 256.0
     watch_seconds: float = 90.0

@@ -20,8 +20,8 @@ Load = Callable[[], Callable[[Any, bytes], Any]]
 """Makes, in the process, the function of a task and its bytes; both must pickle."""
 Refusal = tuple[int, dict[str, str]]
 STATUS = Path("/proc/self/status")
-GROWN = 48 * MEGA
-"""Bytes more than at its start with which a process ends, for another to take its place."""
+GROWN = 0.5
+"""The share of its budget's memory by which a process may have grown; with more it ends, and another takes its place."""
 
 
 class Budget(NamedTuple):
@@ -51,7 +51,7 @@ def reader_life(line: Connection, load: Load, budget: Budget) -> None:
             _limit(budget, at_start)
             value, refusal = _answer(work, task, content)
             del content
-            leaves = memory() > at_start + GROWN
+            leaves = memory() > at_start + GROWN * budget.megabytes * MEGA
             line.send((value, refusal, leaves))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 from pose_format import Pose
 
 from twinsign.errors import InputError
@@ -21,7 +23,9 @@ from twinsign.serve.refusals import RefusedError
 POSES = (".pose", ".npz", ".npy", ".json")
 """Endings of pose files that are taken: those whose readers are safe and whose sizes can be told."""
 UPLOAD = "upload"
-LOOKS = 8
+SIDE = 256
+"""Pixels of a side of the picture that the models are loaded with."""
+LOOKS = 4
 """Frames between two looks for a person in a video that has shown nobody yet."""
 
 
@@ -68,6 +72,10 @@ class Films:
     def __init__(self, config: EstimatorConfig, limits: Limits) -> None:
         self._limits, self._estimator = limits, load_estimator(config)
         self._watcher = LiveHolistic() if config.name == "holistic" else None
+        grey = np.full((SIDE, SIDE, 3), 128, np.uint8)  # models load with the first picture
+        self._estimator.estimate([grey], (SIDE, SIDE))
+        if self._watcher is not None:
+            self._watcher.estimate(grey)
 
     def read(self, content: bytes, name: str) -> Recording:
         """The recording in a video; RefusedError where it shows nobody for long, InputError for bad content."""
@@ -84,14 +92,17 @@ class _Impatient:
 
     def estimate(self, frames: Iterable[Image], size: tuple[int, int]) -> Pose:
         """As the estimator's own; RefusedError where the first frames show nobody."""
-        return self._estimator.estimate(self._watched(frames), size)
+        rest = iter(frames)
+        return self._estimator.estimate(chain(self._until_somebody(rest), rest), size)
 
-    def _watched(self, frames: Iterable[Image]) -> Iterator[Image]:
-        empty = self._watcher is not None
+    def _until_somebody(self, frames: Iterator[Image]) -> list[Image]:
+        """The frames up to the first of those looked at that shows somebody."""
+        first = list[Image]()
         for number, frame in enumerate(frames):
-            if empty and self._watcher is not None and number % LOOKS == 0:
-                empty = not self._watcher.estimate(frame)[1].any()
-            if empty and number >= self._most:
+            first.append(frame)
+            if self._watcher is None or (number % LOOKS == 0 and self._watcher.estimate(frame)[1].any()):
+                break
+            if number >= self._most:
                 wanted = "a video that shows the signer from the start"
                 raise RefusedError(422, f"nobody in the first {number} frames", wanted)
-            yield frame
+        return first
