@@ -24,7 +24,7 @@ from twinsign.serve.uploads import check_name
 
 Result = TypeVar("Result")
 
-SLOWER = 4
+SLOWER = 10
 """A task may take so many times its processor time by the clock, on a machine that is busy otherwise."""
 PATIENCE = 5.0
 """Seconds that a process may take to end."""

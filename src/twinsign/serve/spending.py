@@ -21,7 +21,7 @@ Load = Callable[[], Callable[[Any, bytes], Any]]
 Refusal = tuple[int, dict[str, str]]
 STATUS = Path("/proc/self/status")
 GROWN = 0.5
-"""The share of its budget's memory by which a process may have grown; with more it ends, and another takes its place."""
+"""The share of its budget's memory by which a process may grow; then it ends, and another takes its place."""
 
 
 class Budget(NamedTuple):
