@@ -72,10 +72,12 @@ class Video:
     def _check_header(self) -> None:
         """TooLargeError where the file states more than its bounds; what it does not state is counted on the way."""
         clip, bounds, context = self.clip, self.clip.bounds, self._stream.codec_context
+        if context is None:
+            raise clip.error("frames that no decoder here knows", _WANTED)
         clip.at_most(context.width * context.height, bounds.pixels, f"pixels ({context.width} x {context.height})")
         clip.at_most(self._stream.frames, bounds.frames, "frames")
         if math.isfinite(bounds.pixels):  # a stream may change its size on the way
-            context.options = {"max_pixels": str(int(bounds.pixels))}
+            context.options = _decoder_bound(bounds.pixels)
         if math.isfinite(bounds.seconds):
             clip.at_most(_stated_end(self._container, self._stream) or 0, bounds.seconds, "seconds")
 
@@ -159,13 +161,17 @@ def open_video(clip: ClipFile, max_side: int = MAX_SIDE) -> Iterator[Video]:
         raise InputError(f"max_side {max_side}", "at least 1 pixel")
     import av
 
-    bound = clip.bounds.pixels
-    options = {"max_pixels": str(int(bound))} if math.isfinite(bound) else {}
+    options = _decoder_bound(clip.bounds.pixels) if math.isfinite(clip.bounds.pixels) else {}
     with clip.decoding(_WANTED):
         source = str(clip.path) if clip.content is None else io.BytesIO(clip.content)
         container = av.open(source, "r", options=options, container_options=_OPTIONS)
     with container:
         yield Video(clip, container, max_side)
+
+
+def _decoder_bound(pixels: float) -> dict[str, str]:
+    """An option of FFmpeg, whose decoders count the padding around a frame too."""
+    return {"max_pixels": str(int(2 * pixels) + 2**16)}
 
 
 def _stated_end(container: InputContainer, stream: VideoStream) -> float | None:

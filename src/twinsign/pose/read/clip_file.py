@@ -126,8 +126,8 @@ class ClipFile:
     def _numbers_within(self, archive: Any) -> int:
         """What an archive's directory and its arrays' headers say together, before any of them is unpacked."""
         members = archive.zip.infolist() if math.isfinite(self.bounds.values) else []
-        total: int = sum(member.file_size for member in members) // _LARGEST
-        self.at_most(total, self.bounds.values, "numbers")
+        self.at_most(sum(member.file_size for member in members) // _LARGEST, self.bounds.values, "numbers")
+        total = 0
         for member in members:
             with archive.zip.open(member) as stream, suppress(ValueError):  # of what is no array numpy gives the bytes
                 total += _numbers_in(stream)
