@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -94,6 +96,25 @@ def test_what_nobody_waits_for_is_stopped(trained: Trained, clip: dict[str, Any]
         assert before - set(family(process.pid)), "its process has been ended"
         assert client.post("/predict", json=clip).status_code == 200
     wait_for(lambda: not [pid for pid in before if Path(f"/proc/{pid}").exists()])
+
+
+def test_a_reader_that_the_system_ends_is_replaced(patient: tuple[httpx.Client, int], clip: dict[str, Any]) -> None:
+    client, pid = patient
+    assert client.post("/predict", json=clip).status_code == 200
+    for _ in range(2):
+        readers = [one for one in family(pid) if Path(f"/proc/{one}/stat").read_text().split()[3] != str(pid)]
+        for one in readers[1:]:
+            os.kill(one, signal.SIGKILL)
+            wait_for(lambda one=one: not alive(one))
+        assert client.post("/predict", json=clip).status_code == 200
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 10) -> None:

@@ -21,6 +21,8 @@ OPEN = ("/", "/health", "/docs", "/openapi.json")
 """Paths that need no token: they tell nothing of anyone."""
 STATIC = "/page/"
 SAFE = ("GET", "HEAD", "OPTIONS")
+EVERYWHERE = ("0.0.0.0", "::")
+"""Where a server listens that all may reach: the name of no place."""
 MINUTE = 60.0
 ADDRESSES = 4096
 """Addresses remembered; the one unseen for longest is forgotten first."""
@@ -80,7 +82,7 @@ class Guard:
         """
         hosts = headers.getlist("host")
         host = _name_of(hosts[0]) if len(hosts) == 1 else ""
-        known = {_name_of(name) for name in (*self._access.names, self._access.host)}
+        known = {_name_of(name) for name in (*self._access.names, self._access.host)} - {*EVERYWHERE}
         if not host or not (host in known or host == here.strip("[]").lower() or is_local(host)):
             raise RefusedError(421, f"host {', '.join(hosts)[:80]!r}", "localhost, or a name given as --names")
 

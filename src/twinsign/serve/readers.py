@@ -83,6 +83,13 @@ class _Lane:
         self._all.add(process)
         return process
 
+    def _fit(self, process: _Process) -> _Process:
+        """The process itself, or a new one where it is over, or was ended by the system meanwhile."""
+        if not process.over:
+            return process
+        self._all.discard(process)
+        return self._new()
+
     async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
@@ -92,14 +99,11 @@ class _Lane:
             raise RefusedError(503, f"{self.present} uploads at work or waiting", f"at most {most}", retry=SOON)
         self.present += 1
         try:
-            process = await self._idle.get()
+            process = self._fit(await self._idle.get())
             try:
                 return await self._ask(process, task, content)
             finally:
-                if process.over:
-                    self._all.discard(process)
-                    process = self._new()
-                self._idle.put_nowait(process)
+                self._idle.put_nowait(self._fit(process))
         finally:
             self.present -= 1
 
@@ -135,7 +139,12 @@ class _Process:
         self._process = context.Process(target=reader_life, args=(theirs, load, budget), daemon=True)
         self._process.start()
         theirs.close()
-        self._budget, self._loaded, self.over = budget, False, False
+        self._budget, self._loaded, self._left = budget, False, False
+
+    @property
+    def over(self) -> bool:
+        """Whether it takes no more tasks."""
+        return self._left or not self._process.is_alive()
 
     def wait_until_loaded(self) -> None:
         """RefusedError where it cannot load what it needs."""
@@ -145,7 +154,7 @@ class _Process:
         with suppress(EOFError, OSError):
             why = self._line.recv()
         if why:
-            self.over = True
+            self._left = True
             raise RefusedError(503, f"a reader that does not start ({why})", "a server that is whole", retry=SOON)
         self._loaded = True
 
@@ -154,14 +163,14 @@ class _Process:
         try:
             self._line.send(task)
             self._line.send_bytes(content)
-            value, refusal, self.over = self._line.recv()
+            value, refusal, self._left = self._line.recv()
         except (EOFError, OSError) as error:
-            self.over = True
+            self._left = True
             self._process.join(PATIENCE)
             raise why_dead(self._process.exitcode, self._budget) from error
         return value, refusal
 
     def kill(self) -> None:
         """End it, whatever it does."""
-        self.over = True
+        self._left = True
         self._process.kill()
