@@ -70,7 +70,7 @@ class Limits:
     megapixels: float = 9.0
     empty_frames: int = 16
     read_seconds: float = 5.0
-    read_mb: float = 256.0
+    read_mb: float = 192.0
     watch_seconds: float = 90.0
     watch_mb: float = 768.0
     enrolled: int = 10_000

@@ -35,13 +35,13 @@ class Readers:
 
     def __init__(self, limits: Limits, estimator: EstimatorConfig, blind: str) -> None:
         self._blind, count = blind, limits.at_once
-        self._threads = ThreadPoolExecutor(2 * (count + 1), "twinsign-reader")
+        self._threads = ThreadPoolExecutor(2 * (count + 2), "twinsign-reader")
         budgets = (Budget(limits.read_seconds, limits.read_mb), Budget(limits.watch_seconds, limits.watch_mb))
         self._poses, self._films = (
             _Lane(partial(Reading, limits, estimator, films), budget, limits.waiting, self._threads)
             for films, budget in zip((False, True), budgets, strict=True)
         )
-        self._counts = (count, 0 if blind else 1)
+        self._counts = (count + 1, 0 if blind else 1)  # one more, so that no single upload makes others wait
 
     def start(self) -> None:
         """Start the processes; they load what they need while the server begins to answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import resource
@@ -75,6 +76,7 @@ def _limit(budget: Budget, at_start: int) -> None:
 
 
 def _answer(work: Callable[[Any, bytes], Any], task: Any, content: bytes) -> tuple[Any, Refusal | None]:
+    gc.disable()  # JSON of many lists would be searched for cycles again and again
     try:
         return work(task, content), None
     except RefusedError as error:
@@ -86,6 +88,8 @@ def _answer(work: Callable[[Any, bytes], Any], task: Any, content: bytes) -> tup
         return None, (413, {"found": "what takes too much memory", "wanted": "a smaller body"})
     except Exception as error:  # a decoder's surprise at hostile bytes
         return None, (422, {"found": f"what cannot be read ({type(error).__name__})", "wanted": "a whole body"})
+    finally:
+        gc.enable()
 
 
 def why_dead(code: int | None, budget: Budget) -> RefusedError:

@@ -74,6 +74,8 @@ class ClipFile:
             raise
         except FileNotFoundError as error:
             raise self.error("no such file", wanted) from error
+        except MemoryError as error:
+            raise TooLargeError("what takes too much memory", wanted, file=self.path, clip=self.id) from error
         # Decoders raise anything on hostile bytes (struct, zlib, tokenize, memory, recursion ...).
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]

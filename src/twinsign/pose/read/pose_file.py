@@ -136,12 +136,14 @@ def _check_extent(clip: ClipFile, header: PoseHeader, content: bytes, start: int
             place += struct.calcsize("<H") + persons * (struct.calcsize("<H") + 4 * values)
         return
     layout = "<HHH" if version == _VERSION_BY_LENGTH else "<fIH"
-    _fps, frames, persons = struct.unpack_from(layout, content, start)
+    fps, frames, persons = struct.unpack_from(layout, content, start)
     clip.at_most(persons, bounds.persons, "persons")
     if version == _VERSION_BY_LENGTH:
         left = len(content) - start - struct.calcsize(layout)
         frames = left // max(1, persons * points * (header.num_dims() + 1) * 4)
     clip.at_most(frames, bounds.frames, "frames")
+    if fps > 0:
+        clip.at_most(frames / fps, bounds.seconds, "seconds")
 
 
 class _Place(NamedTuple):
