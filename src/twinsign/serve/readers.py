@@ -124,12 +124,16 @@ class _Lane:
         return value
 
     def close(self) -> None:
+        while not self._idle.empty():
+            process = self._idle.get_nowait()
+            process.dismiss()
+            self._all.discard(process)
         for process in self._all:
             process.kill()
 
 
 class _Process:
-    """One reader process. Its methods block: they are for threads, but for `kill`."""
+    """One reader process. Its methods block: they are for threads, but for `dismiss` and `kill`."""
 
     def __init__(self, load: Load, budget: Budget) -> None:
         # Forked from a process with one thread, which stays small: this one has torch and threads.
@@ -169,6 +173,11 @@ class _Process:
             self._process.join(PATIENCE)
             raise why_dead(self._process.exitcode, self._budget) from error
         return value, refusal
+
+    def dismiss(self) -> None:
+        """Let it end by itself, where it is at no task."""
+        self._left = True
+        self._line.close()
 
     def kill(self) -> None:
         """End it, whatever it does."""
