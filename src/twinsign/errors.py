@@ -57,3 +57,7 @@ class InputError(TwinsignError, ValueError):
 
 class InUseError(InputError):
     """A folder that another process is writing."""
+
+
+class TooLargeError(InputError):
+    """Content beyond a bound: more frames, persons, pixels or values than its reader takes."""

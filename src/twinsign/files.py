@@ -79,7 +79,7 @@ def parse_json(data: bytes | str) -> Any:
     """A JSON value; ValueError also where it nests too deep, or holds half a character, which no file could hold."""
     try:
         value = json.loads(data)
-        if "\\ud" in (data if isinstance(data, str) else data.decode("utf-8", "replace")).lower():
+        if any(start in data if isinstance(data, str) else start.encode() in data for start in ("\\ud", "\\uD")):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("JSON that nests too deep") from error

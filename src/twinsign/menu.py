@@ -14,7 +14,7 @@ from typing import Any
 SINGLE = {"checkpoint": Path, "pack": Path, "run": Path, "repository": str, "experiment": str}
 """Words that stand once, without a name, and what they are; those of POSITIONAL stand once or oftener."""
 POSITIONAL = ("files", "packs", "scores", "videos")
-FLAGS = ("json", "common", "strict", "trim", "private", "overwrite", "unknown", "stream")
+FLAGS = ("json", "common", "strict", "trim", "private", "overwrite", "unknown", "stream", "insecure")
 NEEDED = ("data", "annotations")
 """Words that must be there, but for a command's `optional`."""
 
@@ -63,7 +63,9 @@ WORDS = {
     "trim": "Leave out frames at both ends in which the hands are out of sight, or lowered and still.",
     "packs": "Packs.",
     "json": "One JSON line a file instead of words.",
-    "names": "Names, besides localhost, under which browsers reach the server, as behind a proxy.",
+    "names": "Names, besides localhost and --host, under which the server may be asked for; others are refused.",
+    "insecure": "Serve others than this machine without a token.",
+    "proxies": "Addresses of reverse proxies, whose X-Forwarded-For is believed.",
     "scores": "Score files (evaluate --scores), or another model's NPZ or CSV with the clips' ids.",
     "against": "Score files of B, where each side has several seeds; the files before it are then A's.",
     "weights": "A weight a file, 1 each unless told: of its scores, or how often an epoch shows its clips.",
@@ -124,7 +126,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "enrol": Command("enrolling.enrol", ENROL, optional=("files", "data")),
     "search": Command("enrolling.search", ("files", "json", "strict")),
     "extract": Command("extracting.extract", ("videos", "trim")),
-    "serve": Command("serving.serve", ("names",)),
+    "serve": Command("serving.serve", ("names", "proxies", "insecure")),
     "convert": Command("commands.convert", ("checkpoint",)),
     "bench": Command("benching.bench", ("data",), recipe=True, optional=("data",)),
     "embed": Command("exporting.embed", ("data", "where", "branches", "parts")),

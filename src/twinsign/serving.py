@@ -23,6 +23,8 @@ errors = Console(stderr=True)
 def serve(
     model: Path,
     names: list[str],
+    proxies: list[str],
+    insecure: bool,
     port: int = 8000,
     host: str = "127.0.0.1",
     token: str | None = None,
@@ -36,7 +38,7 @@ def serve(
     Args:
         model: RUN of any kind; one of pretrain answers by its dictionary alone.
         port: Where to listen.
-        host: Where to listen; 127.0.0.1: for this machine alone.
+        host: Where to listen; 127.0.0.1: for this machine alone. Any other needs a token.
         token: What requests must carry; better set in the environment as TWINSIGN_TOKEN, where no other user sees it.
         dictionary: The folder of enrolled signs; `dictionary` in the RUN unless told.
         threads: CPU threads that answer.
@@ -45,7 +47,7 @@ def serve(
     """
     for package in ("fastapi", "uvicorn", "websockets", "prometheus_client"):
         version_of(package, "serve")
-    access = Access(host, port, token or os.environ.get(TOKEN) or None, tuple(names), limits)
+    access = Access(host, port, token or os.environ.get(TOKEN) or None, tuple(names), tuple(proxies), insecure, limits)
     use_threads(threads)
     from twinsign.serve.app import run
     from twinsign.serve.service import Service, Sources
@@ -54,11 +56,11 @@ def serve(
     _free(host, port)
     place = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     console.print(f"{model.name} on {place}; Ctrl-C ends it", markup=False, soft_wrap=True)
-    if service.uploads.blind:
-        errors.print(f"note: no webcam and no videos, pose files alone: {service.uploads.blind}", markup=False)
+    if service.blind:
+        errors.print(f"note: no webcam and no videos, pose files alone: {service.blind}", markup=False)
     if not access.local and access.token is None:
-        errors.print(f"note: whoever reaches {host} may use it and its dictionary: set {TOKEN}", markup=False)
-    run(service, access)
+        errors.print(f"note: whoever reaches {host} may use it and its dictionary", markup=False)
+    run(service, access, estimator)
     return OK
 
 

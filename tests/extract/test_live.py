@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -51,6 +52,19 @@ def test_a_picture_is_decoded_and_anything_else_refused() -> None:
     for content in broken:
         with pytest.raises(InputError, match="JPEG"):
             decode_jpeg(content)
+
+
+def test_a_picture_of_thousands_of_scans_is_refused_before_it_is_decoded() -> None:
+    whole = jpeg(np.zeros((MAX_SIDE, MAX_SIDE, 3), np.uint8), progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    many = whole[:last] + whole[last:-2] * 5000 + whole[-2:]
+    begun = time.monotonic()
+    with pytest.raises(InputError, match="scans"):
+        decode_jpeg(many)
+    assert time.monotonic() - begun < 0.5
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    for quality in (5, 60, 100):
+        assert decode_jpeg(jpeg(noise, progressive=True, quality=quality)).shape == (480, 640, 3)
 
 
 def test_standard_error_comes_back_after_many_threads_were_quiet(capfd: pytest.CaptureFixture[str]) -> None:

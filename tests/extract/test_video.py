@@ -7,14 +7,16 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import hostile_files
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from videos import BLUE, RED, centre, make_sound, make_video, picture
 
-from twinsign.errors import InputError
+from twinsign.errors import InputError, TooLargeError
 from twinsign.extract.video import Image, Video, is_video, open_video
+from twinsign.pose.read.bounds import Bounds
 from twinsign.pose.read.clip_file import ClipFile
 
 PLACE = 0.02
@@ -239,3 +241,28 @@ def test_of_several_video_streams_the_first_is_taken_and_said(tmp_path: Path) ->
             out.mux(stream.encode())
     video, frames = decode(tmp_path / "a.mkv")
     assert (len(frames), video.notes) == (3, ["2 video streams: the first is taken"])
+
+
+@pytest.mark.parametrize(
+    ("bounds", "found"),
+    [
+        (Bounds(frames=11), "12 frames"),
+        (Bounds(pixels=96 * 64 - 1), r"6,144 pixels \(96 x 64\)"),
+        (Bounds(seconds=0.4), r"0\.\d+ seconds"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["mp4", "webm", "avi"])
+def test_more_than_its_bounds_is_refused(tmp_path: Path, ending: str, bounds: Bounds, found: str) -> None:
+    content = make_video(tmp_path / f"a.{ending}", 12).read_bytes()
+    clip = ClipFile(Path(f"upload.{ending}"), content=content, bounds=bounds)
+    with pytest.raises(TooLargeError, match=found), open_video(clip) as video:
+        list(video.frames())
+    with open_video(ClipFile(Path(f"upload.{ending}"), content=content, bounds=Bounds(12, 0.6, 96 * 64))) as video:
+        assert len(list(video.frames())) == 12
+
+
+def test_frames_that_are_too_large_are_not_decoded(tmp_path: Path) -> None:
+    path = hostile_files.large_video(tmp_path / "large.mov", 4000, "png")
+    with pytest.raises(InputError, match=r"1,000,000 pixels"), open_video(ClipFile(path, bounds=Bounds(pixels=10**6))):
+        pass
+    assert decode(path, 64)[0].size == (4000, 4000)

@@ -35,15 +35,19 @@ class Extraction:
 
 
 def extract(
-    path: str | PathLike[str],
+    path: str | PathLike[str] | ClipFile,
     estimator: Estimator,
     *,
     trim: bool = False,
     max_side: int = MAX_SIDE,
     fps: float | None = None,
 ) -> Extraction:
-    """Estimate the poses of one video, in memory; `fps` where the file states none; InputError on a bad video."""
-    clip = ClipFile(Path(path), fps=fps, unit="pixel")
+    """Estimate the poses of one video, in memory; `fps` where the file states none; InputError on a bad video.
+
+    A ClipFile brings its own content and bounds; TooLargeError where the video has more.
+    """
+    clip = path if isinstance(path, ClipFile) else ClipFile(Path(path), fps=fps)
+    clip = replace(clip, unit="pixel")
     with open_video(clip, max_side) as video:
         estimated = estimator.estimate(video.frames(), video.size)
     data, score = (np.asarray(array, np.float32) for array in (estimated.body.data.data, estimated.body.confidence))

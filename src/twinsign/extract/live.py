@@ -18,6 +18,10 @@ from twinsign.pose.recording import FloatArray
 
 MAX_SIDE = 1280
 """Longest side, in pixels, of a picture that is taken."""
+MOST_SCANS = 24
+"""Scans of a JPEG: baseline ones have 1 to 3, progressive ones about 10, a thumbnail inside has its own."""
+_SCAN = b"\xff\xda"
+"""How a scan begins; within its data these bytes do not stand together."""
 LOUD = 50
 """First frames in which MediaPipe loads one model after the other and says so."""
 
@@ -59,8 +63,11 @@ def _places(points: Iterable[Any]) -> list[tuple[float, float]]:
 
 
 def decode_jpeg(content: bytes) -> Image:
-    """A JPEG's pixels (H W 3); InputError where it is none, damaged, or larger than MAX_SIDE."""
+    """A JPEG's pixels (H W 3); InputError where it is none, damaged, beyond MAX_SIDE or of more than MOST_SCANS."""
     wanted = f"a JPEG picture of at most {MAX_SIDE} pixels a side"
+    scans = content.count(_SCAN)  # a decoder draws the whole picture anew for each
+    if scans > MOST_SCANS:
+        raise InputError(f"a picture of {scans} scans", f"at most {MOST_SCANS}")
     try:
         with Pictures.open(io.BytesIO(content), formats=["JPEG"]) as picture:
             if max(picture.size) > MAX_SIDE:

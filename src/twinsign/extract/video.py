@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
+from twinsign.extract.containers import explained
 from twinsign.extract.extras import version_of
 from twinsign.pose.read import VIDEOS
 from twinsign.pose.read.clip_file import ClipFile
@@ -29,35 +32,6 @@ MAX_SIDE = 1920
 _WANTED = f"a whole video file ({', '.join(VIDEOS)})"
 # By content, a file of any name may be a playlist that names other files or hosts: only these containers are opened.
 _OPTIONS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi", "protocol_whitelist": "file"}
-_LOOKED = 1536
-"""Bytes that are looked at to name what cannot be opened."""
-_TS_PACKETS = {188: 0, 192: 4, 204: 0}
-"""Lengths of an MPEG transport stream's packets, and where in each the byte 0x47 stands."""
-_CONTAINERS = {
-    b"FLV": "Flash video",
-    b"OggS": "Ogg",
-    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "Windows Media (ASF)",
-    b"\x00\x00\x01\xba": "an MPEG program stream",
-    b"\x00\x00\x01\xb3": "a bare MPEG video stream",
-    b"\x00\x00\x00\x01": "a bare H.264 or H.265 stream",
-    b".RMF": "RealMedia",
-    b"GIF8": "a GIF",
-    b"YUV4MPEG2": "YUV4MPEG",
-}
-"""First bytes of containers that are not opened, and their names."""
-_OTHERS = {
-    b"#extm3u": "a playlist",
-    b"ffconcat": "a playlist",
-    b"<!doctype": "a web page",
-    b"<html": "a web page",
-    b"<?xml": "XML",
-    b"{": "JSON",
-    b"pk\x03\x04": "a zip archive",
-    b"rar!": "a RAR archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"version https://git-lfs": "a Git LFS pointer instead of the file",
-}
-"""First bytes, in lower case, of what is no video at all."""
 _SQUARE = 0.01
 """Pixels whose sides differ by less count as square."""
 _AGREE = 0.01
@@ -85,6 +59,7 @@ class Video:
         if len(container.streams.video) > 1:
             self.notes.append(f"{len(container.streams.video)} video streams: the first is taken")
         self._damaged = 0
+        self._check_header()
         decoded = self._decoded()
         first = next(decoded, None)
         if first is None:
@@ -97,11 +72,30 @@ class Video:
         turned = _transposes(self._matrix)
         self.size = self._stored[::-1] if turned else self._stored
 
+    def _check_header(self) -> None:
+        """TooLargeError where the file states more than its bounds; what it does not state is counted on the way."""
+        clip, bounds, context = self.clip, self.clip.bounds, self._stream.codec_context
+        if context is None:
+            raise clip.error("frames that no decoder here knows", _WANTED)
+        clip.at_most(context.width * context.height, bounds.pixels, f"pixels ({context.width} x {context.height})")
+        clip.at_most(self._stream.frames, bounds.frames, "frames")
+        if math.isfinite(bounds.pixels):  # a stream may change its size on the way
+            context.options = _decoder_bound(bounds.pixels)
+        if math.isfinite(bounds.seconds):
+            clip.at_most(_stated_end(self._container, self._stream) or 0, bounds.seconds, "seconds")
+
+    def _check_length(self, time: float | None) -> None:
+        self.clip.at_most(len(self.times), self.clip.bounds.frames, "frames")
+        if time is not None:
+            self.clip.at_most(time - (self.times[0] or 0), self.clip.bounds.seconds, "seconds")
+
     def frames(self) -> Iterator[Image]:
         """Every frame once, upright, its longer side at most `max_side`; InputError where the file is damaged."""
         width, height = self._scaled
         for frame in self._frames:
             self.times.append(frame.time)
+            self._check_length(frame.time)
+            self.clip.at_most(frame.width * frame.height, self.clip.bounds.pixels, "pixels")
             self._damaged += bool(frame.is_corrupt)
             with self.clip.decoding(_WANTED):
                 # PyAV heeds the file's colour matrix (BT.601, BT.709); OpenCV takes BT.601 for all.
@@ -119,7 +113,9 @@ class Video:
                 return
             except Exception as error:  # FFmpeg's own errors have many bases
                 found = f"a damaged or truncated file after {len(self.times)} frames ({type(error).__name__})"
-                raise self.clip.error(found, _WANTED, frame=len(self.times)) from error
+                most = self.clip.bounds.pixels
+                hint = f"Frames of more than {most:,.0f} pixels are not decoded." if math.isfinite(most) else ""
+                raise self.clip.error(found, _WANTED, frame=len(self.times), hint=hint) from error
             yield frame
 
     @property
@@ -168,37 +164,20 @@ def open_video(clip: ClipFile, max_side: int = MAX_SIDE) -> Iterator[Video]:
         raise InputError(f"max_side {max_side}", "at least 1 pixel")
     import av
 
+    options = _decoder_bound(clip.bounds.pixels) if math.isfinite(clip.bounds.pixels) else {}
+    source = str(clip.path) if clip.content is None else io.BytesIO(clip.content)
     try:
         with clip.decoding(_WANTED):
-            container = av.open(str(clip.path), container_options=_OPTIONS)
+            container = av.open(source, "r", options=options, container_options=_OPTIONS)
     except InputError as error:
-        raise _explained(clip, error) from error
+        raise explained(clip, error, _WANTED) from error
     with container:
         yield Video(clip, container, max_side)
 
 
-def _explained(clip: ClipFile, error: InputError) -> InputError:
-    """The error of a file that could not be opened, with what the file is by its first bytes, where they tell."""
-    try:
-        with clip.path.open("rb") as stream:
-            start = stream.read(_LOOKED)
-    except OSError:
-        return error
-    if not start.strip(b"\0"):
-        return clip.error("an empty file" if not start else "a file of zeros: a copy that never ended", _WANTED)
-    ending = clip.path.suffix
-    lengths = [length for length, at in _TS_PACKETS.items() if start[at::length] == b"\x47" * len(start[at::length])]
-    kind = "MPEG-TS" if lengths and len(start) > 2 * max(_TS_PACKETS) else None
-    kind = kind or next((name for head, name in _CONTAINERS.items() if start.startswith(head)), None)
-    if kind is not None:
-        hint = f"Remux it without loss: ffmpeg -i {clip.path.name} -c copy {clip.path.stem}.remuxed.mp4"
-        return clip.error(f"{kind} under a name that ends in {ending}", _WANTED, hint=hint)
-    strange = next((name for head, name in _OTHERS.items() if start.lstrip().lower().startswith(head)), None)
-    if strange is not None:
-        return clip.error(f"{strange} under a name that ends in {ending}", _WANTED)
-    if start[4:8] in (b"ftyp", b"moov", b"mdat"):
-        return clip.error(f"a damaged or truncated {ending} file ({error.found})", _WANTED, hint="Copy it anew.")
-    return error
+def _decoder_bound(pixels: float) -> dict[str, str]:
+    """An option of FFmpeg, whose decoders count the padding around a frame too."""
+    return {"max_pixels": str(int(2 * pixels) + 2**16)}
 
 
 def _stated_end(container: InputContainer, stream: VideoStream) -> float | None:

@@ -47,7 +47,7 @@ def as_clip(values: Any, limits: Limits, name: str = "clip") -> Recording:
     if unit not in UNITS:
         raise RefusedError(422, f"unit {str(unit)[:40]!r}", " or ".join(UNITS), where=f"{name}.unit")
     id = values.get("id", name)
-    if not isinstance(id, str) or not 0 < len(id) <= LONGEST_NAME:
+    if not isinstance(id, str) or not 0 < len(id) <= LONGEST_NAME or not id.isprintable():
         raise RefusedError(422, "an id of another kind", f"text of 1 to {LONGEST_NAME} characters", where=f"{name}.id")
     return check(Recording(id, xy, score, unit, size, fps), insisted="unit" in values)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import time as clock
 from collections import OrderedDict
 from typing import Any
@@ -12,12 +13,16 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinsign.serve.options import Access, is_local
-from twinsign.serve.refusals import RefusedError
+from twinsign.serve.refusals import RefusedError, readable
+
+log = logging.getLogger("twinsign")
 
 OPEN = ("/", "/health", "/docs", "/openapi.json")
 """Paths that need no token: they tell nothing of anyone."""
 STATIC = "/page/"
 SAFE = ("GET", "HEAD", "OPTIONS")
+EVERYWHERE = ("0.0.0.0", "::")
+"""Where a server listens that all may reach: the name of no place."""
 MINUTE = 60.0
 ADDRESSES = 4096
 """Addresses remembered; the one unseen for longest is forgotten first."""
@@ -59,40 +64,62 @@ class Guard:
 
     def _check(self, scope: Scope) -> None:
         headers, path = Headers(scope=scope), str(scope["path"])
-        self._check_host(headers)
+        self._check_host(headers, str((scope.get("server") or ("",))[0]))
         free = path in OPEN or path.startswith(STATIC)
         if scope["type"] == "websocket" or scope["method"] not in SAFE:
-            _check_origin(headers)
+            self._check_origin(headers)
         if not free:
-            self._rates.count(str((scope.get("client") or ("unknown",))[0]))
+            address = str((scope.get("client") or ("unknown",))[0])
+            self._rates.count(address)
             # A browser cannot send the header with a websocket: its first message brings the token (live.py).
             if scope["type"] == "http":
-                check_token(self._access, headers.get("authorization", "").removeprefix("Bearer "))
+                check_token(self._access, headers.get("authorization", "").removeprefix("Bearer "), address, path)
 
-    def _check_host(self, headers: Headers) -> None:
-        """A page elsewhere may have its own name point here (DNS rebinding): only names of this server are served."""
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
-        known = host in self._access.names or host == self._access.host.strip("[]") or is_local(host)
-        if self._access.local and not known:
-            raise RefusedError(421, f"host {host!r}", "localhost, or a name given as --names")
+    def _check_host(self, headers: Headers, here: str) -> None:
+        """A page elsewhere may have its own name point here (DNS rebinding): only names of this server are served.
+
+        So is the address at which the request came in, `here`: no name can be made to look like it.
+        """
+        hosts = headers.getlist("host")
+        host = _name_of(hosts[0]) if len(hosts) == 1 else ""
+        known = {_name_of(name) for name in (*self._access.names, self._access.host)} - {*EVERYWHERE}
+        if not host or not (host in known or host == here.strip("[]").lower() or is_local(host)):
+            raise RefusedError(421, f"host {', '.join(hosts)[:80]!r}", "localhost, or a name given as --names")
+
+    def _check_origin(self, headers: Headers) -> None:
+        """A page elsewhere may not ask in its reader's name; other programs send no Origin."""
+        origin = headers.get("origin")
+        if origin is None:
+            return
+        scheme, _, place = origin.lower().partition("://")
+        own = scheme in ("http", "https") and place in (headers.get("host", "").lower(), *self._access.names)
+        if not own:
+            raise RefusedError(403, f"a request by a page of {origin[:80]}", "the server's own page, or a program")
 
 
-def check_token(access: Access, given: str) -> None:
-    """Refuse where a token is set and another, or none, was given; in a time that does not tell how near it was."""
+def _name_of(host: str) -> str:
+    """The name in NAME, NAME:PORT or [ADDRESS]:PORT, in small letters; empty where it is none of these."""
+    try:
+        parts = urlsplit(f"//{host}")
+        plain = parts.netloc == host and "@" not in host and (parts.port is None or parts.port > 0)
+        return (parts.hostname or "") if plain else ""
+    except ValueError:
+        return ""
+
+
+def check_token(access: Access, given: str, address: str, path: str) -> None:
+    """Refuse where a token is set and another, or none, was given; in a time that does not tell how near it was.
+
+    The log has the address and path of whoever was refused, and nothing of the token.
+    """
     if access.token is None:
         return
-    if not hmac.compare_digest(given.encode(), access.token.encode()):
+    if not hmac.compare_digest(given.encode("utf-8", "replace"), access.token.encode()):
         found = "another token" if given else "no token"
+        log.warning("refused %s from %s for %s", found, readable(address), readable(path)[:100])
         raise RefusedError(
             401, found, "the header `Authorization: Bearer TOKEN` with the token the server was started with"
         )
-
-
-def _check_origin(headers: Headers) -> None:
-    """A page elsewhere may not ask in its reader's name; other programs send no Origin."""
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-        raise RefusedError(403, f"a request by a page of {origin}", "the server's own page, or a program")
 
 
 class Rates:

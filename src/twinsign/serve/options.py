@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import numpy as np
 
 from twinsign.errors import InputError
+
+MEGA = 10**6
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,21 @@ class Limits:
         waiting: Requests that may wait for their turn.
         streams: Live streams at the same time.
         idle: Seconds after which a live stream without a frame is closed.
+        yields: Seconds after which a live stream without a frame gives its place to another that wants one.
+        start_seconds: Seconds that a live stream's first message may take to come.
+        header_seconds: Seconds that the header of a request may take to come.
+        connections: Most connections of one address.
+        nodes: Most values of a JSON body or file; an object counts four times.
+        persons: Most persons in a frame of a pose file.
+        points: Most points of a person in a `.pose` file.
+        members: Most members of an archive.
+        megapixels: Most pixels of a video's stored frame, in millions.
+        empty_frames: A video that shows nobody in its first so many frames is refused.
+        read_seconds: Most processor time for one JSON body or pose file.
+        read_mb: Most memory for one JSON body or pose file, in megabytes.
+        watch_seconds: Most processor time for one video.
+        watch_mb: Most memory for one video, in megabytes.
+        enrolled: Most recordings in the dictionary.
     """
 
     body_mb: float = 8.0
@@ -41,6 +59,21 @@ class Limits:
     waiting: int = 16
     streams: int = 2
     idle: float = 60.0
+    yields: float = 10.0
+    start_seconds: float = 10.0
+    header_seconds: float = 10.0
+    connections: int = 64
+    nodes: int = 2_000_000
+    persons: int = 16
+    points: int = 2000
+    members: int = 64
+    megapixels: float = 9.0
+    empty_frames: int = 16
+    read_seconds: float = 5.0
+    read_mb: float = 192.0
+    watch_seconds: float = 90.0
+    watch_mb: float = 768.0
+    enrolled: int = 10_000
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -56,17 +89,39 @@ class Access:
     port: int = 8000
     token: str | None = None
     names: tuple[str, ...] = ()
-    """Names besides `host` under which browsers may reach it, as behind a proxy."""
+    """Names besides `host` under which it may be asked for, with a port where it is another than 80 and 443."""
+    proxies: tuple[str, ...] = ()
+    """Addresses of reverse proxies, whose X-Forwarded-For is believed."""
+    insecure: bool = False
+    """Whether others than this machine may ask without a token."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if self.token is not None and (not self.token or not self.token.isascii() or self.token != self.token.strip()):
             raise InputError("a token that is empty or no plain ASCII", "letters, digits and signs")
+        if not self.local and self.token is None and not self.insecure:
+            hint = "Set TWINSIGN_TOKEN in the environment; --insecure serves everybody who reaches this machine."
+            found, wanted = f"--host {self.host} without a token", "a token, or a --host of this machine alone"
+            raise InputError(found, wanted, hint=hint)
+        is_proxy("127.0.0.1", self.proxies)
 
     @property
     def local(self) -> bool:
         """Whether only this machine can reach it."""
         return is_local(self.host)
+
+
+def is_proxy(address: str, proxies: Sequence[str]) -> bool:
+    """Whether an address is among those of proxies; InputError where one of these is none."""
+    try:
+        networks = [ip_network(proxy, strict=False) for proxy in proxies]
+    except ValueError as error:
+        raise InputError(f"--proxies {error}", "IP addresses or networks, as 10.0.0.2 or 10.0.0.0/24") from error
+    try:
+        place = ip_address(address)
+    except ValueError:
+        return False
+    return any(place in network for network in networks)
 
 
 def is_local(host: str) -> bool:

@@ -7,10 +7,15 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from twinsign.errors import InputError, TwinsignError
+from twinsign.errors import InputError, TooLargeError, TwinsignError
 
 LONGEST = 300
 """Characters kept of what was found: it came from outside."""
+
+
+def readable(text: str) -> str:
+    """Text that JSON can carry and a terminal shows: half characters and control characters are escaped."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text[: 2 * LONGEST])
 
 
 class RefusedError(TwinsignError):
@@ -20,7 +25,7 @@ class RefusedError(TwinsignError):
         self, status: int, found: str, wanted: str, *, hint: str = "", where: str = "", retry: int | None = None
     ) -> None:
         self.status, self.retry = status, retry
-        self.told = {"found": found[:LONGEST], "wanted": wanted} | {
+        self.told = {"found": readable(found)[:LONGEST], "wanted": wanted} | {
             name: value for name, value in (("hint", hint), ("where", where)) if value
         }
         super().__init__(f"found {found}; wanted {wanted}")
@@ -38,6 +43,7 @@ class RefusedError(TwinsignError):
 
 def refusal_of(error: InputError, status: int = 422) -> RefusedError:
     """An InputError about a request's content."""
+    status = 413 if isinstance(error, TooLargeError) else status
     places = [f"clip {error.clip}"] if error.clip else []
     places += [f"frame {error.frame}"] if error.frame is not None else []
     return RefusedError(status, error.found, error.wanted, hint=error.hint, where=", ".join(places))

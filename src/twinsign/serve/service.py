@@ -11,23 +11,22 @@ from typing import Any
 import torch
 
 from twinsign import __version__
-from twinsign.errors import InputError
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.pose.layout import BONES, HAND_WRIST, JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.pose.recording import FloatArray, Recording
+from twinsign.pose.recording import Recording
 from twinsign.recognise.dictionary import Dictionary
 from twinsign.recognise.embedder import Embedder
 from twinsign.recognise.entries import Sign
 from twinsign.recognise.lookup import DICTIONARY, Finding, Lookup, noticed
 from twinsign.recognise.notice import Notice
-from twinsign.recognise.predict import Recogniser
+from twinsign.recognise.predict import Prediction, Recogniser
 from twinsign.recognise.votes import explain
 from twinsign.run import load_run
+from twinsign.serve.keeping import kept_safe, unknown
 from twinsign.serve.options import Limits
+from twinsign.serve.poses import as_json
 from twinsign.serve.refusals import RefusedError
-from twinsign.serve.uploads import POSES, Uploads
-
-DECIMALS = 4
+from twinsign.serve.uploads import POSES, why_blind
 
 
 @dataclass(frozen=True)
@@ -50,13 +49,14 @@ class Service:
         folder = sources.dictionary or run.path / DICTIONARY
         self._lookup = Lookup(embedder, Dictionary.of(folder, run, embedder.width))
         self._dictionary_turn = threading.RLock()
-        self.uploads = Uploads(sources.estimator, limits)
-        self.live = not self.uploads.blind and sources.estimator.name == "holistic"
+        self.blind = why_blind(sources.estimator)
+        """Why no video can be seen; empty where it can."""
+        self.live = not self.blind and sources.estimator.name == "holistic"
         """Whether pictures of a camera can be seen."""
 
     def about(self) -> dict[str, Any]:
         """The model, its glosses, what is enrolled, and how to draw a skeleton."""
-        with self._dictionary_turn:
+        with self._dictionary_turn, kept_safe():
             enrolled = len(self._lookup.dictionary.refresh().ids)
         return {
             "twinsign": __version__,
@@ -64,9 +64,9 @@ class Service:
             "glosses": self.run.labels,
             "enrolled": enrolled,
             "threshold": self.recogniser.calibration.threshold if self.recogniser else None,
-            "video": not self.uploads.blind,
+            "video": not self.blind,
             "live": self.live,
-            "why_no_video": self.uploads.blind,
+            "why_no_video": self.blind,
             "joints": list(JOINTS),
             "bones": [list(bone) for bone in BONES],
             "parts": {
@@ -84,25 +84,23 @@ class Service:
         A RUN without a classifier answers by its dictionary alone; InputError where that is empty.
         """
         if self.recogniser is None:
-            with self._dictionary_turn:
+            with self._dictionary_turn, kept_safe():
                 findings = self._lookup.search_many(recordings, top)
             more = [{"nearest": _nearest(one), "votes": {}} if detailed else {} for one in findings]
-            told = [_guesses(one) | extra for one, extra in zip(findings, more, strict=True)]
-        else:
-            told = self._explained(recordings, top, detailed)
-        return told
+            return [_guesses(one) | _note(one) | extra for one, extra in zip(findings, more, strict=True)]
+        return self._explained(recordings, top, detailed)
 
     def _explained(self, recordings: Sequence[Recording], top: int, detailed: bool) -> list[dict[str, Any]]:
         if self.recogniser is None:
             return []
         found = explain(self.recogniser, recordings, top)
         vectors = torch.stack([one.embedding for one in found]).float().numpy()
-        with self._dictionary_turn:
+        with self._dictionary_turn, kept_safe():
             known = len(self._lookup.dictionary.refresh().ids) > 0
             findings = self._lookup.find(vectors, top) if known else []
         told = []
         for number, one in enumerate(found):
-            answer: dict[str, Any] = _guesses(one.prediction)
+            answer: dict[str, Any] = _guesses(one.prediction) | _note(one.prediction)
             notice = Notice(one.prediction.note, one.prediction.unlike)
             finding = noticed(findings[number], notice) if known else None
             if finding is not None:
@@ -115,7 +113,7 @@ class Service:
 
     def signs(self) -> list[dict[str, Any]]:
         """Every enrolled recording: id, gloss, signer, when it was added, frames."""
-        with self._dictionary_turn:
+        with self._dictionary_turn, kept_safe():
             self._lookup.dictionary.refresh()
             return [
                 {name: value for name, value in asdict(one).items() if name != "source"}
@@ -124,46 +122,35 @@ class Service:
 
     def poses(self, id: str) -> dict[str, Any]:
         """An enrolled recording to play back; RefusedError 404 where there is none of that id."""
-        with self._dictionary_turn:
-            self._lookup.dictionary.refresh()
-            try:
-                return as_json(self._lookup.dictionary.recording(id))
-            except InputError as error:
-                raise RefusedError(404, error.found, error.wanted) from error
+        with self._dictionary_turn, kept_safe():
+            if id not in self._lookup.dictionary.refresh().places:
+                raise unknown(id)
+            return as_json(self._lookup.dictionary.recording(id))
 
     def enrol(self, recording: Recording, gloss: str, signer: str) -> dict[str, Any]:
-        """Keep a recording as an example of a sign."""
-        with self._dictionary_turn:
+        """Keep a recording as an example of a sign; RefusedError 507 where the dictionary is full."""
+        with self._dictionary_turn, kept_safe():
+            count, most = len(self._lookup.dictionary.refresh().ids), self.limits.enrolled
+            if count >= most:
+                raise RefusedError(507, f"a dictionary of {count} recordings", f"at most {most}")
             added = self._lookup.enrol([Sign(recording, gloss, signer)])
         return {"added": added.ids, "known": [there for _, there in added.known]}
 
     def delete(self, name: str) -> list[str]:
         """Delete an enrolled recording, or a gloss with all of its own; RefusedError 404 where there is none."""
-        with self._dictionary_turn:
-            try:
-                return self._lookup.delete([name])
-            except InputError as error:
-                raise RefusedError(404, error.found, error.wanted) from error
-
-
-def as_json(recording: Recording) -> dict[str, Any]:
-    """Poses for drawing: image fractions xy, null where unseen, fps and size."""
-    one = recording.fractions()
-    frames = [drawable(xy, score) for xy, score in zip(one.xy, one.score, strict=True)]
-    return {"xy": frames, "fps": one.fps, "size": None if one.size is None else list(one.size)}
-
-
-def drawable(xy: FloatArray, score: FloatArray) -> list[list[float] | None]:
-    """One frame's places (49 2), null where score (49) is 0."""
-    return [
-        [round(float(x), DECIMALS), round(float(y), DECIMALS)] if known else None
-        for (x, y), known in zip(xy, score > 0, strict=True)
-    ]
+        with self._dictionary_turn, kept_safe():
+            entries = self._lookup.dictionary.refresh()
+            if name not in entries.places and name not in entries.glosses:
+                raise unknown(name)
+            return self._lookup.delete([name])
 
 
 def _guesses(found: Any) -> dict[str, Any]:
-    said = {"guesses": [asdict(guess) for guess in found.guesses], "sure": bool(found.sure)}
-    return said | {"note": found.note, "unlike": found.unlike}
+    return {"guesses": [asdict(guess) for guess in found.guesses], "sure": bool(found.sure)}
+
+
+def _note(found: Prediction | Finding) -> dict[str, Any]:
+    return {"note": found.note, "unlike": found.unlike}
 
 
 def _nearest(found: Finding) -> list[dict[str, Any]]:

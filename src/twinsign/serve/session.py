@@ -9,20 +9,28 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from twinsign.extract.live import LiveHolistic, decode_jpeg
 from twinsign.pose.layout import JOINT_COUNT
+from twinsign.pose.read.plausible import FARTHEST
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.recognise.stream import Sign, Stream
 from twinsign.serve import bodies
 from twinsign.serve.intake import as_object
+from twinsign.serve.poses import as_json
 from twinsign.serve.refusals import RefusedError
-from twinsign.serve.service import Service, as_json
+from twinsign.serve.service import Service
 
 STAMP = struct.Struct("<d")
 """A picture's message begins with its time in seconds; the JPEG follows."""
 LONGEST = 1e9
 """Seconds that a stream may count to, which are 30 years."""
 TOP = 5
+LONGEST_TEXT = 2**16
+"""Characters of a message of text: a frame's poses have 3,000."""
+MOST_VALUES = 1000
+"""JSON values of a message: a frame's poses have 250."""
 Said = dict[str, Any]
 
 
@@ -105,7 +113,9 @@ class Session:
 
 
 def _pose_of(text: str) -> tuple[float, FloatArray, FloatArray]:
-    values = as_object(text)
+    if len(text) > LONGEST_TEXT:
+        raise RefusedError(413, f"a message of {len(text):,} characters", f"at most {LONGEST_TEXT:,}")
+    values = as_object(text, MOST_VALUES)
     bodies.only_keys(values, ("type", "time", "xy", "seen"))
     time: Any = values.get("time")
     if type(time) not in (int, float) or not abs(time) < LONGEST:
@@ -114,4 +124,6 @@ def _pose_of(text: str) -> tuple[float, FloatArray, FloatArray]:
         raise RefusedError(422, "no xy", f"xy: ({JOINT_COUNT} joints, 2)")
     xy = bodies.as_numbers(values["xy"], "xy of a frame", 2, "xy")
     score = bodies.as_numbers(values["seen"], "seen", 1, "seen") if "seen" in values else bodies.finite(xy)
+    if not (np.abs(xy[np.isfinite(xy)]) <= FARTHEST).all():
+        raise RefusedError(422, "a joint very far away", f"image fractions up to {FARTHEST:g}")
     return float(time), xy, score

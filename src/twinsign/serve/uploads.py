@@ -1,76 +1,50 @@
-"""Uploaded files: pose files and short videos, read within limits; nothing of them stays on the disk."""
+"""Uploaded files: pose files and short videos, read in memory and within limits; nothing of them touches the disk."""
 
 from __future__ import annotations
 
-import io
-import tempfile
-import threading
-import zipfile
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
+import numpy as np
 from pose_format import Pose
 
 from twinsign.errors import InputError
 from twinsign.extract.clip import extract
 from twinsign.extract.estimator import Estimator, EstimatorConfig, identity, load_estimator
+from twinsign.extract.live import LiveHolistic
 from twinsign.extract.video import Image, is_video
-from twinsign.pose.read import read
+from twinsign.pose.read.bounds import Bounds
+from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import Recording
-from twinsign.serve.bodies import check_length
-from twinsign.serve.intake import MEGABYTE
-from twinsign.serve.options import Limits
+from twinsign.serve.options import MEGA, Limits
 from twinsign.serve.refusals import RefusedError
 
 POSES = (".pose", ".npz", ".npy", ".json")
 """Endings of pose files that are taken: those whose readers are safe and whose sizes can be told."""
-UNPACKED = 20
-"""How many times its own size a compressed file may hold."""
-SMALL = 10**6
-"""Bytes that any compressed file may hold."""
 UPLOAD = "upload"
+SIDE = 256
+"""Pixels of a side of the picture that the models are loaded with."""
+LOOKS = 4
+"""Frames between two looks for a person in a video that has shown nobody yet."""
 
 
-class Uploads:
-    """Reads files that were sent; the estimator is loaded with the first video."""
+def check_name(name: str, blind: str) -> bool:
+    """Whether a file of that name is a video.
 
-    def __init__(self, config: EstimatorConfig, limits: Limits) -> None:
-        self.limits, self._config = limits, config
-        self._estimator: Estimator | None = None
-        self._turn = threading.Lock()
-        self.blind = _why_blind(config)
-        """Why no video can be seen; empty where it can."""
-
-    def read(self, content: bytes, name: str) -> Recording:
-        """The recording in a pose file or video of that name.
-
-        RefusedError 415 for an ending that is not taken, 501 for a video that cannot be seen here; InputError for
-        bad content.
-        """
-        ending = Path(name).suffix.lower()
-        film = is_video(name)
-        if not film and ending not in POSES:
-            raise RefusedError(415, f"a file that ends in {ending or 'nothing'!r}", f"{', '.join(POSES)} or a video")
-        if film and self.blind:
-            raise RefusedError(501, self.blind, "a pose file, or a server with the extra `video`")
-        with tempfile.TemporaryDirectory(prefix="twinsign-") as folder:
-            file = Path(folder) / f"{UPLOAD}{ending}"
-            file.write_bytes(content)
-            if film:
-                return self._seen(file)
-            _check_unpacked(content, self.limits)
-            recording = read(file)
-        check_length(len(recording.xy), recording.fps, self.limits, UPLOAD)
-        return recording
-
-    def _seen(self, file: Path) -> Recording:
-        with self._turn:
-            if self._estimator is None:
-                self._estimator = load_estimator(self._config)
-            return extract(file, _Patient(self._estimator, self.limits)).recording
+    RefusedError 415 for an ending that is not taken, 501 for a video where `blind` says why none can be seen.
+    """
+    ending = Path(name).suffix.lower()
+    film = is_video(name)
+    if not film and ending not in POSES:
+        raise RefusedError(415, f"a file that ends in {ending or 'nothing'!r}", f"{', '.join(POSES)} or a video")
+    if film and blind:
+        raise RefusedError(501, blind, "a pose file, or a server with the extra `video`")
+    return film
 
 
-def _why_blind(config: EstimatorConfig) -> str:
+def why_blind(config: EstimatorConfig) -> str:
+    """Why no video can be seen; empty where it can."""
     try:
         identity(config)
     except InputError as error:
@@ -78,32 +52,57 @@ def _why_blind(config: EstimatorConfig) -> str:
     return ""
 
 
-def _check_unpacked(content: bytes, limits: Limits) -> None:
-    """A small file may unpack into a large one: RefusedError before that is tried."""
-    if not content.startswith(b"PK"):
-        return
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(one.file_size for one in archive.infolist())
-    except Exception as error:  # a damaged archive raises anything
-        raise InputError(f"a damaged archive ({type(error).__name__})", "a whole .npz file") from error
-    most = max(SMALL, int(min(UNPACKED * len(content), MEGABYTE * limits.upload_mb)))
-    if size > most:
-        raise RefusedError(413, f"{size} bytes in an archive of {len(content)}", f"at most {most}")
+def bounds_of(limits: Limits) -> Bounds:
+    """What one uploaded file may hold."""
+    return Bounds(
+        frames=limits.frames,
+        seconds=limits.seconds,
+        pixels=limits.megapixels * MEGA,
+        persons=limits.persons,
+        points=limits.points,
+        members=limits.members,
+        values=limits.upload_mb * MEGA / 8,
+        nodes=limits.nodes,
+    )
 
 
-class _Patient:
-    """An estimator that looks at no more frames of a video than the limits let it."""
+class Films:
+    """Videos to recordings, with the estimator's models in memory from the start."""
 
-    def __init__(self, estimator: Estimator, limits: Limits) -> None:
+    def __init__(self, config: EstimatorConfig, limits: Limits) -> None:
+        self._limits, self._estimator = limits, load_estimator(config)
+        self._watcher = LiveHolistic() if config.name == "holistic" else None
+        grey = np.full((SIDE, SIDE, 3), 128, np.uint8)  # models load with the first picture
+        self._estimator.estimate([grey], (SIDE, SIDE))
+        if self._watcher is not None:
+            self._watcher.estimate(grey)
+
+    def read(self, content: bytes, name: str) -> Recording:
+        """The recording in a video; RefusedError where it shows nobody for long, InputError for bad content."""
+        clip = ClipFile(Path(UPLOAD + Path(name).suffix.lower()), content=content, bounds=bounds_of(self._limits))
+        return extract(clip, _Impatient(self._estimator, self._watcher, self._limits.empty_frames)).recording
+
+
+class _Impatient:
+    """An estimator that gives up on a video whose first frames show nobody: an empty frame costs the most."""
+
+    def __init__(self, estimator: Estimator, watcher: LiveHolistic | None, most: int) -> None:
         self.name, self.version = estimator.name, estimator.version
-        self._estimator, self._limits = estimator, limits
+        self._estimator, self._watcher, self._most = estimator, watcher, most
 
     def estimate(self, frames: Iterable[Image], size: tuple[int, int]) -> Pose:
-        """As the estimator's own; RefusedError where a frame too many comes."""
-        return self._estimator.estimate(self._counted(frames), size)
+        """As the estimator's own; RefusedError where the first frames show nobody."""
+        rest = iter(frames)
+        return self._estimator.estimate(chain(self._until_somebody(rest), rest), size)
 
-    def _counted(self, frames: Iterable[Image]) -> Iterator[Image]:
-        for number, frame in enumerate(frames, start=1):
-            check_length(number, None, self._limits, UPLOAD)
-            yield frame
+    def _until_somebody(self, frames: Iterator[Image]) -> list[Image]:
+        """The frames up to the first of those looked at that shows somebody."""
+        first = list[Image]()
+        for number, frame in enumerate(frames):
+            first.append(frame)
+            if self._watcher is None or (number % LOOKS == 0 and self._watcher.estimate(frame)[1].any()):
+                break
+            if number >= self._most:
+                wanted = "a video that shows the signer from the start"
+                raise RefusedError(422, f"nobody in the first {number} frames", wanted)
+        return first

@@ -5,7 +5,9 @@ import copyreg
 import io
 import os
 import pickle
+import re
 import struct
+import time
 import tracemalloc
 from collections import OrderedDict
 from collections.abc import Callable
@@ -251,7 +253,7 @@ def test_nesting_that_would_overflow_the_stack_is_refused(tmp_path: Path) -> Non
     ids=["pairs", "memo", "twice", "marks", "singles"],
 )
 def test_deep_tuples_by_any_way_are_refused(tmp_path: Path, data: bytes) -> None:
-    assert "nested deeper" in refused(tmp_path, data).found
+    assert re.search("nested deeper|repeats its own parts", refused(tmp_path, data).found)
 
 
 def test_many_shallow_tuples_are_read(tmp_path: Path) -> None:
@@ -310,3 +312,58 @@ def test_damaged_pickles_raise_only_input_errors(tmp_path_factory: pytest.TempPa
         loads(tmp_path_factory.getbasetemp(), bytes(whole))
     except InputError:
         return
+
+
+def _pairs(leaf: bytes, levels: int, make: bytes) -> bytes:
+    """Opcodes of a value that holds itself's half twice, so many levels deep."""
+    code = leaf + b"\x94"
+    for number in range(levels):
+        code += b"(h" + bytes([number]) + b"h" + bytes([number]) + make + b"\x94"
+    return code
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x04" + _pairs(b"K\x01", 90, b"l") + b".",
+        b"\x80\x04" + _pairs(b"K\x01", 90, b"t") + b".",
+        b"\x80\x04}" + _pairs(b"K\x01", 90, b"t") + b"K\x01s.",
+        b"\x80\x04\x8f(" + _pairs(b"K\x01", 90, b"t") + b"\x90.",
+        b"\x80\x04(" + _pairs(b"K\x01", 90, b"t") + b"\x91.",
+        b"\x80\x04}" + _pairs(b"K\x01", 90, b"t") + _pairs(b"K\x01", 90, b"t") + b"\x86K\x01s.",
+    ],
+    ids=["lists", "tuples", "key", "set", "frozenset", "two"],
+)
+def test_a_graph_that_repeats_itself_is_refused_at_once(tmp_path: Path, data: bytes) -> None:
+    assert len(data) < 5000
+    begun = time.monotonic()
+    assert "repeats its own parts" in refused(tmp_path, data).found
+    assert time.monotonic() - begun < 1
+
+
+def test_lists_that_are_filled_after_they_were_repeated(tmp_path: Path) -> None:
+    code = b"".join(b"]\x94" for _ in range(60))
+    for number in range(59):
+        code += b"h" + bytes([number]) + b"(h" + bytes([number + 1]) + b"h" + bytes([number + 1]) + b"e0"
+    assert "repeats its own parts" in refused(tmp_path, b"\x80\x04(" + code + b"h;(" + b"K\x01" * 9 + b"e0l.").found
+
+
+def test_what_holds_itself_is_refused(tmp_path: Path) -> None:
+    inner: dict[str, object] = {"a": 1}
+    inner["self"] = [inner]
+    assert "holds itself" in refused(tmp_path, pickle.dumps(inner)).found
+
+
+def test_large_arrays_named_many_times_are_refused(tmp_path: Path) -> None:
+    array = np.zeros(1_000_000, np.float32)
+    assert "repeats its own parts" in refused(tmp_path, pickle.dumps({"keypoints": [array] * 200})).found
+
+
+def test_honest_repetition_is_read(tmp_path: Path) -> None:
+    empty, label = np.zeros((133, 3), np.float32), "hello"
+    content = {"keypoints": [empty] * 300, "labels": [label] * 10_000, "pair": [(1, 2)] * 1000}
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(content))
+    found = safe_pickle.load(ClipFile(tmp_path / "a.pkl"))
+    assert isinstance(found, dict)
+    assert len(found["keypoints"]) == 300
+    assert found["pair"] == content["pair"]

@@ -25,6 +25,7 @@ from twinsign.pose.read import (
     sam_slr,
     spoter,
 )
+from twinsign.pose.read.bounds import NO_BOUNDS, Bounds
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.landmarks import LandmarkSet, open_landmarks
@@ -108,16 +109,19 @@ def read(
     fps: float | None = None,
     clip_id: str | None = None,
     unit: Unit | None = None,
+    content: bytes | None = None,
+    bounds: Bounds = NO_BOUNDS,
 ) -> Recording:
     """Read one clip's file or folder of any known format (ours).
 
     size (width, height) in pixels and fps fill in what the file leaves open; unit, where given, goes before the
-    format's; clip_id defaults to the file's name without its ending. Raises InputError, naming file and clip, on
-    unknown formats, bad content, and coordinates that cannot be of their unit or size.
+    format's; clip_id defaults to the file's name without its ending; content are the file's bytes where none is on
+    the disk. Raises InputError, naming file and clip, on unknown formats, bad content, and coordinates that cannot be
+    of their unit or size; TooLargeError on more than `bounds`.
     """
-    clip = ClipFile(Path(path), size, fps, clip_id, unit)
+    clip = ClipFile(Path(path), size, fps, clip_id, unit, content, bounds)
     with clip.decoding("a file or folder"):  # a name may be too long
-        folder = clip.path.is_dir()
+        folder = content is None and clip.path.is_dir()
     if folder:
         return _read_folder(clip)
     reader = _READERS.get(clip.path.suffix.lower())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from twinsign.errors import InputError
+from twinsign.errors import InputError, TooLargeError
 from twinsign.files import parse_json
+from twinsign.pose.read.bounds import NO_BOUNDS, Bounds, count_nodes
 from twinsign.pose.read.plausible import check
 from twinsign.pose.recording import FloatArray, Recording, Unit
 
@@ -21,6 +25,10 @@ LONE_ARRAY = "arr_0"
 _WIDTH_HEIGHT_KEYS = ("size", "image_size")
 _STARTS = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")
 """How .npy and .npz files begin: numpy takes all others for pickles, and advises to load them unsafely."""
+_LARGEST = 8
+"""Bytes of the largest number that poses are stored as."""
+_ENTRY = b"PK\x01\x02"
+"""How an archive's directory lists a member: as often as it has members, or oftener by chance."""
 _HEIGHT_WIDTH_KEYS = ("img_shape", "ori_shape", "original_shape")
 
 
@@ -28,7 +36,8 @@ _HEIGHT_WIDTH_KEYS = ("img_shape", "ori_shape", "original_shape")
 class ClipFile:
     """Where a clip lies and what fills in whatever the file leaves open: size (width, height) in pixels, fps, id.
 
-    `unit` is the caller's own word on the coordinates and goes before the format's.
+    `unit` is the caller's own word on the coordinates and goes before the format's. `content` are the file's bytes
+    where they are in memory and no file is there; `bounds` say how much it may hold.
     """
 
     path: Path
@@ -36,6 +45,8 @@ class ClipFile:
     fps: float | None = None
     clip_id: str | None = None
     unit: Unit | None = None
+    content: bytes | None = field(default=None, repr=False)
+    bounds: Bounds = NO_BOUNDS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
@@ -49,6 +60,11 @@ class ClipFile:
         """An InputError that names this file and clip."""
         return InputError(found, wanted, file=self.path, clip=self.id, frame=frame, hint=hint)
 
+    def at_most(self, count: float, bound: float, what: str) -> None:
+        """TooLargeError where there are more than `bound`."""
+        if count > bound:
+            raise TooLargeError(f"{count:,.10g} {what}", f"at most {bound:,.10g}", file=self.path, clip=self.id)
+
     @contextmanager
     def decoding(self, wanted: str) -> Iterator[None]:
         """Turn whatever a decoder raises on bad bytes into an InputError that says what was wanted."""
@@ -58,6 +74,8 @@ class ClipFile:
             raise
         except FileNotFoundError as error:
             raise self.error("no such file", wanted) from error
+        except MemoryError as error:
+            raise TooLargeError("what takes too much memory", wanted, file=self.path, clip=self.id) from error
         # Decoders raise anything on hostile bytes (struct, zlib, tokenize, memory, recursion ...).
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
@@ -66,7 +84,7 @@ class ClipFile:
     def read_bytes(self, wanted: str) -> bytes:
         """The file's bytes; InputError where it is absent, unreadable or empty."""
         with self.decoding(wanted):
-            data = self.path.read_bytes()
+            data = self.path.read_bytes() if self.content is None else self.content
         if not data:
             raise self.error("an empty file", wanted)
         return data
@@ -74,6 +92,7 @@ class ClipFile:
     def read_json(self, wanted: str) -> object:
         """The file's JSON value; InputError where it is none."""
         data = self.read_bytes(wanted)
+        self.at_most(count_nodes(data), self.bounds.nodes, "JSON values")
         with self.decoding(wanted):
             value: object = parse_json(data)
         return value
@@ -81,18 +100,40 @@ class ClipFile:
     def read_arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays of an `.npz`, or the one of an `.npy`, by name; objects are refused and nothing is unpickled."""
         wanted = "a whole .npz or .npy file of numbers"
-        with self.decoding(wanted), self.path.open("rb") as stream:
-            if not stream.peek(len(_STARTS[0])).startswith(_STARTS):
+        with self.decoding(wanted), self._stream() as stream:
+            start = stream.read(len(_STARTS[0]))
+            if not start.startswith(_STARTS):
                 raise self.error("what is no NumPy file", wanted)
+            if self.content is not None:
+                self.at_most(self.content.count(_ENTRY), self.bounds.members, "archive members")
+            stream.seek(0)
+            if start.startswith(_STARTS[0]):
+                self.at_most(_numbers_in(stream), self.bounds.values, "numbers")
+                stream.seek(0)
             content = np.load(stream, allow_pickle=False)
             if isinstance(content, np.ndarray):
                 return {LONE_ARRAY: content}
+            self.at_most(len(content.files), self.bounds.members, "archive members")
+            self.at_most(self._numbers_within(content), self.bounds.values, "numbers")
             arrays = {name: content[name] for name in content.files}
         # Of a member that is no .npy numpy gives the bytes.
         strange = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
         if strange:
             raise self.error(f"{strange[0][:60]!r}, which is no array", wanted)
         return arrays
+
+    def _stream(self) -> IO[bytes]:
+        return self.path.open("rb") if self.content is None else io.BytesIO(self.content)
+
+    def _numbers_within(self, archive: Any) -> int:
+        """What an archive's directory and its arrays' headers say together, before any of them is unpacked."""
+        members = archive.zip.infolist() if math.isfinite(self.bounds.values) else []
+        self.at_most(sum(member.file_size for member in members) // _LARGEST, self.bounds.values, "numbers")
+        total = 0
+        for member in members:
+            with archive.zip.open(member) as stream, suppress(ValueError):  # of what is no array numpy gives the bytes
+                total += _numbers_in(stream)
+        return total
 
     def _real(self, values: object, what: str, frame: int | None = None) -> NDArray[Any]:
         wanted = f"real numbers as {what}"
@@ -176,3 +217,11 @@ class ClipFile:
             size = self.extent(unit, size)
         known = Recording(self.id, xy, self.scores(score), unit, size, fps, str(self.path), estimator, notes)
         return check(known, insisted=insisted)
+
+
+def _numbers_in(stream: IO[bytes]) -> int:
+    """The numbers that an .npy's header states; a text counts as many as it has letters."""
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    return int(math.prod(shape) * max(1, dtype.itemsize // _LARGEST))

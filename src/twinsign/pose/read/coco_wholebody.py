@@ -42,6 +42,7 @@ def read_json(clip: ClipFile) -> Recording:
         raise clip.error(f"JSON with {', '.join(map(str, top)) or 'neither'}"[:200], _JSON)
     if entries and all(isinstance(entry, dict) and "keypoints" in entry for entry in entries):
         entries = _by_image(clip, entries)
+    clip.at_most(len(entries), clip.bounds.frames, "frames")
     frames = [[_person(clip, person, t) for person in _instances(clip, entry, t)] for t, entry in enumerate(entries)]
     frames, gaps = _in_time(clip, entries, frames)
     track = follow(frames, extent)
@@ -98,6 +99,7 @@ def _instances(clip: ClipFile, entry: object, frame: int) -> list[object]:
     instances = entry.get("instances") if isinstance(entry, dict) else entry
     if not isinstance(instances, list):
         raise clip.error("no list of instances", _JSON, frame=frame)
+    clip.at_most(len(instances), clip.bounds.persons, "persons")
     return instances
 
 

@@ -66,11 +66,12 @@ def _frame_files(clip: ClipFile) -> dict[int, Path]:
 
 
 def _persons(clip: ClipFile, path: Path, frame: int) -> list[FloatArray]:
-    file = ClipFile(path, clip_id=clip.id)
+    file = ClipFile(path, clip_id=clip.id, bounds=clip.bounds)
     content = file.read_json(_FRAME)
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         raise file.error("JSON without people", _FRAME, frame=frame)
+    file.at_most(len(people), file.bounds.persons, "persons")
     return [_person(file, person, frame) for person in people]
 
 

@@ -73,6 +73,7 @@ def _persons(clip: ClipFile, points: object, scores: object, frame: int) -> list
     if xy.ndim != 3 or xy.shape[1:] != (COCO_WHOLEBODY_POINTS, 2) or score.shape != xy.shape[:2]:
         wanted = f"(persons, {COCO_WHOLEBODY_POINTS}, 2) and (persons, {COCO_WHOLEBODY_POINTS})"
         raise clip.error(f"keypoints and scores of shapes {xy.shape}, {score.shape}", wanted, frame=frame)
+    clip.at_most(len(xy), clip.bounds.persons, "persons")
     joints: FloatArray = np.concatenate([xy, score[..., None]], axis=-1)[:, list(COCO_WHOLEBODY)]
     if not np.isfinite(joints).all():
         raise clip.error("NaN or infinity in keypoints", "finite coordinates and scores", frame=frame)

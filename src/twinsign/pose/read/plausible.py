@@ -25,6 +25,8 @@ SHARE = 0.05
 """The share of joints outside from which on width and height may be exchanged. At this share and MARGIN, none of 18,938
 real clips is refused wrongly in landscape and 3 in portrait; 11 % of exchanged ones are found at 4:3, 55 % at 16:9,
 42 % at 3:4 and 88 % at 9:16 (ours)."""
+FARTHEST = 10.0**6
+"""The largest coordinate that is taken, in either unit: larger ones are none, and their squares overflow (ours)."""
 FITS = 0.1
 """Exchanged, at most this part of that share may still be outside (ours)."""
 
@@ -32,16 +34,23 @@ FITS = 0.1
 def check(recording: Recording, *, insisted: bool) -> Recording:
     """The recording itself; InputError where its coordinates fit neither its unit nor its image (ours).
 
-    `insisted`: the unit is the caller's own word, so that fractions may lie anywhere.
+    `insisted`: the unit is the caller's own word, so that fractions may lie anywhere up to FARTHEST.
     """
     seen = recording.seen
     if seen.any():
         error = _unit_error(recording, seen, insisted)
         if error is not None:
             raise error
+        _check_far(recording, recording.xy[seen])
         if recording.unit == "pixel":
             _check_order(recording)
     return recording
+
+
+def _check_far(recording: Recording, points: FloatArray) -> None:
+    far = float(np.abs(points).max())
+    if far > FARTHEST:
+        raise _error(recording, f"a coordinate of {far:.4g}", f"coordinates up to {FARTHEST:.4g}", "")
 
 
 def _unit_error(recording: Recording, seen: BoolArray, insisted: bool) -> InputError | None:

@@ -17,6 +17,8 @@ from twinsign.pose.recording import Recording
 
 _WANTED = "a whole .pose file"
 _VERSION_BY_LENGTH = 0.1
+_LONGEST_HEADER = 2**18
+"""Bytes of a header: one of Holistic with its mesh has 20,000."""
 _HOLISTIC_FINGERS = ("INDEX_FINGER", "MIDDLE_FINGER", "RING_FINGER", "PINKY")
 _HOLISTIC_HAND = (
     *("WRIST", "THUMB_CMC", "THUMB_MCP", "THUMB_IP", "THUMB_TIP"),
@@ -107,9 +109,12 @@ def from_pose(clip: ClipFile, header: PoseHeader, body: NumPyPoseBody) -> Record
 def _decode(clip: ClipFile) -> tuple[PoseHeader, NumPyPoseBody]:
     content = clip.read_bytes(_WANTED)
     with clip.decoding(_WANTED):
-        reader = BufferReader(content)
+        reader = BufferReader(content[:_LONGEST_HEADER])
         header = PoseHeader.read(reader)
         start = reader.read_offset
+        _check_extent(clip, header, content, start)
+        reader = BufferReader(content)
+        reader.read_offset = start
         body = NumPyPoseBody.read(header, reader)
     # Version 0.1 is read by what bytes are left, so that only the stated count (modulo 2^16) shows a truncation.
     if round(header.version, 3) == _VERSION_BY_LENGTH:
@@ -117,6 +122,32 @@ def _decode(clip: ClipFile) -> tuple[PoseHeader, NumPyPoseBody]:
         if stated != len(body.data) % 2**16:
             raise clip.error(f"{stated} frames stated and bytes for {len(body.data)}", _WANTED)
     return header, body
+
+
+def _check_extent(clip: ClipFile, header: PoseHeader, content: bytes, start: int) -> None:
+    """TooLargeError where the body that begins at `start` says that it has more than the clip's bounds."""
+    bounds = clip.bounds
+    points = sum(len(component.points) for component in header.components)
+    clip.at_most(points, bounds.points, "points")
+    version, values = round(header.version, 3), sum(len(one.points) * len(one.format) for one in header.components)
+    if version == 0:  # every frame states its own persons
+        _fps, frames = struct.unpack_from("<HH", content, start)
+        clip.at_most(frames, bounds.frames, "frames")
+        place = start + struct.calcsize("<HH")
+        for _ in range(frames):
+            (persons,) = struct.unpack_from("<H", content, place)
+            clip.at_most(persons, bounds.persons, "persons")
+            place += struct.calcsize("<H") + persons * (struct.calcsize("<H") + 4 * values)
+        return
+    layout = "<HHH" if version == _VERSION_BY_LENGTH else "<fIH"
+    fps, frames, persons = struct.unpack_from(layout, content, start)
+    clip.at_most(persons, bounds.persons, "persons")
+    if version == _VERSION_BY_LENGTH:
+        left = len(content) - start - struct.calcsize(layout)
+        frames = left // max(1, persons * points * (header.num_dims() + 1) * 4)
+    clip.at_most(frames, bounds.frames, "frames")
+    if fps > 0:
+        clip.at_most(frames / fps, bounds.seconds, "seconds")
 
 
 class _Place(NamedTuple):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import math
 import pickle
-import pickletools
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sized
@@ -19,14 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.read.pickle_scan import RefusedPickleError, check_expanded, scan
 
 _WANTED = "a pickle of numpy arrays, numbers, text and plain containers only"
 _HINT = "Nothing in it was run. If you trust its author, save its arrays with numpy.savez and read that."
-_DEEPEST = 100
-"""How deep tuples may nest: an array's state nests them three deep (ours)."""
-_MEMO_WRITES = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
-_MEMO_READS = ("GET", "BINGET", "LONG_BINGET")
-_NESTING = ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET", "REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ", "INST", "BUILD")
 _TYPE_CODE = re.compile(r"\?|[biufc]\d{1,2}|[SU][1-9]\d{0,5}")
 
 
@@ -151,10 +146,6 @@ class _Call:
         raise pickle.UnpicklingError("a state for a function")
 
 
-class _RefusedError(Exception):
-    """What the pickle asks for and must not have."""
-
-
 class _Unpickler(pickle.Unpickler):
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data), encoding="latin1")
@@ -162,70 +153,8 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
-            raise _RefusedError(f"a pickle that asks for {module}.{name}")
+            raise RefusedPickleError(f"a pickle that asks for {module}.{name}")
         return _Call(_ADMITTED[module, name], self._budget)
-
-
-class _Depths:
-    """How deep the values on a pickle's stack nest tuples and frozensets, found without making any of them.
-
-    Python hashes nested tuples on the C stack without a limit, so that deep ones as keys would end the process.
-    """
-
-    _MARK = -1
-
-    def __init__(self) -> None:
-        self.stack: list[int] = []
-        self.memo: dict[object, int] = {}
-
-    def step(self, opcode: pickletools.OpcodeInfo, argument: object) -> None:
-        """Follow one opcode; refused where it nests too deep, UnpicklingError where the stack cannot be so."""
-        name = opcode.name
-        if name in _MEMO_WRITES:
-            self.memo[len(self.memo) if name == "MEMOIZE" else argument] = self._top()
-        elif name in _MEMO_READS:
-            self.stack.append(self.memo.get(argument, 0))
-        elif name == "POP":
-            self.stack.pop() if self.stack else self._top()
-        elif name == "DUP":
-            self.stack.append(self._top())
-        else:
-            depth = max(self._pop(opcode), default=0)
-            nested = depth + 1 if name in _NESTING else 0
-            if nested > _DEEPEST:
-                raise _RefusedError(f"a pickle with tuples nested deeper than {_DEEPEST}")
-            marks = (each is pickletools.markobject for each in opcode.stack_after)
-            self.stack.extend(self._MARK if mark else nested for mark in marks)
-
-    def _top(self) -> int:
-        if not self.stack or self.stack[-1] == self._MARK:
-            raise pickle.UnpicklingError("an empty stack")
-        return self.stack[-1]
-
-    def _pop(self, opcode: pickletools.OpcodeInfo) -> list[int]:
-        before, popped = list(opcode.stack_before), []
-        if pickletools.markobject in before:
-            while self.stack and self.stack[-1] != self._MARK:
-                popped.append(self.stack.pop())
-            if not self.stack:
-                raise pickle.UnpicklingError("no mark on the stack")
-            self.stack.pop()
-            before = before[: before.index(pickletools.markobject)]
-        for _ in before:
-            popped.append(self._top())
-            self.stack.pop()
-        return popped
-
-
-def _scan(data: bytes) -> None:
-    """Refuse what find_class cannot see: extension codes, memo numbers and nesting that would break the process."""
-    depths = _Depths()
-    for count, (opcode, argument, _position) in enumerate(pickletools.genops(data)):
-        if opcode.name.startswith("EXT"):
-            raise _RefusedError(f"a pickle that asks for extension {argument}")
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not (isinstance(argument, int) and argument <= count):
-            raise _RefusedError(f"a pickle with memo number {argument}")
-        depths.step(opcode, argument)
 
 
 def load(clip: ClipFile) -> object:
@@ -233,8 +162,9 @@ def load(clip: ClipFile) -> object:
     data = clip.read_bytes(_WANTED)
     with clip.decoding(_WANTED):
         try:
-            _scan(data)
+            scan(data)
             value: object = _Unpickler(data).load()
-        except _RefusedError as refusal:
+            check_expanded(value, len(data))
+        except RefusedPickleError as refusal:
             raise clip.error(str(refusal), _WANTED, hint=_HINT) from refusal
     return value

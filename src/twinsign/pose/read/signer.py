@@ -63,6 +63,7 @@ def follow(frames: Sequence[Sequence[FloatArray]], size: tuple[int, int]) -> Tra
 
 def signer_of(clip: ClipFile, persons: FloatArray, size: tuple[int, int]) -> Track:
     """The signer among persons (T M 49 3), who may change places; a single one is taken wherever it goes (ours)."""
+    clip.at_most(persons.shape[1], clip.bounds.persons, "persons")
     wrong = (persons[..., 2] > 0) & ~np.isfinite(persons).all(axis=-1)
     if wrong.any():
         frame = int(np.argwhere(wrong)[0, 0])
