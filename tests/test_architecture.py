@@ -30,6 +30,7 @@ ORDER = [
     "ssl",
     "recipe",
     "optim",
+    "about",
     "run",
     "recognise",
     "doctor",

@@ -25,6 +25,12 @@ def build_parser(given: Sequence[str] = ()) -> ArgumentParser:
     """The parser of the command that these words begin with, or, where they begin with none, of all."""
     parser = ArgumentParser(prog="twinsign", description="Recognise signs; learn mostly from unlabelled recordings.")
     parser.add_argument("--version", action="version", version=f"twinsign {__version__}")
+    parser.add_argument(
+        "--protocols",
+        type=str,
+        default="",
+        help="Further protocols of URLs, joined by commas, such as simplecache: only for data that you trust.",
+    )
     if list(given) != ["--version"]:
         _add(parser, COMMANDS, given)
     return parser
@@ -40,6 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         parser = build_parser(given)
         options = parser.instantiate(parser.parse_args(given))
+        if options.protocols:
+            from twinsign.pack.locate import ALLOWED
+
+            os.environ[ALLOWED] = options.protocols
         table: Any = COMMANDS
         while not isinstance(table, Command):
             chosen = options.subcommand

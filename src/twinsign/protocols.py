@@ -48,15 +48,10 @@ from twinsign.recognise.coverage import among_learnt
 from twinsign.recognise.embed import fastest_device
 from twinsign.recognise.evaluate import full_report, in_order, load_classifier, score
 from twinsign.recognise.health import Monitor
+from twinsign.recognise.learnt import keep_learnt
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
-from twinsign.recognise.rows import (
-    Asked,
-    Labelled,
-    labelled,
-    pretraining_rows,
-    share_of_rows,
-)
+from twinsign.recognise.rows import Asked, Labelled, labelled, pretraining_rows, share_of_rows
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.recognise.story import classifier_page, pretraining_page
 from twinsign.recognise.unknown import apart, ask_unknown
@@ -143,6 +138,7 @@ def finetune(
             return run
         if watched:
             load_best(task, out)
+        keep_learnt(out, pack, train.rows)
         return _finish_classifier(run, classifier.eval(), pack, val, page)
 
 
@@ -167,6 +163,7 @@ def linear(
         classifier = fit_linear(chosen, reader, held, recipe, len(glosses), seed, rows.append)
         Journal(out).write_all(rows)
         run = replace(run, about={**run.about, "minutes": round((time.monotonic() - started) / 60, 2)})
+        keep_learnt(out, pack, train.rows)
         return _finish_classifier(run, classifier, pack, val, page)
 
 

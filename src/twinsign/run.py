@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from twinsign import __version__
+from twinsign.about import check_about
 from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256, write_json, write_text
 from twinsign.nn.networks import encoder_of
@@ -117,9 +118,7 @@ def load_run(path: str | PathLike[str]) -> Run:
     kind = values.get("kind")
     if kind not in ("pretrained", "classifier"):
         raise InputError(f"kind {kind!r}", "pretrained or classifier", file=folder / CONFIG)
-    about = values.get("about")
-    if not isinstance(about, dict):
-        raise InputError(f"about = {about!r}", "a mapping", file=folder / CONFIG)
+    about = check_about(values.get("about"), folder / CONFIG)
     recipe = recipe_from(values.get("recipe"), folder / CONFIG)
     return Run(folder, kind, recipe, _labels(folder) if kind == "classifier" else [], about)
 

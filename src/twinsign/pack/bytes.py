@@ -15,7 +15,7 @@ from fsspec.core import url_to_fs
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
-from twinsign.pack.locate import Place
+from twinsign.pack.locate import Place, check_url
 
 BLOCK = 1 << 18
 """Bytes of a remote file that are fetched and kept together."""
@@ -63,6 +63,7 @@ class RemoteBytes:
     whole = False
 
     def __init__(self, url: str, wanted: str) -> None:
+        check_url(url)  # it may be one that a glob found
         self.url, self.wanted = url, wanted
         self.files, self.path = self._connect()
         with self._fetching():

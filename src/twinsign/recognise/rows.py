@@ -94,14 +94,13 @@ def training_rows(
     return share_of_labels(labelled(pack, rows, glosses), fraction, seed, per_class), glosses
 
 
-def shared_signers(pack: Pack, rows: Indices, training: Pack, training_rows: Indices) -> dict[str, Any] | None:
-    """How far these clips' signers also signed training clips; None where either side names no signer (ours).
+def shared_signers(asked: Sequence[str], learnt: Sequence[str]) -> dict[str, Any] | None:
+    """How far the signers of clips asked (N) also signed those learnt from (M); None where either side names none.
+
+    Names, or hashes of names; "" for a clip without one.
 
     `independent` is None where some clips of either side have no named signer and no named one is shared.
     """
-    asked, learnt = (
-        one.table["signer"].take(chosen).to_pylist() for one, chosen in ((pack, rows), (training, training_rows))
-    )
     named, known = {one for one in asked if one}, {one for one in learnt if one}
     if not named or not known:
         return None
