@@ -8,13 +8,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from inspect import signature
-from typing import Any
+from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
 from twinsign import __version__
 from twinsign.errors import StoppedError, TwinsignError
 from twinsign.menu import COMMANDS, FLAGS, GROUPS, NEEDED, POSITIONAL, SINGLE, WORDS, Command, found
+from twinsign.terminal import escape_unknown_letters, plain
 
 NOTHING_WRITTEN = 2
 SIGNALLED = 128
@@ -23,7 +24,7 @@ INTERRUPTED = SIGNALLED + 2
 
 def build_parser(given: Sequence[str] = ()) -> ArgumentParser:
     """The parser of the command that these words begin with, or, where they begin with none, of all."""
-    parser = ArgumentParser(prog="twinsign", description="Recognise signs; learn mostly from unlabelled recordings.")
+    parser = Parser(prog="twinsign", description="Recognise signs; learn mostly from unlabelled recordings.")
     parser.add_argument("--version", action="version", version=f"twinsign {__version__}")
     parser.add_argument(
         "--protocols",
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     name = "twinsign"
+    escape_unknown_letters()
     try:
         parser = build_parser(given)
         options = parser.instantiate(parser.parse_args(given))
@@ -56,20 +58,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name, table, options = f"{name} {chosen}", table[chosen], options[chosen]
         return table.run(**_parameters(table, options, given))
     except StoppedError as stopped:
-        sys.stderr.write(f"{name}: {stopped}\n")
+        _tell(name, stopped)
         return SIGNALLED + stopped.by
     except TwinsignError as error:
-        sys.stderr.write(f"{name}: {error}\n")
+        _tell(name, error)
         return NOTHING_WRITTEN
     except KeyboardInterrupt:
-        sys.stderr.write(f"{name}: interrupted; the same command goes on where this one stopped\n")
+        _tell(name, "interrupted; the same command goes on where this one stopped")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOTHING_WRITTEN
     except OSError as error:  # a full disk, a read-only folder: what was whole before still is
-        sys.stderr.write(f"{name}: {error}\n")
+        _tell(name, error)
         return NOTHING_WRITTEN
+
+
+class Parser(ArgumentParser):
+    """What is wrong with options, and with values in config files, is said without control characters."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Say what is wrong and end the process."""
+        super().error(plain(message), ex)
+
+
+def _tell(name: str, said: object) -> None:
+    sys.stderr.write(f"{name}: {plain(said)}\n")
 
 
 def _add(parser: ArgumentParser, table: dict[str, Any], given: Sequence[str]) -> None:
@@ -79,7 +93,7 @@ def _add(parser: ArgumentParser, table: dict[str, Any], given: Sequence[str]) ->
     for name, command in table.items():
         if word in table and name != word:
             continue
-        sub = ArgumentParser(description=None if isinstance(command, dict) else _description(command))
+        sub = Parser(description=None if isinstance(command, dict) else _description(command))
         if isinstance(command, dict):
             subcommands.add_subcommand(name, sub, help="Pack the poses of a corpus into one file.")
             _add(sub, command, given[1:])

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from twinsign.errors import InputError
@@ -23,11 +22,10 @@ from twinsign.recognise.lookup import Lookup, Ranking
 from twinsign.recognise.openset import FEWEST
 from twinsign.recognise.shift import check_recording, check_shift
 from twinsign.saying import splits_of
+from twinsign.terminal import console, errors
 
 LISTED = 5
 """Names shown of a longer list."""
-console = Console()
-errors = Console(stderr=True)
 
 
 def enrol(

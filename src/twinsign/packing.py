@@ -13,10 +13,11 @@ from twinsign.corpora.landmarks import landmark_corpus, set_corpus
 from twinsign.corpora.sample import Corpus
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.files import sha256
-from twinsign.importing import DEFAULT, LISTED, errors, import_corpus
+from twinsign.importing import DEFAULT, LISTED, import_corpus
 from twinsign.pack.write import Effort
 from twinsign.pose.read import open_set
 from twinsign.pose.recording import Unit
+from twinsign.terminal import errors
 
 CORPUS = SyntheticConfig()
 """The generated corpus unless told otherwise."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json as json_format
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from twinsign.errors import InputError
 from twinsign.extract.clip import Reader
@@ -19,11 +16,10 @@ from twinsign.recognise.lookup import Lookup
 from twinsign.recognise.predict import Recogniser
 from twinsign.recognise.shift import check_recording
 from twinsign.recognise.threads import THREADS, use_threads
+from twinsign.terminal import console, errors, print_json
 from twinsign.watching import in_words, watch
 
 OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
-console = Console()
-errors = Console(stderr=True)
 
 
 def predict(
@@ -79,7 +75,7 @@ def answer_files(
             unreadable += 1
             found = {"error": str(error)}
         if json:
-            print(json_format.dumps({"file": file, **found}, ensure_ascii=False))
+            print_json({"file": file, **found})
         elif "error" in found:
             errors.print(found["error"], markup=False)
         else:

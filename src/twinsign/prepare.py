@@ -23,6 +23,7 @@ from twinsign.recognise.imprint import imprint
 from twinsign.recognise.rows import Labelled, labelled, training_rows
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
+from twinsign.terminal import plain
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.mixture import Mixture
 from twinsign.world import here
@@ -184,7 +185,7 @@ def starting_encoders(
             f"an encoder of {differs}", wish, file=source.path, hint="Use the config it was pre-trained with."
         )
     if source.recipe.read != recipe.read:
-        log.warning("note: %s was pre-trained with other crop settings than this run's", source.path)
+        log.warning("note: %s was pre-trained with other crop settings than this run's", plain(source.path))
     check_shift(source, reader.pack, reader.rows, recipe.read, strict)
     return load_encoders(source)
 
