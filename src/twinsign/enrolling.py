@@ -152,7 +152,7 @@ def _say(lookup: Lookup, added: Added) -> None:
     console.print(
         f"{said}; {dictionary.path} has {len(dictionary)} of {len(dictionary.entries.glosses)} signs", markup=False
     )
-    calibration = dictionary.about.calibration or {}
+    calibration = dictionary.entries.calibration or {}
     if not any(one.recordings for one in calibration.values()):
         wanted = f"{FEWEST} recordings of signs that have another one, of two signs or more"
         errors.print(f"note: no answer counts as sure before the dictionary has {wanted}", markup=False)

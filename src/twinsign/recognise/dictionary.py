@@ -29,7 +29,7 @@ from twinsign.pack.schema import BATCH_CLIPS, BATCH_MOST, POSE_HASH, schema
 from twinsign.pack.write import record_batch, write_file
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.recognise.embeddings import EMBEDDING
-from twinsign.recognise.entries import ABOUT, FORMAT, About, Added, Entries, Entry, Sign, read_about
+from twinsign.recognise.entries import ABOUT, FORMAT, About, Added, Entries, Entry, Sign, files_of, read_about
 from twinsign.recognise.openset import OpenCalibration
 from twinsign.run import Run
 
@@ -54,7 +54,7 @@ class Dictionary:
     def of(cls, path: str | PathLike[str], run: Run, width: int) -> Dictionary:
         """A RUN's dictionary, or an empty one, not yet written, where none is there; InputError for another RUN's."""
         if not (Path(path) / ABOUT).is_file():
-            if Path(path).is_dir() and any(one.name != ".lock" for one in Path(path).iterdir()):
+            if Path(path).is_dir() and any(not one.name.startswith(".") for one in Path(path).iterdir()):
                 raise InputError(f"a folder without {ABOUT}", "a dictionary, or a new folder", file=path)
             return cls(path, About(str(run.path.resolve()), run.vectors_digest(), width))
         found = cls.open(path)
@@ -80,7 +80,7 @@ class Dictionary:
         """The entries as they are now, read anew where another process has changed them."""
         if (self.path / ABOUT).is_file():
             about = read_about(self.path)
-            if about != self.about:
+            if about != self.about or files_of(self.path) != self.entries.files:
                 self.entries = Entries(self.path, about)
         return self.entries
 
@@ -169,7 +169,8 @@ class Dictionary:
             before = layout.empty_table()
 
     def _changed(self, calibration: dict[str, OpenCalibration] | None) -> None:
-        about = replace(self.about, edition=self.about.edition + 1, calibration=calibration)
+        signs = len(Entries(self.path, self.about).ids)
+        about = replace(self.about, edition=self.about.edition + 1, calibration=calibration, signs=signs)
         write_json(self.path / ABOUT, {"format": FORMAT, "twinsign": __version__, **asdict(about)})
         self.entries = Entries(self.path, about)
 
