@@ -57,8 +57,6 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "enrol more": ("enrol", *DATA, "--split", "test", "--dictionary", "D"),
     "delete": ("enrol", "--delete", "FLAT-FOREHEAD-STRAIGHT-ONE", "--dictionary", "D"),
 }
-SLOW = ("pretrain", "finetune", "doctor", "export")
-"""Those of many changes, or of seconds each."""
 
 
 @dataclass

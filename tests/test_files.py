@@ -186,3 +186,5 @@ def test_a_lock_clears_its_folder_of_what_killed_processes_left_alone(tmp_path: 
         (tmp_path / name).write_text("x")
     with locked(tmp_path):
         assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".mine.old", ".mine.tmp", "b.77.tmp"]
+    with locked(tmp_path, tidy=True):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".mine.old", "b.77.tmp"]

@@ -159,10 +159,11 @@ def writable(text: str) -> bool:
 
 
 @contextmanager
-def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
+def locked(folder: str | os.PathLike[str], *, tidy: bool = False) -> Iterator[None]:
     """Hold a folder for one process, and clear it of what killed processes left; a dead process's lock is none (ours).
 
-    InUseError where another process holds it, InputError where its lock is no file.
+    `tidy`: also of `.NAME.tmp`, in folders that hold nothing else. InUseError where another process holds it,
+    InputError where its lock is no file.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     file = Path(folder) / ".lock"
@@ -176,7 +177,7 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
     try:
         _hold(handle, file)
         for left in Path(folder).glob(".*.tmp"):
-            if _OWN.fullmatch(left.name):
+            if tidy or _OWN.fullmatch(left.name):
                 _clear(left)
         yield
     finally:

@@ -101,7 +101,7 @@ class Dictionary:
 
     def add(self, signs: Sequence[Sign], vectors: FloatArray) -> Added:
         """Enrol recordings with their unit vectors (N D); those whose very poses are there stay out."""
-        with locked(self.path):
+        with locked(self.path, tidy=True):
             entries = self.refresh()
             there = dict(zip(entries.column(POSE_HASH), entries.ids, strict=True))
             taken, new, known = set(entries.ids), [], []
@@ -124,7 +124,7 @@ class Dictionary:
 
     def remove(self, names: Sequence[str]) -> list[str]:
         """Delete entries by id, glosses with all of theirs, and give the ids; InputError, and nothing, for others."""
-        with locked(self.path):
+        with locked(self.path, tidy=True):
             entries = self.refresh()
             leaving = {one for name in names for one in self._named(name, entries)}
             for file in sorted(self.path.glob(f"*{ENDING}")):
@@ -139,7 +139,7 @@ class Dictionary:
 
     def calibrated(self, calibration: dict[str, OpenCalibration]) -> None:
         """Keep what was fitted on the entries of this edition; nothing where they have changed since."""
-        with locked(self.path):
+        with locked(self.path, tidy=True):
             if read_about(self.path) == self.about:
                 self._changed(calibration)
 
