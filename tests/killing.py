@@ -51,7 +51,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "retrieve": ("retrieve", "--model", "pretrained", *DATA, "--json", "r.json"),
     "embed": ("embed", "--model", "pretrained", *DATA, "--out", "f.parquet"),
     "export": ("export", "--model", "linear", "--out", "m.pt2"),
-    "view": ("view", "P", "--out", "v.svg"),
+    "view": ("view", "P", "--index", "0", "--out", "v.svg"),
     "card": ("card", "linear"),
     "enrol": ("enrol", *DATA, "--model", "pretrained", "--dictionary", "new"),
     "enrol more": ("enrol", *DATA, "--split", "test", "--dictionary", "D"),
@@ -238,8 +238,10 @@ def run() -> int:
         total += found.kills
         bad += [*found.lost, *found.blocked, *found.left]
         summary = f"lost {len(found.lost)}, blocked {len(found.blocked)}, left {len(found.left)}"
+        for one in (*found.lost, *found.blocked, *found.left):
+            print(one, flush=True)
         print(f"{name:18} {found.changes:4} changes {found.kills:4} kills: {summary}", flush=True)
-    print("\n".join([*bad, f"{total} kills, {len(bad)} ended badly"]), flush=True)
+    print(f"{total} kills, {len(bad)} ended badly", flush=True)
     return int(bool(bad) or not total)
 
 

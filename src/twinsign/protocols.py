@@ -24,7 +24,6 @@ from twinsign.engine import (
     take_threads,
 )
 from twinsign.errors import InputError
-from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.prepare import (
     Clips,
@@ -53,9 +52,9 @@ from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.rows import Asked, Labelled, labelled, pretraining_rows, share_of_rows
 from twinsign.recognise.shift import check_shift, learnt_from
-from twinsign.recognise.story import classifier_page, pretraining_page
+from twinsign.recognise.story import classifier_page, completed, pretraining_page, report_on_val
 from twinsign.recognise.unknown import apart, ask_unknown
-from twinsign.run import CALIBRATED, LEARNT_FROM, REPORT, VAL, Run, load_run, save_about, save_config, save_run
+from twinsign.run import CALIBRATED, LEARNT_FROM, REPORT, Run, load_run, save_about, save_config, save_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import ClipLoader, ClipReader
 from twinsign.views.mixture import mixture_of
@@ -90,6 +89,8 @@ def pretrain(
     run = Run(out, "pretrained", recipe, about=about)
     with owned(out):
         if finished(run):
+            if page and here().first and not (out / REPORT).is_file():
+                pretraining_page(load_run(out), pack)
             return load_run(out)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -118,7 +119,7 @@ def finetune(
     run = classifier_run(recipe, "finetune", init, clips, out, config, seed, (pack, train, val, glosses))
     with owned(out):
         if finished(run):
-            return load_run(out)
+            return completed(load_run(out), pack, val, page)
         reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
         encoders = starting_encoders(recipe, init, reader, seed, clips.strict)
         run = started_from(run, init)
@@ -151,7 +152,7 @@ def linear(
     run = classifier_run(recipe, "linear", init, clips, out, config, seed, (pack, train, val, glosses))
     with owned(out):
         if finished(run):
-            return load_run(out)
+            return completed(load_run(out), pack, val, page)
         started = time.monotonic()
         save_config(run)
         reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
@@ -240,8 +241,5 @@ def _finish_classifier(run: Run, classifier: Classifier, pack: Pack, val: Labell
     scored = score(run, classifier, pack, val)
     run = replace(run, about={**run.about, "calibration": asdict(calibrate(scored, run.recipe.sure))})
     save_run(run, classifier)
-    report = full_report(scored, run, pack, val, Asked(["val"], run.about["where"]))
-    write_json(run.path / VAL, report)
-    if page:
-        classifier_page(run.path / REPORT, run, pack, val, scored, report)
+    report_on_val(run, pack, val, scored, page)
     return run
