@@ -3,10 +3,12 @@
 #   PYTHON=python3.12              another interpreter, for a new .venv
 #   TORCH_INDEX=URL                a further index, for PyTorch's CPU wheels: https://download.pytorch.org/whl/cpu
 #   PYTEST_ARGS="-k losses"        more options for pytest
+#   AUDIT_ARGS=--if-reachable     let `audit` pass where the advisory service cannot be reached
 #   TORCH=2.13.0+cpu               the PyTorch that `lowest` and `newest` take, where others come as gigabytes for a GPU
 PYTHON ?= python3
 TORCH_INDEX ?=
 PYTEST_ARGS ?=
+AUDIT_ARGS ?=
 TORCH ?=
 BIN := .venv/bin
 VIDEO := .venv-video/bin
@@ -20,7 +22,7 @@ QUICK := tests/nn tests/ssl/test_losses.py tests/ssl/test_contrast.py tests/view
 	tests/pose/read/test_kaggle.py tests/pose/test_recording.py tests/recognise/test_metrics.py \
 	tests/recognise/test_scores.py tests/test_recipe.py tests/test_run.py
 
-.PHONY: demo test slow video lint types docs dist venv lowest newest audit clean
+.PHONY: demo test slow video lint types docs dist venv lowest newest audit sbom clean
 .NOTPARALLEL:
 
 demo: .venv/core.stamp
@@ -71,14 +73,21 @@ newest: .venv-newest/bin/python
 
 # Licences, and known holes by an advisory service; where that cannot be reached this fails and says so.
 audit: .venv/dev.stamp
-	@$(BIN)/python -m pip_audit --version >/dev/null 2>&1 || $(BIN)/python $(PIP) pip-audit
-	@$(BIN)/python tools/audit.py
+	@$(BIN)/python -m pip_audit --version >/dev/null 2>&1 || $(INSTALL) pip-audit==2.10.1 \
+		|| echo "audit: pip-audit could not be installed"
+	@$(BIN)/python tools/audit.py $(AUDIT_ARGS)
+
+# What is installed of the locked versions, as CycloneDX: sbom.json, and sbom-video.json where `make video` was run.
+sbom: .venv/dev.stamp .venv-tools/bin/python
+	@.venv-tools/bin/python $(PIP) cyclonedx-bom==7.5.0
+	@for place in "" -video; do test ! -x .venv$$place/bin/python || .venv-tools/bin/cyclonedx-py environment \
+		--pyproject pyproject.toml --output-reproducible -o sbom$$place.json .venv$$place/bin/python || exit; done
 
 clean:
-	rm -rf .venv .venv-video .venv-lowest .venv-newest build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-video .venv-lowest .venv-newest .venv-tools sbom*.json build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # Debian's Python may lack ensurepip, which venv needs; its pip can still fill an empty environment.
-.venv/bin/python .venv-video/bin/python .venv-lowest/bin/python .venv-newest/bin/python:
+.venv/bin/python .venv-video/bin/python .venv-lowest/bin/python .venv-newest/bin/python .venv-tools/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(@:/bin/python=) >/dev/null || { $(PYTHON) -m venv --clear --without-pip $(@:/bin/python=) \
 		&& $(PYTHON) -m pip --python $@ install --quiet pip; }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinsign.errors import InputError
-from twinsign.files import atomic, locked, sha256, write_json, write_text
+from twinsign.files import atomic, atomic_folder, locked, sha256, write_json, write_text
 
 HOLD = """
 import sys
@@ -106,3 +107,84 @@ def test_hashes_are_equal_for_equal_parts_alone(one: list[str], other: list[str]
 
 def test_a_known_hash() -> None:
     assert sha256() == "e3b0c44298fc1c14"
+
+
+DIE = """
+import os, signal, sys
+from twinsign import files
+kind, path = sys.argv[1:]
+with getattr(files, kind)(path) as temporary:
+    (temporary / "x" if kind == "atomic_folder" else temporary).write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def die(kind: str, path: Path) -> None:
+    """A process killed while it wrote."""
+    source = str(Path(sys.modules["twinsign"].__file__ or "").parents[1])
+    command = [sys.executable, "-c", DIE, kind, str(path)]
+    assert subprocess.run(command, env={"PYTHONPATH": source}, check=False).returncode == -9
+
+
+def test_the_next_write_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    for _ in range(3):
+        die("atomic", tmp_path / "a")
+        die("atomic_folder", tmp_path / "f")
+    assert len(list(tmp_path.iterdir())) == 2
+    write_text(tmp_path / "a", "whole")
+    with atomic_folder(tmp_path / "f") as folder:
+        (folder / "y").write_text("whole")
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["a", "f", "f/y"]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    with atomic(tmp_path / "a") as one, atomic(tmp_path / "a") as other:
+        assert one != other
+        one.write_text("one")
+        other.write_text("other")
+    assert (tmp_path / "a").read_text() == "one"
+    with atomic_folder(tmp_path / "f") as one, atomic_folder(tmp_path / "f") as other:
+        assert one != other
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "f"]
+
+
+def test_a_folder_that_was_moved_aside_comes_back(tmp_path: Path) -> None:
+    (tmp_path / ".f.old").mkdir()
+    (tmp_path / ".f.old" / "x").write_text("old")
+
+    def fail() -> None:
+        with atomic_folder(tmp_path / "f"):
+            assert (tmp_path / "f" / "x").read_text() == "old"
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+    with atomic_folder(tmp_path / "f") as folder:
+        (folder / "y").write_text("new")
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["f", "f/y"]
+
+
+def test_locks_and_temporary_files_follow_no_links(tmp_path: Path) -> None:
+    victim, folder = tmp_path / "victim", tmp_path / "run"
+    victim.write_text("mine")
+    folder.mkdir()
+    (folder / ".lock").symlink_to(victim)
+    (folder / ".a.tmp").symlink_to(victim)
+    with pytest.raises(InputError, match=r"\.lock: found a link"), locked(folder):
+        pytest.fail("locked")
+    write_text(folder / "a", "whole")
+    assert (victim.read_text(), (folder / "a").read_text()) == ("mine", "whole")
+    (folder / ".lock").unlink()
+    os.mkfifo(folder / ".lock")
+    with pytest.raises(InputError, match="a plain file, or none"), locked(folder):
+        pytest.fail("locked")
+
+
+def test_a_lock_clears_its_folder_of_what_killed_processes_left_alone(tmp_path: Path) -> None:
+    for name in (".a.77.tmp", ".a.77.1.tmp", ".mine.tmp", ".mine.old", "b.77.tmp"):
+        (tmp_path / name).write_text("x")
+    with locked(tmp_path):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".mine.old", ".mine.tmp", "b.77.tmp"]
+    with locked(tmp_path, tidy=True):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".mine.old", "b.77.tmp"]

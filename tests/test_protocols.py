@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -151,9 +152,10 @@ def test_a_report_says_how_sure_answers_fare_and_who_signed(trained: Trained, tm
     config = elsewhere / "config.yaml"
     text = config.read_text()
     rows_hash = load_run(elsewhere).about["rows_hash"]
-    for gone in (text.replace(str(trained.pack), str(tmp_path / "gone")), text.replace(rows_hash, "other")):
-        config.write_text(gone)
-        assert protocols.evaluate(elsewhere, Clips([trained.pack]), ["test"])[0]["signers"] is None
+    config.write_text(text.replace(str(trained.pack), str(tmp_path / "gone")))
+    assert protocols.evaluate(elsewhere, Clips([trained.pack]), ["test"])[0]["signers"] == report["signers"]
+    config.write_text(text.replace(rows_hash, "other"))
+    assert protocols.evaluate(elsewhere, Clips([trained.pack]), ["test"])[0]["signers"] is None
 
 
 def test_neighbours_have_no_temperature_of_a_classifier(trained: Trained, recipe: Recipe) -> None:
@@ -207,7 +209,7 @@ def test_what_it_learnt_from_calibrates_nothing(trained: Trained, tmp_path: Path
     )
     found = protocols.evaluate(model, Clips([trained.pack]), ["val", "test"])[0]
     assert found["calibrated_on"] == ["test", "val"]
-    (model / "config.yaml").write_text(config.replace(str(trained.pack), str(tmp_path / "gone")))
+    (model / "config.yaml").write_text(config.replace(load_run(model).about["rows_hash"], "other"))
     unsure = protocols.recalibrate(model, Clips([trained.pack]), ["train"], SureConfig()).about["calibrated"]
     assert unsure["left_out"] is None, "which clips are new to it is not known"
     software = load_yaml(config)["software"]
@@ -308,3 +310,19 @@ def test_a_finished_pretraining_says_how_to_go_on(trained: Trained, recipe: Reci
     longer = replace(recipe, pretrain=replace(recipe.pretrain, epochs=9))
     with pytest.raises(InputError, match=r"--init .*pretrained to train it for longer"):
         protocols.pretrain(longer, [trained.pack], trained.pretrained, config=str(trained.recipe), page=False)
+
+
+def test_the_same_command_writes_what_a_killed_one_did_not_at_its_end(trained: Trained, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(trained.linear, tmp_path / "run"))
+    before = json.loads((run / "val.json").read_text())
+    for gone in (["report.html"], ["val.json"], ["val.json", "report.html"]):
+        for name in gone:
+            (run / name).unlink()
+        assert trained.classify("linear", run) == 0
+        assert (run / "report.html").is_file()
+        found = json.loads((run / "val.json").read_text())
+        assert {**found, "run": ""} == {**before, "run": ""}
+    run = Path(shutil.copytree(trained.pretrained, tmp_path / "pre"))
+    (run / "report.html").unlink()
+    assert trained.pretrain(run) == 0
+    assert (run / "report.html").is_file()

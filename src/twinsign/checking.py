@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -20,13 +19,12 @@ from twinsign.doctor.listed import read_listed
 from twinsign.doctor.page import doctor_page, lead
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
+from twinsign.terminal import console, errors
 
 CLEAN, ERRORS = 0, 1
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 LISTED = 20
 """Dropped clips named on the screen."""
-console = Console()
-errors = Console(stderr=True)
 
 
 def doctor(

@@ -15,6 +15,7 @@ from jsonargparse import ArgumentParser
 from twinsign import __version__
 from twinsign.errors import StoppedError, TwinsignError
 from twinsign.menu import COMMANDS, FLAGS, GROUPS, NEEDED, POSITIONAL, SINGLE, WORDS, Command, found
+from twinsign.terminal import escape_unknown_letters, plain
 from twinsign.usage import Parser, check_command, plain_words
 
 NOTHING_WRITTEN = 2
@@ -28,6 +29,12 @@ def build_parser(given: Sequence[str] = ()) -> ArgumentParser:
         prog="twinsign", allow_abbrev=False, description="Recognise signs; learn mostly from unlabelled recordings."
     )
     parser.add_argument("--version", action="version", version=f"twinsign {__version__}")
+    parser.add_argument(
+        "--protocols",
+        type=str,
+        default="",
+        help="Further protocols of URLs, joined by commas, such as simplecache: only for data that you trust.",
+    )
     parser.words = given
     if list(given) != ["--version"]:
         parser.innermost = _add(parser, COMMANDS, given)
@@ -42,29 +49,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = plain_words(sys.argv[1:] if arguments is None else arguments)
     check_command(given)
     name = "twinsign"
+    escape_unknown_letters()
     try:
         parser = build_parser(given)
         options = parser.instantiate(parser.parse_args(given))
+        if options.protocols:
+            from twinsign.pack.locate import ALLOWED
+
+            os.environ[ALLOWED] = options.protocols
         table: Any = COMMANDS
         while not isinstance(table, Command):
             chosen = options.subcommand
             name, table, options = f"{name} {chosen}", table[chosen], options[chosen]
         return table.run(**_parameters(table, options, given))
     except StoppedError as stopped:
-        sys.stderr.write(f"{name}: {stopped}\n")
+        _tell(name, stopped)
         return SIGNALLED + stopped.by
     except TwinsignError as error:
-        sys.stderr.write(f"{name}: {error}\n")
+        _tell(name, error)
         return NOTHING_WRITTEN
     except KeyboardInterrupt:
-        sys.stderr.write(f"{name}: interrupted; the same command goes on where this one stopped\n")
+        _tell(name, "interrupted; the same command goes on where this one stopped")
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOTHING_WRITTEN
     except OSError as error:  # a full disk, a read-only folder: what was whole before still is
-        sys.stderr.write(f"{name}: {error}\n")
+        _tell(name, error)
         return NOTHING_WRITTEN
+
+
+def _tell(name: str, said: object) -> None:
+    sys.stderr.write(f"{name}: {plain(said)}\n")
 
 
 def _add(parser: ArgumentParser, table: dict[str, Any], given: Sequence[str]) -> Parser | None:

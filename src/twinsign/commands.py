@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -128,10 +129,10 @@ def evaluate(
         split: One split, several joined by commas, or `all`.
         json: Where to write the report as JSON.
         scores: Where to write every clip's scores (NPZ), for fuse and compare.
-        report: Where to write the page; report.html in the RUN unless told.
+        report: Where to write the page; report.html in the RUN, where it can be written, unless told.
         pictures: A folder for the page's pictures as SVG and PNG.
     """
-    page = report or Path(model) / REPORT
+    page = report or (Path(model) / REPORT if os.access(model, os.W_OK) else None)
     clips = Clips(data, where, strict=strict)
     found, scored = protocols.evaluate(
         model, clips, splits_of(split), unknown=unknown, stream=stream, page=page, pictures=pictures
@@ -140,7 +141,7 @@ def evaluate(
     if unknown:
         console.print(f"signs that the model does not know: {in_words(found['unknown'])}")
     keep_report(model, found)
-    console.print(f"page: {page}")
+    console.print(f"page: {page}" if page else "no page: the RUN cannot be written; --report names another place")
     if scores:
         write_scores(scores, scored, found)
     if json:

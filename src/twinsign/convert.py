@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from twinsign.errors import InputError
-from twinsign.files import parse_json
+from twinsign.files import locked, parse_json
 from twinsign.nn.graph import SUBSETS
 from twinsign.recipe import load_recipe
 from twinsign.recognise.classify import Classifier
@@ -63,7 +63,8 @@ def convert(checkpoint: str | PathLike[str], out: Path, labels: Path | None = No
         module = Classifier(recipe.encoder, recipe.finetune.head, len(glosses))
         run = Run(out, "classifier", recipe, glosses, {**about, "protocol": "finetune"})
     load_weights(module, _translated(module, kept, Path(checkpoint)), run)
-    save_run(run, module)
+    with locked(out):
+        save_run(run, module)
     return Converted(run, dead, unused)
 
 

@@ -54,11 +54,11 @@ def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> int:
     corpus = SyntheticConfig(seed=seed)
     pack = out / "corpus.pack"
     if not pack.is_file():
-        console.print("[bold]1[/] generating signs: signers of val and test are seen nowhere else")
+        console.print("1: generating signs: signers of val and test are seen nowhere else")
         write_pack(synthetic_corpus(corpus).samples, pack, provenance={"command": "demo", "seed": seed})
     opened = Pack(pack)
     train = len(opened.select(["train"]))
-    console.print(f"[bold]2[/] pre-training on {train} clips without labels")
+    console.print(f"2: pre-training on {train} clips without labels")
     pretrained = out / "pretrained"
     protocols.pretrain(recipe, [pack], pretrained, config="demo", seed=seed, page=False)
     fraction = LABELS_PER_GLOSS * corpus.glosses / train
@@ -83,7 +83,7 @@ def _seeds(recipe: Recipe, protocol: str, start: str, out: Path, clips: Clips, f
     init = NOTHING if start == "scratch" else str(out / "pretrained")
     scored = []
     for seed in range(first, first + SEEDS):
-        console.print(f"[bold]3[/] {protocol}, {STARTS[start]}, {LABELS_PER_GLOSS} labelled clips a gloss, seed {seed}")
+        console.print(f"3: {protocol}, {STARTS[start]}, {LABELS_PER_GLOSS} labelled clips a gloss, seed {seed}")
         kept = (start, protocol, seed) == ("pretrained", "finetune", first)
         run = out / "run" if kept else out / "runs" / f"{start}-{protocol}-{seed}"
         train = getattr(protocols, protocol)

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from twinsign.errors import InputError
@@ -23,11 +22,10 @@ from twinsign.recognise.lookup import Lookup, Ranking
 from twinsign.recognise.openset import FEWEST
 from twinsign.recognise.shift import check_shift
 from twinsign.saying import splits_of
+from twinsign.terminal import console, errors
 
 LISTED = 5
 """Names shown of a longer list."""
-console = Console()
-errors = Console(stderr=True)
 
 
 def enrol(
@@ -164,7 +162,7 @@ def _say(lookup: Lookup, added: Added) -> None:
     console.print(
         f"{said}; {dictionary.path} has {len(dictionary)} of {len(dictionary.entries.glosses)} signs", markup=False
     )
-    calibration = dictionary.about.calibration or {}
+    calibration = dictionary.entries.calibration or {}
     if all(one.threshold >= NEVER for one in calibration.values()):
         wanted = f"{FEWEST} recordings of signs that have another one, of two signs or more, and names enough of them"
         errors.print(f"note: no answer counts as sure before the dictionary has {wanted}", markup=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from twinsign.extract.clip import Format
@@ -14,12 +13,11 @@ from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs, unread
 from twinsign.extract.ledger import LEDGER, Row
 from twinsign.extract.video import MAX_SIDE
 from twinsign.pack.workers import cores
+from twinsign.terminal import console, errors
 
 OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
 LISTED = 10
 """Names shown of a longer list; the ledger has all."""
-console = Console()
-errors = Console(stderr=True)
 
 
 def extract(

@@ -8,16 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from twinsign.corpora.sample import Corpus
 from twinsign.files import atomic, write_json
 from twinsign.pack.report import PackReport
 from twinsign.pack.write import Effort, NothingPackedError, write_pack
-
-console = Console()
-errors = Console(stderr=True)
+from twinsign.terminal import console, errors
 
 LISTED = 10
 """Ids or reasons shown of a longer list; a file and JSON hold all."""

@@ -16,11 +16,12 @@ from twinsign.corpora.splits import lacking, plain_splits
 from twinsign.corpora.synthetic import SyntheticConfig
 from twinsign.errors import InputError
 from twinsign.files import sha256
-from twinsign.importing import DEFAULT, LISTED, errors, import_corpus
+from twinsign.importing import DEFAULT, LISTED, import_corpus
 from twinsign.pack.clip import RESERVED
 from twinsign.pack.write import Effort
 from twinsign.pose.read import open_set
 from twinsign.pose.recording import Unit
+from twinsign.terminal import errors
 
 CORPUS = SyntheticConfig()
 """The generated corpus unless told otherwise."""

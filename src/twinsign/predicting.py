@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json as json_format
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
 
 from twinsign.corpora.poses import clip_files
 from twinsign.errors import InputError
@@ -21,11 +18,10 @@ from twinsign.pose.recording import Recording, Unit
 from twinsign.recognise.lookup import Finding, Lookup
 from twinsign.recognise.predict import Prediction, Recogniser
 from twinsign.recognise.threads import THREADS, use_threads
+from twinsign.terminal import console, errors, print_json
 from twinsign.watching import in_words, watch
 
 OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
-console = Console()
-errors = Console(stderr=True)
 
 
 def predict(
@@ -87,7 +83,7 @@ def answer_files(
         for note in notes:
             errors.print(f"note: {file}: {note}", markup=False)
         if json:
-            print(json_format.dumps({"file": file, **found}, ensure_ascii=False))
+            print_json({"file": file, **found})
         elif "error" in found:
             errors.print(found["error"], markup=False)
         else:

@@ -24,6 +24,7 @@ from twinsign.recognise.imprint import imprint
 from twinsign.recognise.rows import Labelled, labelled, training_rows
 from twinsign.recognise.shift import check_shift, learnt_from
 from twinsign.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
+from twinsign.terminal import plain
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
 from twinsign.views.mixture import Mixture
 from twinsign.views.reading import reading_of
@@ -212,7 +213,7 @@ def starting_encoders(
             f"an encoder of {differs}", wish, file=source.path, hint="Use the config it was pre-trained with."
         )
     if _without_joints(source.recipe.read) != _without_joints(recipe.read):
-        log.warning("note: %s was pre-trained with other crop settings than this run's", source.path)
+        log.warning("note: %s was pre-trained with other crop settings than this run's", plain(source.path))
     check_shift(source, reader.pack, reader.rows, recipe.read, strict)
     return load_encoders(source)
 

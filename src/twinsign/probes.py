@@ -29,6 +29,7 @@ from twinsign.recognise.evaluate import (
     score,
     viewer_of,
 )
+from twinsign.recognise.learnt import hashed_signers
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.retrieve import nearest, prototypes, retrieval_report
@@ -128,7 +129,7 @@ def retrieve(
         encoders = load_encoders(run).to(fastest_device())
         scored = by_gallery(encoders, pack, stored, asked, glosses, run, _BY_GALLERY[by])
         about |= {"gallery": gallery, "gallery_clips": len(stored.rows)}
-        about |= {"signers": shared_signers(pack, asked.rows, pack, stored.rows)}
+        about |= {"signers": shared_signers(*(hashed_signers(pack, rows) for rows in (asked.rows, stored.rows)))}
     context = context_of(run, pack, asked, Asked(splits, clips.where), len(scored.glosses))
     return {**retrieval_report(scored), **context, **about}, scored
 
@@ -168,7 +169,8 @@ def knn(
     report = full_report(scored, bare, pack, asked, Asked(splits, clips.where))  # its calibration is not k-NN's
     report |= {"branches": list(chosen.branches), "parts": list(chosen.parts)}
     report |= {"protocol": "knn", "neighbours": k, "gallery": gallery, "gallery_clips": len(stored.rows)}
-    return {**report, "shift": shift, "signers": shared_signers(pack, asked.rows, pack, stored.rows)}, scored
+    signers = shared_signers(*(hashed_signers(pack, rows) for rows in (asked.rows, stored.rows)))
+    return {**report, "shift": shift, "signers": signers}, scored
 
 
 def robustness(

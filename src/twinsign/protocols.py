@@ -25,7 +25,6 @@ from twinsign.engine import (
 )
 from twinsign.engine.start import begin_from
 from twinsign.errors import InputError
-from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.prepare import (
     NOTHING,
@@ -50,14 +49,15 @@ from twinsign.recognise.coverage import among_learnt
 from twinsign.recognise.embed import fastest_device
 from twinsign.recognise.evaluate import full_report, in_order, load_classifier, score
 from twinsign.recognise.health import Monitor
+from twinsign.recognise.learnt import keep_learnt
 from twinsign.recognise.likeness import with_likeness
 from twinsign.recognise.linear import fit_linear
 from twinsign.recognise.metrics import Scored
 from twinsign.recognise.rows import Asked, Labelled, labelled, pretraining_rows, share_of_rows
 from twinsign.recognise.shift import check_shift, learnt_from
-from twinsign.recognise.story import classifier_page, pretraining_page
+from twinsign.recognise.story import classifier_page, completed, pretraining_page, report_on_val
 from twinsign.recognise.unknown import apart, ask_unknown, fitted_on
-from twinsign.run import CALIBRATED, LEARNT_FROM, REPORT, VAL, Run, load_run, save_about, save_config, save_run
+from twinsign.run import CALIBRATED, LEARNT_FROM, REPORT, Run, load_run, save_about, save_config, save_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import ClipLoader, ClipReader
 from twinsign.views.mixture import mixture_of
@@ -79,12 +79,7 @@ def pretrain(
 ) -> Run:
     """Pre-train on every clip outside val and test; `keep_out` packs' val and test clips stay out too (Sec. IV-A)."""
     pack = Pack(data)
-    rows = pretraining_rows(pack, [Pack(path) for path in keep_out])
-    if where:
-        rows = np.intersect1d(rows, pack.select(where=where))
-    if not len(rows):
-        wanted = f"clips outside val and test with {' and '.join(where)}"
-        raise InputError("no clip to learn from", wanted, file=pack.paths[0])
+    rows = pretraining_rows(pack, [Pack(path) for path in keep_out], where)
     rows = share_of_rows(rows, recipe.pretrain.fraction, seed)
     recipe = read_as_learnt(recipe, pack, rows, recipe.pretrain.augment.mirrors)
     about = {"protocol": "pretrain", "config": config, "seed": seed, "data": [str(path) for path in data]}
@@ -95,6 +90,8 @@ def pretrain(
     mixture = mixture_of(pack, rows, recipe.pretrain.weights, seed)
     with owned(out):
         if finished(run):
+            if page and here().first and not (out / REPORT).is_file():
+                pretraining_page(load_run(out), pack)
             return load_run(out)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -124,7 +121,7 @@ def finetune(
     recipe, chosen = run.recipe, recipe.finetune
     with owned(out):
         if finished(run):
-            return load_run(out)
+            return completed(load_run(out), pack, val, page)
         reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
         encoders = starting_encoders(recipe, init, reader, seed, clips.strict)
         run = started_from(run, init)
@@ -144,6 +141,7 @@ def finetune(
             return run
         if watched:
             load_best(task, out)
+        keep_learnt(out, pack, train.rows)
         return _finish_classifier(run, classifier.eval(), pack, val, page)
 
 
@@ -157,7 +155,7 @@ def linear(
     recipe = run.recipe
     with owned(out):
         if finished(run):
-            return load_run(out)
+            return completed(load_run(out), pack, val, page)
         started = time.monotonic()
         save_config(run)
         reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
@@ -169,6 +167,7 @@ def linear(
         classifier = fit_linear(chosen, reader, held, recipe, len(glosses), seed, rows.append)
         Journal(out).write_all(rows)
         run = replace(run, about={**run.about, "minutes": round((time.monotonic() - started) / 60, 2)})
+        keep_learnt(out, pack, train.rows)
         return _finish_classifier(run, classifier, pack, val, page)
 
 
@@ -245,8 +244,5 @@ def _finish_classifier(run: Run, classifier: Classifier, pack: Pack, val: Labell
     scored, fitted = fitted_on(run, classifier, pack, val, ["val"], run.recipe.sure)
     run = replace(run, about={**run.about, "calibration": asdict(fitted)})
     save_run(run, classifier)
-    report = full_report(scored, run, pack, val, Asked(["val"], run.about["where"]))
-    write_json(run.path / VAL, report)
-    if page:
-        classifier_page(run.path / REPORT, run, pack, val, scored, report)
+    report_on_val(run, pack, val, scored, page)
     return run

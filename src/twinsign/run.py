@@ -17,12 +17,13 @@ from typing import Any, Literal, cast
 import torch
 import yaml
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from twinsign import __version__
+from twinsign.about import check_about
 from twinsign.errors import InputError
-from twinsign.files import atomic, parse_json, sha256, write_json, write_text
+from twinsign.files import parse_json, sha256, write_bytes, write_json, write_text
 from twinsign.nn.networks import encoder_of
 from twinsign.recipe import Recipe, recipe_from, recipe_values
 from twinsign.views.augment import AugmentConfig
@@ -113,9 +114,8 @@ def save_run(run: Run, module: nn.Module) -> None:
     """Write config, labels and, last, weights; each whole or not at all (ours)."""
     save_config(run)
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    with atomic(run.path / WEIGHTS) as temporary:
-        save_file(tensors, temporary)
-        temporary.chmod((run.path / CONFIG).stat().st_mode)  # safetensors' own is the owner's alone
+    # By way of memory: safetensors' own temporary file would stay behind a process that is killed.
+    write_bytes(run.path / WEIGHTS, save(tensors))
 
 
 def load_run(path: str | PathLike[str]) -> Run:
@@ -127,9 +127,7 @@ def load_run(path: str | PathLike[str]) -> Run:
     kind = values.get("kind")
     if kind not in ("pretrained", "classifier"):
         raise InputError(f"kind {kind!r}", "pretrained or classifier", file=folder / CONFIG)
-    about = values.get("about")
-    if not isinstance(about, dict):
-        raise InputError(f"about = {about!r}", "a mapping", file=folder / CONFIG)
+    about = check_about(values.get("about"), folder / CONFIG)
     stored = values.get("recipe")
     recipe = recipe_from(_as_before(stored), folder / CONFIG)
     run = Run(folder, kind, recipe, _labels(folder) if kind == "classifier" else [], about)
@@ -162,7 +160,10 @@ def keep_report(path: str | PathLike[str], report: Mapping[str, Any]) -> Path | 
     name = "+".join(report["split"] or ["all"])
     besides = "-stream" * bool(report.get("source", {}).get("stream")) + "-unknown" * ("unknown" in report)
     file = Path(path) / EVALUATIONS / f"{name}-{report['split_hash']}{besides}.json"
-    write_json(file, dict(report))
+    try:
+        write_json(file, dict(report))
+    except OSError:
+        return None
     return file
 
 

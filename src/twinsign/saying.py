@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from twinsign.errors import InputError
 from twinsign.recognise.coverage import cautions
+from twinsign.terminal import console, errors
+
+__all__ = ["OK", "console", "errors", "numbers", "show", "splits_of", "with_interval"]
 
 OK = 0
-console = Console()
-errors = Console(stderr=True)
 
 
 def show(report: dict[str, Any]) -> None:

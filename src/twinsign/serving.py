@@ -6,18 +6,15 @@ import os
 import socket
 from pathlib import Path
 
-from rich.console import Console
-
 from twinsign.errors import InputError
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.extract.extras import version_of
 from twinsign.recognise.threads import THREADS, use_threads
 from twinsign.serve.options import Access, Limits
+from twinsign.terminal import console, errors
 
 OK = 0
 TOKEN = "TWINSIGN_TOKEN"
-console = Console()
-errors = Console(stderr=True)
 
 
 def serve(

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from jsonargparse import ArgumentParser
 
 from twinsign.menu import COMMANDS, POSITIONAL, SINGLE
+from twinsign.terminal import plain
 
 STATUS = 2
 """Exit code of a command that was not understood."""
@@ -40,7 +41,7 @@ def complain(command: Sequence[str], wrong: str, meant: str = "") -> NoReturn:
     """Write the three lines and exit."""
     name = " ".join(("twinsign", *command))
     lines = [f"{name}: {wrong}", *([meant] if meant else []), f"{name} --help lists what there is"]
-    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.write("\n".join(map(plain, lines)) + "\n")
     raise SystemExit(STATUS)
 
 

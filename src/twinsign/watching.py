@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json as json_format
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-
-from rich.console import Console
 
 from twinsign.errors import InputError
 from twinsign.extract.camera import open_camera
@@ -16,12 +13,11 @@ from twinsign.extract.estimator import EstimatorConfig
 from twinsign.extract.live import LiveHolistic
 from twinsign.pose.recording import Recording
 from twinsign.recognise.stream import Sign, Stream
+from twinsign.terminal import console, errors, plain, print_json
 
 OK = 0
 WIPE = "\r\x1b[K"
 """Back to the line's begin, and the rest of it wiped."""
-console = Console()
-errors = Console(stderr=True)
 Said = dict[str, Any]
 
 
@@ -51,12 +47,12 @@ def _show(sign: Sign[Said], json: bool) -> None:
     if json:
         told = {"begin": round(sign.begin, 3), "end": round(sign.end, 3), "ended": sign.ended, **sign.answer}
         told |= {"delay": round(sign.delay, 3), "seconds": round(sign.seconds, 4)}
-        console.out(json_format.dumps(told, ensure_ascii=False), highlight=False)
+        print_json(told)
         return
     words = in_words(sign.answer)
     if not sign.ended:
         if sys.stderr.isatty():
-            sys.stderr.write(f"{WIPE}{sign.begin:6.1f} s  … {words}"[: console.width])
+            sys.stderr.write(WIPE + plain(f"{sign.begin:6.1f} s  … {words}")[: console.width - len(WIPE)])
             sys.stderr.flush()
         return
     if sys.stderr.isatty():

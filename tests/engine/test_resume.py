@@ -252,3 +252,22 @@ def test_a_loss_that_is_no_number_stops_the_training(trained: Trained, recipe: R
         assert {clip["id"] for clip in batch["clips"]} <= known
         assert {clip["pack"] for clip in batch["clips"]} == {str(trained.pack)}
     assert [batch["batch"] for batch in told["batches"]] == [told["batch"], told["batch"] - 1]
+
+
+class Evil:
+    """What a pickle does when it is loaded."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, (str(self.file),)
+
+
+def test_a_checkpoint_runs_no_code(recipe: Recipe, trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    (out / "checkpoints").mkdir(parents=True)
+    torch.save({"global_step": 0, "state_dict": {}, "x": Evil(tmp_path / "ran")}, out / "checkpoints" / "last.ckpt")
+    with pytest.raises(InputError, match="a damaged checkpoint"):
+        train("pretrain", recipe, trained, out)
+    assert not (tmp_path / "ran").exists()

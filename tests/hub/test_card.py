@@ -176,3 +176,35 @@ def test_only_files_of_a_run_are_shared(run: Path, trained) -> None:
     assert not is_inert(page)
     page.write_text(text.replace("img-src data:", "script-src *"))
     assert not is_inert(page)
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        '<meta http-equiv="refresh" content="0; url=https://a.example/">',
+        "<META\nHTTP-EQUIV = refresh content=0>",
+        "<form action=https://a.example/><input name=token></form>",
+        '<base href="https://a.example/">',
+        '<a href="https://a.example/">more</a>',
+        "<img src=https://a.example/x.png>",
+        '<img src ="//a.example/x.png">',
+        '<img src="data:text/html,x">',
+        "<p onclick=go()>",
+        "<p/onclick=go()>",
+        "<iframe srcdoc=x></iframe>",
+        "<object data=x></object>",
+        "<svg><use href=x /></svg>",
+        "<!-- --><SCRIPT>go()</SCRIPT>",
+        "<link rel=stylesheet>",
+        "<button formaction=x>",
+        "<video poster=x></video>",
+    ],
+)
+def test_a_page_that_would_go_anywhere_is_not_inert(run: Path, added: str) -> None:
+    page = run / "report.html"
+    text = page.read_text()
+    for place in ("<title>", "</body>"):
+        page.write_text(text.replace(place, added + place))
+        assert not is_inert(page)
+    page.write_text(text.replace("</body>", "<p>plain &lt;form&gt;</p></body>"))
+    assert is_inert(page)

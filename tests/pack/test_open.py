@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import combinations
 from pathlib import Path
 
@@ -197,3 +198,16 @@ def test_real_duplicates_are_found(wlasl: tuple[Pack, PackReport], data_dir: Pat
 
 def test_the_provenance_is_json(pack: Pack) -> None:
     assert json.loads(json.dumps(pack.provenance)) == pack.provenance
+
+
+def test_a_file_cut_short_while_it_is_read_is_an_error(pack: Pack, tmp_path: Path) -> None:
+    """Touching what is gone would end the process by SIGBUS."""
+    path = Path(pack.paths[0])
+    whole = path.read_bytes()
+    for touch in (lambda: pack.flat(range(len(pack))), lambda: Pack.table.func(pack), lambda: pack.recording(0)):  # type: ignore[attr-defined]
+        os.truncate(path, 8)
+        with pytest.raises(InputError, match=rf"found 8 bytes of a file that had {len(whole)}") as caught:
+            touch()
+        assert caught.value.file == path
+        path.write_bytes(whole)
+        touch()

@@ -14,8 +14,10 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import ipc
 from recordings import packed, recording
 
+from twinsign.cli import main
 from twinsign.errors import InputError
 from twinsign.pack import bytes as pack_bytes
+from twinsign.pack import locate
 from twinsign.pack.bytes import RemoteBytes
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
@@ -68,16 +70,58 @@ def test_only_what_is_touched_is_fetched(tmp_path: Path, memory: fsspec.Abstract
     assert fetched(found) < 0.2 * size
 
 
-def test_globs_folders_and_chains(pack: Pack, recordings: list[Recording], memory: fsspec.AbstractFileSystem) -> None:
+def test_globs_and_folders(pack: Pack, recordings: list[Recording], memory: fsspec.AbstractFileSystem) -> None:
     for name in ("/a/1.pack", "/a/0.pack"):
         upload(memory, pack, name)
     for url in ("memory://a/*.pack", "memory://a", "memory://a/"):
         found = Pack(url)
         assert [str(path) for path in found.paths] == ["memory:///a/0.pack", "memory:///a/1.pack"]
         assert found.column("id") == 2 * pack.column("id")
-    assert len(Pack("simplecache::memory://a/0.pack")) == len(pack)
     with pytest.raises(InputError, match="no packs"):
         Pack("memory://b/*.pack")
+
+
+REFUSED = {
+    "simplecache::memory://a/0.pack": "simplecache",
+    "memory::file://a/0.pack": "memory",
+    "reference://::memory://a/0.json": "reference",
+    "reference::memory://a/0.json": "reference",
+    "reference://a": "reference",
+    "zip://x.pack::simplecache::memory://a.zip": "zip",
+    "blockcache://a": "blockcache",
+    "generic://a": "generic",
+    "c://a": "c",
+    "data:x://a": "data:x",
+    "memory://a::b": "memory",
+}
+
+
+@pytest.mark.parametrize("url", REFUSED)
+def test_chains_and_protocols_that_wrap_are_refused_before_anything_is_opened(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locate, "url_to_fs", lambda url: pytest.fail(f"opened {url}"))
+    with pytest.raises(InputError, match=f"found protocol '{REFUSED[url]}'") as caught:
+        Pack(url)
+    assert caught.value.file == url
+
+
+def test_they_are_opened_where_they_were_allowed_by_name(
+    pack: Pack, memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    url = f"simplecache::{upload(memory, pack)}"
+    monkeypatch.setenv(locate.ALLOWED, "")
+    assert main(["doctor", url]) == 2
+    assert "twinsign --protocols simplecache COMMAND" in " ".join(capfd.readouterr().err.split())
+    assert main(["--protocols", "simplecache", "doctor", url]) in (0, 1)
+    monkeypatch.setenv(locate.ALLOWED, "zip, simplecache")
+    assert len(Pack(url)) == len(pack)
+
+
+def test_a_name_that_a_glob_found_is_no_chain(pack: Pack, memory: fsspec.AbstractFileSystem) -> None:
+    upload(memory, pack, "/a/x::y.pack")
+    with pytest.raises(InputError, match="found protocol 'memory'"):
+        Pack("memory://a/*.pack")
 
 
 def test_local_urls_are_mapped(pack: Pack) -> None:
@@ -87,8 +131,10 @@ def test_local_urls_are_mapped(pack: Pack) -> None:
 def test_what_cannot_be_read(pack: Pack, memory: fsspec.AbstractFileSystem) -> None:
     with pytest.raises(InputError, match=r"memory://a/x\.pack: found no such file"):
         Pack("memory://a/x.pack")
-    with pytest.raises(InputError, match="what cannot be opened"):
+    with pytest.raises(InputError, match="protocol 'nonsense'; wanted a plain one"):
         Pack("nonsense://a/x.pack")
+    with pytest.raises(InputError, match="what cannot be opened"):
+        Pack("hdfs://nowhere.invalid/x.pack")
     data = Path(pack.paths[0]).read_bytes()
     for wrong in (b"", b"ARROW1", data[:-1], data[: len(data) // 2], b"x" * 5000):
         memory.pipe("/wrong.pack", wrong)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,9 +13,8 @@ from twinsign.pack.open import Pack
 from twinsign.pack.schema import MISSING_KEY
 from twinsign.prepare import Clips
 from twinsign.protocols import evaluate
-from twinsign.recognise.coverage import coverage, identical_ids, learnt_clips
+from twinsign.recognise.coverage import coverage
 from twinsign.recognise.rows import Asked
-from twinsign.run import load_run
 
 
 def with_missing(source: Path, out: Path, rows: list[dict[str, str]]) -> Pack:
@@ -50,22 +48,3 @@ def test_evaluate_states_both(trained: Trained, tmp_path: Path) -> None:
     assert (found["overlap"], found["coverage"]["clips"], found["coverage"]["model_classes"]) == ([], 8, 4)
     train, _ = evaluate(trained.linear, Clips([trained.pack]), ["train"])
     assert len(train["overlap"]) == train["clips"] - len(train["handless_clips"]) > 0
-
-
-def test_overlap_with_another_pack(trained: Trained, tmp_path: Path) -> None:
-    other = shutil.copy(trained.pack, tmp_path / "other")
-    pack, run = Pack(other), load_run(trained.linear)
-    learnt = learnt_clips(run, pack)
-    assert learnt is not None
-    rows = pack.select()
-    train = pack.select(["train"])
-    assert identical_ids(pack, rows, *learnt) == pack.table["id"].take(train[pack.usable[train]]).to_pylist()
-
-
-def test_unknown_where_the_data_are_gone_or_changed(trained: Trained) -> None:
-    pack, run = Pack(trained.pack), load_run(trained.linear)
-    assert learnt_clips(load_run(trained.pretrained), pack) is None
-    run.about["data"] = ["/nowhere"]
-    assert learnt_clips(run, pack) is None
-    run.about.update(data=[str(trained.pack)], rows_hash="0" * 16)
-    assert learnt_clips(run, pack) is None

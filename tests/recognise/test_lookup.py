@@ -286,3 +286,46 @@ def test_ranking_by_the_nearest_agrees_with_one_neighbour(lookup: Lookup, pack: 
     found = looking.ranked(entries, asked, asked @ entries.vectors.T, "nearest")
     wanted = knn_scores(asked, entries.vectors, entries.labels, len(entries.glosses), neighbours=1)
     assert found.argmax(dim=1).tolist() == wanted.argmax(dim=1).tolist()
+
+
+def killed_between_pack_and_json(lookup: Lookup, signs: list[Sign], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packs are written, dictionary.json is not."""
+    real = stored.write_json
+
+    def killed(file: Path, value: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stored, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        lookup.enrol(signs)
+    monkeypatch.setattr(stored, "write_json", real)
+
+
+def test_a_sign_whose_enrolling_was_killed_is_seen_and_ends_the_calibration(
+    lookup: Lookup, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *some, last = np.flatnonzero(pack.usable)[:21].tolist()
+    lookup.enrol(signs_of(pack, some))
+    reader = Lookup.load(lookup.embedder.run.path, lookup.dictionary.path)
+    assert reader.dictionary.entries.calibration is not None
+    killed_between_pack_and_json(lookup, signs_of(pack, [last]), monkeypatch)
+    assert len(reader.dictionary.refresh().ids) == 21, "an open reader sees it"
+    assert reader.search(pack.recording(last)).nearest[0].similarity == pytest.approx(1, abs=1e-5)
+    assert reader.dictionary.entries.calibration is None, "it was fitted on other entries"
+    again = Lookup.load(lookup.embedder.run.path, lookup.dictionary.path)
+    added = again.enrol(signs_of(pack, [last]))
+    assert (added.ids, len(added.known)) == ([], 1)
+    assert again.dictionary.entries.calibration is not None, "the same command fits it anew"
+
+
+def test_leftovers_of_a_first_write_block_no_folder(lookup: Lookup, pack: Pack) -> None:
+    folder = lookup.dictionary.path
+    folder.mkdir()
+    for name in (".lock", ".dictionary.json.tmp", ".dictionary.json.77.tmp", ".000001.pack.77.0.tmp"):
+        (folder / name).write_text("half")
+    found = Lookup.load(lookup.embedder.run.path, folder)
+    assert len(found.enrol(signs_of(pack, [0])).ids) == 1
+    assert {one.name for one in folder.iterdir()} == {".lock", "dictionary.json", "000001.pack"}
+    (folder / "dictionary.json").unlink()
+    with pytest.raises(InputError, match=r"a folder without dictionary\.json"):
+        Lookup.load(lookup.embedder.run.path, folder)

@@ -137,7 +137,7 @@ def can_go_on(out: Path) -> bool:
 def _go_on(task: Task, train: ClipLoader, last: Path) -> None:
     """Put the order of clips where the checkpoint left it; InputError where it is damaged or of another company."""
     try:
-        saved: dict[str, Any] = torch.load(last, map_location="cpu", mmap=True, weights_only=False)
+        saved: dict[str, Any] = torch.load(last, map_location="cpu", mmap=True, weights_only=True)
         ours = saved.get(OURS, {"batches": saved["global_step"]})
     except Exception as error:  # whatever a damaged pickle raises
         hint = "Delete it to begin anew."
@@ -153,8 +153,8 @@ def _go_on(task: Task, train: ClipLoader, last: Path) -> None:
 def _run(trainer: pl.Trainer, task: Task, train: ClipLoader, val: ClipLoader | None, last: Path) -> None:
     interrupt = signal.getsignal(signal.SIGINT)
     try:
-        # Checkpoints are this run's own; states of callbacks and loops need more than tensors.
-        trainer.fit(task, train, val, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
+        # Tensors and plain values are all that its states are made of: a checkpoint from elsewhere runs no code.
+        trainer.fit(task, train, val, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
     except SystemExit as stop:  # Lightning ends the process after Ctrl-C, and ignores further ones.
         if not trainer.interrupted:
             raise
@@ -166,7 +166,7 @@ def load_best(task: Task, out: Path) -> None:
     """Put the weights of the best epoch on val back into the task."""
     best = out / CHECKPOINTS / "best.ckpt"
     if best.is_file():
-        task.load_state_dict(torch.load(best, map_location="cpu", weights_only=False)["state_dict"])
+        task.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
 
 
 def quiet() -> None:

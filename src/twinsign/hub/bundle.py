@@ -6,7 +6,6 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from twinsign.errors import InputError
 from twinsign.recognise.calibrate import calibration_of
 from twinsign.recognise.evaluate import load_classifier
 from twinsign.run import CONFIG, EVALUATIONS, LABELS, METRICS, REPORT, VAL, WEIGHTS, Run, load_encoders, load_run
@@ -15,6 +14,12 @@ CARD = "README.md"
 _PLAIN = (CARD, CONFIG, WEIGHTS, LABELS, METRICS, REPORT, VAL)
 _EVALUATION = re.compile(rf"{EVALUATIONS}/[a-z+]+-[0-9a-f]{{16}}\.json")
 _SAFE_UNTIL = "Content-Security-Policy"
+_TAG = re.compile(r"</?([a-z][^\s/>]*)", re.IGNORECASE)
+_REACHING = re.compile(
+    r"""[\s"'/](http-equiv|on[a-z]+|(form)?action|ping|srcset|background|poster)\s*=|(href|src)\s*=(?!"data:image/)""",
+    re.IGNORECASE,
+)
+"""Attributes that run, send or open something. Also found in text: a page with such text is not taken either."""
 
 
 def is_shared(name: str) -> bool:
@@ -33,28 +38,21 @@ def checked(folder: Path) -> Run:
     run = load_run(folder)
     if run.kind == "classifier":
         load_classifier(run)
-        _check_calibration(run)
+        calibration_of(run)
     else:
         load_encoders(run)
     return run
 
 
 def is_inert(page: Path) -> bool:
-    """Whether a page begins as our report pages do, so that a browser runs no script of it and fetches nothing (ours).
+    """Whether a page is made as our report pages are, and lets a browser run, fetch and open nothing (ours).
 
-    The policy stands before everything that another hand might have added.
+    Its policy stands before all else, but does not hold back forms, links, `base` and `meta http-equiv=refresh`: only
+    tags of a report are taken, no second `http-equiv`, no handler, and addresses within the page alone.
     """
     template = files("twinsign.recognise").joinpath("report.html.j2").read_text(encoding="utf-8")
     head = template[: template.index(">", template.index(_SAFE_UNTIL)) + 1]
-    return page.read_bytes().startswith(head.encode())
-
-
-def _check_calibration(run: Run) -> None:
-    fitted = run.about.get("calibration")
-    numbers = isinstance(fitted, dict) and all(isinstance(one, int | float) for one in fitted.values())
-    wanted = "a temperature and a threshold, or nothing"
-    try:
-        if fitted is not None and not (numbers and calibration_of(run)):
-            raise InputError(f"calibration {fitted!r}", wanted, file=run.path / CONFIG)
-    except TypeError as error:
-        raise InputError(f"calibration {fitted!r}", wanted, file=run.path / CONFIG) from error
+    text = page.read_bytes().decode("utf-8", "replace")
+    rest = text.removeprefix(head)
+    ours, its = ({tag.lower() for tag in _TAG.findall(one)} for one in (template, rest))
+    return rest != text and its <= ours and not _REACHING.search(rest)

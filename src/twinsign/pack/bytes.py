@@ -15,7 +15,7 @@ from fsspec.core import url_to_fs
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
-from twinsign.pack.locate import Place
+from twinsign.pack.locate import Place, check_url
 
 BLOCK = 1 << 18
 """Bytes of a remote file that are fetched and kept together."""
@@ -44,13 +44,20 @@ class LocalBytes:
             raise InputError("no such file", wanted, file=path)
         if not path.stat().st_size:
             raise InputError("an empty file", wanted, file=path)
+        self.path = path
         with path.open("rb") as stream:
             self.map = mmap(stream.fileno(), 0, access=ACCESS_READ)
         # Clips are asked for in random order: reading ahead, by the system's own choice, would read it all.
         self.map.madvise(MADV_RANDOM)
 
     def need(self, spans: Iterable[Span]) -> None:
-        """Ask the system for these spans at once: touched one by one, each page would be waited for."""
+        """Ask the system for these spans at once: touched one by one, each page would be waited for.
+
+        InputError where the file has been cut short since it was opened: to touch what is gone would end the process.
+        """
+        if (size := self.map.size()) < len(self.map):
+            found = f"{size} bytes of a file that had {len(self.map)} when it was opened"
+            raise InputError(found, "a file that stays as it is while it is read", file=self.path)
         for start, end in spans:
             first = start - start % PAGESIZE
             if end > start:
@@ -63,6 +70,7 @@ class RemoteBytes:
     whole = False
 
     def __init__(self, url: str, wanted: str) -> None:
+        check_url(url)  # it may be one that a glob found
         self.url, self.wanted = url, wanted
         self.files, self.path = self._connect()
         with self._fetching():

@@ -88,6 +88,7 @@ class PackFile:
 
     def _batch(self, number: int) -> pa.RecordBatch:
         """A batch whose head is there, its buffers perhaps not."""
+        self.bytes.need([])  # it may have been cut short
         if not self.bytes.whole:
             start, head, _, body = self._blocks[number].tolist()
             # Another program may have compressed it: Arrow then unpacks the whole batch at once.
@@ -126,6 +127,7 @@ class PackFile:
 
     def need(self, chunks: list[tuple[Chunk, Indices]]) -> None:
         """See that the poses of these clips of these chunks are there or on their way, all asked for together."""
+        self.bytes.need([])  # it may have been cut short
         spans: list[Span] = []
         for chunk, inside in chunks:
             lists = ((chunk.offsets, chunk.xy), (chunk.offsets, chunk.seen), (chunk.score_offsets, chunk.score))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from os import PathLike, fspath
@@ -15,6 +16,10 @@ from twinsign.errors import InputError
 Place = Path | str
 """A local file, or the URL of a remote one."""
 ENDING = ".pack"
+PLAIN = re.compile("abfs|adl|az|file|ftp|gcs|gs|hdfs|hf|https?|local|memory|oci|oss|s3a?|sftp|ssh|webdav|webhdfs")
+"""Protocols of one place each. Others wrap places, keep copies or, as `reference` does, obey a file's instructions."""
+ALLOWED = "TWINSIGN_PROTOCOLS"
+"""Environment variable with further protocols, joined by commas, and those that chains may begin with."""
 _NUMBERED = re.compile(r"(.*?)(\d+)-of-(\d+)\.pack")
 _MAGIC = re.compile(r"[*?\[]")
 
@@ -22,6 +27,16 @@ _MAGIC = re.compile(r"[*?\[]")
 def is_url(name: str | PathLike[str]) -> bool:
     """Whether fsspec is to open it: s3://…, memory://…, simplecache::s3://…"""
     return isinstance(name, str) and ("://" in name or "::" in name)
+
+
+def check_url(url: str) -> None:
+    """InputError where a URL has a protocol that neither is plain nor was allowed by name, or chains such (ours)."""
+    *chained, last = (part.split("://")[0] for part in url.split("::"))
+    named = {one.strip() for one in os.environ.get(ALLOWED, "").split(",")}
+    refused = [one for one in chained if one not in named] + [last] * (not PLAIN.fullmatch(last) and last not in named)
+    if refused:
+        hint = f"Only for URLs that you trust: twinsign --protocols {','.join(refused)} COMMAND, or {ALLOWED}."
+        raise InputError(f"protocol {refused[0]!r}", "a plain one, or one allowed by name", file=url, hint=hint)
 
 
 def locate(name: str | PathLike[str]) -> list[Place]:
@@ -39,6 +54,7 @@ def locate(name: str | PathLike[str]) -> list[Place]:
 
 
 def _remote(url: str) -> list[Place]:
+    check_url(url)
     try:
         files, path = url_to_fs(url)
         if isinstance(files, LocalFileSystem):

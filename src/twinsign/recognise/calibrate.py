@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -11,9 +11,10 @@ from scipy.special import fdtri
 from torch import Tensor
 from torch.nn import functional as F
 
+from twinsign.errors import InputError
 from twinsign.recipe import SureConfig
 from twinsign.recognise.metrics import Scored
-from twinsign.run import Run
+from twinsign.run import CONFIG, Run
 
 DECIMALS = 9
 """Confidences closer than float64 sums in another order are equal."""
@@ -48,9 +49,17 @@ class Calibration:
 
 
 def calibration_of(run: Run) -> Calibration | None:
-    """What was fitted for this run, on val unless anew; None where nothing was."""
+    """What was fitted for this run, on val unless anew; None where nothing was.
+
+    InputError where config.yaml has other fields.
+    """
     fitted = run.about.get("calibration")
-    return Calibration(**fitted) if fitted else None
+    if not fitted:
+        return None
+    named = {field.name for field in fields(Calibration)}
+    if unknown := sorted(map(str, fitted.keys() - named)):
+        raise InputError(f"calibration.{unknown[0]}", f"among {', '.join(sorted(named))}", file=run.path / CONFIG)
+    return Calibration(**fitted)
 
 
 def calibrate(scored: Scored, sure: SureConfig | None = None, others: NDArray[np.float32] | None = None) -> Calibration:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
+from twinsign.recognise.learnt import Learnt, learnt_by
 from twinsign.recognise.metrics import percent
-from twinsign.recognise.rows import Asked, training_rows
+from twinsign.recognise.rows import Asked
 from twinsign.run import Run
 
 
@@ -35,43 +35,22 @@ def coverage(pack: Pack, rows: Indices, asked: Asked, labels: int) -> dict[str, 
     }
 
 
-def learnt_clips(run: Run, pack: Pack) -> tuple[Pack, Indices] | None:
-    """The pack and rows that a classifier learnt from, drawn again as its config says (ours).
-
-    None where that is unknown: another kind of run, or its packs are gone or no longer the same.
-    """
-    about = run.about
-    if run.kind != "classifier" or "rows_hash" not in about:
-        return None
-    try:
-        same = [str(name) for name in pack.given] == about["data"]
-        training = pack if same else Pack(about["data"])
-        share = (about["label_fraction"], about["seed"], about.get("labels_per_class"))
-        learnt, _ = training_rows(training, about["where"], *share)
-    except (InputError, KeyError, OSError):
-        return None
-    return (training, learnt.rows) if training.split_hash(learnt.rows) == about["rows_hash"] else None
-
-
 def among_learnt(run: Run, pack: Pack, rows: Indices) -> NDArray[np.bool_] | None:
     """Which of these rows (N) a classifier has learnt from, or from copies of; None where that is unknown (ours)."""
-    learnt = learnt_clips(run, pack)
-    if learnt is None:
-        return None
-    found = copies(pack, rows, *learnt)
-    return found | np.isin(rows, learnt[1]) if learnt[0] is pack else found
+    learnt = learnt_by(run, pack)
+    return None if learnt is None else copies(pack, rows, learnt)
 
 
-def copies(pack: Pack, rows: Indices, training: Pack, learnt: Indices) -> NDArray[np.bool_]:
-    """Which of these rows (N) show hands in poses that are bit by bit those of a training clip (ours)."""
-    known = {*training.pose_hashes(learnt)}
-    found: NDArray[np.bool_] = pack.usable[rows] & np.array([one in known for one in pack.pose_hashes(rows)], bool)
+def copies(pack: Pack, rows: Indices, learnt: Learnt) -> NDArray[np.bool_]:
+    """Which of these rows (N) show hands in poses that are bit by bit those of a clip learnt from (ours)."""
+    known = np.array([one in learnt.poses for one in pack.pose_hashes(rows)], bool)
+    found: NDArray[np.bool_] = pack.usable[rows] & known
     return found
 
 
-def identical_ids(pack: Pack, rows: Indices, training: Pack, learnt: Indices) -> list[str]:
+def identical_ids(pack: Pack, rows: Indices, learnt: Learnt) -> list[str]:
     """Ids among these rows of `copies` (ours)."""
-    found: list[str] = pack.table["id"].take(rows[copies(pack, rows, training, learnt)]).to_pylist()
+    found: list[str] = pack.table["id"].take(rows[copies(pack, rows, learnt)]).to_pylist()
     return found
 
 

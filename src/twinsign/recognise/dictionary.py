@@ -29,7 +29,7 @@ from twinsign.pack.schema import BATCH_CLIPS, BATCH_MOST, POSE_HASH, schema
 from twinsign.pack.write import record_batch, write_file
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.recognise.embeddings import EMBEDDING
-from twinsign.recognise.entries import ABOUT, FORMAT, About, Added, Entries, Entry, Sign, read_about
+from twinsign.recognise.entries import ABOUT, FORMAT, About, Added, Entries, Entry, Sign, files_of, read_about
 from twinsign.recognise.openset import OpenCalibration
 from twinsign.run import Run
 
@@ -54,7 +54,7 @@ class Dictionary:
     def of(cls, path: str | PathLike[str], run: Run, width: int) -> Dictionary:
         """A RUN's dictionary, or an empty one, not yet written, where none is there; InputError for another RUN's."""
         if not (Path(path) / ABOUT).is_file():
-            if Path(path).is_dir() and any(one.name != ".lock" for one in Path(path).iterdir()):
+            if Path(path).is_dir() and any(not one.name.startswith(".") for one in Path(path).iterdir()):
                 raise InputError(f"a folder without {ABOUT}", "a dictionary, or a new folder", file=path)
             return cls(path, About(str(run.path.resolve()), run.vectors_digest(), width))
         found = cls.open(path)
@@ -80,7 +80,7 @@ class Dictionary:
         """The entries as they are now, read anew where another process has changed them."""
         if (self.path / ABOUT).is_file():
             about = read_about(self.path)
-            if about != self.about:
+            if about != self.about or files_of(self.path) != self.entries.files:
                 self.entries = Entries(self.path, about)
         return self.entries
 
@@ -101,7 +101,7 @@ class Dictionary:
 
     def add(self, signs: Sequence[Sign], vectors: FloatArray) -> Added:
         """Enrol recordings with their unit vectors (N D); those whose very poses are there stay out."""
-        with locked(self.path):
+        with locked(self.path, tidy=True):
             entries = self.refresh()
             there = dict(zip(entries.column(POSE_HASH), entries.ids, strict=True))
             taken, new, known = set(entries.ids), [], []
@@ -124,7 +124,7 @@ class Dictionary:
 
     def remove(self, names: Sequence[str]) -> list[str]:
         """Delete entries by id, glosses with all of theirs, and give the ids; InputError, and nothing, for others."""
-        with locked(self.path):
+        with locked(self.path, tidy=True):
             entries = self.refresh()
             leaving = {one for name in names for one in self._named(name, entries)}
             for file in sorted(self.path.glob(f"*{ENDING}")):
@@ -139,7 +139,7 @@ class Dictionary:
 
     def calibrated(self, calibration: dict[str, OpenCalibration]) -> None:
         """Keep what was fitted on the entries of this edition; nothing where they have changed since."""
-        with locked(self.path):
+        with locked(self.path, tidy=True):
             if read_about(self.path) == self.about:
                 self._changed(calibration)
 
@@ -169,7 +169,8 @@ class Dictionary:
             before = layout.empty_table()
 
     def _changed(self, calibration: dict[str, OpenCalibration] | None) -> None:
-        about = replace(self.about, edition=self.about.edition + 1, calibration=calibration)
+        signs = len(Entries(self.path, self.about).ids)
+        about = replace(self.about, edition=self.about.edition + 1, calibration=calibration, signs=signs)
         write_json(self.path / ABOUT, {"format": FORMAT, "twinsign": __version__, **asdict(about)})
         self.entries = Entries(self.path, about)
 

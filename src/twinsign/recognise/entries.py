@@ -65,18 +65,31 @@ class About:
     edition: int = 0
     calibration: dict[str, OpenCalibration] | None = None
     """By the way of ranking, `nearest` or `prototype`; None: not fitted since the last change."""
+    signs: int | None = None
+    """Entries when this was written; None: an earlier version wrote it."""
+
+
+def files_of(folder: Path) -> list[tuple[str, int, int, int]]:
+    """Name, inode, size and time of a dictionary's packs: others are other content, whatever dictionary.json says."""
+    found = [(file.name, file.stat()) for file in sorted(folder.glob(f"*{ENDING}"))]
+    return [(name, about.st_ino, about.st_size, about.st_mtime_ns) for name, about in found]
 
 
 class Entries:
     """The signs of one edition of a dictionary; none of it changes."""
 
     def __init__(self, folder: Path, about: About) -> None:
-        self.about = about
+        self.about, self.files = about, files_of(folder)
         self.pack = Pack(folder) if any(folder.glob(f"*{ENDING}")) else None
 
     def column(self, name: str) -> list[Any]:
         """A column's values, one an entry."""
         return [] if self.pack is None else self.pack.column(name)
+
+    @property
+    def calibration(self) -> dict[str, OpenCalibration] | None:
+        """What was fitted on these entries; None where a process was killed between changing them and saying so."""
+        return self.about.calibration if self.about.signs in (None, len(self.ids)) else None
 
     @cached_property
     def ids(self) -> list[str]:
@@ -150,4 +163,7 @@ def _about(values: dict[str, Any]) -> About:
         raise TypeError("a calibration that is no numbers")
     if not all(type(values[name]) is int and values[name] >= 0 for name in ("width", "edition")):
         raise TypeError("width or edition that is no number")
-    return About(str(values["run"]), str(values["run_hash"]), values["width"], values["edition"], known)
+    signs = values.get("signs")
+    if signs is not None and type(signs) is not int:
+        raise TypeError("signs that are no number")
+    return About(str(values["run"]), str(values["run_hash"]), values["width"], values["edition"], known, signs)

@@ -18,8 +18,9 @@ from twinsign.pack.open import Indices, Pack
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.calibrate import calibration_of
 from twinsign.recognise.classify import Classifier
-from twinsign.recognise.coverage import coverage, identical_ids, learnt_clips
+from twinsign.recognise.coverage import coverage, identical_ids
 from twinsign.recognise.embed import Viewer, device_of, embed, fixed_views, joint_embedding
+from twinsign.recognise.learnt import hashed_signers, learnt_by
 from twinsign.recognise.metrics import Scored, accuracy_report
 from twinsign.recognise.notice import Noticer
 from twinsign.recognise.rows import Asked, Labelled, shared_signers
@@ -156,14 +157,14 @@ def context_of(run: Run, pack: Pack, data: Labelled, asked: Asked, labels: int) 
     ids = clip_ids(pack, data.rows)
     handless = [ids[i] for i in np.flatnonzero(~pack.usable[data.rows])]
     present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
-    learnt = learnt_clips(run, pack)
+    learnt = learnt_by(run, pack)
     return {
-        "signers": None if learnt is None else shared_signers(pack, data.rows, *learnt),
+        "signers": None if learnt is None else shared_signers(hashed_signers(pack, data.rows), learnt.signers),
         "split": asked.splits,
         "where": asked.where,
         "split_hash": pack.split_hash(data.rows),
         "coverage": coverage(pack, data.rows, asked, labels),
-        "overlap": None if learnt is None else identical_ids(pack, data.rows, *learnt),
+        "overlap": None if learnt is None else identical_ids(pack, data.rows, learnt),
         "data": [str(name) for name in pack.given],
         "handless_clips": handless,
         "windows": asdict(run.recipe.windows),

@@ -6,6 +6,7 @@ twinsign export --model RUN --out model.pt2
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import warnings
@@ -153,8 +154,9 @@ def _write_onnx(portable: Portable, metadata: dict[str, str], file: Path) -> Non
 def _write_program(portable: Portable, metadata: dict[str, str], file: Path) -> None:
     with torch.no_grad(), _quiet():
         program = torch.export.export(portable, _example(), dynamic_shapes=_shapes())
-        with file.open("wb") as stream:
-            torch.export.save(program, stream, extra_files=metadata)
+        content = io.BytesIO()  # to a file that cannot be written torch would fail in words of its own
+        torch.export.save(program, content, extra_files=metadata)
+        file.write_bytes(content.getbuffer())
 
 
 def _metadata(run: Run, portable: Portable) -> dict[str, str]:

@@ -151,7 +151,7 @@ class Lookup:
         return found
 
     def _settled(self, added: Added) -> Added:
-        if added.ids:
+        if added.ids or self.dictionary.entries.calibration is None:  # a process that was killed left it so
             self._calibrate()
         return added
 
@@ -170,7 +170,7 @@ def noticed(finding: Finding, notice: Notice) -> Finding:
 
 
 def _findings(entries: Entries, asked: Tensor, top: int, by: Ranking) -> list[Finding]:
-    calibration = (entries.about.calibration or {}).get(by, OpenCalibration())
+    calibration = (entries.calibration or {}).get(by, OpenCalibration())
     similar = asked @ entries.vectors.T
     shares = calibration.confidences(ranked(entries, asked, similar, by))
     best = shares.topk(min(top, len(entries.glosses)), dim=1)

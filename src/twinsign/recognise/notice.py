@@ -36,7 +36,7 @@ class Noticer:
         self.run, self.read = run, run.recipe.read
         self.ignored = [INDEX[name] for name in self.read.crop.ignore]
         self.estimators = list(known.get("estimators", []))
-        self.shares = known_statistics(known)[:, 4] if known else None
+        self.shares = known_statistics(known)[:, 4] if "joints" in known else None
         self.likeness = likeness_of(run)
         self.leader = 0
         if self.likeness is not None and not run.augment.mirrors:

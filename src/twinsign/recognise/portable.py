@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from twinsign.pose.layout import HANDS, JOINT_COUNT
 from twinsign.pose.recording import Recording
-from twinsign.recognise.calibrate import Calibration
+from twinsign.recognise.calibrate import Calibration, calibration_of
 from twinsign.recognise.classify import Classifier, branch_features
 from twinsign.recognise.embed import joint_embedding
 from twinsign.recognise.evaluate import frames_of, load_classifier, viewer_of
@@ -30,7 +30,7 @@ class Portable(nn.Module):
     def __init__(self, run: Run) -> None:
         super().__init__()
         self.read, self.frames, self.viewer = run.recipe.read, frames_of(run), viewer_of(run)
-        self.calibration = Calibration(**run.about.get("calibration", {}))
+        self.calibration = calibration_of(run) or Calibration()
         self.classifier = load_classifier(run) if run.kind == "classifier" else None
         self.encoders = None if self.classifier else load_encoders(run)
         self.likeness = likeness_of(run)

@@ -111,14 +111,13 @@ def _check_labels(pack: Pack) -> None:
         raise InputError("no labelled clip: the pack has no gloss", "clips with a gloss", file=pack.paths[0], hint=hint)
 
 
-def shared_signers(pack: Pack, rows: Indices, training: Pack, training_rows: Indices) -> dict[str, Any] | None:
-    """How far these clips' signers also signed training clips; None where either side names no signer (ours).
+def shared_signers(asked: Sequence[str], learnt: Sequence[str]) -> dict[str, Any] | None:
+    """How far the signers of clips asked (N) also signed those learnt from (M); None where either side names none.
+
+    Names, or hashes of names; "" for a clip without one.
 
     `independent` is None where some clips of either side have no named signer and no named one is shared.
     """
-    asked, learnt = (
-        one.table["signer"].take(chosen).to_pylist() for one, chosen in ((pack, rows), (training, training_rows))
-    )
     named, known = {one for one in asked if one}, {one for one in learnt if one}
     if not named or not known:
         return None
@@ -133,7 +132,7 @@ def shared_signers(pack: Pack, rows: Indices, training: Pack, training_rows: Ind
     }
 
 
-def pretraining_rows(pack: Pack, keep_out: Sequence[Pack] = ()) -> Indices:
+def pretraining_rows(pack: Pack, keep_out: Sequence[Pack] = (), where: Sequence[str] = ()) -> Indices:
     """Rows that show a hand, are not held out and repeat no held-out clip's poses or id, here or in `keep_out` (ours).
 
     By id too, since packs made by other estimators show the same videos with other poses; but not where both packs
@@ -143,8 +142,11 @@ def pretraining_rows(pack: Pack, keep_out: Sequence[Pack] = ()) -> Indices:
     held = [(other, np.flatnonzero(np.isin(other.splits, HELD_OUT))) for other in (pack, *keep_out)]
     allowed = ~(_same_poses(pack, candidates, held) | _same_id(pack, candidates, held))
     seen: Indices = candidates[allowed]
+    if where:
+        seen = np.intersect1d(seen, pack.select(where=where))
     if not len(seen):
-        raise InputError("no clip to learn from", "clips outside val and test that show a hand", file=pack.paths[0])
+        wanted = " with ".join(["clips outside val and test that show a hand", " and ".join(where)][: 1 + bool(where)])
+        raise InputError("no clip to learn from", wanted, file=pack.paths[0])
     return seen
 
 

@@ -20,6 +20,7 @@ from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.recognise.likeness import learn_likeness
 from twinsign.run import LEARNT_FROM, Run
+from twinsign.terminal import plain
 from twinsign.views.batches import ClipReader, ReadConfig
 
 log = logging.getLogger("twinsign")
@@ -156,7 +157,7 @@ def known_statistics(known: Mapping[str, Any]) -> Statistics:
 def _tell(said: str, file: str | PathLike[str], run: str | PathLike[str], strict: bool) -> None:
     if strict:
         raise refusal(said, file, run)
-    log.warning("note: %s is unlike the clips that %s learnt from: %s", file, run, said)
+    log.warning("note: %s is unlike the clips that %s learnt from: %s", *map(plain, (file, run, said)))
 
 
 def refusal(said: str, file: str | PathLike[str], run: str | PathLike[str]) -> InputError:

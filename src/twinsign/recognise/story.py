@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from twinsign.files import write_json
 from twinsign.pack.open import Indices, Pack
 from twinsign.recognise.calibrate import calibration_of, threshold_in_words
 from twinsign.recognise.coverage import chosen_in_words
-from twinsign.recognise.embed import embed, joint_embedding
-from twinsign.recognise.evaluate import in_order, viewer_of
+from twinsign.recognise.embed import embed, fastest_device, joint_embedding
+from twinsign.recognise.evaluate import full_report, in_order, load_classifier, score, viewer_of
 from twinsign.recognise.figures import coverage_curve, learning_curves
 from twinsign.recognise.maps import embedding_map
 from twinsign.recognise.metrics import Scored, mistakes
@@ -26,14 +27,32 @@ from twinsign.recognise.report import (
     write_pictures,
     write_report,
 )
-from twinsign.recognise.rows import Labelled
+from twinsign.recognise.rows import Asked, Labelled
 from twinsign.recognise.unknown import in_words
-from twinsign.run import REPORT, Run, load_encoders, random_encoders, read_metrics
+from twinsign.run import REPORT, VAL, Run, load_encoders, random_encoders, read_metrics
+from twinsign.world import here
 
 MOST_MAPPED = 1500
 """Clips on an embedding map."""
 WRONG_SHOWN = 6
 """Wrong predictions drawn."""
+
+
+def report_on_val(run: Run, pack: Pack, val: Labelled, scored: Scored, page: bool) -> None:
+    """Write a classifier's val.json and, if asked, its page (ours)."""
+    report = full_report(scored, run, pack, val, Asked(["val"], run.about["where"]))
+    write_json(run.path / VAL, report)
+    if page:
+        classifier_page(run.path / REPORT, run, pack, val, scored, report)
+
+
+def completed(run: Run, pack: Pack, val: Labelled | None, page: bool) -> Run:
+    """A finished classifier, with the report and the page that a process killed at its end did not write (ours)."""
+    wanted = [VAL, REPORT] if page else [VAL]
+    if val is not None and here().first and not all((run.path / name).is_file() for name in wanted):
+        classifier = load_classifier(run).to(fastest_device())
+        report_on_val(run, pack, val, score(run, classifier, pack, val), page)
+    return run
 
 
 def classifier_page(

@@ -21,6 +21,7 @@ from twinsign.reproduce.found import Answers
 from twinsign.reproduce.grid import Grid
 from twinsign.reproduce.plan import Picture as Wanted
 from twinsign.run import load_encoders, load_run
+from twinsign.terminal import plain
 
 log = logging.getLogger("twinsign")
 SHOWN = 4
@@ -73,7 +74,7 @@ def _cases(grid: Grid, scores: Answers, column: str, kind: str) -> Picture | Non
     else:
         figure, caption = signer_cases(models, pack, mine)
     if figure is None:
-        log.warning("note: no picture of %s: %s", column, caption)
+        log.warning("note: no picture of %s: %s", plain(column), plain(caption))
         return None
     return f"{grid.experiment.title}: {column}", caption, figure
 
