@@ -9,22 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from tiny import pack_of, sample
 from trained import Trained, copy_essentials
 
 from twinsign.errors import InputError
 from twinsign.files import locked
 from twinsign.pack.open import Pack
-from twinsign.pose.layout import HANDS
+from twinsign.pose.layout import HANDS, JOINTS, TRUNK
 from twinsign.recognise import dictionary as stored
 from twinsign.recognise import lookup as looking
 from twinsign.recognise.dictionary import Dictionary
 from twinsign.recognise.embed import knn_scores
 from twinsign.recognise.embeddings import read_embeddings, write_embeddings
-from twinsign.recognise.entries import Sign
+from twinsign.recognise.entries import ABOUT, Sign
 from twinsign.recognise.lookup import Lookup
 from twinsign.recognise.openset import FEWEST
 from twinsign.recognise.predict import Recogniser
+from twinsign.run import CONFIG
 
 
 def signs_of(pack: Pack, rows: list[int]) -> list[Sign]:
@@ -139,6 +141,34 @@ def test_another_runs_vectors_are_refused_and_can_be_made_anew(
     assert anew.dictionary.entries.column("gloss") == lookup.dictionary.entries.column("gloss")
     moved = copy_essentials(trained.pretrained, tmp_path / "moved")
     assert len(Lookup.load(moved, tmp_path / "D").dictionary) == 2, "the same weights elsewhere are the same RUN"
+
+
+def test_vectors_of_a_version_that_showed_unknown_joints_are_made_anew(
+    trained: Trained, pack: Pack, tmp_path: Path
+) -> None:
+    """The RUN never learnt from trunks; the dictionary is of a version that showed them to it all the same."""
+    run = copy_essentials(trained.pretrained, tmp_path / "run")
+    values = yaml.safe_load((run / CONFIG).read_text())
+    values["recipe"]["read"]["crop"]["ignore"] = list(JOINTS[TRUNK])
+    (run / CONFIG).write_text(yaml.safe_dump(values))
+    lookup = Lookup.load(run)
+    lookup.enrol(signs_of(pack, [0, 1, 2]))
+    wanted = lookup.dictionary.entries.vectors.clone()
+    folder = lookup.dictionary.path
+    about = json.loads((folder / ABOUT).read_text())
+    assert about["reading"]
+    file = next(folder.glob("*.pack"))
+    whole = Lookup.load(trained.pretrained, tmp_path / "whole")
+    whole.enrol(signs_of(pack, [0, 1, 2]))
+    assert not torch.allclose(whole.dictionary.entries.vectors, wanted)
+    file.write_bytes(next((tmp_path / "whole").glob("*.pack")).read_bytes())
+    (folder / ABOUT).write_text(json.dumps({name: value for name, value in about.items() if name != "reading"}))
+    found = Lookup.load(run)
+    torch.testing.assert_close(found.dictionary.entries.vectors, wanted)
+    assert found.dictionary.about.reading == about["reading"]
+    assert found.search(pack.recording(1)).nearest[0].similarity == pytest.approx(1, abs=1e-5)
+    edition = found.dictionary.about.edition
+    assert Lookup.load(run).dictionary.about.edition == edition, "once"
 
 
 def test_the_runs_own_dictionary_and_the_dictionarys_own_run(trained: Trained, pack: Pack, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ drawn (`twinsign view`) and enrolled anew for another RUN (`twinsign enrol --dat
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -15,6 +15,7 @@ from itertools import count
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import ipc
 
@@ -25,11 +26,23 @@ from twinsign.files import locked, write_json
 from twinsign.pack.check import decoding
 from twinsign.pack.clip import StoredClip, stored_clip
 from twinsign.pack.locate import ENDING
+from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import BATCH_CLIPS, BATCH_MOST, POSE_HASH, schema
 from twinsign.pack.write import record_batch, write_file
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.recognise.embeddings import EMBEDDING
-from twinsign.recognise.entries import ABOUT, FORMAT, About, Added, Entries, Entry, Sign, files_of, read_about
+from twinsign.recognise.entries import (
+    ABOUT,
+    FORMAT,
+    About,
+    Added,
+    Entries,
+    Entry,
+    Sign,
+    files_of,
+    read_about,
+    reading_key,
+)
 from twinsign.recognise.openset import OpenCalibration
 from twinsign.run import Run
 
@@ -56,7 +69,7 @@ class Dictionary:
         if not (Path(path) / ABOUT).is_file():
             if Path(path).is_dir() and any(not one.name.startswith(".") for one in Path(path).iterdir()):
                 raise InputError(f"a folder without {ABOUT}", "a dictionary, or a new folder", file=path)
-            return cls(path, About(str(run.path.resolve()), run.vectors_digest(), width))
+            return cls(path, About(str(run.path.resolve()), run.vectors_digest(), width, reading=reading_key(run)))
         found = cls.open(path)
         found.check(run)
         return found
@@ -137,6 +150,28 @@ class Dictionary:
             self._changed(None)
             return [one for one in entries.ids if one in leaving]
 
+    def renew(self, run: Run, vectors_of: Callable[[Pack, Indices], FloatArray]) -> bool:
+        """Make the vectors anew where the RUN reads poses otherwise than when they were made; whether that was so.
+
+        An earlier version showed networks joints that they had never learnt from. InputError where nothing can be
+        written.
+        """
+        if self.about.reading == reading_key(run):
+            return False
+        try:
+            with locked(self.path, tidy=True):
+                for file in sorted(self.path.glob(f"*{ENDING}")):
+                    whole, pack = _table(file), Pack(file)
+                    values = pa.array(vectors_of(pack, np.arange(len(pack))).ravel())
+                    column = pa.FixedSizeListArray.from_arrays(values, self.about.width)
+                    _write(file, whole.set_column(whole.column_names.index(EMBEDDING), EMBEDDING, column))
+                self._changed(None, reading_key(run))
+        except OSError as error:
+            hint = "Enrol it anew where it can be written: --data this dictionary, --split all, --dictionary NEW."
+            found = f"vectors of an earlier version ({error})"
+            raise InputError(found, "a dictionary that can be brought up to date", file=self.path, hint=hint) from error
+        return True
+
     def calibrated(self, calibration: dict[str, OpenCalibration]) -> None:
         """Keep what was fitted on the entries of this edition; nothing where they have changed since."""
         with locked(self.path, tidy=True):
@@ -168,9 +203,10 @@ class Dictionary:
             _write(self.path / f"{number:06d}{ENDING}", pa.concat_tables([before, pa.Table.from_batches([batch])]))
             before = layout.empty_table()
 
-    def _changed(self, calibration: dict[str, OpenCalibration] | None) -> None:
+    def _changed(self, calibration: dict[str, OpenCalibration] | None, reading: str | None = None) -> None:
         signs = len(Entries(self.path, self.about).ids)
         about = replace(self.about, edition=self.about.edition + 1, calibration=calibration, signs=signs)
+        about = about if reading is None else replace(about, reading=reading)
         write_json(self.path / ABOUT, {"format": FORMAT, "twinsign": __version__, **asdict(about)})
         self.entries = Entries(self.path, about)
 

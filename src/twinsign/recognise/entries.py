@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from twinsign.errors import InputError
-from twinsign.files import parse_json
+from twinsign.files import parse_json, sha256
 from twinsign.pack.locate import ENDING
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
 from twinsign.recognise.embed import unit_means
 from twinsign.recognise.embeddings import EMBEDDING
 from twinsign.recognise.openset import OpenCalibration
+from twinsign.run import Run
 
 ABOUT, FORMAT = "dictionary.json", 1
 
@@ -67,6 +68,14 @@ class About:
     """By the way of ranking, `nearest` or `prototype`; None: not fitted since the last change."""
     signs: int | None = None
     """Entries when this was written; None: an earlier version wrote it."""
+    reading: str = ""
+    """How the RUN read poses when the vectors were made (`reading_key`)."""
+
+
+def reading_key(run: Run) -> str:
+    """A hash of what a RUN leaves out of poses, by which an earlier version's vectors are told; "" for nothing."""
+    crop = run.recipe.read.crop
+    return sha256(repr((crop.ignore, crop.shape))) if crop.ignore or crop.shape != "pixels" else ""
 
 
 def files_of(folder: Path) -> list[tuple[str, int, int, int]]:
@@ -166,4 +175,5 @@ def _about(values: dict[str, Any]) -> About:
     signs = values.get("signs")
     if signs is not None and type(signs) is not int:
         raise TypeError("signs that are no number")
-    return About(str(values["run"]), str(values["run_hash"]), values["width"], values["edition"], known, signs)
+    facts = (str(values["run"]), str(values["run_hash"]), values["width"], values["edition"], known, signs)
+    return About(*facts, str(values.get("reading", "")))

@@ -70,6 +70,8 @@ class Lookup:
     def __init__(self, embedder: Embedder, dictionary: Dictionary) -> None:
         dictionary.check(embedder.run)
         self.embedder, self.dictionary = embedder, dictionary
+        if dictionary.renew(embedder.run, embedder.of_pack):
+            self._calibrate()
 
     @classmethod
     def load(
