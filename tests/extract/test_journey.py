@@ -25,8 +25,8 @@ from twinsign.recognise.stream import Stream
 pytestmark = pytest.mark.slow
 pytest.importorskip("mediapipe", reason="needs the extra `video`: run `make video`")
 EPOCHS, POINTS = 40, 7.0
-"""A short training, and how far its accuracy on 114 clips may differ between two estimators of the same videos: of clips
-whose answers differ, chance decides which are right. Whole trainings differ by less than two points
+"""A short training, and how far its accuracy on 114 clips may differ between two estimators of the same videos: of the
+clips whose answers differ chance decides which are right. Whole trainings differ by less than two points
 (docs/results.md); one that is shown the body differs by 30 and more."""
 SETS = {"hands": "wlasl300_hands", "body": "wlasl_body_hands"}
 AGREE = 0.7
