@@ -25,6 +25,7 @@ from twinsign.pose.recording import Recording
 from twinsign.recipe import Recipe
 from twinsign.recognise.embed import fixed_views
 from twinsign.recognise.evaluate import in_order
+from twinsign.recognise.source import source_in_words
 from twinsign.run import load_encoders, load_run, read_metrics
 
 TOPS = ("top1", "top2", "top5")
@@ -85,12 +86,18 @@ def test_the_run_folders_hold_what_is_promised(trained: Trained) -> None:
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-def test_evaluate_needs_weights_config_and_labels_alone(trained: Trained, tmp_path: Path) -> None:
+def test_evaluate_needs_weights_config_and_labels_alone(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model, found = copy_essentials(trained.finetuned, tmp_path / "model"), tmp_path / "found.json"
     scores = tmp_path / "scores.npz"
     common = ["evaluate", "--model", str(model), "--data", str(trained.pack), "--pictures", str(tmp_path / "pictures")]
     assert main([*common, "--split", "test", "--json", str(found), "--scores", str(scores)]) == 0
-    shown = (model / "report.html").read_text().count("data:image/svg+xml")
+    said, page = "".join(capsys.readouterr().out.split()), (model / "report.html").read_text()
+    poses = source_in_words(load(found)["source"])
+    assert poses in page, "whose poses the figures are of"
+    assert f"({poses})".replace(" ", "") in said
+    shown = page.count("data:image/svg+xml")
     assert shown == len(list((tmp_path / "pictures").glob("report-*.svg")))
     assert shown == len(list((tmp_path / "pictures").glob("report-*.png"))) > 3
     here, there = load(found), load(trained.folder / "finetuned.json")
