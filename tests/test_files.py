@@ -201,3 +201,10 @@ def test_linked_folders_are_walked_and_loops_are_not(tmp_path: Path) -> None:
     (root / "a" / "loop").symlink_to(root)
     found = [path.relative_to(root).as_posix() for path in files_below(root)]
     assert found == ["a/1", "linked/b/2"]
+
+
+def test_a_file_is_no_folder_to_hold(tmp_path: Path) -> None:
+    (tmp_path / "x.pack").write_text("mine")
+    with pytest.raises(InputError, match="found a file; wanted a folder"), locked(tmp_path / "x.pack"):
+        pass
+    assert (tmp_path / "x.pack").read_text() == "mine"

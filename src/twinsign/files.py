@@ -178,8 +178,10 @@ def locked(folder: str | os.PathLike[str], *, tidy: bool = False) -> Iterator[No
     """Hold a folder for one process, and clear it of what killed processes left; a dead process's lock is none (ours).
 
     `tidy`: also of `.NAME.tmp`, in folders that hold nothing else. InUseError where another process holds it,
-    InputError where its lock is no file.
+    InputError where the folder is a file or its lock is none.
     """
+    if Path(folder).is_file():
+        raise InputError("a file", "a folder, or a new name", file=folder)
     Path(folder).mkdir(parents=True, exist_ok=True)
     file = Path(folder) / ".lock"
     try:
