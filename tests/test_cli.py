@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,14 @@ import torch
 from tiny import RECIPE
 from trained import Trained, copy_essentials
 
-from twinsign import __version__, commands, menu
+from twinsign import __version__, commands, menu, protocols
 from twinsign.cli import main
 from twinsign.pack.open import Pack
 from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
 from twinsign.recipe import Recipe
+from twinsign.recognise.calibrate import NEVER
 from twinsign.recognise.embed import fixed_views
 from twinsign.recognise.evaluate import in_order
 from twinsign.recognise.source import source_in_words
@@ -159,6 +161,23 @@ def test_calibrate(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixtu
         assert f"{option.removeprefix('--').removesuffix('_share')} 1.5" in capsys.readouterr().err
     assert main([*given, "--unknown_share", "0.2"]) == 2
     assert "10 or more, or more clips of other signs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fitted", "said"),
+    [
+        (None, "no val clips to fit it on"),
+        ({"threshold": 0.7, "trusted": 0.9}, "90 %"),
+        ({"threshold": NEVER}, "it is never sure; `twinsign calibrate` tries other terms"),
+    ],
+)
+def test_a_training_says_its_threshold(
+    capsys: pytest.CaptureFixture[str], fitted: dict[str, float] | None, said: str
+) -> None:
+    about = {"clips": 3, "classes": 2, "calibration": fitted}
+    run = SimpleNamespace(about=about, path=Path("R"))
+    assert commands._after_training(run, protocols.Clips([]), "test", None) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("model", ["pretrained", "finetuned", "none"])
