@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,17 @@ import torch
 from tiny import RECIPE
 from trained import Trained, copy_essentials
 
-from twinsign import __version__, commands, menu
+from twinsign import __version__, commands, menu, protocols
 from twinsign.cli import main
 from twinsign.pack.open import Pack
 from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
 from twinsign.recipe import Recipe
+from twinsign.recognise.calibrate import NEVER
 from twinsign.recognise.embed import fixed_views
 from twinsign.recognise.evaluate import in_order
+from twinsign.recognise.source import source_in_words
 from twinsign.run import load_encoders, load_run, read_metrics
 
 TOPS = ("top1", "top2", "top5")
@@ -85,12 +88,18 @@ def test_the_run_folders_hold_what_is_promised(trained: Trained) -> None:
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-def test_evaluate_needs_weights_config_and_labels_alone(trained: Trained, tmp_path: Path) -> None:
+def test_evaluate_needs_weights_config_and_labels_alone(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     model, found = copy_essentials(trained.finetuned, tmp_path / "model"), tmp_path / "found.json"
     scores = tmp_path / "scores.npz"
     common = ["evaluate", "--model", str(model), "--data", str(trained.pack), "--pictures", str(tmp_path / "pictures")]
     assert main([*common, "--split", "test", "--json", str(found), "--scores", str(scores)]) == 0
-    shown = (model / "report.html").read_text().count("data:image/svg+xml")
+    said, page = "".join(capsys.readouterr().out.split()), (model / "report.html").read_text()
+    poses = source_in_words(load(found)["source"])
+    assert poses in page, "whose poses the figures are of"
+    assert f"({poses})".replace(" ", "") in said
+    shown = page.count("data:image/svg+xml")
     assert shown == len(list((tmp_path / "pictures").glob("report-*.svg")))
     assert shown == len(list((tmp_path / "pictures").glob("report-*.png"))) > 3
     here, there = load(found), load(trained.folder / "finetuned.json")
@@ -152,6 +161,23 @@ def test_calibrate(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixtu
         assert f"{option.removeprefix('--').removesuffix('_share')} 1.5" in capsys.readouterr().err
     assert main([*given, "--unknown_share", "0.2"]) == 2
     assert "10 or more, or more clips of other signs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fitted", "said"),
+    [
+        (None, "no val clips to fit it on"),
+        ({"threshold": 0.7, "trusted": 0.9}, "90 %"),
+        ({"threshold": NEVER}, "it is never sure; `twinsign calibrate` tries other terms"),
+    ],
+)
+def test_a_training_says_its_threshold(
+    capsys: pytest.CaptureFixture[str], fitted: dict[str, float] | None, said: str
+) -> None:
+    about = {"clips": 3, "classes": 2, "calibration": fitted}
+    run = SimpleNamespace(about=about, path=Path("R"))
+    assert commands._after_training(run, protocols.Clips([]), "test", None) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("model", ["pretrained", "finetuned", "none"])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinsign.errors import InputError
-from twinsign.files import atomic, atomic_folder, locked, sha256, write_json, write_text
+from twinsign.files import atomic, atomic_folder, files_below, locked, sha256, write_json, write_text
 
 HOLD = """
 import sys
@@ -188,3 +188,23 @@ def test_a_lock_clears_its_folder_of_what_killed_processes_left_alone(tmp_path: 
         assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".mine.old", ".mine.tmp", "b.77.tmp"]
     with locked(tmp_path, tidy=True):
         assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".mine.old", "b.77.tmp"]
+
+
+def test_linked_folders_are_walked_and_loops_are_not(tmp_path: Path) -> None:
+    root, other = tmp_path / "root", tmp_path / "other"
+    for file in (root / "a" / "1", other / "b" / "2"):
+        file.parent.mkdir(parents=True)
+        file.write_text("")
+    (root / "linked").symlink_to(other)
+    (other / "b" / "up").symlink_to(other)
+    (other / "back").symlink_to(root)
+    (root / "a" / "loop").symlink_to(root)
+    found = [path.relative_to(root).as_posix() for path in files_below(root)]
+    assert found == ["a/1", "linked/b/2"]
+
+
+def test_a_file_is_no_folder_to_hold(tmp_path: Path) -> None:
+    (tmp_path / "x.pack").write_text("mine")
+    with pytest.raises(InputError, match="found a file; wanted a folder"), locked(tmp_path / "x.pack"):
+        pass
+    assert (tmp_path / "x.pack").read_text() == "mine"

@@ -71,3 +71,38 @@ def test_rewriting_replaces_its_own_packs_alone(tmp_path: Path, capsys: pytest.C
     for source, out, code in ((one, fixed, 0), (one, fixed, 0), (other, fixed, 2), (one, other, 2), (one, one, 2)):
         assert main(["doctor", str(source), "--near", "false", "--fix", str(out)]) == code
     assert "not made of" in capsys.readouterr().err
+
+
+def test_other_poses_of_the_same_names_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "P"
+    assert pack(poses(tmp_path / "one", "tea/1.npz"), out) == 0
+    assert pack(poses(tmp_path / "two", "tea/1.npz"), out) == 0
+    said = "".join(capsys.readouterr().err.split())
+    assert f"{out}isreplaced:its1clipsweremadeof{tmp_path / 'one'}" in said
+
+
+def test_splits_of_a_table_are_not_replaced_without_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = poses(tmp_path / "one", "a.npz", "b.npz", "c.npz")
+    table = tmp_path / "t.csv"
+    table.write_text("file,gloss,split,signer\na,tea,test,1\nb,tea,train,2\nc,tea,,3\n", encoding="utf-8")
+    assert pack(root, tmp_path / "P", "--annotations", str(table), "--split_by", "signer") == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "2 clips have a split already, which --split_by signer replaces" in said
+
+
+def test_a_report_replaces_reports_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, table = tmp_path / "P", tmp_path / "t.csv"
+    table.write_text("file,gloss\n1,tea\n", encoding="utf-8")
+    root = poses(tmp_path / "one", "1.npz")
+    assert pack(root, out, "--annotations", str(table), "--json", str(table)) == 2
+    assert "--json and annotations of one file" in capsys.readouterr().err
+    assert not out.exists()
+    assert pack(root, out, "--annotations", str(table), "--json", str(tmp_path / "j")) == 0
+    there = out.read_bytes()
+    for option in ("--json", "--html"):
+        for file, said in ((out, "and packs of one file"), (table, "a file that is no")):
+            assert main(["doctor", str(out), option, str(file)]) == 2
+            assert said in " ".join(capsys.readouterr().err.split())
+    assert out.read_bytes() == there
+    assert table.read_text(encoding="utf-8").startswith("file")
+    assert main(["doctor", str(out), "--json", str(tmp_path / "j")]) == 0

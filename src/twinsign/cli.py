@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 from jsonargparse import ArgumentParser
 
 from twinsign import __version__
-from twinsign.errors import StoppedError, TwinsignError
+from twinsign.errors import InputError, StoppedError, TwinsignError
 from twinsign.menu import COMMANDS, FLAGS, GROUPS, NEEDED, POSITIONAL, SINGLE, WORDS, Command, found
 from twinsign.terminal import escape_unknown_letters, plain
 from twinsign.usage import Parser, check_command, plain_words
@@ -21,6 +22,8 @@ from twinsign.usage import Parser, check_command, plain_words
 NOTHING_WRITTEN = 2
 SIGNALLED = 128
 INTERRUPTED = SIGNALLED + 2
+BEGINNINGS = {"json": ("{", "JSON report"), "html": ("<", "page"), "report": ("<", "page")}
+"""What a file starts with that these options may replace, and what such a file is."""
 
 
 def build_parser(given: Sequence[str] = ()) -> ArgumentParser:
@@ -61,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         while not isinstance(table, Command):
             chosen = options.subcommand
             name, table, options = f"{name} {chosen}", table[chosen], options[chosen]
-        return table.run(**_parameters(table, options, given))
+        parameters = _parameters(table, options, given)
+        _keep_others(parameters)
+        return table.run(**parameters)
     except StoppedError as stopped:
         _tell(name, stopped)
         return SIGNALLED + stopped.by
@@ -77,6 +82,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a full disk, a read-only folder: what was whole before still is
         _tell(name, error)
         return NOTHING_WRITTEN
+
+
+def _keep_others(parameters: dict[str, Any]) -> None:
+    """InputError where a report would replace an input of the command, or a file that is no such report."""
+    for name, (beginning, kind) in BEGINNINGS.items():
+        out = parameters.get(name)
+        if not isinstance(out, Path) or not out.is_file():
+            continue
+        for option, value in parameters.items():
+            given = value if isinstance(value, (list, tuple)) else [value]
+            paths = [Path(one) for one in given if isinstance(one, (str, Path))] if option != name else []
+            if any(path.exists() and out.samefile(path) for path in paths):
+                raise InputError(f"--{name} and {option} of one file", "another file to write", file=out)
+        with out.open("rb") as stream:
+            start = stream.read(1024).lstrip()
+        if start and not start.startswith(beginning.encode()):
+            raise InputError(f"a file that is no {kind}", f"a new name for --{name}, or a {kind} to replace", file=out)
 
 
 def _tell(name: str, said: object) -> None:

@@ -13,7 +13,7 @@ from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.prepare import Clips
 from twinsign.recipe import Recipe
-from twinsign.recognise.calibrate import Calibration, threshold_in_words
+from twinsign.recognise.calibrate import NEVER, Calibration, calibration_of, threshold_in_words
 from twinsign.recognise.scores import write_scores
 from twinsign.recognise.unknown import in_words
 from twinsign.run import CALIBRATED, CONFIG, REPORT, keep_report, load_run
@@ -209,6 +209,10 @@ def _after_training(run: Any, clips: Clips, split: str, json: Path | None) -> in
     if not here().first:
         return OK
     console.print(f"trained on {run.about['clips']} clips of {run.about['classes']} glosses: {run.path}")
+    fitted = calibration_of(run)
+    said = threshold_in_words(fitted) if fitted else "no val clips to fit it on; `twinsign calibrate` does so later"
+    hint = "; `twinsign calibrate` tries other terms" if fitted and fitted.threshold >= NEVER else ""
+    console.print(f'"not sure" threshold: {said}{hint}', markup=False, highlight=False, soft_wrap=True)
     if json:
         found, _ = protocols.evaluate(run.path, Clips(clips.data, clips.where), splits_of(split))
         show(found)

@@ -149,7 +149,7 @@ def _read(lookup: Lookup, reader: Reader, strict: bool, file: str) -> Recording 
     for said in recording.notes:
         errors.print(f"note: {file}: {said}", markup=False)
     if note:
-        errors.print(f"note: {file} is unlike the clips that the model learnt from: {note}", markup=False)
+        errors.print(f"note: {file}: {note}", markup=False)
     return recording
 
 

@@ -125,6 +125,21 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def walk(root: str | os.PathLike[str]) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """os.walk through links to folders, too, but none to a folder that it lies in (ours)."""
+    for folder, inside, names in os.walk(root, followlinks=True):
+        here = Path(folder)
+        links = {name for name in inside if (here / name).is_symlink()}
+        above = {up for way in (here, *here.parents) for up in (way.resolve(), *way.resolve().parents) if links}
+        inside[:] = [name for name in inside if name not in links or (here / name).resolve() not in above]
+        yield here, inside, names
+
+
+def files_below(root: str | os.PathLike[str]) -> list[Path]:
+    """Every file below a folder, sorted, those in linked folders too."""
+    return sorted(here / name for here, _, names in walk(root) for name in names)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` to `path` whole or not at all (ours)."""
     with atomic(path) as temporary:
@@ -163,8 +178,10 @@ def locked(folder: str | os.PathLike[str], *, tidy: bool = False) -> Iterator[No
     """Hold a folder for one process, and clear it of what killed processes left; a dead process's lock is none (ours).
 
     `tidy`: also of `.NAME.tmp`, in folders that hold nothing else. InUseError where another process holds it,
-    InputError where its lock is no file.
+    InputError where the folder is a file or its lock is none.
     """
+    if Path(folder).is_file():
+        raise InputError("a file", "a folder, or a new name", file=folder)
     Path(folder).mkdir(parents=True, exist_ok=True)
     file = Path(folder) / ".lock"
     try:

@@ -14,6 +14,7 @@ from twinsign.corpora.landmarks import landmark_corpus, set_corpus
 from twinsign.corpora.sample import Corpus
 from twinsign.corpora.splits import lacking, plain_splits
 from twinsign.corpora.synthetic import SyntheticConfig
+from twinsign.corpora.tables import NONE
 from twinsign.errors import InputError
 from twinsign.files import sha256
 from twinsign.importing import DEFAULT, LISTED, import_corpus
@@ -68,6 +69,9 @@ def _replaced(corpus: Corpus, out: Path, note: dict[str, Any]) -> list[str]:
         hint = "Give each its own --out (--data takes several packs), or remove the old one first."
         raise InputError(f"{sides} for {out}: {len(lost)} clips would be lost", "one --out for each", hint=hint)
     some = ", ".join(lost[:SHOWN])
+    if old != new and ids:
+        source = ", ".join(filter(None, old)) or "generated signs"
+        return [f"{out} is replaced: its {len(ids)} clips were made of {source}"]
     return [f"{out} is replaced: it had {len(lost)} clips that are not there any more, such as {some}"] if lost else []
 
 
@@ -175,7 +179,9 @@ def _split(corpus: Corpus, note: dict[str, Any], column: str | None, shares: Sha
     if not column:
         return corpus
     note |= {"split_by": column, "shares": list(shares), "seed": seed}
-    return split_by(corpus, column, shares, seed)
+    stated = sum((sample.row.get("split") or "") not in NONE for sample in corpus.samples)
+    notes = [f"{stated} clips have a split already, which --split_by {column} replaces"] if stated else []
+    return split_by(replace(corpus, notes=[*notes, *corpus.notes]), column, shares, seed)
 
 
 def pack_synthetic(

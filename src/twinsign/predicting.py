@@ -13,6 +13,7 @@ from twinsign.errors import InputError
 from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.extract.video import is_video
+from twinsign.files import files_below
 from twinsign.pose.read import KNOWN, is_clip_folder
 from twinsign.pose.recording import Recording, Unit
 from twinsign.recognise.lookup import Finding, Lookup
@@ -106,7 +107,7 @@ def below(files: Sequence[str]) -> list[str]:
         if not folder.is_dir() or is_clip_folder(folder, names):
             listed.append(file)
             continue
-        videos = (path for path in folder.rglob("*") if is_video(path) and path.is_file())
+        videos = (path for path in files_below(folder) if is_video(path) and path.is_file())
         inside = sorted({*clip_files(folder), *(path for path in videos if not path.name.startswith("."))})
         if not inside:
             wanted = f"a folder with videos or pose files ({KNOWN})"

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from twinsign.errors import InputError
 from twinsign.recognise.coverage import cautions
+from twinsign.recognise.source import source_in_words
 from twinsign.terminal import console, errors
 
 __all__ = ["OK", "console", "errors", "numbers", "show", "splits_of", "with_interval"]
@@ -18,7 +19,9 @@ OK = 0
 def show(report: dict[str, Any]) -> None:
     """Print a report's accuracies with their intervals."""
     split = ", ".join(report["split"] or ["all"]) + (", the model's signs" if "unknown" in report else "")
-    table = Table(title=f"{split}: {report['clips']} clips of {report['classes']} classes, in percent [95 %]")
+    source = f" ({poses})" if (poses := source_in_words(report.get("source"))) else ""
+    clips = f"{report['clips']} clips of {report['classes']} classes{source}"
+    table = Table(title=f"{split}: {clips}, in percent [95 %]")
     tops = list(report["per_instance"])
     for name in ("", *tops):
         table.add_column(name, justify="right" if name else "left")

@@ -192,3 +192,16 @@ def test_files_without_a_gloss_and_videos_are_told_what_to_do(tmp_path: Path) ->
     (clip,) = folder_corpus(tmp_path, tmp_path / "clips.csv").samples
     with pytest.raises(InputError, match=r"a video \(\.mp4\).*twinsign extract"):
         clip.read()
+
+
+def test_a_gloss_that_is_a_link_to_a_folder(tmp_path: Path) -> None:
+    poses(tmp_path, "one/tea/1.npz", "elsewhere/2.npz")
+    (tmp_path / "one" / "milk").symlink_to(tmp_path / "elsewhere")
+    assert [sample.id for sample in listed(tmp_path / "one")] == ["milk/2", "tea/1"]
+
+
+def test_a_file_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    poses(tmp_path, "1.npz")
+    (sample,) = listed(tmp_path, "file,gloss\nlost,tea\n")
+    with pytest.raises(InputError, match="no such file"):
+        sample.read()

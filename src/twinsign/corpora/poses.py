@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twinsign.corpora.names import OPENPOSE_FRAME, SUFFIXES, plain_name
 from twinsign.errors import InputError
-from twinsign.files import writable
+from twinsign.files import walk, writable
 from twinsign.pose.read import PoseSet, is_clip_folder, open_set, read
 from twinsign.pose.recording import Recording, Unit
 
@@ -21,8 +21,7 @@ Size = tuple[int, int]
 def clip_files(root: Path) -> Iterator[Path]:
     """Every pose file and folder of a clip's frames below a folder, sorted."""
     found: list[Path] = []
-    for folder, inside, names in os.walk(root):
-        here = Path(folder)
+    for here, inside, names in walk(root):
         if here != root and is_clip_folder(here, names):
             found.append(here)
             names = [name for name in names if not name.endswith(".npy")]

@@ -16,7 +16,7 @@ from twinsign.extract.estimator import HOLISTIC, LOADER, Estimator, EstimatorCon
 from twinsign.extract.ledger import Ledger, Row, same_file, sha256_of, stamp_of
 from twinsign.extract.video import MAX_SIDE, is_video
 from twinsign.extract.workers import results
-from twinsign.files import locked
+from twinsign.files import files_below, locked
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.read import VIDEOS
 
@@ -80,13 +80,13 @@ def find_jobs(videos: Iterable[str], form: Format) -> list[Job]:
 def unread_videos(videos: Iterable[str]) -> list[str]:
     """Files below the folders among these that are videos by their endings, but not of those that are read."""
     folders = (path for path in map(Path, videos) if path.is_dir())
-    return [str(file) for path in folders for file in sorted(path.rglob("*")) if file.suffix.lower() in UNREAD]
+    return [str(file) for path in folders for file in files_below(path) if file.suffix.lower() in UNREAD]
 
 
 def _listed(given: Path) -> list[tuple[Path, str]]:
     if not given.is_dir():
         return [(given, given.stem)]
-    inside = sorted(path for path in given.rglob("*") if is_video(path) and path.is_file())
+    inside = [path for path in files_below(given) if is_video(path) and path.is_file()]
     found = [path for path in inside if not path.name.startswith(".")]
     if not found:
         raise InputError("no video", f"files ending in {', '.join(VIDEOS)}", file=given)

@@ -138,7 +138,8 @@ def _fill(parts: Parts, samples: Sequence[Sample], effort: Effort, tick: Callabl
     for outcome in found:
         name = samples[done].id
         if isinstance(outcome, StoredClip) and name in ids:
-            outcome = str(InputError(f"id {name!r} a second time", "ids that occur once", clip=name))
+            twice, file = f"id {name!r} a second time", samples[done].file
+            outcome = str(InputError(twice, "ids that occur once", file=file, clip=name))
         if isinstance(outcome, StoredClip):
             ids.add(name)
             clips.append(outcome)

@@ -28,6 +28,7 @@ from twinsign.recognise.report import (
     write_report,
 )
 from twinsign.recognise.rows import Asked, Labelled
+from twinsign.recognise.source import source_in_words
 from twinsign.recognise.unknown import in_words
 from twinsign.run import REPORT, VAL, Run, load_encoders, random_encoders, read_metrics
 from twinsign.world import here
@@ -80,6 +81,7 @@ def classifier_page(
         "Seed": str(report["seed"]),
         "Data": ", ".join(report["data"]),
         "Split": f"{split} (hash {report['split_hash']})",
+        "Poses": source_in_words(report["source"]),
         "Signers": _signers(report["signers"]),
         "Confidence's calibration error": _calibration_error(report),
         **({"Sure answers": threshold_in_words(fitted)} if fitted else {}),

@@ -128,6 +128,8 @@ def read(
     if reader is None:
         suffix = clip.path.suffix.lower()
         found = f"a video ({suffix}), whose poses `twinsign extract` finds" if suffix in VIDEOS else None
+        if content is None and not found and not clip.path.exists():
+            found = "no such file"
         raise clip.error(found or f"a file that ends in {clip.path.suffix or 'nothing'!r}", KNOWN)
     return reader(clip)
 
