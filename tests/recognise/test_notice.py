@@ -16,7 +16,7 @@ from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import BONES, HANDS, JOINTS, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.recognise.likeness import MOST, Likeness, described, leading, learn_likeness, likeness_of
+from twinsign.recognise.likeness import MOST, Likeness, described, leading, learn_likeness, likeness_of, movement
 from twinsign.recognise.notice import Noticer
 from twinsign.recognise.predict import Recogniser
 from twinsign.recognise.rows import training_rows
@@ -114,6 +114,25 @@ def test_shuffled_joints_get_no_sure_answer(trained: Trained) -> None:
     strange = recogniser.predict_many([shuffled(pack.recording(row), random) for row in rows])
     assert not any(one.sure for one in strange)
     assert all(one.unlike and one.note for one in strange)
+
+
+def test_a_still_clip_is_told_from_signing(trained: Trained) -> None:
+    recogniser, pack = Recogniser.load(trained.finetuned), Pack(trained.pack)
+    recogniser.calibration = replace(recogniser.calibration, threshold=0.0)
+    for row in pack.select(["test"]).tolist():
+        one = pack.recording(row)
+        frame = int(np.flatnonzero(one.seen[:, HANDS].any(axis=1))[3])
+        still = replace(one, xy=one.xy[[frame] * 30], score=one.score[[frame] * 30])
+        assert "nothing moves" in recogniser.predict(still).note
+        assert not recogniser.predict(still).sure
+        assert "nothing moves" not in recogniser.predict(one).note
+    clips = clips_of([pack.recording(0)], READ)
+    strays = []
+    for joint in range(len(JOINTS)):
+        xy = clips.xy[clips.seen[:, joint], joint].double().numpy()
+        if len(xy):
+            strays.append(np.sqrt(((xy - xy.mean(axis=0)) ** 2).mean(axis=0).sum()))
+    assert movement(clips).tolist() == pytest.approx([np.mean(strays)], rel=1e-4)
 
 
 def test_the_other_hand_is_told_where_training_did_not_mirror(trained: Trained, tmp_path: Path) -> None:

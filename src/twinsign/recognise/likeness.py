@@ -32,6 +32,8 @@ LEAST, LEAST_SHARE = 0.01, 0.25
 """Least standard deviations that count: of places and lengths, in crop coordinates; of shares of frames."""
 MOST = 8.0
 """Deviations beyond this count as this: one joint far off is no other kind of clip."""
+STILL = 0.25
+"""Of the movement that 99 % of the training clips exceed: clips that move less do not move."""
 PLACES, HAND = 2 * JOINT_COUNT, RIGHT_HAND.stop
 QUANTILE = 0.99
 """Share of the clips, learnt from or held out, that count as like the others; of clips beyond nothing is sure."""
@@ -49,6 +51,8 @@ class Likeness:
     limit: float
     right_leads: float
     """Share of the training clips in which the right hand leads, of those in which one hand does."""
+    least_movement: float = 0.0
+    """`movement` below which a clip is a still one, as no training clip is."""
 
     def distances(self, clips: Clips) -> Tensor:
         """Distance (B) of each clip from the training clips; 0 of a clip that shows nothing that they showed."""
@@ -63,6 +67,7 @@ class Likeness:
         return {
             "limit": round(self.limit, 4),
             "right_leads": round(self.right_leads, 4),
+            "least_movement": round(self.least_movement, 5),
             "joints": {name: _line(self, [2 * i, 2 * i + 1]) for i, name in enumerate(JOINTS)},
             "bones": {_bone(i): _line(self, [PLACES + i]) for i in range(len(BONES))},
             "seen": {name: _line(self, [PLACES + len(BONES) + i]) for i, name in enumerate(JOINTS[HANDS])},
@@ -80,7 +85,8 @@ def likeness_of(run: Run) -> Likeness | None:
         single += [_numbers(known["seen"][name], 2) for name in JOINTS[HANDS]]
         mean = [x for line in places for x in line[:2]] + [line[0] for line in single]
         deviation = [x for line in places for x in line[2:]] + [line[1] for line in single]
-        return Likeness(torch.tensor(mean), torch.tensor(deviation), float(known["limit"]), float(known["right_leads"]))
+        numbers = (float(known[name]) for name in ("limit", "right_leads", "least_movement"))
+        return Likeness(torch.tensor(mean), torch.tensor(deviation), *numbers)
     except (KeyError, TypeError, ValueError) as error:
         found, wanted = f"{LEARNT_FROM}.likeness that is damaged ({error!r})", "what a training wrote"
         raise InputError(found, wanted, file=run.path / CONFIG) from error
@@ -96,7 +102,8 @@ def learn_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indice
     spread[PLACES + len(BONES) :].clamp_(min=LEAST_SHARE)
     leaders = torch.cat([leading(clips) for clips in _batches(pack, rows, read)])
     leads = float((leaders > 0).sum() / (leaders != 0).sum().clamp(min=1))
-    known = Likeness(mean, torch.where(count >= FEWEST, spread, 0.0), 0.0, leads)
+    moved = torch.cat([movement(clips) for clips in _batches(pack, rows, read)])
+    known = Likeness(mean, torch.where(count >= FEWEST, spread, 0.0), 0.0, leads, STILL * float(moved.quantile(0.01)))
     tried = [rows] if held_out is None or not len(held_out) else [rows, held_out]
     each = [torch.cat([known.distances(clips) for clips in _batches(pack, one, read)]) for one in tried]
     return replace(known, limit=max(float(distances.quantile(QUANTILE)) for distances in each))
@@ -116,6 +123,21 @@ def leading(clips: Clips) -> Tensor:
     member = _member(clips).to(clips.xy.dtype)
     right, left = (member @ clips.seen[:, hand].any(dim=1).to(member.dtype) for hand in (RIGHT_HAND, LEFT_HAND))
     return torch.sign(right - left)
+
+
+def movement(clips: Clips) -> Tensor:
+    """How far the joints of each clip (B) stray from their mean places, on average, in crop coordinates."""
+    member = _member(clips).to(clips.xy.dtype)
+    seen = clips.seen.to(member.dtype)
+    count = (member @ seen).clamp(min=1)
+    places = clips.xy.double()
+    first, second = (
+        (member.double() @ (places**power).flatten(1)).unflatten(1, (-1, 2)) / count[..., None] for power in (1, 2)
+    )
+    strays = (second - first.square()).clamp(min=0).sum(dim=2).sqrt()
+    shown = (member @ seen) > 0
+    mean: Tensor = (strays * shown).sum(dim=1) / shown.sum(dim=1).clamp(min=1)
+    return mean.to(clips.xy.dtype)
 
 
 def cropped_hands(clips: Clips) -> list[bool]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from twinsign.pose.layout import INDEX, JOINTS, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.recognise.likeness import cropped_hands, leading, likeness_of
+from twinsign.recognise.likeness import cropped_hands, leading, likeness_of, movement
 from twinsign.recognise.shift import COMMON, PARTS, known_statistics, refusal
 from twinsign.run import LEARNT_FROM, Run
 from twinsign.views.batches import clips_of
@@ -71,13 +71,14 @@ class Noticer:
         known, clips = self.likeness, clips.to("cpu")
         if known is None:
             return [[] for _ in range(len(clips))]
-        measured = (cropped_hands(clips), known.distances(clips).tolist(), leading(clips).tolist())
+        still = (movement(clips) < known.least_movement).tolist()
+        measured = (cropped_hands(clips), still, known.distances(clips).tolist(), leading(clips).tolist())
         return [self._reasons(known.limit, *each) for each in zip(*measured, strict=True)]
 
-    def _reasons(self, limit: float, hand: bool, distance: float, leader: float) -> list[str]:
+    def _reasons(self, limit: float, hand: bool, still: bool, distance: float, leader: float) -> list[str]:
         if not hand:
             return ["no joint of a hand that the model learnt from"]
-        said = []
+        said = ["nothing moves"] if still else []
         if distance > limit:
             said.append(f"joints in other places (distance {distance:.1f}, limit {limit:.1f})")
         if leader and self.leader not in (leader, 0):

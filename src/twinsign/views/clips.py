@@ -58,7 +58,7 @@ def resample(clips: Clips, begin: Tensor, span: Tensor, frames: int) -> View:
     Between a seen and a missing joint nothing is interpolated: the nearer of the two frames decides.
     """
     begin, span = begin.to(clips.xy.dtype), span.to(clips.xy.dtype)
-    position = begin[:, None] + span[:, None] * begin.new_tensor(_steps(frames))  # B T
+    position = begin[:, None] + span[:, None] * begin.new_tensor(_steps(frames, begin.dtype))  # B T
     low = position.floor().long()
     low = torch.minimum(low, clips.length[:, None] - 1)
     high = torch.minimum(low + 1, clips.length[:, None] - 1)
@@ -67,22 +67,25 @@ def resample(clips: Clips, begin: Tensor, span: Tensor, frames: int) -> View:
     seen_low, seen_high = clips.seen[low], clips.seen[high]  # B T V
     nearer_high = (weight >= 0.5).expand_as(seen_low)
     both = seen_low & seen_high
-    share = torch.where(both, weight, nearer_high.to(weight.dtype))[..., None]  # B T V 1
-    xy = clips.xy[low] + share * (clips.xy[high] - clips.xy[low])  # torch.lerp rounds otherwise than exported networks
+    first, second = clips.xy[low], clips.xy[high]
+    # Not torch.lerp, which rounds otherwise than exported networks do.
+    between = first + weight[..., None] * (second - first)
+    xy = torch.where(both[..., None], between, torch.where(nearer_high[..., None], second, first))
     seen = (seen_high & (nearer_high | seen_low)) | (seen_low & ~nearer_high)
     return View(torch.where(seen[..., None], xy, 0.0), seen)
 
 
-def _steps(frames: int) -> list[float]:
+def _steps(frames: int, dtype: torch.dtype) -> list[float]:
     """Equal steps from 0 to 1, as torch.linspace has them; the middle alone for one frame.
 
     As numbers, for an exported network would reckon them otherwise, to the last bit.
     """
     if frames == 1:
         return [0.5]
-    number, step = np.arange(frames), np.float64(np.float32(1) / np.float32(frames - 1))
+    number, exact = np.arange(frames), dtype == torch.float64
+    step = np.float64(1 / (frames - 1)) if exact else np.float64(np.float32(1) / np.float32(frames - 1))
     steps = np.where(number < frames // 2, step * number, 1 - step * (frames - 1 - number))
-    return [float(value) for value in steps.astype(np.float32)]
+    return [float(value) for value in steps.astype(np.float64 if exact else np.float32)]
 
 
 def motion(xy: Tensor, seen: Tensor) -> View:
