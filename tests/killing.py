@@ -25,7 +25,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import tiny
-from killing_inputs import make_files
+from killing_inputs import make_checkpoint, make_files
 from pose_format import Pose
 from safetensors.torch import load_file
 
@@ -63,9 +63,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "compare": ("compare", "a.npz", "b.npz", "--json", "c.json"),
     "robustness": ("robustness", "--model", "linear", *DATA, "--kinds", "noise", "--out", "r.html"),
     "map": ("map", "--model", "pretrained", *DATA, "--split", "all", "--out", "m.html"),
-    "convert": ("convert", "released.pth.tar", "--out", "new"),
+    "convert": ("convert", "../released.pth.tar", "--out", "new"),
     "export": ("export", "--model", "linear", "--out", "m.pt2"),
-    "export onnx": ("export", "--model", "linear", "--out", "m.onnx"),
     "view": ("view", "P", "--index", "0", "--out", "v.svg"),
     "card": ("card", "linear"),
     "enrol": ("enrol", *DATA, "--model", "pretrained", "--dictionary", "new"),
@@ -194,8 +193,6 @@ def damaged(folder: Path) -> list[str]:
             elif file.suffix in (".npz", ".pt2"):
                 with zipfile.ZipFile(file) as archive:
                     assert archive.testzip() is None
-            elif file.suffix == ".onnx":
-                import_module("onnx").checker.check_model(file)
             elif file.suffix == ".pose":
                 Pose.read(file.read_bytes())
             elif file.suffix == ".jsonl":
@@ -263,6 +260,8 @@ def run() -> int:
     load_all(given.only)
     if not (folder / "inputs").is_dir():
         make_inputs(folder / "inputs")
+    if "convert" in given.only:
+        make_checkpoint(folder / "released.pth.tar")
     total, bad = 0, []
     for name in given.only:
         found = kill_all(folder / "inputs", folder / "work", name, given.every)

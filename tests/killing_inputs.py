@@ -1,4 +1,4 @@
-"""What the killed commands read besides packs and RUNs: pose files, a set, a released checkpoint, videos."""
+"""What the killed commands read besides packs and RUNs: pose files, a set, videos, a released checkpoint."""
 
 from __future__ import annotations
 
@@ -24,11 +24,14 @@ def make_files(folder: Path) -> None:
     seen = np.packbits(np.ones((6, JOINT_COUNT), bool), axis=1)
     np.savez(folder / "set.npz", xy=np.full((6, JOINT_COUNT, 2), 0.5, np.float32), seen=seen, offsets=np.arange(7))
     written(folder / "set.csv", "id,gloss,split\n" + "".join(f"{number},g,train\n" for number in range(6)))
-    shapes = json.loads(SHAPES.read_text(encoding="utf-8"))["pretrain"]
-    tensors = {name: torch.zeros(shape or ()) for name, shape in shapes}
-    torch.save({"state_dict": tensors}, folder / "released.pth.tar")
     (folder / "films").mkdir()
     made = film(folder / "films")
     if made.parent != folder / "films":
         (folder / "films" / made.name).write_bytes(made.read_bytes())
     make_video(folder / "films" / "second.mp4", 8, size=(64, 48))
+
+
+def make_checkpoint(path: Path) -> None:
+    """A released checkpoint of zeros: 400 MB, so it is no part of what is copied for each kill."""
+    shapes = json.loads(SHAPES.read_text(encoding="utf-8"))["pretrain"]
+    torch.save({"state_dict": {name: torch.zeros(shape) for name, shape in shapes}}, path)
