@@ -22,7 +22,7 @@ QUICK := tests/nn tests/ssl/test_losses.py tests/ssl/test_contrast.py tests/view
 	tests/pose/read/test_kaggle.py tests/pose/test_recording.py tests/recognise/test_metrics.py \
 	tests/recognise/test_scores.py tests/test_recipe.py tests/test_run.py
 
-.PHONY: demo test slow video lint types docs dist venv lowest newest audit sbom clean
+.PHONY: demo test slow video lint types docs dist venv lowest newest audit sbom lock clean
 .NOTPARALLEL:
 
 demo: .venv/core.stamp
@@ -82,6 +82,16 @@ sbom: .venv/dev.stamp .venv-tools/bin/python
 	@.venv-tools/bin/python $(PIP) cyclonedx-bom==7.5.0
 	@for place in "" -video; do test ! -x .venv$$place/bin/python || .venv-tools/bin/cyclonedx-py environment \
 		--pyproject pyproject.toml --output-reproducible -o sbom$$place.json .venv$$place/bin/python || exit; done
+
+# The versions of constraints*.txt with the hashes of their wheels, in locked/: for pip install --require-hashes.
+# PyTorch and what its GPU builds pull in stay out: docs/install.md.
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" .venv-tools/bin/uv pip compile --quiet --upgrade --python-version 3.11.5 \
+	--only-binary :all: --generate-hashes --no-annotate --excludes locked/left_out.txt --no-emit-package torch pyproject.toml
+lock: .venv-tools/bin/python
+	@.venv-tools/bin/python $(PIP) uv==0.13.9
+	@$(LOCK) --universal -c constraints.txt -o locked/core.txt
+	@$(LOCK) --universal -c constraints.txt --extra dev -o locked/dev.txt
+	@$(LOCK) --python-platform linux -c constraints-video.txt --extra dev-video -o locked/video.txt
 
 clean:
 	rm -rf .venv .venv-video .venv-lowest .venv-newest .venv-tools sbom*.json build dist site src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

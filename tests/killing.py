@@ -14,15 +14,19 @@ import os
 import shutil
 import signal
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import tiny
+from killing_inputs import make_checkpoint, make_files
+from pose_format import Pose
 from safetensors.torch import load_file
 
 from twinsign import menu
@@ -34,12 +38,17 @@ CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 CONFIG = ("--config", "tiny.yaml")
 DATA = ("--data", "P")
+FOLDER = ("pack", "folder", "--poses", "poses")
 CORPUS = ("pack", "synthetic", *tiny.CORPUS)
 COMMANDS: dict[str, tuple[str, ...]] = {
     "pack": (*CORPUS, "--workers", "0", "--out", "new"),
     "pack over": (*CORPUS, "--corpus.seed", "1", "--workers", "0", "--out", "P"),
     "pack shards": (*CORPUS, "--workers", "0", "--shard_clips", "16", "--out", "shards"),
     "pack shards over": (*CORPUS, "--corpus.seed", "1", "--workers", "0", "--shard_clips", "16", "--out", "S"),
+    "pack folder": (*FOLDER, "--annotations", "poses.csv", "--json", "n.json", "--workers", "0", "--out", "new"),
+    "pack lsa64": ("pack", "lsa64", "--poses", "lsa64", "--workers", "0", "--out", "new"),
+    "pack set": ("pack", "set", "--data", "set.npz", "--workers", "0", "--out", "new"),
+    "pack landmarks": ("pack", "landmarks", "--data", "set.npz", "--workers", "0", "--out", "new"),
     "doctor": ("doctor", "P", "--json", "d.json", "--html", "d.html", "--fix", "fixed"),
     "fold": ("fold", "P", "--out", "folded"),
     "pretrain": ("pretrain", *CONFIG, *DATA, "--out", "new"),
@@ -50,6 +59,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "knn": ("knn", "--model", "pretrained", *DATA, *CONFIG, "--json", "k.json"),
     "retrieve": ("retrieve", "--model", "pretrained", *DATA, "--json", "r.json"),
     "embed": ("embed", "--model", "pretrained", *DATA, "--out", "f.parquet"),
+    "fuse": ("fuse", "a.npz", "b.npz", "--json", "f.json", "--out", "f.npz"),
+    "compare": ("compare", "a.npz", "b.npz", "--json", "c.json"),
+    "robustness": ("robustness", "--model", "linear", *DATA, "--kinds", "noise", "--out", "r.html"),
+    "map": ("map", "--model", "pretrained", *DATA, "--split", "all", "--out", "m.html"),
+    "convert": ("convert", "../released.pth.tar", "--out", "new"),
     "export": ("export", "--model", "linear", "--out", "m.pt2"),
     "view": ("view", "P", "--index", "0", "--out", "v.svg"),
     "card": ("card", "linear"),
@@ -57,6 +71,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "enrol more": ("enrol", *DATA, "--split", "test", "--dictionary", "D"),
     "delete": ("enrol", "--delete", "FLAT-FOREHEAD-STRAIGHT-ONE", "--dictionary", "D"),
 }
+SCORES = [("evaluate", "--model", "linear", *DATA, "--split", "test", "--scores", name) for name in ("a.npz", "b.npz")]
+AGAIN = {"delete": (0, 2), "doctor": (0, 1), "extract": (0, 3)}
+"""Exit codes of a second run that is not blocked: nothing left to delete, findings, a video in which nobody is."""
+if find_spec("mediapipe"):
+    COMMANDS["extract"] = ("extract", "films", "--workers", "1", "--out", "new")
 
 
 @dataclass
@@ -70,13 +89,13 @@ class Count:
     left: list[str] = field(default_factory=list)
 
 
-def load_all() -> None:
+def load_all(chosen: list[str]) -> None:
     """Import here what every child would import anew."""
-    for words in COMMANDS.values():
+    for words in (COMMANDS[name] for name in chosen):
         build_parser(words)
         command: Any = menu.COMMANDS[words[0]]
         _ = (command[words[1]] if isinstance(command, dict) else command).run
-    for module in ("hub.card", "engine", "recognise.maps", "recognise.report"):
+    for module in (*(["hub.card"] if "card" in chosen else []), "engine", "recognise.maps", "recognise.report"):
         import_module(f"twinsign.{module}")
 
 
@@ -91,8 +110,10 @@ def make_inputs(folder: Path) -> None:
             ("pretrain", *CONFIG, *DATA, "--out", "pretrained"),
             ("linear", *CONFIG, *DATA, "--init", "pretrained", "--out", "linear"),
             ("enrol", *DATA, "--model", "pretrained", "--dictionary", "D"),
+            *SCORES,
         ):
             assert forked(lambda words=words: main(words)) == 0, words
+    make_files(folder)
 
 
 @contextmanager
@@ -169,6 +190,13 @@ def damaged(folder: Path) -> list[str]:
                 json.loads(file.read_bytes())
             elif file.suffix == ".parquet":
                 pq.read_table(file)
+            elif file.suffix in (".npz", ".pt2"):
+                with zipfile.ZipFile(file) as archive:
+                    assert archive.testzip() is None
+            elif file.suffix == ".pose":
+                Pose.read(file.read_bytes())
+            elif file.suffix == ".jsonl":
+                assert [json.loads(row) for row in file.read_text().splitlines()]
             elif file.suffix == ".safetensors":
                 load_file(file)
             elif file.name == "config.yaml":
@@ -184,7 +212,7 @@ def kill_all(inputs: Path, folder: Path, name: str, every: int = 1) -> Count:
     """Kill a command before each `every`-th of its changes, run it again, and compare with an unbroken run."""
     words, count = COMMANDS[name], Count()
     before = names(inputs)
-    again = (0, 2) if name == "delete" else (0, 1) if name == "doctor" else (0,)
+    again = AGAIN.get(name, (0,))
     whole, changes = once(inputs, folder, words, 10**9)
     assert whole in again, (name, whole)
     count.changes = changes
@@ -229,9 +257,11 @@ def run() -> int:
     parser.add_argument("--every", type=int, default=1)
     given = parser.parse_args()
     folder = given.folder.resolve()
-    load_all()
+    load_all(given.only)
     if not (folder / "inputs").is_dir():
         make_inputs(folder / "inputs")
+    if "convert" in given.only:
+        make_checkpoint(folder / "released.pth.tar")
     total, bad = 0, []
     for name in given.only:
         found = kill_all(folder / "inputs", folder / "work", name, given.every)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import killing
 import pytest
+from killing_inputs import make_files
 from trained import Trained
 
 from twinsign.cli import main
@@ -31,6 +32,9 @@ def folder(trained: Trained, tmp_path: Path) -> Path:
         assert main(["enrol", "--data", "P", "--model", "pretrained", "--dictionary", "D"]) == 0
         shards = ["--workers", "0", "--shard_clips", "16", "--out", "S"]
         assert main([*killing.CORPUS, *shards]) == 0
+        for words in killing.SCORES:
+            assert main(words) == 0
+    make_files(inputs)
     return tmp_path
 
 
