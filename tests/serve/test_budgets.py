@@ -18,8 +18,9 @@ from serving import Watch, family, launched
 from trained import Trained
 
 JSON = {"Content-Type": "application/json"}
-SOON, SMALL, PROMPT = 2.0, 200.0, 0.1
-"""Seconds and megabytes that a hostile upload may take, and seconds for /health meanwhile."""
+SOON, SMALL, PROMPT = 20.0, 200.0, 2.0
+"""Seconds and megabytes that a hostile upload may take, and seconds for /health meanwhile; ten times and more of what
+idle machines take (docs/results.md), which a busy one may need, and far less than an upload that is not stopped."""
 FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "a.pose": (lambda: hostile_files.pose(20, 65_535), "65,535 persons"),
     "b.pose": (lambda: hostile_files.pose(3, 40_000, version=0.1), "40,000 persons"),

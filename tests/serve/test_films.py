@@ -22,7 +22,7 @@ from videos import film, make_video
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("mediapipe") is None, reason="needs the extra `video`: run `make video`"
 )
-SOON, SMALL, PROMPT = 2.0, 200.0, 0.1
+SOON, SMALL, PROMPT = 20.0, 200.0, 2.0
 """Seconds and megabytes that a hostile video may take, and seconds for /health meanwhile."""
 GREY = np.full((240, 320, 3), 90, np.uint8)
 

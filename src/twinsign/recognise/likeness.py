@@ -35,7 +35,7 @@ MOST = 8.0
 STILL = 0.25
 """Of the movement that 99 % of the training clips exceed: clips that move less do not move."""
 PLACES, HAND = 2 * JOINT_COUNT, RIGHT_HAND.stop
-QUANTILE = 0.99
+QUANTILE = 0.98
 """Share of the clips, learnt from or held out, that count as like the others; of clips beyond nothing is sure."""
 
 
