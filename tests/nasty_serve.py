@@ -23,7 +23,7 @@ CLIP = as_json(recording(np.random.default_rng(0), "any", 3))
 CLIP["xy"] = [[place or [None, None] for place in frame] for frame in CLIP["xy"]]
 BODIES = {"clip": CLIP, "batch": {"clips": [CLIP, CLIP], "top": 3}, "sign": {"gloss": "a", "signer": "b", "clip": CLIP}}
 FRAME = {"type": "pose", "time": 0.5, "xy": CLIP["xy"][0]}
-UPLOADS = ("twinsign.npz", "wholebody.npz", "wholebody.npy", "holistic.npz", "mmpose.json", "coco.pose")
+UPLOADS = ("twinsign.npz", "wholebody.npz", "holistic.npz", "mmpose.json", "coco.pose")
 
 
 def _asked(kind: Literal["clip", "batch", "sign", "file"], path: Path) -> None:

@@ -35,6 +35,10 @@ def test_zeros_that_are_compressed(tmp_path: Path) -> None:
         archive.writestr("archive/data.pkl", bytes(30_000_000))
     with pytest.raises(InputError, match="bytes that unpack to 30,000,000"):
         read_checkpoint(tmp_path / "c.pth.tar")
+    content = (tmp_path / "c.pth.tar").read_bytes()
+    (tmp_path / "c.pth.tar").write_bytes(content.replace(b"PK\x01\x02", b"PK\x09\x02"))
+    with pytest.raises(InputError, match="no readable checkpoint"):
+        read_checkpoint(tmp_path / "c.pth.tar")
     assert most_expanded(0) < 30_000_000 < most_expanded(10**6)
 
 
@@ -83,6 +87,16 @@ def test_keys_of_one_hash(tmp_path: Path, kind: str) -> None:
     for call in (read, open_set):
         with pytest.raises(InputError, match="2000 keys that are no texts"):
             call(tmp_path / "a.pkl")
+
+
+def test_pickles_of_empty_lists(tmp_path: Path) -> None:
+    (tmp_path / "a.pkl").write_bytes(b"\x80\x04(" + b"]" * 150_000 + b"l.")
+    with pytest.raises(InputError, match="next to nothing"):
+        read(tmp_path / "a.pkl")
+    value = {"keypoints": [[[1, 2] for _ in range(133)] for _ in range(900)]}
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(value))
+    with pytest.raises(InputError, match="scores"):
+        read(tmp_path / "a.pkl", size=(640, 480))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,10 @@ def check_unpacked(file: Path) -> None:
     if not zipfile.is_zipfile(file):
         return
     held, most = file.stat().st_size, most_expanded(file.stat().st_size)
-    with zipfile.ZipFile(file) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
+    try:
+        with zipfile.ZipFile(file) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as error:
+        raise InputError(f"no readable checkpoint ({error})", "tensors saved by torch.save", file=file) from error
     if unpacked > most:
         raise InputError(f"{held:,} bytes that unpack to {unpacked:,}", f"at most {most:,}", file=file)

@@ -139,10 +139,9 @@ class ClipFile:
             with archive.zip.open(member) as stream:
                 try:
                     total += self._numbers_in(stream, member.file_size)
-                except InputError:
-                    raise
-                except ValueError:  # of what is no array numpy gives the bytes
-                    continue
+                except ValueError as error:  # of what is no array numpy gives the bytes
+                    if isinstance(error, InputError):
+                        raise
         return total
 
     def _numbers_in(self, stream: IO[bytes], held: int) -> int:

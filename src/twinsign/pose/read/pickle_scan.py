@@ -25,6 +25,9 @@ _NESTING = ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET", "REDUCE", "NEWOB
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 _FILLING = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
 """These give back the container that they fill, which the memo may hold already."""
+_SMALL = 100_000
+"""Containers that a pickle may have whatever its size, and the fewest bytes of each of the others (ours)."""
+_CONTAINER = 8
 MOST_KEYS = 2000
 """Keys of one dictionary or set that are no texts: those of one hash are compared each with each (ours)."""
 _TEXTS = ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8")
@@ -59,10 +62,10 @@ class _Stack:
     visits repeated ones as often as they are repeated.
     """
 
-    def __init__(self, left: int) -> None:
+    def __init__(self, left: int, room: int) -> None:
         self.stack: list[_Value | None] = []
         self.memo: dict[object, _Value] = {}
-        self.left = left
+        self.left, self.room = left, room
         self.plain, self.text = _Value(), _Value()
 
     def step(self, opcode: pickletools.OpcodeInfo, argument: object) -> None:
@@ -70,6 +73,8 @@ class _Stack:
         name = opcode.name
         if name in _PLAIN:
             self.stack.append(self.text if name in _TEXTS else self.plain)
+        elif name == "MARK":
+            self.stack.append(None)
         elif name in _MEMO_WRITES:
             self.memo[len(self.memo) if name == "MEMOIZE" else argument] = self._top()
         elif name in _MEMO_READS:
@@ -98,6 +103,9 @@ class _Stack:
             made.depth = nested
             made.size += sum([value.size for value in popped[:-1]])
         else:
+            self.room -= 1
+            if self.room < 0:
+                raise RefusedPickleError("a pickle of containers that hold next to nothing")
             made = _Value(nested, 1 + sum([value.size for value in popped]))
         if name in _KEYED or name in _LISTED:
             filled = popped if name in ("DICT", "FROZENSET") else popped[:-1]
@@ -130,7 +138,7 @@ class _Stack:
 
 def scan(data: bytes) -> None:
     """Refuse extension codes, and memo numbers, nesting and repetition that would break the process or hold it."""
-    stack = _Stack(_REPEATED + _PER_BYTE * len(data))
+    stack = _Stack(_REPEATED + _PER_BYTE * len(data), _SMALL + len(data) // _CONTAINER)
     for count, (opcode, argument, _position) in enumerate(pickletools.genops(data)):
         if opcode.name.startswith("EXT"):
             raise RefusedPickleError(f"a pickle that asks for extension {argument}")
