@@ -1,16 +1,19 @@
 """Hostile files for everything that twinsign reads; anything but a TwinsignError is a failure.
 
-    python benchmarks/fuzz.py [--seconds 60] [--only npz pack …] [--seed 0] [--case NUMBER] [--json F]
+    python benchmarks/fuzz.py [--seconds 60] [--bombs 0.3] [--only npz pack …] [--seed 0] [--case NUMBER] [--json F]
 
-A failure is another error or warning, a crash, a case that takes more than --slow seconds of CPU or --memory MB, a file
-written elsewhere, a command run. Each is shown once, with the number of its first case: --only TARGET --case NUMBER
-repeats it with its traceback. Cases run in a child process, since damage may end it.
+A failure is another error or warning, a crash, a case that takes more than --slow seconds of processor time or --memory
+MB beside what the process had, memory that ran out, a file written elsewhere, a command run. Each is shown once, with
+the number of its first case: --only TARGET --case NUMBER repeats it with its traceback. Of the cases, the share --bombs
+are small files of great effect (tests/bombs*.py), the others damaged ones (tests/mutate*.py). Cases run in a child
+process, since damage may end it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import mmap
 import os
 import resource
@@ -31,12 +34,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import nasty
 import nasty_notes
 import nasty_rest
+import nasty_serve
+from bombs_binary import bomb_of
 
 from twinsign.errors import TwinsignError
 
-TARGETS = nasty.READERS | nasty_notes.TARGETS | nasty_rest.TARGETS
+TARGETS = nasty.READERS | nasty_notes.TARGETS | nasty_rest.TARGETS | nasty_serve.TARGETS
 HANGS = 10
 """A case that has run so many times --slow is ended with its process."""
+MOST = 4 * 10**9
+"""Bytes of memory that a case gets beside what the process had: a bomb must not take the machine's."""
+PATIENCE = 6
+"""How much longer than its processor time a case may last, on a machine that does other work."""
 SHARED = struct.Struct("qqd")
 """The case being tried, cases refused so far, when it began."""
 
@@ -46,28 +55,45 @@ def rng_of(name: str, seed: int, number: int) -> Random:
     return Random(f"{name} {seed} {number}")
 
 
-def peak() -> int:
-    """The most memory that this process has had, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def memory(what: str) -> int:
+    """Bytes of memory that this process has (VmRSS), had at most (VmHWM) or has asked for (VmData)."""
+    rows = dict(row.split(":", 1) for row in Path("/proc/self/status").read_text().splitlines())
+    return int(rows[what].split()[0]) * 1024
+
+
+def bound(given: Any) -> int:
+    """Limit the next case's processor time and memory, and forget what the process had at most; bytes that it has."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = math.ceil(used.ru_utime + used.ru_stime + given.slow * HANGS)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory("VmData") + MOST, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    Path("/proc/self/clear_refs").write_text("5")
+    return memory("VmRSS")
+
+
+def ran_out(error: BaseException | None) -> bool:
+    """Whether memory that was not there is behind an error."""
+    return error is not None and (isinstance(error, MemoryError) or ran_out(error.__cause__))
 
 
 def trial(name: str, seed: int, number: int, folder: Path, given: Any) -> str | None:
     """Run one case: "" where it was read, "refused", or what went wrong."""
     case, target = folder / "case", TARGETS[name]
-    nasty.write(target, case, rng_of(name, seed, number))
+    rng = rng_of(name, seed, number)
+    nasty.write(target, case, rng, bomb_of if rng.random() < given.bombs else None)
     os.chdir(case)
-    before, began, found = peak(), time.process_time(), ""
+    before, began, found = bound(given), time.process_time(), ""
     try:
         target.use(case)
-    except TwinsignError:
-        found = "refused"
+    except TwinsignError as error:
+        found = "memory:  ran out" if ran_out(error) else "refused"
     except Exception as error:
         frames = [one for one in traceback.extract_tb(error.__traceback__) if "twinsign" in one.filename]
         at = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
         found = f"{type(error).__name__} at {at}:  {str(error)[:120]}"
         if given.case is not None:
             traceback.print_exc()
-    took, grown = time.process_time() - began, (peak() - before) / 1e6
+    took, grown = time.process_time() - began, (memory("VmHWM") - before) / 1e6
     if took > given.slow:
         found = f"slow:  {took:.1f} s of CPU ({found or 'read'})"
     if grown > given.memory:
@@ -118,7 +144,7 @@ def hunt(name: str, given: Any) -> dict[str, Any]:
                 finally:
                     os._exit(code)
             os.close(mouth)
-            ended = watch(child, shared, given.slow * HANGS)
+            ended = watch(child, shared, given.slow * HANGS * PATIENCE)
             with os.fdopen(ear) as lines:
                 for number, what in map(json.loads, lines):
                     _count(failures, what, number)
@@ -158,14 +184,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, help="the number of the first case")
     parser.add_argument("--case", type=int, help="repeat one case of one target, and keep its files")
-    parser.add_argument("--slow", type=float, default=3.0)
-    parser.add_argument("--memory", type=float, default=300.0)
+    parser.add_argument("--slow", type=float, default=2.0, help="seconds of processor time")
+    parser.add_argument("--memory", type=float, default=200.0, help="megabytes")
+    parser.add_argument("--bombs", type=float, default=0.3, help="share of the cases")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     names = [name for name in TARGETS if any(part in name for part in given.only)]
     if given.case is not None:
         folder = Path(tempfile.mkdtemp())
         warnings.simplefilter("error")
+        nasty.write(TARGETS[names[0]], folder / "case", None)
+        TARGETS[names[0]].use(folder / "case")
         print(trial(names[0], given.seed, given.case, folder, given) or "read", folder)
         return 0
     found = []

@@ -46,14 +46,21 @@ class Target:
     use: Callable[[Path], object]
 
 
-def write(target: Target, folder: Path, rng: Random | None) -> None:
+Bombs = Callable[[str, mutate.Mutator], mutate.Mutator]
+"""The mutator that takes another one's place for a file of that name; tests/bombs_binary.py has one."""
+
+
+def write(target: Target, folder: Path, rng: Random | None, bombs: Bombs | None = None) -> None:
     """Put the target's files into a new folder, one of them changed, or (no rng) all as they are."""
     shutil.rmtree(folder, ignore_errors=True)
     changed = {} if rng is None else {rng.choice(list(target.mutators)): rng}
     for name, content in target.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(_changed(target.mutators[name], content, rng) if rng and name in changed else content)
+        if rng and name in changed:
+            how = target.mutators[name]
+            content = bombs(name, how)(content, rng) if bombs else _changed(how, content, rng)
+        path.write_bytes(content)
 
 
 def _changed(structured: mutate.Mutator, content: bytes, rng: Random) -> bytes:

@@ -28,6 +28,7 @@ from twinsign.recognise.dictionary import Dictionary
 from twinsign.recognise.embeddings import read_embeddings, write_embeddings
 from twinsign.recognise.entries import Sign
 from twinsign.recognise.evaluate import load_classifier
+from twinsign.recognise.learnt import LEARNT, _read, keep_learnt
 from twinsign.recognise.lookup import Lookup
 from twinsign.recognise.predict import Recogniser
 from twinsign.recognise.scores import read_scores
@@ -99,6 +100,12 @@ def embedded(folder: Path) -> None:
     write_embeddings(folder / "f.parquet", run, pack, np.arange(2))
 
 
+def learnt(folder: Path) -> None:
+    """What a classifier learnt from, of two clips."""
+    pack = tiny.pack_of(folder / "P", tiny.sample("one", "a"), tiny.sample("two", "b"))
+    keep_learnt(folder, pack, np.arange(2))
+
+
 def checkpoint(zipped: bool) -> bytes:
     """A checkpoint as torch.save writes it today, and as it did before."""
     table = {"module.encoder_q.proj.fc.weight": torch.zeros(2, 3), "module.queue": torch.arange(4)}
@@ -168,4 +175,9 @@ TARGETS["dictionary"] = Target(
 EMBEDDED = {name: content for name, content in bytes_of(embedded).items() if name == "f.parquet"}
 TARGETS["embeddings"] = Target(
     EMBEDDED, {"f.parquet": mutate_binary.parquet_file}, lambda folder: read_embeddings(folder / "f.parquet")
+)
+TARGETS["learnt"] = Target(
+    {LEARNT: bytes_of(learnt)[LEARNT]},
+    {LEARNT: mutate_binary.parquet_file},
+    lambda folder: _read(folder / LEARNT),
 )

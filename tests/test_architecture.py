@@ -29,6 +29,7 @@ ORDER = [
     "views",
     "nn",
     "ssl",
+    "plain_yaml",
     "recipe",
     "optim",
     "about",

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from twinsign.errors import InputError
 from twinsign.files import locked, parse_json
 from twinsign.nn.graph import SUBSETS
+from twinsign.pose.read.bounds import check_unpacked
 from twinsign.recipe import load_recipe
 from twinsign.recognise.classify import Classifier
 from twinsign.run import Run, load_weights, save_run
@@ -70,14 +71,14 @@ def convert(checkpoint: str | PathLike[str], out: Path, labels: Path | None = No
 
 def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
     """A checkpoint's tensors by name without `module.`; only tensors and plain containers are ever built."""
+    check_unpacked(Path(path))
     try:
         with warnings.catch_warnings(action="ignore"):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError("no such file", "a checkpoint (.pth.tar)", file=path) from error
     except Exception as error:  # torch's reader fails in as many ways as files are damaged
-        # Not its own words: they advise to load the file unsafely.
-        reason = type(error).__name__
+        reason = type(error).__name__  # not its own words: they advise to load the file unsafely
         raise InputError(f"no readable checkpoint ({reason})", "tensors saved by torch.save", file=path) from error
     table = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else None
     if not isinstance(table, Mapping) or not all(isinstance(value, Tensor) for value in table.values()):

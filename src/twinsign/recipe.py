@@ -8,20 +8,16 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-import yaml
 from jsonargparse import ArgumentParser
 
 from twinsign.errors import InputError
-from twinsign.files import writable
 from twinsign.nn.encoder import EncoderConfig
 from twinsign.nn.heads import HeadConfig
+from twinsign.plain_yaml import recipe_values
 from twinsign.ssl.pretrain import ObjectiveConfig
 from twinsign.views.augment import AugmentConfig
 from twinsign.views.batches import ReadConfig
 from twinsign.views.windows import WindowConfig
-
-MOST_CONTENT = 10**6
-"""Letters and values that a YAML file may stand for."""
 
 
 @dataclass(frozen=True)
@@ -169,34 +165,6 @@ def recipe_path(name: str) -> Path:
             return file
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     raise InputError(f"recipe {name!r}", f"a YAML file or one of {', '.join(names)}")
-
-
-def recipe_values(file: Path) -> dict[str, Any]:
-    """The plain values of a YAML file, not yet checked; InputError where it holds no mapping."""
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-        _check_content(values)
-    except (yaml.YAMLError, ValueError, TypeError, OSError, RecursionError) as error:
-        raise InputError(f"no YAML ({error})"[:500].replace("\n", " "), "a mapping in YAML", file=file) from error
-    if not isinstance(values, dict):
-        raise InputError(f"a {type(values).__name__}", "a mapping", file=file)
-    return values
-
-
-def _check_content(values: Any) -> None:
-    """ValueError where aliases make lines stand for gigabytes or themselves, or a text has half a character (ours)."""
-    left, todo = MOST_CONTENT, [values]
-    while todo:
-        one = todo.pop()
-        left -= 1 + (len(one) if isinstance(one, str | bytes) else 0)
-        if left < 0:
-            raise ValueError(f"more than {MOST_CONTENT} letters and values, or one within itself")
-        if isinstance(one, dict):
-            todo += [*one.keys(), *one.values()]
-        elif isinstance(one, list | tuple | set):
-            todo += one
-        elif isinstance(one, str) and not writable(one):
-            raise ValueError("half a character")
 
 
 def recipe_from(values: Any, source: str | Path = "recipe") -> Recipe:

@@ -9,7 +9,8 @@ from typing import Any
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
-from twinsign.recipe import Recipe, check_keys, recipe_path, recipe_values
+from twinsign.plain_yaml import recipe_values
+from twinsign.recipe import Recipe, check_keys, recipe_path
 
 
 class RecipeFile(ActionConfigFile):

@@ -25,7 +25,8 @@ from twinsign.about import check_about
 from twinsign.errors import InputError
 from twinsign.files import parse_json, sha256, write_bytes, write_json, write_text
 from twinsign.nn.networks import encoder_of
-from twinsign.recipe import Recipe, recipe_from, recipe_values
+from twinsign.plain_yaml import recipe_values
+from twinsign.recipe import Recipe, recipe_from
 from twinsign.views.augment import AugmentConfig
 from twinsign.views.reading import BEFORE, remembered
 

@@ -106,7 +106,10 @@ def _from_table(
         written = row.text(columns["file"])
         if "\0" in written:
             raise row.error(columns["file"], "a name without NUL")
-        file = _file_of(root, table, written)
+        try:
+            file = _file_of(root, table, written)
+        except OSError as error:  # too long a name
+            raise row.error(columns["file"], "a file's name") from error
         if not file.is_relative_to(root.resolve()):
             raise InputError(f"file {written!r} outside the folder", f"files below {root}", file=table)
         name = row.maybe(columns["id"]) if "id" in columns else ""

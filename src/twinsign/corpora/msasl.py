@@ -14,6 +14,8 @@ from twinsign.corpora.vocabulary import memberships
 from twinsign.errors import InputError
 
 SUBSETS = (100, 200, 500)
+MOST_SYNONYMS = 100
+"""Words of one group of synonyms: the published ones have a handful."""
 PATTERNS = ("MSASL_*.json", "MS_ASL_SI_ASL*.json")
 """The dataset's own files, and OpenHands' lists of the subsets."""
 OTHERS = ("classes", "synonym")
@@ -103,6 +105,8 @@ def _synonyms(files: Sequence[Path]) -> dict[str, list[str]]:
         if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
             raise InputError("something else", "a list of lists of words", file=file)
         for group in groups:
+            if len(group) > MOST_SYNONYMS:
+                raise InputError(f"a group of {len(group):,} words", f"at most {MOST_SYNONYMS}", file=file)
             for word in group:
                 found.setdefault(str(word), []).extend(str(one) for one in group if one != word)
     return found

@@ -16,7 +16,7 @@ from twinsign import __version__
 from twinsign.errors import InputError
 from twinsign.hub import facts
 from twinsign.pack.open import dataset_of
-from twinsign.recipe import recipe_values
+from twinsign.plain_yaml import recipe_values
 from twinsign.run import CONFIG, WEIGHTS, Run
 
 TASK = "Isolated sign recognition from poses"

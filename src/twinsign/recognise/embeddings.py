@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -26,6 +27,7 @@ from twinsign.files import atomic, parse_json, sha256
 from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
+from twinsign.pose.read.bounds import most_expanded, parquet_bytes
 from twinsign.recognise.classify import all_features
 from twinsign.recognise.embed import device_of, fastest_device, joint_embedding
 from twinsign.recognise.evaluate import EVALUATION_BATCH, clip_ids, frames_of, head_recipe, viewer_of
@@ -111,6 +113,9 @@ def write_embeddings(
 def read_embeddings(path: str | PathLike[str]) -> Embeddings:
     """What `write_embeddings` wrote; InputError where the file is none of its kind."""
     try:
+        held, unpacked = Path(path).stat().st_size, parquet_bytes(pq.read_metadata(path))
+        if unpacked > most_expanded(held):
+            raise ValueError(f"{held:,} bytes that unpack to {unpacked:,}")
         table = pq.read_table(path)
         table.validate(full=True)
         note = parse_json((table.schema.metadata or {})[PROVENANCE_KEY])

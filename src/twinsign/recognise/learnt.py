@@ -18,6 +18,7 @@ from twinsign.files import atomic, sha256
 from twinsign.pack.locate import is_url
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import POSE_HASH
+from twinsign.pose.read.bounds import most_expanded, parquet_bytes
 from twinsign.recognise.rows import training_rows
 from twinsign.run import Run
 
@@ -65,6 +66,9 @@ def hashed_signers(pack: Pack, rows: Indices) -> list[str]:
 
 def _read(file: Path) -> tuple[Learnt, str]:
     try:
+        unpacked = parquet_bytes(pq.read_metadata(file))
+        if unpacked > most_expanded(file.stat().st_size):
+            raise OSError(f"{file.stat().st_size:,} bytes that unpack to {unpacked:,}")
         table = pq.read_table(file, memory_map=False)
     except (OSError, pa.ArrowException) as error:
         hint = "Delete it: evaluations then look at the packs of --data alone."

@@ -28,6 +28,8 @@ KEYS = {
 """Names of the arrays of an NPZ; a CSV has a column `id`, perhaps `gloss` or `label`, and one of scores a class."""
 DIGITS = 18
 """Of a class number at most."""
+MOST_COLUMNS = 6000
+"""Columns of a CSV of scores: each takes 30 kB of memory while it is read."""
 LEAST_PROBABILITY = 1e-30
 """Smaller probabilities count as this when a file's probabilities become logits."""
 
@@ -101,6 +103,11 @@ def _from_npz(file: Path) -> ScoreFile:
 
 
 def _from_csv(file: Path) -> ScoreFile:
+    with file.open("rb") as head:
+        commas = head.readline().count(b",")
+    if commas > MOST_COLUMNS:
+        hint = "Save so many classes as NPZ."
+        raise InputError(f"{commas + 1:,} columns", f"at most {MOST_COLUMNS:,}", file=file, hint=hint)
     try:
         with csv.open_csv(file) as stream:
             names = stream.schema.names

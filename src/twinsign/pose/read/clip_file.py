@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twinsign.errors import InputError, TooLargeError
 from twinsign.files import parse_json
-from twinsign.pose.read.bounds import NO_BOUNDS, Bounds, count_nodes
+from twinsign.pose.read.bounds import NO_BOUNDS, Bounds, count_nodes, has_text, most_expanded, most_frames
 from twinsign.pose.read.plausible import check
 from twinsign.pose.recording import FloatArray, Recording, Unit
 
@@ -108,7 +108,7 @@ class ClipFile:
                 self.at_most(self.content.count(_ENTRY), self.bounds.members, "archive members")
             stream.seek(0)
             if start.startswith(_STARTS[0]):
-                self.at_most(_numbers_in(stream), self.bounds.values, "numbers")
+                self.at_most(self._numbers_in(stream, self.held), self.bounds.values, "numbers")
                 stream.seek(0)
             content = np.load(stream, allow_pickle=False)
             if isinstance(content, np.ndarray):
@@ -127,16 +127,47 @@ class ClipFile:
 
     def _numbers_within(self, archive: Any) -> int:
         """What an archive's directory and its arrays' headers say together, before any of them is unpacked."""
-        members = archive.zip.infolist() if math.isfinite(self.bounds.values) else []
-        self.at_most(sum(member.file_size for member in members) // _LARGEST, self.bounds.values, "numbers")
+        members = archive.zip.infolist()
+        unpacked, most = sum(member.file_size for member in members), most_expanded(self.held)
+        self.at_most(unpacked // _LARGEST, self.bounds.values, "numbers")
+        if unpacked > most:
+            hint = "If they are poses all the same, save them with numpy.savez, which does not compress."
+            found = f"{self.held:,} bytes that unpack to {unpacked:,}"
+            raise TooLargeError(found, f"at most {most:,}", file=self.path, clip=self.id, hint=hint)
         total = 0
         for member in members:
-            with archive.zip.open(member) as stream, suppress(ValueError):  # of what is no array numpy gives the bytes
-                total += _numbers_in(stream)
+            with archive.zip.open(member) as stream:
+                try:
+                    total += self._numbers_in(stream, member.file_size)
+                except ValueError as error:  # of what is no array numpy gives the bytes
+                    if isinstance(error, InputError):
+                        raise
         return total
+
+    def _numbers_in(self, stream: IO[bytes], held: int) -> int:
+        """The numbers that an .npy's header states, of `held` bytes; a text counts as many as it has letters."""
+        version = npy.read_magic(stream)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(stream)
+        if math.prod(shape) * dtype.itemsize > held:
+            raise self.error(
+                f"an array of shape {shape} in {held:,} bytes"[:200], "a whole .npz or .npy file of numbers"
+            )
+        return int(math.prod(shape) * max(1, dtype.itemsize // _LARGEST))
+
+    @property
+    def held(self) -> int:
+        """The file's bytes."""
+        return self.path.stat().st_size if self.content is None else len(self.content)
+
+    def check_frames(self, count: int) -> None:
+        """TooLargeError where there are more frames than the bounds, or than a file of this size has."""
+        self.at_most(count, min(self.bounds.frames, most_frames(self.held)), "frames")
 
     def _real(self, values: object, what: str, frame: int | None = None) -> NDArray[Any]:
         wanted = f"real numbers as {what}"
+        if isinstance(values, list | tuple) and has_text(values):
+            raise self.error(f"{what} with text in it", wanted, frame=frame)
         with self.decoding(wanted):
             array = np.asarray(values)
         if array.dtype.kind not in "biuf":
@@ -217,11 +248,3 @@ class ClipFile:
             size = self.extent(unit, size)
         known = Recording(self.id, xy, self.scores(score), unit, size, fps, str(self.path), estimator, notes)
         return check(known, insisted=insisted)
-
-
-def _numbers_in(stream: IO[bytes]) -> int:
-    """The numbers that an .npy's header states; a text counts as many as it has letters."""
-    version = npy.read_magic(stream)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(stream)
-    return int(math.prod(shape) * max(1, dtype.itemsize // _LARGEST))

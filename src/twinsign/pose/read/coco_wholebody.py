@@ -42,7 +42,7 @@ def read_json(clip: ClipFile) -> Recording:
         raise clip.error(f"JSON with {', '.join(map(str, top)) or 'neither'}"[:200], _JSON)
     if entries and all(isinstance(entry, dict) and "keypoints" in entry for entry in entries):
         entries = _by_image(clip, entries)
-    clip.at_most(len(entries), clip.bounds.frames, "frames")
+    clip.check_frames(len(entries))
     frames = [[_person(clip, person, t) for person in _instances(clip, entry, t)] for t, entry in enumerate(entries)]
     frames, gaps = _in_time(clip, entries, frames)
     track = follow(frames, extent)

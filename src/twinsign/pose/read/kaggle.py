@@ -14,7 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
+from twinsign.errors import TooLargeError
 from twinsign.pose.read import mediapipe
+from twinsign.pose.read.bounds import most_expanded, parquet_bytes
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.frame_numbers import places
 from twinsign.pose.read.pose_set import PoseSet
@@ -29,6 +31,7 @@ _WIDE = {
     for part, count in mediapipe.PARTS.items()
 }
 _WIDE_COLUMNS = [column for points in _WIDE.values() for point in points for column in point]
+_LONGEST_TYPE = 40
 _WANTED = f"columns {', '.join(_LONG)}, or {_CLIP}, frame, x_pose_0 and so on"
 
 
@@ -41,6 +44,9 @@ def read(clip: ClipFile) -> Recording:
         raise clip.error(f"columns {', '.join(file.schema_arrow.names)}"[:200], _WANTED, hint=hint)
     with clip.decoding(_WANTED):
         table = file.read(columns=list(_LONG), use_threads=False)
+        types = table["type"].unique().to_pylist()  # one long text among them would make all of them as long
+        if any(not isinstance(one, str) or len(one) > _LONGEST_TYPE for one in types):
+            raise clip.error("a type that is no short text", f"types {', '.join((_FACE, *mediapipe.PARTS))}")
         columns = {name: table[name].to_numpy() for name in _LONG}
         frame, number = (_whole(clip, columns[name], name) for name in ("frame", "landmark_index"))
     xy = np.column_stack([clip.numbers(columns[axis], axis) for axis in "xy"])
@@ -74,8 +80,14 @@ def _open(file: ClipFile) -> parquet.ParquetFile:
     with file.decoding("a whole parquet file"):
         opened = parquet.ParquetFile(file.path, memory_map=True)
         names = opened.schema_arrow.names
+        if "type" in names:  # a text that is repeated is held once
+            opened = parquet.ParquetFile(file.path, memory_map=True, read_dictionary=["type"])
+        unpacked, most = parquet_bytes(opened.metadata), most_expanded(file.held)
     if len(set(names)) < len(names):
         raise file.error("two columns of one name", _WANTED)
+    if unpacked > most:
+        found = f"{file.held:,} bytes that unpack to {unpacked:,}"
+        raise TooLargeError(found, f"at most {most:,}", file=file.path, clip=file.id)
     return opened
 
 

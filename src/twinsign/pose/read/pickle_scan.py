@@ -25,6 +25,21 @@ _NESTING = ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "FROZENSET", "REDUCE", "NEWOB
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 _FILLING = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
 """These give back the container that they fill, which the memo may hold already."""
+_SMALL = 100_000
+"""Containers that a pickle may have whatever its size, and the fewest bytes of each of the others (ours)."""
+_CONTAINER = 8
+MOST_KEYS = 2000
+"""Keys of one dictionary or set that are no texts: those of one hash are compared each with each (ours)."""
+_TEXTS = ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8")
+_KEYED = ("SETITEM", "SETITEMS", "DICT")
+_LISTED = ("ADDITEMS", "FROZENSET")
+_EMPTY = ("EMPTY_LIST", "EMPTY_DICT", "EMPTY_SET", "EMPTY_TUPLE")
+_PLAIN = {
+    opcode.name
+    for opcode in pickletools.opcodes
+    if not opcode.stack_before and len(opcode.stack_after) == 1 and opcode.name not in (*_MEMO_READS, "MARK", *_EMPTY)
+}
+"""Operations that put one number, text or other plain value onto the stack, and do nothing else."""
 
 
 class RefusedPickleError(Exception):
@@ -32,12 +47,12 @@ class RefusedPickleError(Exception):
 
 
 class _Value:
-    """One value on a pickle's stack: how deep it nests tuples, how many values it has within."""
+    """One value on a pickle's stack: how deep it nests tuples, how many values and keys that are no texts it has."""
 
-    __slots__ = ("depth", "size")
+    __slots__ = ("depth", "keys", "size")
 
     def __init__(self, depth: int = 0, size: int = 1) -> None:
-        self.depth, self.size = depth, size
+        self.depth, self.size, self.keys = depth, size, 0
 
 
 class _Stack:
@@ -47,15 +62,20 @@ class _Stack:
     visits repeated ones as often as they are repeated.
     """
 
-    def __init__(self, left: int) -> None:
+    def __init__(self, left: int, room: int) -> None:
         self.stack: list[_Value | None] = []
         self.memo: dict[object, _Value] = {}
-        self.left = left
+        self.left, self.room = left, room
+        self.plain, self.text = _Value(), _Value()
 
     def step(self, opcode: pickletools.OpcodeInfo, argument: object) -> None:
         """Follow one opcode; refused where it nests too deep, UnpicklingError where the stack cannot be so."""
         name = opcode.name
-        if name in _MEMO_WRITES:
+        if name in _PLAIN:
+            self.stack.append(self.text if name in _TEXTS else self.plain)
+        elif name == "MARK":
+            self.stack.append(None)
+        elif name in _MEMO_WRITES:
             self.memo[len(self.memo) if name == "MEMOIZE" else argument] = self._top()
         elif name in _MEMO_READS:
             self._repeat(self.memo.get(argument) or _Value())
@@ -73,18 +93,27 @@ class _Stack:
         self.stack.append(value)
 
     def _make(self, opcode: pickletools.OpcodeInfo) -> None:
-        popped = self._pop(opcode)
-        depth = max((value.depth for value in popped), default=0)
-        nested = depth + 1 if opcode.name in _NESTING else 0
+        name, popped = opcode.name, self._pop(opcode)
+        depth = max([value.depth for value in popped]) if popped else 0
+        nested = depth + 1 if name in _NESTING else 0
         if nested > _DEEPEST:
             raise RefusedPickleError(f"a pickle with tuples nested deeper than {_DEEPEST}")
-        if opcode.name in _FILLING and popped:
+        if name in _FILLING and popped:
             made = popped[-1]
             made.depth = nested
-            made.size += sum(value.size for value in popped[:-1])
+            made.size += sum([value.size for value in popped[:-1]])
         else:
-            made = _Value(nested, 1 + sum(value.size for value in popped))
-        self.stack.extend(None if each is pickletools.markobject else made for each in opcode.stack_after)
+            self.room -= 1
+            if self.room < 0:
+                raise RefusedPickleError("a pickle of containers that hold next to nothing")
+            made = _Value(nested, 1 + sum([value.size for value in popped]))
+        if name in _KEYED or name in _LISTED:
+            filled = popped if name in ("DICT", "FROZENSET") else popped[:-1]
+            keys = filled[1::2] if name in _KEYED else filled
+            made.keys += sum([key is not self.text for key in keys])
+            if made.keys > MOST_KEYS:
+                raise RefusedPickleError(f"a pickle of more than {MOST_KEYS} keys that are no texts")
+        self.stack += [None if each is pickletools.markobject else made for each in opcode.stack_after]
 
     def _top(self) -> _Value:
         if not self.stack or self.stack[-1] is None:
@@ -92,24 +121,24 @@ class _Stack:
         return self.stack[-1]
 
     def _pop(self, opcode: pickletools.OpcodeInfo) -> list[_Value]:
-        before, popped = list(opcode.stack_before), list[_Value]()
+        stack, before = self.stack, opcode.stack_before
+        popped, more = list[_Value](), len(before)
+        value: _Value | None = self.plain
         if pickletools.markobject in before:
-            while self.stack and self.stack[-1] is not None:
-                popped.append(self._top())
-                self.stack.pop()
-            if not self.stack:
+            more = before.index(pickletools.markobject)
+            while stack and (value := stack.pop()) is not None:
+                popped.append(value)
+            if value is not None:
                 raise pickle.UnpicklingError("no mark on the stack")
-            self.stack.pop()
-            before = before[: before.index(pickletools.markobject)]
-        for _ in before:
+        for _ in range(more):
             popped.append(self._top())
-            self.stack.pop()
+            stack.pop()
         return popped
 
 
 def scan(data: bytes) -> None:
     """Refuse extension codes, and memo numbers, nesting and repetition that would break the process or hold it."""
-    stack = _Stack(_REPEATED + _PER_BYTE * len(data))
+    stack = _Stack(_REPEATED + _PER_BYTE * len(data), _SMALL + len(data) // _CONTAINER)
     for count, (opcode, argument, _position) in enumerate(pickletools.genops(data)):
         if opcode.name.startswith("EXT"):
             raise RefusedPickleError(f"a pickle that asks for extension {argument}")

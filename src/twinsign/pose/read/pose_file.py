@@ -132,7 +132,7 @@ def _check_extent(clip: ClipFile, header: PoseHeader, content: bytes, start: int
     version, values = round(header.version, 3), sum(len(one.points) * len(one.format) for one in header.components)
     if version == 0:  # every frame states its own persons
         _fps, frames = struct.unpack_from("<HH", content, start)
-        clip.at_most(frames, bounds.frames, "frames")
+        clip.check_frames(frames)
         place = start + struct.calcsize("<HH")
         for _ in range(frames):
             (persons,) = struct.unpack_from("<H", content, place)
@@ -145,7 +145,7 @@ def _check_extent(clip: ClipFile, header: PoseHeader, content: bytes, start: int
     if version == _VERSION_BY_LENGTH:
         left = len(content) - start - struct.calcsize(layout)
         frames = left // max(1, persons * points * (header.num_dims() + 1) * 4)
-    clip.at_most(frames, bounds.frames, "frames")
+    clip.check_frames(frames)
     if fps > 0:
         clip.at_most(frames / fps, bounds.seconds, "seconds")
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.pose.read.clip_file import ClipFile
-from twinsign.pose.read.pickle_scan import RefusedPickleError, check_expanded, scan
+from twinsign.pose.read.pickle_scan import MOST_KEYS, RefusedPickleError, check_expanded, scan
 
 _WANTED = "a pickle of numpy arrays, numbers, text and plain containers only"
 _HINT = "Nothing in it was run. If you trust its author, save its arrays with numpy.savez and read that."
@@ -127,6 +127,14 @@ _ADMITTED: dict[tuple[str, str], Callable[..., object]] = {
 }
 
 
+def _many_keys(items: object) -> bool:
+    """Whether these items of a set, or pairs of a dictionary, have too many keys that are no texts."""
+    if not isinstance(items, Sized) or not isinstance(items, Iterable) or len(items) <= MOST_KEYS:
+        return False
+    keys = (item[0] if isinstance(item, list | tuple) and item else item for item in items)
+    return sum(not isinstance(key, str) for key in keys) > MOST_KEYS
+
+
 class _Call:
     """An admitted callable, called within the pickle's budget; unlike a function's, its attributes cannot be set."""
 
@@ -137,6 +145,8 @@ class _Call:
 
     def __call__(self, *arguments: object) -> object:
         self._budget.spend(arguments)
+        if self._call in (set, frozenset, OrderedDict) and any(map(_many_keys, arguments)):
+            raise RefusedPickleError(f"a pickle of more than {MOST_KEYS} keys that are no texts")
         result = self._call(*arguments)
         if isinstance(result, _Array):
             result.budget = self._budget

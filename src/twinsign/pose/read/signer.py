@@ -41,21 +41,24 @@ def follow(frames: Sequence[Sequence[FloatArray]], size: tuple[int, int]) -> Tra
     """
     track = np.zeros((len(frames), JOINT_COUNT, 3), np.float32)
     persons = [[person for person in frame if (person[:, 2] > 0).any()] for frame in frames]
-    best = max(
-        ((_prominence(person, size), t, person) for t, frame in enumerate(persons) for person in frame),
-        key=lambda candidate: candidate[0],
-        default=None,
-    )
-    if best is None:
+    measured = [_measured(frame) for frame in persons]
+    shown = [
+        (float(prominent.max()), -t, int(prominent.argmax()))
+        for t, frame in enumerate(persons)
+        if frame and (prominent := _prominence(frame, *measured[t], size)).size
+    ]
+    if not shown:
         return Track(track, ())
-    _, start, person = best
-    taken = {start: person}
+    _, before, number = max(shown)
+    start = -before
+    taken = {start: persons[start][number]}
     for times in (range(start + 1, len(frames)), range(start - 1, -1, -1)):
-        centre = _centre(person)[0]
-        for t in times:
-            nearest = min(persons[t], key=lambda other: _distance(other, centre), default=None)
-            if nearest is not None and _distance(nearest, centre) <= REACH * np.hypot(*size):
-                taken[t], centre = nearest, _centre(nearest)[0]
+        centre = measured[start][0][number]
+        for t in (t for t in times if persons[t]):
+            distances = np.hypot(*(measured[t][0] - centre).T)
+            nearest = int(distances.argmin())
+            if distances[nearest] <= REACH * np.hypot(*size):
+                taken[t], centre = persons[t][nearest], measured[t][0][nearest]
     for t, one in taken.items():
         track[t] = one
     return Track(track, _notes(frames, persons, taken))
@@ -87,20 +90,28 @@ def _notes(
     return (f"{note} in frame {shown} through {len(taken)} frames{lost}",)
 
 
-def _centre(person: FloatArray) -> tuple[NDArray[np.float64], float]:
-    """Score-weighted centre (x, y) and root mean square radius; of the trunk if seen, which moves less than hands."""
-    joints = np.asarray(person[TRUNK] if (person[TRUNK, 2] > 0).any() else person, np.float64)
-    seen = joints[joints[:, 2] > 0]
-    centre = np.average(seen[:, :2], axis=0, weights=seen[:, 2])
-    squares = ((seen[:, :2] - centre) ** 2).sum(axis=1)
-    return centre, float(np.sqrt(np.average(squares, weights=seen[:, 2])))
+def _measured(persons: Sequence[FloatArray]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Score-weighted centres (M 2) and root mean square radii (M); of trunks where seen: they move less than hands."""
+    joints = np.asarray(persons, np.float64).reshape(-1, JOINT_COUNT, 3)
+    weights = np.maximum(joints[..., 2], 0)
+    trunks = np.zeros_like(weights)
+    trunks[:, TRUNK] = weights[:, TRUNK]
+    weights = np.where(trunks.any(axis=1, keepdims=True), trunks, weights)
+    weights /= weights.sum(axis=1, keepdims=True)
+    xy = np.where(weights[..., None] > 0, joints[..., :2], 0)
+    centres = (xy * weights[..., None]).sum(axis=1)
+    squares = ((xy - centres[:, None]) ** 2).sum(axis=2)
+    return centres, np.sqrt((squares * weights).sum(axis=1))
 
 
-def _distance(person: FloatArray, centre: NDArray[np.float64]) -> float:
-    return float(np.hypot(*(_centre(person)[0] - centre)))
-
-
-def _prominence(person: FloatArray, size: tuple[int, int]) -> float:
-    centre, radius = _centre(person)
-    off_centre = float(np.hypot(*(centre - np.asarray(size) / 2)) / np.hypot(*size))
-    return radius * float(person[:, 2].sum(dtype=np.float64)) * max(1 - off_centre, 0)
+def _prominence(
+    persons: Sequence[FloatArray],
+    centres: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    size: tuple[int, int],
+) -> NDArray[np.float64]:
+    """How prominent each person (M) is: large, confident, near the image's centre."""
+    off_centre = np.hypot(*(centres - np.asarray(size) / 2).T) / np.hypot(*size)
+    sums = np.asarray(persons)[..., 2].sum(axis=1, dtype=np.float64)
+    found: NDArray[np.float64] = radii * sums * np.maximum(1 - off_centre, 0)
+    return found
