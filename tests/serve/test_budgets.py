@@ -64,7 +64,7 @@ def heavy(values: int) -> bytes:
 @pytest.fixture(scope="module")
 def patient(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, int]]:
     """A server that takes large bodies, and a second of processor time for each."""
-    limits = ["--limits.body_mb", "64", "--limits.nodes", "100000000", "--limits.frames", "100000000"]
+    limits = ["--limits.body_mb", "192", "--limits.nodes", "100000000", "--limits.frames", "100000000"]
     limits += ["--limits.read_seconds", "1", "--limits.read_mb", "4000", "--limits.per_minute", "100000"]
     folder = str(tmp_path_factory.mktemp("patient") / "signs")
     with launched(trained.finetuned, "--dictionary", folder, *limits) as (client, process):
@@ -76,7 +76,7 @@ def test_more_than_its_processor_time_ends_a_body_alone(
 ) -> None:
     client, pid = patient
     with Watch(client, pid) as watch:
-        answer = client.post("/predict", content=heavy(10_000_000), headers=JSON)
+        answer = client.post("/predict", content=heavy(30_000_000), headers=JSON)
     assert answer.status_code == 413, answer.text
     said = answer.json()["error"]["found"]  # a starved machine reaches the limit of waiting first
     assert "1 seconds of processor time" in said or "not read after" in said
