@@ -121,3 +121,14 @@ def test_a_pack_is_not_written_over(trained: Trained, tmp_path: Path, capsys: py
     assert main(["embed", "--model", str(trained.linear), "--data", str(pack), "--out", str(pack)]) == 2
     assert "the pack itself" in capsys.readouterr().err
     assert pack.read_bytes() == before
+
+
+def test_another_kind_of_file_is_not_replaced(trained: Trained, tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("id,gloss\n")
+    pack = Pack(trained.pack)
+    with pytest.raises(InputError, match="no Parquet table"):
+        write_embeddings(table, load_run(trained.finetuned), pack, np.arange(2))
+    assert table.read_text() == "id,gloss\n"
+    for _ in range(2):
+        write_embeddings(tmp_path / "e.parquet", load_run(trained.finetuned), pack, np.arange(2))

@@ -18,6 +18,8 @@ from twinsign.pose.recording import Recording
 
 SPLITS = ("train", "val", "test", "none", "", None)
 """The only names of splits, so that a clip called `Test` or `dev` is not taken for one to learn from."""
+RATES = 0.02
+"""Share by which two statements of a frame rate may differ: 29.97 and 30 are one."""
 RESERVED = {*COLUMNS, *OPTIONAL, *POSES}
 """Columns that an annotation cannot add."""
 
@@ -71,13 +73,20 @@ def _columns(sample: Sample, recording: Recording) -> dict[str, Any]:
 
 def _with_facts(sample: Sample, recording: Recording) -> Recording:
     """Frame rate and image size from the annotation where the poses' own file is silent."""
-    fps, size = recording.fps, recording.size
-    if fps is None:
-        fps = _number(sample, "fps")
-    if size is None:
-        width, height = (_number(sample, name) for name in ("width", "height"))
-        size = (round(width), round(height)) if width and height else None
-    return replace(recording, id=sample.id, fps=fps, size=size)
+    rate = _number(sample, "fps")
+    width, height = (_number(sample, name) for name in ("width", "height"))
+    stated = (round(width), round(height)) if width and height else None
+    notes = list(recording.notes)
+    if rate and recording.fps and abs(rate - recording.fps) > RATES * recording.fps:
+        notes.append(f"{recording.fps:g} frames a second by the file, {rate:g} by the table: the file's are taken")
+    if stated and recording.size and stated != recording.size:
+        notes.append(
+            "an image of {} x {} by the file, {} x {} by the table: the file's is taken".format(
+                *recording.size, *stated
+            )
+        )
+    fps, size = recording.fps or rate, recording.size or stated
+    return replace(recording, id=sample.id, fps=fps, size=size, notes=tuple(notes))
 
 
 def _number(sample: Sample, name: str) -> float | None:

@@ -35,6 +35,8 @@ from twinsign.run import Run, load_encoders
 from twinsign.views.batches import ClipReader
 from twinsign.views.clips import View
 
+PARQUET = b"PAR1"
+"""How Parquet files begin."""
 EMBEDDING = "embedding"
 """Column of the joint unit embedding."""
 
@@ -90,6 +92,7 @@ def write_embeddings(
     parts; shows_PART, false where a clip shows nothing of the part and its feature is 0. InputError where the pack has
     a column of such a name, or the choice names what the RUN lacks. `tick` is told of each batch's clips.
     """
+    _check_replaced(Path(out))
     chosen = (choice or Choice()).within(run)
     table = pack.table.take(rows)
     table = table.set_column(table.column_names.index("id"), "id", pa.array(clip_ids(pack, rows)))
@@ -108,6 +111,18 @@ def write_embeddings(
             writer.write_table(pa.table([*part.columns, *columns], schema=schema))
             tick(len(part))
     return note
+
+
+def _check_replaced(out: Path) -> None:
+    """InputError where another kind of file stands in the place of embeddings."""
+    if out.is_file():
+        with out.open("rb") as stream:
+            start = stream.read(len(PARQUET))
+        if start not in (PARQUET, b""):
+            hint = "Choose another --out."
+            raise InputError(
+                "a file that is no Parquet table", "a new file, or embeddings to replace", file=out, hint=hint
+            )
 
 
 def read_embeddings(path: str | PathLike[str]) -> Embeddings:
