@@ -59,5 +59,5 @@ def test_a_few_kills(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_every_command_killed_at_every_ninth_change(folder: Path) -> None:
-    assert kill(folder, "--every", "9").endswith("kills, 0 ended badly\n")
+def test_every_command_killed_at_every_fifteenth_change(folder: Path) -> None:
+    assert kill(folder, "--every", "15").endswith("kills, 0 ended badly\n")
