@@ -19,14 +19,15 @@ from typing import Any
 import numpy as np
 
 from twinsign.pack.open import Pack
-from twinsign.pose.layout import HANDS, INDEX, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK
+from twinsign.pose.layout import HANDS, INDEX, LEFT_HAND, RIGHT_HAND, TRUNK
+from twinsign.pose.perturb import mirror_camera
 from twinsign.pose.recording import Recording
+from twinsign.pose.rest import FPS
+from twinsign.recognise.metrics import wilson
 from twinsign.recognise.predict import Prediction, Recogniser
 from twinsign.recognise.stream import Stream
 
 AT_ONCE = 64
-FPS = 25.0
-"""Assumed of clips whose rate is not recorded."""
 WRISTS = (INDEX["left_wrist"], INDEX["right_wrist"])
 Form = Callable[[Recording, np.random.Generator], Recording]
 
@@ -59,10 +60,7 @@ def twice_as_fast(one: Recording, random: np.random.Generator) -> Recording:
 
 def mirrored(one: Recording, random: np.random.Generator) -> Recording:
     """As a mirroring camera shows it."""
-    order = list(MIRROR)
-    xy = one.xy[:, order].copy()
-    xy[..., 0] = 1 - xy[..., 0]
-    return replace(one, xy=xy, score=one.score[:, order])
+    return mirror_camera(one, 1.0, random)
 
 
 def with_rest(one: Recording, random: np.random.Generator) -> Recording:
@@ -171,18 +169,11 @@ def row(name: str, answers: list[Prediction | None], glosses: list[str]) -> dict
         "form": name,
         "clips": len(glosses),
         "top1": round(100 * right.mean(), 1),
-        "interval95": wilson(right.sum(), len(right)),
+        "interval95": [round(100 * share, 1) for share in wilson(int(right.sum()), len(right))],
         "top5": round(100 * near.mean(), 1),
         "sure": round(100 * sure.mean(), 1),
         "right_of_sure": round(100 * right[sure].mean(), 1) if sure.any() else None,
     }
-
-
-def wilson(right: int, count: int, z: float = 1.959964) -> list[float]:
-    """95 % interval of a share, in percent (Wilson 1927)."""
-    share, more = right / count, z * z / count
-    middle, half = share + more / 2, z * np.sqrt(share * (1 - share) / count + more / count / 4)
-    return [round(100 * float((middle + sign * half) / (1 + more)), 1) for sign in (-1, 1)]
 
 
 def measured(recogniser: Recogniser, hands: list[Recording], bodies: list[Recording], glosses: list[str]) -> list[Any]:

@@ -16,7 +16,6 @@ from twinsign.bench.clock import faster_precision, gemm_gflops
 from twinsign.errors import InputError
 from twinsign.files import locked
 from twinsign.pack.open import Indices, Pack
-from twinsign.pose.layout import JOINTS
 from twinsign.recipe import Recipe
 from twinsign.recognise.classify import Classifier
 from twinsign.recognise.embed import fastest_device, features_as_tested, fixed_views, settle_norms
@@ -27,7 +26,7 @@ from twinsign.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_enc
 from twinsign.terminal import plain
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
 from twinsign.views.mixture import Mixture
-from twinsign.views.reading import reading_of
+from twinsign.views.reading import joined, reading_of
 from twinsign.world import here
 
 log = logging.getLogger("twinsign")
@@ -80,8 +79,8 @@ def classifier_run(
     if clips.labels_per_class is not None:  # absent otherwise, as in the runs of earlier versions
         about["labels_per_class"] = clips.labels_per_class
     about |= {"rows_hash": pack.split_hash(train.rows), "selected_on": ["train", "val"] if val else ["train"]}
-    augment = recipe.finetune.augment if protocol == "finetune" else recipe.linear.augment
-    recipe = read_as_learnt(recipe, pack, train.rows, augment.mirrors)
+    views = Run(out, "classifier", recipe, about=about).augment
+    recipe = read_as_learnt(recipe, pack, train.rows, views.mirrors)
     if protocol == "linear" and str(init) != NOTHING:
         recipe = read_as_before(recipe, load_run(init))
     about |= {LEARNT_FROM: learnt_from(pack, train.rows, recipe.read, None if val is None else val.rows)}
@@ -96,8 +95,8 @@ def read_as_learnt(recipe: Recipe, pack: Pack, rows: Indices, mirrored: bool) ->
 def read_as_before(recipe: Recipe, source: Run) -> Recipe:
     """The recipe of a layer on frozen encoders, which also leave out what they themselves never learnt from."""
     crop, known = recipe.read.crop, source.recipe.read.crop
-    ignore = tuple(name for name in JOINTS if name in {*crop.ignore, *known.ignore})
-    return replace(recipe, read=replace(recipe.read, crop=replace(crop, ignore=ignore, shape=known.shape)))
+    both = replace(crop, ignore=joined(crop.ignore, known.ignore), shape=known.shape)
+    return replace(recipe, read=replace(recipe.read, crop=both))
 
 
 def finished(run: Run) -> bool:

@@ -130,9 +130,10 @@ def load_run(path: str | PathLike[str]) -> Run:
         raise InputError(f"kind {kind!r}", "pretrained or classifier", file=folder / CONFIG)
     about = check_about(values.get("about"), folder / CONFIG)
     stored = values.get("recipe")
-    recipe = recipe_from(_as_before(stored), folder / CONFIG)
+    completed = _as_before(stored)
+    recipe = recipe_from(completed, folder / CONFIG)
     run = Run(folder, kind, recipe, _labels(folder) if kind == "classifier" else [], about)
-    return run if _as_before(stored) is stored else _with_reading(run)
+    return run if completed is stored else _with_reading(run)
 
 
 def _as_before(recipe: Any) -> Any:

@@ -19,8 +19,9 @@ from twinsign.pack.open import Pack
 from twinsign.pose.layout import TRUNK
 from twinsign.pose.read import read
 from twinsign.pose.recording import Recording
+from twinsign.pose.rest import FPS
 from twinsign.recognise.predict import Prediction, Recogniser
-from twinsign.recognise.stream import Stream
+from twinsign.recognise.stream import Stream, longest_sign
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("mediapipe", reason="needs the extra `video`: run `make video`")
@@ -164,7 +165,7 @@ def test_videos_poses_and_their_stream_are_answered_alike(
     assert [one["guesses"] for one in answers_of(capsys, run, videos)] == [one["guesses"] for one in said[:3]]
     for video, answer in zip(videos, found, strict=False):
         assert live(recogniser, video) == answer
-    streamed = [cut_and_named(recogniser, read(file).fractions()) for file in files]
+    streamed = [cut_and_named(recogniser, read(file)) for file in files]
     assert np.mean([one == other for one, other in zip(streamed, found, strict=True)]) >= 0.85, (streamed, found)
 
 
@@ -184,9 +185,9 @@ def live(recogniser: Recogniser, video: Path) -> str:
 
 def cut_and_named(recogniser: Recogniser, one: Recording) -> str:
     """The same of poses."""
-    stream = Stream(recogniser.predict, size=one.size, every=np.inf)
-    signs = [sign for t in range(len(one.xy)) for sign in stream.push(t / (one.fps or 25), one.xy[t], one.score[t])]
-    return longest([*signs, *stream.finish()])
+    sign = longest_sign(one, FPS)
+    assert sign is not None
+    return recogniser.predict(sign).guesses[0].gloss
 
 
 def longest(signs: list[Any]) -> str:

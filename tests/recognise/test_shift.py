@@ -19,9 +19,9 @@ from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.pose.layout import INDEX, JOINTS, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.recognise.notice import check_recording
+from twinsign.recognise.notice import Noticer
 from twinsign.recognise.shift import check_shift, joint_statistics, learnt_from, shift_of
-from twinsign.run import LEARNT_FROM, load_run
+from twinsign.run import LEARNT_FROM, Run, load_run
 from twinsign.views.batches import ClipReader, ReadConfig
 
 READ = ReadConfig()
@@ -111,23 +111,30 @@ def test_a_run_remembers_and_warns_or_refuses(
         assert caught.value.file == strange.paths[0]
 
 
+def note_on(run: Run, recording: Recording, strict: bool) -> str:
+    noticer = Noticer(run)
+    if strict:
+        noticer.require(recording)
+    return noticer.look([recording])[0].note
+
+
 def test_runs_that_remember_nothing_are_not_compared(trained: Trained) -> None:
     run, pack = load_run(trained.pretrained), Pack(trained.pack)
     older = replace(run, about={})
     assert check_shift(older, pack, np.arange(4), run.recipe.read, strict=True) is None
-    assert check_recording(older, pack.recording(0), strict=True) == ""
+    assert note_on(older, pack.recording(0), strict=True) == ""
 
 
 def test_one_clip_is_compared_by_estimator_and_parts(trained: Trained) -> None:
     run, one = load_run(trained.finetuned), Pack(trained.pack).recording(0)
-    assert check_recording(run, one, strict=True) == ""
-    assert check_recording(run, replace(one, estimator=""), strict=True) == ""
+    assert note_on(run, one, strict=True) == ""
+    assert note_on(run, replace(one, estimator=""), strict=True) == ""
     score = one.score.copy()
     score[:, TRUNK] = 0
     other = replace(one, score=score, estimator="openpose")
-    assert check_recording(run, other, strict=False).startswith("poses by openpose instead of synthetic; no trunk")
+    assert note_on(run, other, strict=False).startswith("poses by openpose instead of synthetic; no trunk")
     with pytest.raises(InputError, match="no trunk"):
-        check_recording(run, other, strict=True)
+        note_on(run, other, strict=True)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from twinsign.errors import InputError
 from twinsign.files import sha256
 from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Indices, Pack
+from twinsign.pose.rest import FPS
 from twinsign.recipe import ClassifyConfig, Recipe
 from twinsign.recognise.calibrate import calibration_of
 from twinsign.recognise.classify import Classifier
@@ -25,7 +26,8 @@ from twinsign.recognise.metrics import Scored, accuracy_report
 from twinsign.recognise.notice import Noticer
 from twinsign.recognise.rows import Asked, Labelled, shared_signers
 from twinsign.recognise.selective import selective_report
-from twinsign.recognise.source import as_streamed, nothing, source_of
+from twinsign.recognise.source import nothing, source_of
+from twinsign.recognise.stream import longest_sign
 from twinsign.run import CALIBRATED, Run, filled
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, clips_of
 from twinsign.views.clips import Clips
@@ -114,7 +116,8 @@ def scored_rows(
 def _streamed(run: Run, pack: Pack, rows: Indices) -> Iterator[tuple[Clips, list[bool]]]:
     """Batches of what the live segmenter hands on, and of which clips it hands anything on."""
     for first in range(0, len(rows), EVALUATION_BATCH):
-        signs = list(as_streamed(pack, rows[first : first + EVALUATION_BATCH]))
+        part = rows[first : first + EVALUATION_BATCH].tolist()
+        signs = [longest_sign(pack.recording(row), FPS) for row in part]
         yield clips_of([sign or nothing() for sign in signs], run.recipe.read), [sign is not None for sign in signs]
 
 

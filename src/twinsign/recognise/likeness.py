@@ -1,9 +1,8 @@
 """How like one clip is to those that a network learnt from: where its joints lie, how long bones are, what is seen.
 
 A clip is described by the mean place of each joint, the mean length of each bone, as cropped for the network, and how
-much of a hand's joints is seen where the hand is. The
-distance is the root mean square, over what the clip shows, of the deviations of these numbers from the training clips'
-means, in standard deviations over the training clips.
+much of a hand's joints is seen where the hand is. The distance is the root mean square, over what the clip shows, of
+the deviations of these numbers from the training clips' means, in standard deviations over the training clips.
 """
 
 from __future__ import annotations
@@ -94,18 +93,18 @@ def likeness_of(run: Run) -> Likeness | None:
 
 def learn_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices | None = None) -> Likeness:
     """Describe training rows; the limit is that of QUANTILE of them and of the rows held out, whichever is larger."""
-    values, shown = _of_rows(pack, rows, read)
+    learnt = _batches(pack, rows, read)
+    values, shown = (torch.cat(parts) for parts in zip(*map(described, learnt), strict=True))
     count = shown.sum(dim=0)
     mean = torch.where(shown, values, 0.0).sum(dim=0) / count.clamp(min=1)
     spread = (torch.where(shown, (values - mean).square(), 0.0).sum(dim=0) / count.clamp(min=1)).sqrt()
     spread[: PLACES + len(BONES)].clamp_(min=LEAST)
     spread[PLACES + len(BONES) :].clamp_(min=LEAST_SHARE)
-    leaders = torch.cat([leading(clips) for clips in _batches(pack, rows, read)])
+    leaders, moved = (torch.cat([measure(clips) for clips in learnt]) for measure in (leading, movement))
     leads = float((leaders > 0).sum() / (leaders != 0).sum().clamp(min=1))
-    moved = torch.cat([movement(clips) for clips in _batches(pack, rows, read)])
     known = Likeness(mean, torch.where(count >= FEWEST, spread, 0.0), 0.0, leads, STILL * float(moved.quantile(0.01)))
-    tried = [rows] if held_out is None or not len(held_out) else [rows, held_out]
-    each = [torch.cat([known.distances(clips) for clips in _batches(pack, one, read)]) for one in tried]
+    tried = [learnt] if held_out is None or not len(held_out) else [learnt, _batches(pack, held_out, read)]
+    each = [torch.cat([known.distances(clips) for clips in batches]) for batches in tried]
     return replace(known, limit=max(float(distances.quantile(QUANTILE)) for distances in each))
 
 
@@ -165,13 +164,8 @@ def _member(clips: Clips) -> Tensor:
     return (frame >= clips.start[:, None]) & (frame < (clips.start + clips.length)[:, None])
 
 
-def _of_rows(pack: Pack, rows: Indices, read: ReadConfig) -> tuple[Tensor, Tensor]:
-    found = [described(clips) for clips in _batches(pack, rows, read)]
-    values, shown = (torch.cat(parts) for parts in zip(*found, strict=True))
-    return values, shown
-
-
 def _batches(pack: Pack, rows: Indices, read: ReadConfig) -> list[Clips]:
+    """A sample of these rows, cropped as the network sees them."""
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:SAMPLE])
     reader = ClipReader(pack, sample, read)
     return [

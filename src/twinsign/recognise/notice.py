@@ -105,14 +105,6 @@ class Noticer:
         return [f"{_named(joints)} left out, which the training clips do not show"] if joints else []
 
 
-def check_recording(run: Run, recording: Recording, strict: bool) -> str:
-    """The note on one recording, or nothing; InputError where it is unlike and that is not wanted (`strict`)."""
-    noticer = Noticer(run)
-    if strict:
-        noticer.require(recording)
-    return noticer.look([recording])[0].note
-
-
 def _named(joints: Sequence[int]) -> str:
     everything = set(range(len(JOINTS))[TRUNK])
     if everything <= {*joints}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,9 @@ from twinsign.pose.layout import JOINT_COUNT, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.recognise.metrics import percent
 from twinsign.recognise.shift import estimators_of
-from twinsign.recognise.stream import longest_sign
 
 SAMPLE = 256
 """Clips that are looked at, drawn by a fixed seed."""
-FPS = 25.0
-"""Frames a second of a stream made of clips whose rate is not recorded."""
 
 
 def source_of(pack: Pack, rows: Indices, stream: bool) -> dict[str, Any]:
@@ -38,12 +35,6 @@ def source_in_words(source: Mapping[str, Any] | None) -> str:
     shown = "hands and body" if trunk >= 90 else "hands alone" if trunk <= 10 else f"hands, {trunk:.0f} % with the body"
     seen_by = f" by {', '.join(source['estimators'])}" if source["estimators"] else ""
     return shown + seen_by + (", as a live stream" if source["stream"] else "")
-
-
-def as_streamed(pack: Pack, rows: Indices) -> Iterator[Recording | None]:
-    """What the live segmenter hands on of each of these rows: its longest sign, or None."""
-    for row in rows.tolist():
-        yield longest_sign(pack.recording(row), FPS)
 
 
 def nothing() -> Recording:

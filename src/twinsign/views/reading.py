@@ -29,7 +29,7 @@ def reading_of(pack: Pack, rows: Indices, read: ReadConfig, mirrored: bool) -> R
     """`read` as a network has to have it that learns from these rows and, if `mirrored`, their mirror images."""
     ignored = unlearnt(seen_shares(pack, rows, read), mirrored)
     shape = read.crop.shape if _with_sizes(pack, rows) >= RARE else "fractions"
-    return replace(read, crop=replace(read.crop, ignore=_joined(read.crop.ignore, ignored), shape=shape))
+    return replace(read, crop=replace(read.crop, ignore=joined(read.crop.ignore, ignored), shape=shape))
 
 
 def unlearnt(shares: NDArray[np.float64], mirrored: bool) -> list[str]:
@@ -74,6 +74,7 @@ def _with_sizes(pack: Pack, rows: Indices) -> float:
     return 1 - int(pack.table["width"].take(rows).null_count) / max(len(rows), 1)
 
 
-def _joined(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+def joined(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+    """Names of joints that are in either, in the layout's order."""
     names = {*one, *other}
     return tuple(name for name in JOINTS if name in names)
