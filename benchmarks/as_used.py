@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from twinsign.evaluation.metrics import wilson
+from twinsign.inference.recogniser import Prediction, Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, INDEX, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.perturb import mirror_camera
 from twinsign.pose.recording import Recording
 from twinsign.pose.rest import FPS
-from twinsign.recognise.metrics import wilson
-from twinsign.recognise.predict import Prediction, Recogniser
-from twinsign.recognise.stream import Stream
+from twinsign.streaming.stream import Stream
 
 AT_ONCE = 64
 WRISTS = (INDEX["left_wrist"], INDEX["right_wrist"])

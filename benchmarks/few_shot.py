@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from twinsign.dictionary.lookup import RANKED, leave_one_out
 from twinsign.errors import InputError
 from twinsign.files import write_json
+from twinsign.inference.embedder import Embedder
 from twinsign.pack.open import Pack
-from twinsign.prepare import control_encoders
-from twinsign.recognise.embedder import Embedder
-from twinsign.recognise.lookup import RANKED, leave_one_out
-from twinsign.run import load_run
+from twinsign.runs.run import load_run
+from twinsign.train.prepare import control_encoders
 from twinsign.views.batches import ClipReader
 
 Scorer = Callable[[NDArray[np.int64], NDArray[np.int64]], torch.Tensor]

@@ -22,13 +22,13 @@ import numpy as np
 import torch
 
 from twinsign.bench.clock import most_resident_mb
-from twinsign.corpora.synthetic import SyntheticConfig, synthesise
 from twinsign.files import write_json
+from twinsign.inference.export import FORMS, export_run
+from twinsign.inference.portable import stacked
+from twinsign.inference.recogniser import Recogniser
 from twinsign.nn.networks import compile_encoders
 from twinsign.pose.recording import Recording
-from twinsign.recognise.export import FORMS, export_run
-from twinsign.recognise.portable import stacked
-from twinsign.recognise.predict import Recogniser
+from twinsign.synthetic.corpus import SyntheticConfig, synthesise
 
 WAYS = ("eager", "compiled", ".onnx", ".pt2")
 WARM_UP = 5

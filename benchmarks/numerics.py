@@ -19,8 +19,8 @@ from torch import Tensor
 
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
-from twinsign.recipe import Recipe, load_recipe
-from twinsign.run import load_run
+from twinsign.runs.recipe import Recipe, load_recipe
+from twinsign.runs.run import load_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.augment import random_view
 from twinsign.views.batches import ClipReader, generator_at

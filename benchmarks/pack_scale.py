@@ -35,7 +35,7 @@ BASES = 64
 
 def generated(clips: int, frames: int) -> Any:
     """A corpus of random walks, each clip a shifted one of a few: cheap to make, as large as a real one."""
-    from twinsign.corpora.sample import Corpus, Sample
+    from twinsign.datasets.sample import Corpus, Sample
     from twinsign.pose.layout import JOINT_COUNT
     from twinsign.pose.recording import Recording
 
@@ -135,7 +135,7 @@ def gpu_appetite() -> dict[str, float]:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from twinsign.recipe import load_recipe
+    from twinsign.runs.recipe import load_recipe
     from twinsign.ssl.pretrain import Pretrainer
     from twinsign.views.clips import View
 

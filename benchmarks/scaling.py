@@ -19,17 +19,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from twinsign import world
-from twinsign.corpora.generated import synthetic_corpus
-from twinsign.corpora.synthetic import SyntheticConfig
-from twinsign.engine import Journal, PretrainTask, fit
-from twinsign.engine.launch import start
+from twinsign import distributed
 from twinsign.nn.norm import BatchNorm
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
-from twinsign.prepare import training_loader
-from twinsign.recipe import Recipe, load_recipe
+from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.ssl.pretrain import Pretrainer
+from twinsign.synthetic.corpus import SyntheticConfig
+from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.train.fit import Journal, PretrainTask, fit
+from twinsign.train.launch import start
+from twinsign.train.prepare import training_loader
 from twinsign.views.batches import ClipReader
 
 FLOAT, DOUBLE = 4, 8
@@ -83,7 +83,7 @@ def clocked(pack: str, recipe: Recipe, steps: int, out: str) -> dict[str, float]
     opened = Pack(pack)
     torch.manual_seed(0)
     model = Pretrainer(recipe.encoder, recipe.objective)
-    each = recipe.pretrain.batch_size * world.here().size
+    each = recipe.pretrain.batch_size * distributed.here().size
     rows = np.resize(np.flatnonzero(opened.usable), (steps + WARM) * each)  # one epoch, so that nothing else is timed
     loader = training_loader(ClipReader(opened, rows, recipe.read), recipe.pretrain.batch_size, 0, recipe)
     task = Clocked(model, recipe.pretrain, 0)

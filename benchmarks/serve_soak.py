@@ -24,8 +24,8 @@ from typing import Any
 import httpx2 as httpx
 import numpy as np
 
-from twinsign.corpora.synthetic import SyntheticConfig, synthesise
 from twinsign.pose.read import write_npz
+from twinsign.synthetic.corpus import SyntheticConfig, synthesise
 
 PATIENCE = 120
 WARM = 0.2

@@ -20,18 +20,19 @@ from pytorch_lightning.plugins.precision import DoublePrecision
 from torch import Tensor, nn
 from torch import distributed as dist
 
-from twinsign import protocols, world
-from twinsign.engine import Journal, PretrainTask, fit
-from twinsign.engine.callbacks import Checkpoints
+from twinsign import distributed
 from twinsign.nn.norm import BatchNorm, normalise_together
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, TRUNK
-from twinsign.prepare import Clips
-from twinsign.recipe import Recipe
-from twinsign.recognise.health import Monitor
-from twinsign.run import Run
+from twinsign.runs.recipe import Recipe
+from twinsign.runs.run import Run
 from twinsign.ssl.contrast import FUSED
 from twinsign.ssl.pretrain import ObjectiveConfig, Pretrainer
+from twinsign.train import protocols
+from twinsign.train.callbacks import Checkpoints
+from twinsign.train.fit import Journal, PretrainTask, fit
+from twinsign.train.monitor import Monitor
+from twinsign.train.prepare import Clips
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import View
 
@@ -63,7 +64,7 @@ class CutError(Exception):
 def alike(tensors: dict[str, Tensor]) -> bool:
     """Whether every process holds the same bits."""
     flat = torch.cat([value.detach().double().flatten() for value in tensors.values()])
-    return bool((world.gathered(flat[None]) == flat).all())
+    return bool((distributed.gathered(flat[None]) == flat).all())
 
 
 def views(step: int, clips: int) -> tuple[View, View]:
@@ -74,7 +75,7 @@ def views(step: int, clips: int) -> tuple[View, View]:
         seen = view.seen.clone()
         seen[: clips // 3, :, TRUNK] = False
         seen[-2:, :, HANDS] = False
-        mine = world.share(clips, world.here().rank, world.size())
+        mine = distributed.share(clips, distributed.here().rank, distributed.size())
         found.append(View(torch.where(seen[..., None], view.xy, 0.0)[mine], seen[mine]))
     return found[0], found[1]
 
@@ -108,8 +109,8 @@ def method(objective: ObjectiveConfig, dtype: torch.dtype = torch.float64) -> Re
         optimiser.zero_grad()
         out.loss.backward()
         for value in model.query.parameters():
-            value.grad = world.averaged(value.grad)
-        losses.append(world.averaged(torch.stack([out.loss.detach(), *out.terms.values()])))
+            value.grad = distributed.averaged(value.grad)
+        losses.append(distributed.averaged(torch.stack([out.loss.detach(), *out.terms.values()])))
         accuracy = model.contrast_accuracy(out)
         optimiser.step()
         model.enqueue(out.keys, clips)
@@ -123,7 +124,7 @@ def norm(rows: int = 13) -> Result:
     """BatchNorm of rows far from 0, forwards and backwards, twice; every process with its share."""
     torch.manual_seed(0)
     x, weight = 100 + torch.randn(rows, 3, 5), torch.randn(rows, 3, 5)
-    mine = world.share(rows, world.here().rank, world.size())
+    mine = distributed.share(rows, distributed.here().rank, distributed.size())
     ours = BatchNorm(5)
     normalise_together(ours, True)
     nn.init.uniform_(ours.weight)
@@ -132,23 +133,23 @@ def norm(rows: int = 13) -> Result:
         out = ours(leaf)
     (out * weight[mine]).sum().backward()
     assert leaf.grad is not None
-    gradients = [world.summed(value.grad) for value in ours.parameters() if value.grad is not None]
+    gradients = [distributed.summed(value.grad) for value in ours.parameters() if value.grad is not None]
     both = torch.cat([out.detach(), leaf.grad], dim=2)
-    return {"rows": world.gathered(both, rows), "gradients": gradients, "state": ours.state_dict()}
+    return {"rows": distributed.gathered(both, rows), "gradients": gradients, "state": ours.state_dict()}
 
 
 def exchange() -> Result:
     """Sums, rows in order, the first's values."""
-    place = world.here()
-    mine = torch.arange(7)[world.share(7, place.rank, place.size)]
+    place = distributed.here()
+    mine = torch.arange(7)[distributed.share(7, place.rank, place.size)]
     values = torch.full((2,), float(place.rank))
-    world.from_first([values])
-    return {"rows": world.gathered(mine, 7), "sum": world.summed(mine.sum()), "first": values}
+    distributed.from_first([values])
+    return {"rows": distributed.gathered(mine, 7), "sum": distributed.summed(mine.sum()), "first": values}
 
 
 def training(pack: Path, recipe: Recipe, out: Path, *, drop_last: bool = False) -> Result:
     """The trainer itself, over epochs that end in a part of a batch."""
-    opened, place = Pack(pack), world.here()
+    opened, place = Pack(pack), distributed.here()
     torch.manual_seed(0)
     model = Pretrainer(recipe.encoder, recipe.objective)
     part = (place.rank, place.size)
@@ -197,7 +198,7 @@ def cut_and_resumed(pack: Path, recipe: Recipe, out: Path, cut: bool) -> Result:
 def work(tasks: dict[str, tuple[Callable[..., Result], tuple[Any, ...], dict[str, Any]]]) -> dict[str, Result]:
     """Every named task in turn."""
     torch.set_num_threads(1)
-    if world.here().size > 1:
+    if distributed.here().size > 1:
         dist.init_process_group("gloo")
     Monitor.__call__ = lambda _: {}  # type: ignore[method-assign]
     with doubled():
@@ -206,6 +207,6 @@ def work(tasks: dict[str, tuple[Callable[..., Result], tuple[Any, ...], dict[str
 
 def fail() -> None:
     """The second process is killed while the first waits for it."""
-    if world.here().rank == 0:
+    if distributed.here().rank == 0:
         time.sleep(600)
     os.kill(os.getpid(), signal.SIGKILL)

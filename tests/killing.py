@@ -29,10 +29,10 @@ from killing_inputs import make_checkpoint, make_files
 from pose_format import Pose
 from safetensors.torch import load_file
 
-from twinsign import menu
-from twinsign.cli import build_parser, main
+from twinsign.cli import registry
+from twinsign.cli.main import build_parser, main
 from twinsign.pack.open import Pack
-from twinsign.run import load_run
+from twinsign.runs.run import load_run
 
 CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate", "os.link", "os.symlink"}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -93,7 +93,7 @@ def load_all(chosen: list[str]) -> None:
     """Import here what every child would import anew."""
     for words in (COMMANDS[name] for name in chosen):
         build_parser(words)
-        command: Any = menu.COMMANDS[words[0]]
+        command: Any = registry.COMMANDS[words[0]]
         _ = (command[words[1]] if isinstance(command, dict) else command).run
     for module in (*(["hub.card"] if "card" in chosen else []), "engine", "recognise.maps", "recognise.report"):
         import_module(f"twinsign.{module}")

@@ -23,8 +23,8 @@ import published
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from twinsign.corpora.landmarks import set_corpus
-from twinsign.corpora.sample import Corpus, Sample
+from twinsign.datasets.landmarks import set_corpus
+from twinsign.datasets.sample import Corpus, Sample
 from twinsign.files import write_json
 from twinsign.pack.clip import stored_clip
 from twinsign.pack.open import Pack

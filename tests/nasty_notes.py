@@ -13,17 +13,17 @@ import numpy as np
 from nasty import Target, packed
 from recordings import recording
 
-from twinsign.corpora.asl_citizen import asl_citizen
-from twinsign.corpora.autsl import autsl
-from twinsign.corpora.folder import folder_corpus
-from twinsign.corpora.include import include
-from twinsign.corpora.lsa64 import lsa64
-from twinsign.corpora.matching import Annotation, Source, corpus_of
-from twinsign.corpora.msasl import msasl
-from twinsign.corpora.nmfs_csl import nmfs_csl
-from twinsign.corpora.semlex import semlex
-from twinsign.corpora.slr500 import slr500
-from twinsign.corpora.wlasl import wlasl
+from twinsign.datasets.asl_citizen import asl_citizen
+from twinsign.datasets.autsl import autsl
+from twinsign.datasets.folder import folder_corpus
+from twinsign.datasets.include import include
+from twinsign.datasets.lsa64 import lsa64
+from twinsign.datasets.matching import Annotation, Source, corpus_of
+from twinsign.datasets.msasl import msasl
+from twinsign.datasets.nmfs_csl import nmfs_csl
+from twinsign.datasets.semlex import semlex
+from twinsign.datasets.slr500 import slr500
+from twinsign.datasets.wlasl import wlasl
 from twinsign.pose.read import write_npz
 
 ROW = {"start": 0, "end": 10, "start_time": 0.0, "end_time": 0.4, "fps": 25.0, "width": 640.0, "height": 360.0}

@@ -19,21 +19,21 @@ import yaml
 from nasty import ONES, Target, npz, npz_members
 from recordings import recording
 
-from twinsign.convert import read_checkpoint
+from twinsign.dictionary.entries import Sign
+from twinsign.dictionary.lookup import Lookup
+from twinsign.dictionary.store import Dictionary
 from twinsign.doctor.listed import read_listed
+from twinsign.evaluation.evaluate import load_classifier
+from twinsign.evaluation.scores import read_scores
 from twinsign.hub.bundle import checked as whole_run
-from twinsign.recipe import load_recipe, recipe_from
-from twinsign.recognise.classify import Classifier
-from twinsign.recognise.dictionary import Dictionary
-from twinsign.recognise.embeddings import read_embeddings, write_embeddings
-from twinsign.recognise.entries import Sign
-from twinsign.recognise.evaluate import load_classifier
-from twinsign.recognise.learnt import LEARNT, _read, keep_learnt
-from twinsign.recognise.lookup import Lookup
-from twinsign.recognise.predict import Recogniser
-from twinsign.recognise.scores import read_scores
+from twinsign.inference.embeddings import read_embeddings, write_embeddings
+from twinsign.inference.recogniser import Recogniser
+from twinsign.nn.classifier import Classifier
 from twinsign.reproduce.plan import load_experiment
-from twinsign.run import Run, read_metrics, save_run
+from twinsign.runs.convert import read_checkpoint
+from twinsign.runs.recipe import load_recipe, recipe_from
+from twinsign.runs.run import Run, read_metrics, save_run
+from twinsign.runs.training_clips import LEARNT, _read, keep_learnt
 from twinsign.ssl.pretrain import Pretrainer
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.corpora.sample import Sample
+from twinsign.datasets.sample import Sample
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.pose.layout import (

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.pose.layout import HAND_WRIST, INDEX, JOINT_COUNT, MIRROR, RIGHT_HAND
-from twinsign.recognise.signing import Frame
+from twinsign.streaming.segmenter import Frame
 
 Floats = NDArray[np.float32]
 RAISING = 0.3

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tiny
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.pack.open import Pack
 
 SWEEP = """\

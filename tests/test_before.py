@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 import torch
 
-from twinsign.cli import main
+from twinsign.cli.main import main
+from twinsign.dictionary.entries import ABOUT
+from twinsign.dictionary.lookup import Lookup
+from twinsign.evaluation.scores import read_scores
+from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import TRUNK, TRUNK_JOINTS
 from twinsign.pose.recording import Recording
-from twinsign.recognise.entries import ABOUT
-from twinsign.recognise.lookup import Lookup
-from twinsign.recognise.predict import Recogniser
-from twinsign.recognise.scores import read_scores
-from twinsign.run import load_run
+from twinsign.runs.run import load_run
 
 BEFORE = Path(__file__).parent / "data" / "before"
 

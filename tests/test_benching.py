@@ -10,7 +10,7 @@ import torch
 from trained import Trained
 
 from twinsign.bench import clock
-from twinsign.cli import main
+from twinsign.cli.main import main
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

@@ -14,17 +14,17 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from twinsign.convert import read_checkpoint
-from twinsign.corpora.folder import folder_corpus
-from twinsign.corpora.msasl import msasl
+from twinsign.datasets.folder import folder_corpus
+from twinsign.datasets.msasl import msasl
 from twinsign.errors import InputError, TooLargeError
-from twinsign.plain_yaml import recipe_values
+from twinsign.evaluation.scores import read_scores
+from twinsign.inference.embeddings import read_embeddings
 from twinsign.pose.read import open_set, read
 from twinsign.pose.read.bounds import most_expanded, most_frames
 from twinsign.pose.read.clip_file import ClipFile
-from twinsign.recognise.embeddings import read_embeddings
-from twinsign.recognise.learnt import _read as read_learnt
-from twinsign.recognise.scores import read_scores
+from twinsign.runs.convert import read_checkpoint
+from twinsign.runs.plain_yaml import recipe_values
+from twinsign.runs.training_clips import _read as read_learnt
 
 
 def test_zeros_that_are_compressed(tmp_path: Path) -> None:

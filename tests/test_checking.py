@@ -11,7 +11,7 @@ import pytest
 from moving import clip, moving
 from tiny import pack_of, sample
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.doctor.checks import CHECKS
 from twinsign.pack.open import Pack
 

@@ -17,18 +17,21 @@ import torch
 from tiny import RECIPE
 from trained import Trained, copy_essentials
 
-from twinsign import __version__, commands, menu, protocols
-from twinsign.cli import main
+from twinsign import __version__
+from twinsign.cli import registry
+from twinsign.cli.commands import train
+from twinsign.cli.main import main
+from twinsign.evaluation.calibrate import NEVER
+from twinsign.evaluation.evaluate import in_order
+from twinsign.evaluation.source import source_in_words
+from twinsign.nn.features import fixed_views
 from twinsign.pack.open import Pack
 from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
-from twinsign.recipe import Recipe
-from twinsign.recognise.calibrate import NEVER
-from twinsign.recognise.embed import fixed_views
-from twinsign.recognise.evaluate import in_order
-from twinsign.recognise.source import source_in_words
-from twinsign.run import load_encoders, load_run, read_metrics
+from twinsign.runs.recipe import Recipe
+from twinsign.runs.run import load_encoders, load_run, read_metrics
+from twinsign.train import protocols
 
 TOPS = ("top1", "top2", "top5")
 
@@ -176,7 +179,7 @@ def test_a_training_says_its_threshold(
 ) -> None:
     about = {"clips": 3, "classes": 2, "calibration": fitted}
     run = SimpleNamespace(about=about, path=Path("R"))
-    assert commands._after_training(run, protocols.Clips([]), "test", None) == 0
+    assert train._after_training(run, protocols.Clips([]), "test", None) == 0
     assert said in " ".join(capsys.readouterr().out.split())
 
 
@@ -456,7 +459,7 @@ def test_epochs_that_are_typed_go_before_a_recipes_steps(
         return 0
 
     monkeypatch.setattr(commands, "pretrain", pretrain)
-    monkeypatch.setitem(menu.COMMANDS, "pretrain", menu.Command("commands.pretrain", ("data",), recipe=True))
+    monkeypatch.setitem(registry.COMMANDS, "pretrain", registry.Command("commands.pretrain", ("data",), recipe=True))
     assert main(["pretrain", "--config", "demo", "--data", "p", *options]) == 0
     assert (given[0].pretrain.epochs, given[0].pretrain.steps) == (epochs, steps)
 
@@ -484,7 +487,7 @@ def test_without_a_command_all_are_told(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         main(["--help"])
     said = capsys.readouterr().out
-    assert all(f"    {name} " in said for name in menu.COMMANDS)
+    assert all(f"    {name} " in said for name in registry.COMMANDS)
     with pytest.raises(SystemExit):
         main(["recognize"])
     assert "predict" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from recordings import recording, sample
 from trained import Trained
 from videos import MORTAL, make_video, picture
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.cluster import as_done, connected, each, in_order
 from twinsign.errors import InputError
 from twinsign.extract.jobs import Settings, find_jobs, run_jobs

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from trained import Trained
 
-from twinsign.cli import main
+from twinsign.cli.main import main
+from twinsign.evaluation.join import aligned
+from twinsign.evaluation.metrics import accuracy_report
+from twinsign.evaluation.scores import read_scores, write_scores
 from twinsign.files import write_json
-from twinsign.prepare import Clips
-from twinsign.protocols import evaluate
-from twinsign.recognise.join import aligned
-from twinsign.recognise.metrics import accuracy_report
-from twinsign.recognise.scores import read_scores, write_scores
+from twinsign.train.prepare import Clips
+from twinsign.train.protocols import evaluate
 
 SIGNS = 8
 

@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 from tiny import pack_of, sample
 from torch import Tensor
 
-from twinsign.cli import main
-from twinsign.convert import convert, read_checkpoint
+from twinsign.cli.main import main
 from twinsign.errors import InputError
+from twinsign.evaluation.evaluate import load_classifier
+from twinsign.inference.embeddings import read_embeddings
 from twinsign.nn.graph import SUBSETS
 from twinsign.pack.open import Pack
 from twinsign.pose.read.canonical import write_npz
-from twinsign.recognise.embeddings import read_embeddings
-from twinsign.recognise.evaluate import load_classifier
-from twinsign.run import load_encoders, load_run
+from twinsign.runs.convert import convert, read_checkpoint
+from twinsign.runs.run import load_encoders, load_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.clips import View, motion
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tiny import pack_of, sample
 
-from twinsign.cli import main
-from twinsign.demo import _write_examples
+from twinsign.cli.commands.demo import _write_examples
+from twinsign.cli.main import main
 
 
 @pytest.mark.slow

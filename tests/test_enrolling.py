@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from trained import Trained, copy_essentials
 
-from twinsign.cli import main
+from twinsign.cli.main import main
+from twinsign.dictionary.store import Dictionary
 from twinsign.pack.open import Pack
 from twinsign.pose.read import write_npz
-from twinsign.recognise.dictionary import Dictionary
 
 
 @pytest.fixture

@@ -12,12 +12,11 @@ import pytest
 from trained import Trained
 from videos import DOTS, make_sound, make_video
 
-from twinsign import extracting
-from twinsign.cli import main
-from twinsign.corpora.folder import folder_corpus
+from twinsign.cli.commands.pack_progress import import_corpus
+from twinsign.cli.main import main
+from twinsign.datasets.folder import folder_corpus
 from twinsign.extract import clip, extras
 from twinsign.extract.jobs import run_jobs
-from twinsign.importing import import_corpus
 from twinsign.pack.open import Pack
 from twinsign.pose.read import read
 

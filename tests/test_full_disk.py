@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from trained import Trained, copy_essentials
 
-from twinsign import commands
-from twinsign.cli import main
+from twinsign.cli.commands import train
+from twinsign.cli.main import main
 
 FULL = """
 import io, json, resource, sys
@@ -85,4 +85,4 @@ def test_a_report_that_cannot_be_kept_is_printed(
     assert main(["evaluate", "--model", str(run), "--data", str(trained.pack), "--json", str(tmp_path / "e.json")]) == 0
     assert "8 clips of 4 classes" in capfd.readouterr().out
     assert json.loads((tmp_path / "e.json").read_text())["clips"] == 8
-    assert commands.keep_report(run, {"split": None, "split_hash": "0"}) is None
+    assert train.keep_report(run, {"split": None, "split_hash": "0"}) is None

@@ -22,16 +22,16 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twinsign.cli import main
-from twinsign.convert import read_checkpoint
-from twinsign.corpora.folder import folder_corpus
+from twinsign.cli.main import main
+from twinsign.datasets.folder import folder_corpus
 from twinsign.errors import InputError
+from twinsign.evaluation.evaluate import load_classifier
+from twinsign.evaluation.scores import read_scores
 from twinsign.files import parse_json
 from twinsign.pose.read import open_set, read
-from twinsign.recipe import load_recipe
-from twinsign.recognise.evaluate import load_classifier
-from twinsign.recognise.scores import read_scores
-from twinsign.run import load_run, read_metrics
+from twinsign.runs.convert import read_checkpoint
+from twinsign.runs.recipe import load_recipe
+from twinsign.runs.run import load_run, read_metrics
 
 TARGETS = nasty_notes.TARGETS | nasty_rest.TARGETS
 SLOW = {"recipe": 8, "experiment": 4, "run": 6, "dictionary": 4, "notes.lsa64": 6}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from recordings import recording
 
-from twinsign.cli import main
-from twinsign.corpora.sample import Corpus, Sample
+from twinsign.cli.commands.pack_progress import import_corpus
+from twinsign.cli.main import main
+from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
-from twinsign.importing import import_corpus
 from twinsign.pack import write
 from twinsign.pack.open import Pack
 from twinsign.pack.write import Effort

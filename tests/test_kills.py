@@ -16,7 +16,7 @@ import pytest
 from killing_inputs import make_files
 from trained import Trained
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 
 
 @pytest.fixture

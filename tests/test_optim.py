@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW
 
-from twinsign.optim import optimiser_and_schedule, rate
-from twinsign.recipe import OptimiserConfig
+from twinsign.runs.recipe import OptimiserConfig
+from twinsign.train.optim import optimiser_and_schedule, rate
 
 
 def rates(config: OptimiserConfig, steps: int, per_epoch: int) -> list[float]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recordings import recording
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.pack.open import Pack
 from twinsign.pose.read import write_npz
 

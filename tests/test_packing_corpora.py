@@ -12,8 +12,8 @@ import pytest
 from annotations import pose_files, written
 from pyarrow import ipc
 
-from twinsign.cli import main
-from twinsign.menu import COMMANDS
+from twinsign.cli.main import main
+from twinsign.cli.registry import COMMANDS
 from twinsign.pack.open import Pack
 from twinsign.pack.schema import PROVENANCE_KEY
 from twinsign.pose.layout import JOINT_COUNT

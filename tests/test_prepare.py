@@ -10,12 +10,12 @@ import pytest
 from tiny import pack_of, sample
 from trained import Trained
 
-from twinsign import prepare, protocols
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
-from twinsign.prepare import finished, settled, training_loader
-from twinsign.recipe import Recipe, load_recipe
-from twinsign.run import Run, load_run, save_config
+from twinsign.runs.recipe import Recipe, load_recipe
+from twinsign.runs.run import Run, load_run, save_config
+from twinsign.train import prepare, protocols
+from twinsign.train.prepare import finished, settled, training_loader
 from twinsign.views.batches import ClipReader
 
 

@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 from trained import Trained
 
-from twinsign.cli import main
+from twinsign.cli.main import main
+from twinsign.evaluation.probes import maps, panels
+from twinsign.evaluation.scores import read_scores
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import TRUNK
-from twinsign.prepare import Clips
-from twinsign.probes import maps, panels
-from twinsign.recognise.scores import read_scores
-from twinsign.run import load_run
+from twinsign.runs.run import load_run
+from twinsign.train.prepare import Clips
 from twinsign.views.augment import random_view
 from twinsign.views.batches import ClipReader, generator_at
 

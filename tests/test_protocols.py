@@ -15,22 +15,23 @@ from torch.nn import functional as F
 from trained import Trained, copy_essentials
 from yaml import safe_load as load_yaml
 
-from twinsign import probes, protocols
-from twinsign.engine.start import begin_from
 from twinsign.errors import InputError
+from twinsign.evaluation import probes
+from twinsign.evaluation.calibrate import calibrate
+from twinsign.evaluation.evaluate import load_classifier, score
 from twinsign.hub.facts import selection_of
+from twinsign.nn.classifier import Classifier
+from twinsign.nn.features import features_as_tested
 from twinsign.nn.heads import HeadConfig
+from twinsign.nn.imprint import imprint
 from twinsign.pack.open import Pack
-from twinsign.prepare import Clips, finished, labelled_clips
-from twinsign.recipe import Recipe, SureConfig
-from twinsign.recognise.calibrate import calibrate
-from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import features_as_tested
-from twinsign.recognise.evaluate import load_classifier, score
-from twinsign.recognise.imprint import imprint
-from twinsign.recognise.rows import labelled
-from twinsign.run import WEIGHTS, load_encoders, load_run, read_metrics
+from twinsign.pack.selection import labelled
+from twinsign.runs.recipe import Recipe, SureConfig
+from twinsign.runs.run import WEIGHTS, load_encoders, load_run, read_metrics
 from twinsign.ssl.pretrain import Pretrainer
+from twinsign.train import protocols
+from twinsign.train.prepare import Clips, finished, labelled_clips
+from twinsign.train.warm_start import begin_from
 from twinsign.views.batches import ClipReader
 
 

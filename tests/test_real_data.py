@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 
 pytestmark = pytest.mark.slow
 CHANCE = 1.0

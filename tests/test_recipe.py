@@ -11,10 +11,10 @@ import pytest
 import yaml
 from jsonargparse import ArgumentParser
 
-from twinsign.cli import build_parser, main
+from twinsign.cli.main import build_parser, main
+from twinsign.cli.recipe_options import RecipeFile
 from twinsign.errors import InputError
-from twinsign.recipe import Recipe, recipe_from, recipe_path
-from twinsign.recipe_options import RecipeFile
+from twinsign.runs.recipe import Recipe, recipe_from, recipe_path
 
 FOLDER = Path(str(resources.files("twinsign") / "recipes"))
 SHIPPED = sorted(path.stem for path in FOLDER.glob("*.yaml"))

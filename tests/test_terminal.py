@@ -15,7 +15,7 @@ from rich.table import Table
 from tiny import pack_of, sample
 from trained import Trained
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.terminal import Terminal, plain, print_json
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202egnp\r"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "tutorial.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

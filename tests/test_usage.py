@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from twinsign.cli import build_parser, main
-from twinsign.usage import plain_words
+from twinsign.cli.main import build_parser, main
+from twinsign.cli.usage import plain_words
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:

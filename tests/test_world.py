@@ -7,42 +7,42 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinsign import world
+from twinsign import distributed
 from twinsign.errors import InputError
 
 
 @given(total=st.integers(0, 200), parts=st.integers(1, 20))
 def test_shares_in_order_are_the_whole_and_even(total: int, parts: int) -> None:
     clips = list(range(total))
-    mine = [clips[world.share(total, rank, parts)] for rank in range(parts)]
+    mine = [clips[distributed.share(total, rank, parts)] for rank in range(parts)]
     assert [clip for one in mine for clip in one] == clips
-    assert [len(one) for one in mine] == world.shares(total, parts)
+    assert [len(one) for one in mine] == distributed.shares(total, parts)
     assert max(map(len, mine)) - min(map(len, mine)) <= 1
 
 
 def test_alone_everything_is_as_it_was() -> None:
     x = torch.randn(3, 2, requires_grad=True)
-    assert world.size() == 1
-    assert all(found is x for found in (world.summed(x), world.averaged(x), world.gathered(x)))
-    world.from_first([x])
+    assert distributed.size() == 1
+    assert all(found is x for found in (distributed.summed(x), distributed.averaged(x), distributed.gathered(x)))
+    distributed.from_first([x])
 
 
 def test_the_launcher_says_which_process_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert world.here() == world.Place(0, 0, 1)
-    assert world.here().first
+    assert distributed.here() == distributed.Place(0, 0, 1)
+    assert distributed.here().first
     for name, value in {"SLURM_PROCID": "5", "SLURM_LOCALID": "1", "SLURM_STEP_NUM_TASKS": "8"}.items():
         monkeypatch.setenv(name, value)
-    assert world.here() == world.Place(5, 1, 8)
+    assert distributed.here() == distributed.Place(5, 1, 8)
     for name, value in {"RANK": "3", "LOCAL_RANK": "0", "WORLD_SIZE": "4"}.items():
         monkeypatch.setenv(name, value)  # torchrun inside srun
-    assert str(world.here()) == "process 3 of 4"
+    assert str(distributed.here()) == "process 3 of 4"
     monkeypatch.setenv("RANK", "x")
     with pytest.raises(InputError, match=r"RANK=x.*whole numbers"):
-        world.here()
+        distributed.here()
 
 
 def test_a_batch_scripts_own_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without srun the variables of the job are there, those of a step are not."""
     for name, value in {"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NTASKS": "8"}.items():
         monkeypatch.setenv(name, value)
-    assert world.here().size == 1
+    assert distributed.here().size == 1

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twinsign.corpora.sample import Sample
+from twinsign.datasets.sample import Sample
 from twinsign.nn.encoder import EncoderConfig
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack

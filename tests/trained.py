@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tiny
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 
 
 @dataclass(frozen=True)

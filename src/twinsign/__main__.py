@@ -2,6 +2,6 @@
 
 import sys
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 
 sys.exit(main())

@@ -15,11 +15,11 @@ from torch import Tensor
 from trained import Trained
 
 from twinsign.errors import InputError
+from twinsign.nn.features import joint_embedding
 from twinsign.pack.open import Pack
-from twinsign.recipe import Recipe
-from twinsign.recognise.embed import joint_embedding
-from twinsign.recognise.rows import training_rows
-from twinsign.run import load_run
+from twinsign.pack.selection import training_rows
+from twinsign.runs.recipe import Recipe
+from twinsign.runs.run import load_run
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import inside_train

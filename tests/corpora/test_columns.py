@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from recordings import recording
 
-from twinsign.cli import main
-from twinsign.corpora.columns import find_columns, parse_columns
-from twinsign.corpora.folder import folder_corpus
-from twinsign.corpora.sample import Corpus, Sample
-from twinsign.corpora.splits import lacking, plain_splits
+from twinsign.cli.main import main
+from twinsign.datasets.columns import find_columns, parse_columns
+from twinsign.datasets.folder import folder_corpus
+from twinsign.datasets.sample import Corpus, Sample
+from twinsign.datasets.splits import lacking, plain_splits
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pose.read import write_npz

@@ -10,8 +10,8 @@ import published
 import pytest
 from recordings import recording
 
-from twinsign.corpora.folder import folder_corpus
-from twinsign.corpora.sample import Sample
+from twinsign.datasets.folder import folder_corpus
+from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack import write
 from twinsign.pack.open import Pack

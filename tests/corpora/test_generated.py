@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from twinsign.corpora.generated import synthetic_corpus
-from twinsign.corpora.synthetic import SyntheticConfig, synthesise
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
+from twinsign.synthetic.corpus import SyntheticConfig, synthesise
+from twinsign.synthetic.generated import synthetic_corpus
 
 SMALL = SyntheticConfig(signers=5, glosses=3, clips_per_signer_gloss=2)
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinsign.corpora.grouping import assign, split_by
-from twinsign.corpora.sample import Corpus, Sample
+from twinsign.datasets.grouping import assign, split_by
+from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twinsign.corpora.landmarks import landmark_corpus
-from twinsign.corpora.splits import plain_splits
+from twinsign.datasets.landmarks import landmark_corpus
+from twinsign.datasets.splits import plain_splits
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from annotations import pose_files, written
 
-from twinsign.corpora.asl_citizen import asl_citizen
-from twinsign.corpora.autsl import autsl
-from twinsign.corpora.include import include
-from twinsign.corpora.lsa64 import lsa64
-from twinsign.corpora.matching import Annotation, Source, corpus_of
-from twinsign.corpora.nmfs_csl import nmfs_csl
-from twinsign.corpora.semlex import semlex
+from twinsign.datasets.asl_citizen import asl_citizen
+from twinsign.datasets.autsl import autsl
+from twinsign.datasets.include import include
+from twinsign.datasets.lsa64 import lsa64
+from twinsign.datasets.matching import Annotation, Source, corpus_of
+from twinsign.datasets.nmfs_csl import nmfs_csl
+from twinsign.datasets.semlex import semlex
 from twinsign.errors import InputError
 
 SIGNS = "ClassId,TR,EN\n0,sen,you\n1,siz,you\n"

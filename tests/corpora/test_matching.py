@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from annotations import pose_files, written
 
-from twinsign.corpora.matching import VIDEO, Annotation, Clip, Source, corpus_of
-from twinsign.corpora.names import plain_name
-from twinsign.corpora.sample import Corpus
-from twinsign.corpora.spans import Span
+from twinsign.datasets.matching import VIDEO, Annotation, Clip, Source, corpus_of
+from twinsign.datasets.names import plain_name
+from twinsign.datasets.sample import Corpus
+from twinsign.datasets.spans import Span
 from twinsign.errors import InputError
 from twinsign.pack.write import write_pack
 from twinsign.pose.layout import JOINT_COUNT

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from annotations import pose_files, written
 
-from twinsign.corpora.matching import Source, corpus_of
-from twinsign.corpora.msasl import msasl
-from twinsign.corpora.spans import Span
+from twinsign.datasets.matching import Source, corpus_of
+from twinsign.datasets.msasl import msasl
+from twinsign.datasets.spans import Span
 from twinsign.errors import InputError
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from annotations import pose_files, written
 
-from twinsign.corpora.matching import Source, corpus_of
-from twinsign.corpora.slr500 import slr500
+from twinsign.datasets.matching import Source, corpus_of
+from twinsign.datasets.slr500 import slr500
 from twinsign.errors import InputError
 
 WORDS = "\r\n".join(f"w{number}  " for number in range(500)) + "\n\n"

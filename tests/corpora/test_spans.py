@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import recording
 
-from twinsign.corpora.spans import Frames, Span, cut
+from twinsign.datasets.spans import Frames, Span, cut
 from twinsign.errors import InputError
 
 

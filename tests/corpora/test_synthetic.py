@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinsign.corpora.body import Proportions, elbow, hand_frame, hand_joints, reach
-from twinsign.corpora.lexicon import HANDS, HANDSHAPES, LOCATIONS, MOVEMENTS, lexicon
-from twinsign.corpora.signers import make_signer
-from twinsign.corpora.synthetic import SyntheticConfig, synthesise
 from twinsign.errors import InputError
 from twinsign.pose.layout import BONES, HAND_GRAPH, HAND_WRIST, INDEX, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
+from twinsign.synthetic.body import Proportions, elbow, hand_frame, hand_joints, reach
+from twinsign.synthetic.corpus import SyntheticConfig, synthesise
+from twinsign.synthetic.lexicon import HANDS, HANDSHAPES, LOCATIONS, MOVEMENTS, lexicon
+from twinsign.synthetic.signers import make_signer
 
 Clips = list[tuple[Recording, dict[str, str]]]
 SMALL = SyntheticConfig(glosses=6, signers=8, seed=3)

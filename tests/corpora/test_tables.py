@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from annotations import written
 
-from twinsign.corpora.tables import Row, annotation_files, json_rows, read_csv, read_json, read_lines, split_of
+from twinsign.datasets.tables import Row, annotation_files, json_rows, read_csv, read_json, read_lines, split_of
 from twinsign.errors import InputError
 
 FIELDS = {"a": " x ", "empty": " ", "n": 3, "digits": " 12", "f": 1.5, "b": True, "null": None, "list": [1, 2.5]}

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from annotations import pose_files, written
 
-from twinsign.corpora.matching import Source, corpus_of
-from twinsign.corpora.spans import Span
-from twinsign.corpora.wlasl import wlasl
+from twinsign.datasets.matching import Source, corpus_of
+from twinsign.datasets.spans import Span
+from twinsign.datasets.wlasl import wlasl
 from twinsign.errors import InputError
 
 CLASSES = "0\tbook\n1\tvice president\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from moving import clip, exam_of, moving
 from tiny import sample
 
-from twinsign.corpora.landmarks import landmark_corpus
+from twinsign.datasets.landmarks import landmark_corpus
 from twinsign.doctor.copies import duplicates, identical
 from twinsign.doctor.exam import examine
 from twinsign.pack.open import Pack

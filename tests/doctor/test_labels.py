@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from moving import exam_of
 from tiny import sample
 
-from twinsign.corpora.sample import Sample
+from twinsign.datasets.sample import Sample
 from twinsign.doctor.exam import Exam, examine
 from twinsign.doctor.labels import labels, spelling
 from twinsign.doctor.listed import read_listed

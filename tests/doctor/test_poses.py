@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from moving import clip, exam_of, exchanged, moving
 
-from twinsign.corpora.landmarks import landmark_corpus
-from twinsign.corpora.sample import Sample
+from twinsign.datasets.landmarks import landmark_corpus
+from twinsign.datasets.sample import Sample
 from twinsign.doctor.exam import Exam, examine
 from twinsign.doctor.motion import frozen, jumping
 from twinsign.doctor.outliers import outliers

@@ -15,14 +15,14 @@ from company import OBJECTIVES, cut_and_resumed, exchange, fail, finetuning, met
 from safetensors.torch import load_file
 from trained import Trained
 
-from twinsign import protocols
-from twinsign.engine.launch import must_start, start
-from twinsign.engine.team import KilledError, Said
 from twinsign.errors import InputError, StoppedError, TwinsignError
 from twinsign.nn.heads import HeadConfig
-from twinsign.recipe import Recipe, TrainerConfig, load_recipe
-from twinsign.recognise.health import Monitor
-from twinsign.run import load_run, read_metrics
+from twinsign.runs.recipe import Recipe, TrainerConfig, load_recipe
+from twinsign.runs.run import load_run, read_metrics
+from twinsign.train import protocols
+from twinsign.train.launch import must_start, start
+from twinsign.train.monitor import Monitor
+from twinsign.train.processes import KilledError, Said
 
 PROCESSES = 2
 

@@ -15,12 +15,12 @@ import pytest
 import torch
 from trained import Trained
 
-from twinsign.cli import main
-from twinsign.engine import launch
+from twinsign.cli.main import main
+from twinsign.distributed import Place
 from twinsign.files import locked
-from twinsign.recipe import TrainerConfig
-from twinsign.run import load_run, read_metrics
-from twinsign.world import Place
+from twinsign.runs.recipe import TrainerConfig
+from twinsign.runs.run import load_run, read_metrics
+from twinsign.train import launch
 
 
 def options(trained: Trained, out: Path, *more: str) -> list[str]:

@@ -17,16 +17,16 @@ import pytorch_lightning as pl
 import torch
 from trained import Trained
 
-from twinsign import protocols
-from twinsign.cli import main
-from twinsign.engine.callbacks import Checkpoints
+from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.files import locked
 from twinsign.pack.open import Pack
-from twinsign.prepare import Clips
-from twinsign.recipe import Recipe, recipe_from, recipe_values
-from twinsign.recognise.health import Monitor
-from twinsign.run import Run, read_metrics
+from twinsign.runs.recipe import Recipe, recipe_from, recipe_values
+from twinsign.runs.run import Run, read_metrics
+from twinsign.train import protocols
+from twinsign.train.callbacks import Checkpoints
+from twinsign.train.monitor import Monitor
+from twinsign.train.prepare import Clips
 
 SAVES = 10
 """Of last.ckpt in two epochs of five steps, saved after each."""

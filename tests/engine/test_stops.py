@@ -14,13 +14,13 @@ import pytest
 import torch
 from trained import Trained
 
-from twinsign import protocols
-from twinsign.cli import main
-from twinsign.engine.callbacks import Journal
-from twinsign.engine.tasks import PretrainTask
+from twinsign.cli.main import main
 from twinsign.files import locked
-from twinsign.recognise.health import Monitor
-from twinsign.run import read_metrics
+from twinsign.runs.run import read_metrics
+from twinsign.train import protocols
+from twinsign.train.callbacks import Journal
+from twinsign.train.monitor import Monitor
+from twinsign.train.tasks import PretrainTask
 
 CHANGES = "pretrain: {frames: 8, epochs: 2, batch_size: 4, monitor_every: 0}\n"
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from trained import Trained
 
-from twinsign import protocols
-from twinsign.engine.tasks import PretrainTask
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
-from twinsign.recipe import recipe_from, recipe_values
-from twinsign.recognise.health import Monitor
+from twinsign.runs.recipe import recipe_from, recipe_values
 from twinsign.ssl.pretrain import Pretrainer
+from twinsign.train import protocols
+from twinsign.train.monitor import Monitor
+from twinsign.train.tasks import PretrainTask
 
 BROKEN = 3
 """The batch that breaks, of five an epoch, from 0."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from published import COLUMN, HAND, POSE
 from trained import Trained
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.extract.clip import Extraction, extract, write
 from twinsign.extract.holistic import HolisticEstimator
 from twinsign.extract.ledger import LEDGER

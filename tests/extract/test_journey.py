@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.extract.camera import open_camera
 from twinsign.extract.live import LiveHolistic
+from twinsign.inference.recogniser import Prediction, Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import TRUNK
 from twinsign.pose.read import read
 from twinsign.pose.recording import Recording
 from twinsign.pose.rest import FPS
-from twinsign.recognise.predict import Prediction, Recogniser
-from twinsign.recognise.stream import Stream, longest_sign
+from twinsign.streaming.stream import Stream, longest_sign
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("mediapipe", reason="needs the extra `video`: run `make video`")

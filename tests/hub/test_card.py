@@ -9,12 +9,12 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.hub.bundle import is_inert, is_shared, shared_files
 from twinsign.hub.card import Told, model_card
 from twinsign.hub.facts import code, notes_of, rejection_of, reports_of, selection_of, title_of
-from twinsign.run import Run, load_run, save_config
+from twinsign.runs.run import Run, load_run, save_config
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ import pytest
 from hub_server import TOKEN, Hub
 from huggingface_hub import constants
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.hub.bundle import shared_files
 from twinsign.hub.client import pull, push
+from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
-from twinsign.recognise.predict import Recogniser
-from twinsign.run import load_run
+from twinsign.runs.run import load_run
 
 # huggingface_hub's upload of large files calls its HTTP client in a deprecated way.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")

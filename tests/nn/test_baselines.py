@@ -16,7 +16,7 @@ from tiny import ENCODER, random_view, write_recipe
 from torch import Tensor, nn
 from trained import Trained
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.nn.baselines import FEATURES, ConvGru, StGcn, StGcnBlock, described, from_wrist, strided
 from twinsign.nn.encoder import EncoderConfig
 from twinsign.nn.networks import encoder_of

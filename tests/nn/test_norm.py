@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from twinsign import world
 from twinsign.nn.norm import BatchNorm, normalise_together, statistics
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}

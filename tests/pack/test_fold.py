@@ -15,7 +15,7 @@ from pyarrow import ipc
 from recordings import packed, recording
 from tiny import sample
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.pack.fold import held_out
 from twinsign.pack.open import Pack

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import ipc
 from recordings import packed, recording
 
-from twinsign.corpora.landmarks import landmark_corpus
+from twinsign.datasets.landmarks import landmark_corpus
 from twinsign.errors import InputError
 from twinsign.pack.file import PackFile
 from twinsign.pack.open import Pack

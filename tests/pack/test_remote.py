@@ -14,7 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from pyarrow import ipc
 from recordings import packed, recording
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.pack import bytes as pack_bytes
 from twinsign.pack import locate

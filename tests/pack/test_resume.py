@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from recordings import recording
 
-from twinsign.corpora.sample import Corpus, Sample
+from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
 from twinsign.files import locked
 from twinsign.pack import write

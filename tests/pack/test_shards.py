@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from recordings import packed, sample
 
-from twinsign.corpora.sample import Corpus
+from twinsign.datasets.sample import Corpus
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import Effort, write_pack

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from recordings import recording, sample
 
-from twinsign.corpora.sample import Sample
+from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import Effort, write_pack

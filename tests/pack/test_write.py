@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recordings import packed, recording, sample
 
 from twinsign import __version__
-from twinsign.corpora.sample import Corpus, Sample
+from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
 from twinsign.files import hash_file
 from twinsign.pack.clip import stored_clip

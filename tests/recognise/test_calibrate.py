@@ -11,8 +11,7 @@ from scipy.stats import beta
 from torch.nn import functional as F
 
 from twinsign.errors import InputError
-from twinsign.recipe import SureConfig
-from twinsign.recognise.calibrate import (
+from twinsign.evaluation.calibrate import (
     FEWEST,
     NEVER,
     Calibration,
@@ -21,7 +20,8 @@ from twinsign.recognise.calibrate import (
     threshold_in_words,
     threshold_of,
 )
-from twinsign.recognise.metrics import Scored
+from twinsign.evaluation.metrics import Scored
+from twinsign.runs.recipe import SureConfig
 
 
 def scored_of(scores: np.ndarray, labels: np.ndarray) -> Scored:

@@ -8,12 +8,12 @@ import pytest
 from recordings import packed, recording
 
 from twinsign.errors import InputError
+from twinsign.evaluation.metrics import Scored
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.recognise.cases import part_cases, signer_cases
-from twinsign.recognise.metrics import Scored
-from twinsign.recognise.report import png, svg
+from twinsign.report.cases import part_cases, signer_cases
+from twinsign.report.html import png, svg
 
 SIGNS = ["one", "two", "three"]
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny import ENCODER, random_view
 
+from twinsign.nn.classifier import Classifier, all_features, branch_features
 from twinsign.nn.heads import HeadConfig
-from twinsign.recognise.classify import Classifier, all_features, branch_features
 from twinsign.views.clips import View, motion
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from twinsign.errors import InputError
-from twinsign.recognise.compare import compare, mcnemar, sign_flip
-from twinsign.recognise.metrics import Scored, accuracy_report
+from twinsign.evaluation.metrics import Scored, accuracy_report
+from twinsign.evaluation.significance import compare, mcnemar, sign_flip
 
 GLOSSES = [f"g{c}" for c in range(7)]
 

@@ -9,12 +9,12 @@ import pyarrow as pa
 from pyarrow import ipc
 from trained import Trained
 
+from twinsign.evaluation.coverage import coverage
 from twinsign.pack.open import Pack
 from twinsign.pack.schema import MISSING_KEY
-from twinsign.prepare import Clips
-from twinsign.protocols import evaluate
-from twinsign.recognise.coverage import coverage
-from twinsign.recognise.rows import Asked
+from twinsign.pack.selection import Asked
+from twinsign.train.prepare import Clips
+from twinsign.train.protocols import evaluate
 
 
 def with_missing(source: Path, out: Path, rows: list[dict[str, str]]) -> Pack:

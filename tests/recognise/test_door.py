@@ -20,21 +20,21 @@ from recordings import packed
 from torch import Tensor, nn
 from trained import Trained
 
+from twinsign.evaluation.evaluate import score
+from twinsign.inference.embedder import Embedder
+from twinsign.inference.portable import INPUTS, Portable, stacked
+from twinsign.inference.recogniser import Recogniser
+from twinsign.inference.votes import explain
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import Labelled
 from twinsign.pose.layout import HANDS, INDEX, JOINTS, TRUNK
 from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
-from twinsign.recognise.embedder import Embedder
-from twinsign.recognise.evaluate import score
-from twinsign.recognise.portable import INPUTS, Portable, stacked
-from twinsign.recognise.predict import Recogniser
-from twinsign.recognise.rows import Labelled
-from twinsign.recognise.stream import Stream
-from twinsign.recognise.votes import explain
-from twinsign.run import Run, load_run
+from twinsign.runs.run import Run, load_run
 from twinsign.serve import bodies
 from twinsign.serve.options import Limits
+from twinsign.streaming.stream import Stream
 from twinsign.views.batches import equal_clips
 
 FPS = 25.0
@@ -155,7 +155,7 @@ class Front(nn.Module):
 
 def test_onnx(as_tested: Seen, run: Run, clip: Recording, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    from twinsign.recognise.export import _example, _quiet, _shapes
+    from twinsign.inference.export import _example, _quiet, _shapes
 
     with torch.no_grad(), _quiet():
         program: Any = torch.onnx.export(

@@ -9,8 +9,9 @@ import torch
 from tiny import ENCODER, clips_of_view, random_view
 from torch import nn
 
+from twinsign.distributed import LAUNCHERS
 from twinsign.nn.encoder import Encoder
-from twinsign.recognise.embed import (
+from twinsign.nn.features import (
     alignment,
     effective_rank,
     embed,
@@ -22,7 +23,6 @@ from twinsign.recognise.embed import (
 )
 from twinsign.views.clips import motion, resample, window
 from twinsign.views.windows import WindowConfig
-from twinsign.world import LAUNCHERS
 
 
 def encoders() -> nn.ModuleDict:

@@ -15,13 +15,13 @@ import torch
 from tiny import pack_of, sample
 from trained import Trained
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.errors import InputError
+from twinsign.evaluation.evaluate import in_order
+from twinsign.inference.embeddings import Choice, read_embeddings, write_embeddings
+from twinsign.nn.features import embed, fixed_views, joint_embedding
 from twinsign.pack.open import Pack
-from twinsign.recognise.embed import embed, fixed_views, joint_embedding
-from twinsign.recognise.embeddings import Choice, read_embeddings, write_embeddings
-from twinsign.recognise.evaluate import in_order
-from twinsign.run import load_encoders, load_run
+from twinsign.runs.run import load_encoders, load_run
 
 
 @pytest.mark.parametrize("name", ["pretrained", "finetuned", "linear"])

@@ -15,16 +15,16 @@ from torch import nn
 from trained import Trained
 
 from twinsign import __version__
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.errors import InputError
+from twinsign.inference import export
+from twinsign.inference.portable import Portable, stacked
+from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, JOINTS
 from twinsign.pose.read import open_set
 from twinsign.pose.recording import Recording
-from twinsign.recognise import export
-from twinsign.recognise.portable import Portable, stacked
-from twinsign.recognise.predict import Recogniser
-from twinsign.run import Run, load_encoders, load_run, random_encoders, save_run
+from twinsign.runs.run import Run, load_encoders, load_run, random_encoders, save_run
 from twinsign.views.windows import WindowConfig
 
 onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")

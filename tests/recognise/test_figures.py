@@ -8,7 +8,8 @@ from matplotlib import pyplot
 from matplotlib.collections import LineCollection
 
 from twinsign.errors import InputError
-from twinsign.recognise.figures import (
+from twinsign.evaluation.metrics import Scored, per_class_table, wilson
+from twinsign.report.figures import (
     accuracy_bars,
     accuracy_by_clips,
     confused_classes,
@@ -18,7 +19,6 @@ from twinsign.recognise.figures import (
     learning_curves,
     plain,
 )
-from twinsign.recognise.metrics import Scored, per_class_table, wilson
 
 
 def scored(labels, guesses, classes: int, glosses=None) -> Scored:

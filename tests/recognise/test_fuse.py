@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from twinsign.errors import InputError
-from twinsign.recognise.fuse import Mix, check_tuning, fuse, fused_report, log_softmax, mix_of, tune
-from twinsign.recognise.metrics import Scored, accuracy_report, confidences, ranks
-from twinsign.recognise.scores import ScoreFile
+from twinsign.evaluation.fuse import Mix, check_tuning, fuse, fused_report, log_softmax, mix_of, tune
+from twinsign.evaluation.metrics import Scored, accuracy_report, confidences, ranks
+from twinsign.evaluation.scores import ScoreFile
 
 
 def scored(labels, scores) -> Scored:

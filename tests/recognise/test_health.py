@@ -10,9 +10,9 @@ import torch
 from tiny import ENCODER, OBJECTIVE, pack_of, sample
 
 from twinsign.pack.open import Pack
-from twinsign.recipe import PretrainConfig, Recipe
-from twinsign.recognise.health import Monitor
+from twinsign.runs.recipe import PretrainConfig, Recipe
 from twinsign.ssl.pretrain import Pretrainer
+from twinsign.train.monitor import Monitor
 
 RECIPE = Recipe(encoder=ENCODER, objective=OBJECTIVE, pretrain=PretrainConfig(frames=6))
 HEALTH = {"effective_rank", "uniformity", "alignment"}

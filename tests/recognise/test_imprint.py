@@ -8,9 +8,9 @@ import pytest
 import torch
 from tiny import ENCODER
 
+from twinsign.nn.classifier import Classifier
 from twinsign.nn.heads import HeadConfig
-from twinsign.recognise.classify import Classifier
-from twinsign.recognise.imprint import LOGIT, imprint
+from twinsign.nn.imprint import LOGIT, imprint
 
 LABELS = [0, 2, 2, 0, 2, 3]
 

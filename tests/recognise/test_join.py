@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinsign.errors import InputError
-from twinsign.recognise.join import aligned, difference
-from twinsign.recognise.metrics import Scored
-from twinsign.recognise.scores import ScoreFile
+from twinsign.evaluation.join import aligned, difference
+from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.scores import ScoreFile
 
 GLOSSES = ["APPLE", "BOOK", "CAT"]
 

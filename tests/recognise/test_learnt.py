@@ -11,18 +11,18 @@ import yaml
 from tiny import pack_of, sample
 from trained import Trained, copy_essentials
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.errors import InputError
+from twinsign.evaluation.coverage import identical_ids
 from twinsign.hub.bundle import is_shared
 from twinsign.pack import locate
 from twinsign.pack import open as opening
 from twinsign.pack.open import Pack
-from twinsign.prepare import Clips
-from twinsign.protocols import evaluate, recalibrate
-from twinsign.recipe import SureConfig
-from twinsign.recognise.coverage import identical_ids
-from twinsign.recognise.learnt import LEARNT, Learnt, learnt_by
-from twinsign.run import load_run
+from twinsign.runs.recipe import SureConfig
+from twinsign.runs.run import load_run
+from twinsign.runs.training_clips import LEARNT, Learnt, learnt_by
+from twinsign.train.prepare import Clips
+from twinsign.train.protocols import evaluate, recalibrate
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
-from twinsign.recognise.lettering import families, letter
+from twinsign.report.lettering import families, letter
 
 
 def usual() -> tuple[str, ...]:

@@ -11,14 +11,14 @@ import torch
 from tiny import ENCODER, OBJECTIVE, pack_of, random_view, sample
 from torch import nn
 
+from twinsign.nn.classifier import Classifier
 from twinsign.nn.encoder import Encoder
+from twinsign.nn.features import embed, fixed_views
 from twinsign.nn.heads import HeadConfig
-from twinsign.recipe import AugmentConfig, ClassifyConfig, OptimiserConfig, Recipe
-from twinsign.recognise.classify import Classifier
-from twinsign.recognise.embed import embed, fixed_views
-from twinsign.recognise.imprint import imprint
-from twinsign.recognise.linear import fit_linear
+from twinsign.nn.imprint import imprint
+from twinsign.runs.recipe import AugmentConfig, ClassifyConfig, OptimiserConfig, Recipe
 from twinsign.ssl.contrast import modality
+from twinsign.train.linear import fit_linear
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
 from twinsign.views.clips import View, resample, window
 

@@ -13,20 +13,20 @@ import yaml
 from tiny import pack_of, sample
 from trained import Trained, copy_essentials
 
+from twinsign.dictionary import lookup as looking
+from twinsign.dictionary import store as stored
+from twinsign.dictionary.calibration import FEWEST
+from twinsign.dictionary.entries import ABOUT, Sign
+from twinsign.dictionary.lookup import Lookup
+from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError
 from twinsign.files import locked
+from twinsign.inference.embeddings import read_embeddings, write_embeddings
+from twinsign.inference.recogniser import Recogniser
+from twinsign.nn.features import knn_scores
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, JOINTS, TRUNK
-from twinsign.recognise import dictionary as stored
-from twinsign.recognise import lookup as looking
-from twinsign.recognise.dictionary import Dictionary
-from twinsign.recognise.embed import knn_scores
-from twinsign.recognise.embeddings import read_embeddings, write_embeddings
-from twinsign.recognise.entries import ABOUT, Sign
-from twinsign.recognise.lookup import Lookup
-from twinsign.recognise.openset import FEWEST
-from twinsign.recognise.predict import Recogniser
-from twinsign.run import CONFIG
+from twinsign.runs.run import CONFIG
 
 
 def signs_of(pack: Pack, rows: list[int]) -> list[Sign]:

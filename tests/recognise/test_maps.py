@@ -5,9 +5,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from twinsign.errors import InputError
-from twinsign.recognise import maps
-from twinsign.recognise.figures import GREY
-from twinsign.recognise.maps import embedding_map, project
+from twinsign.report.figures import GREY
+from twinsign.report.tsne import embedding_map, project
 
 GENERATOR = np.random.default_rng(0)
 

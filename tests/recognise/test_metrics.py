@@ -12,7 +12,7 @@ from scipy.stats import binom, binomtest
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from twinsign.errors import InputError
-from twinsign.recognise.metrics import (
+from twinsign.evaluation.metrics import (
     Scored,
     accuracy_report,
     calibration_error,

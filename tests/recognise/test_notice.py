@@ -13,14 +13,14 @@ from recordings import packed
 from trained import Trained
 
 from twinsign.errors import InputError
+from twinsign.inference.likeness import MOST, Likeness, described, leading, learn_likeness, likeness_of, movement
+from twinsign.inference.notice import Noticer
+from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import training_rows
 from twinsign.pose.layout import BONES, HANDS, JOINTS, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.recognise.likeness import MOST, Likeness, described, leading, learn_likeness, likeness_of, movement
-from twinsign.recognise.notice import Noticer
-from twinsign.recognise.predict import Recogniser
-from twinsign.recognise.rows import training_rows
-from twinsign.run import CONFIG, LEARNT_FROM, load_run
+from twinsign.runs.run import CONFIG, LEARNT_FROM, load_run
 from twinsign.views.batches import ReadConfig, clips_of
 
 READ = ReadConfig()

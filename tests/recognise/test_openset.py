@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from twinsign.recognise.calibrate import NEVER
-from twinsign.recognise.openset import SHARPEST, OpenCalibration, fit_open
+from twinsign.dictionary.calibration import SHARPEST, OpenCalibration, fit_open
+from twinsign.evaluation.calibrate import NEVER
 
 
 def drawn(seed: int, recordings: int, near: float, glosses: int = 8) -> tuple[Tensor, Tensor]:

@@ -10,14 +10,14 @@ import torch
 from trained import Trained
 
 from twinsign.errors import InputError
+from twinsign.evaluation.calibrate import Calibration
+from twinsign.evaluation.evaluate import load_classifier, score
+from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import labelled
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
-from twinsign.recognise.calibrate import Calibration
-from twinsign.recognise.evaluate import load_classifier, score
-from twinsign.recognise.predict import Recogniser
-from twinsign.recognise.rows import labelled
-from twinsign.run import load_run
+from twinsign.runs.run import load_run
 
 
 @pytest.fixture

@@ -11,17 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from twinsign.errors import InputError
+from twinsign.evaluation.metrics import Scored, accuracy_report, mistakes
 from twinsign.pose.layout import JOINT_COUNT
-from twinsign.recognise.figures import confusion_matrix
-from twinsign.recognise.metrics import Scored, accuracy_report, mistakes
-from twinsign.recognise.report import (
-    Table,
-    WrongClip,
-    evaluation_figures,
-    evaluation_tables,
-    svg,
-    write_report,
-)
+from twinsign.report.figures import confusion_matrix
+from twinsign.report.html import Table, WrongClip, evaluation_figures, evaluation_tables, svg, write_report
 
 NASTY = '<script>alert("x")</script>'
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import dcg_score
 from torch.nn import functional as F
 
-from twinsign.recognise.metrics import Scored
-from twinsign.recognise.retrieve import MEASURES, nearest, prototypes, retrieval_report, values
+from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.retrieve import MEASURES, nearest, prototypes, retrieval_report, values
 
 
 def scored(labels, scores) -> Scored:

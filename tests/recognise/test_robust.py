@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from trained import Trained
 
-from twinsign.corpora.sample import Sample
+from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
+from twinsign.evaluation.probes import robustness
+from twinsign.evaluation.robust import checked, robustness_figure
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.pose.perturb import PERTURBATIONS
-from twinsign.prepare import Clips
-from twinsign.probes import robustness
-from twinsign.protocols import evaluate
-from twinsign.recognise.robust import checked, robustness_figure
+from twinsign.train.prepare import Clips
+from twinsign.train.protocols import evaluate
 
 
 def report(trained: Trained, *kinds: str, seed: int = 0) -> dict:

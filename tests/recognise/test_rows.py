@@ -13,8 +13,7 @@ from tiny import pack_of, sample
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
-from twinsign.pack.write import write_pack
-from twinsign.recognise.rows import (
+from twinsign.pack.selection import (
     Labelled,
     label_list,
     labelled,
@@ -23,6 +22,7 @@ from twinsign.recognise.rows import (
     shared_signers,
     training_rows,
 )
+from twinsign.pack.write import write_pack
 
 
 def ids(pack: Pack, rows: np.ndarray) -> list[str]:

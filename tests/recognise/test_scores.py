@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from twinsign.errors import InputError
-from twinsign.recognise.fuse import log_softmax
-from twinsign.recognise.metrics import Scored
-from twinsign.recognise.scores import LEAST_PROBABILITY, read_scores, write_scores
+from twinsign.evaluation.fuse import log_softmax
+from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.scores import LEAST_PROBABILITY, read_scores, write_scores
 
 IDS, GLOSSES = ["07069", "07070", "x y"], ["BOOK", "你好", "$5, $6"]
 LABELS = np.array([2, 0, 1])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from twinsign.errors import InputError
-from twinsign.recognise.metrics import Scored, accuracy_report
-from twinsign.recognise.seeds import report_over_seeds
+from twinsign.evaluation.bootstrap import report_over_seeds
+from twinsign.evaluation.metrics import Scored, accuracy_report
 
 GLOSSES = [f"gloss {number}" for number in range(7)]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinsign.recognise.calibrate import Calibration, calibrate
-from twinsign.recognise.metrics import Scored, calibration_error
-from twinsign.recognise.selective import selective_report
+from twinsign.evaluation.calibrate import Calibration, calibrate
+from twinsign.evaluation.metrics import Scored, calibration_error
+from twinsign.evaluation.selective import selective_report
 
 
 def scored(labels, scores) -> Scored:

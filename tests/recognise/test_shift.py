@@ -12,16 +12,16 @@ import pytest
 from recordings import packed, recording
 from trained import Trained
 
-from twinsign.cli import main
-from twinsign.corpora.landmarks import landmark_corpus
+from twinsign.cli.main import main
+from twinsign.datasets.landmarks import landmark_corpus
 from twinsign.errors import InputError
+from twinsign.inference.notice import Noticer
+from twinsign.inference.shift import check_shift, joint_statistics, learnt_from, shift_of
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.pose.layout import INDEX, JOINTS, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.recognise.notice import Noticer
-from twinsign.recognise.shift import check_shift, joint_statistics, learnt_from, shift_of
-from twinsign.run import LEARNT_FROM, Run, load_run
+from twinsign.runs.run import LEARNT_FROM, Run, load_run
 from twinsign.views.batches import ClipReader, ReadConfig
 
 READ = ReadConfig()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from twinsign.errors import InputError
 from twinsign.pose.layout import HANDS, INDEX, LEFT_HAND, RIGHT_HAND
 from twinsign.pose.read import open_landmarks
-from twinsign.recognise.signing import Ended, Frame, Signing, SigningConfig
+from twinsign.streaming.segmenter import Ended, Frame, Signing, SigningConfig
 
 CONFIG = SigningConfig()
 THREE = [(1.0, 2.4), (3.6, 5.2), (6.4, 8.0)]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import BONES, HANDS, INDEX, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.recognise.skeletons import PARTS, clip_panel, draw_skeleton, moving, skeleton_strip, strips, view_panel
+from twinsign.report.skeletons import PARTS, clip_panel, draw_skeleton, moving, skeleton_strip, strips, view_panel
 
 GENERATOR = np.random.default_rng(0)
 FRAME = GENERATOR.uniform(0.2, 0.8, (JOINT_COUNT, 2)).astype(np.float32)

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from trained import Trained
 
 from twinsign.errors import InputError
+from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, JOINT_COUNT
 from twinsign.pose.read import open_landmarks
 from twinsign.pose.recording import Recording
-from twinsign.recognise.predict import Recogniser
-from twinsign.recognise.signing import Frame, SigningConfig
-from twinsign.recognise.stream import EVERY, UNEVEN, Sign, Stream, evened
+from twinsign.streaming.segmenter import Frame, SigningConfig
+from twinsign.streaming.stream import EVERY, UNEVEN, Sign, Stream, evened
 
 THREE = [(1.0, 2.4), (3.6, 5.2), (6.4, 8.0)]
 REST = 0.6

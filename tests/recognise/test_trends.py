@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from twinsign.errors import InputError
-from twinsign.recognise.report import png
-from twinsign.recognise.trends import learning_curve
+from twinsign.report.html import png
+from twinsign.report.trends import learning_curve
 
 POINTS = [
     (20, {"linear": (30.0, 25.0, 36.0), "scratch": (10.0, 8.0, 12.0)}),

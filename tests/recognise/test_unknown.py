@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 from tiny import pack_of, sample
 from trained import Trained
 
-from twinsign import protocols
-from twinsign.cli import main
-from twinsign.corpora.sample import Sample
+from twinsign.cli.main import main
+from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
-from twinsign.prepare import Clips
-from twinsign.recipe import SureConfig
-from twinsign.recognise.calibrate import NEVER, Calibration, calibration_of
-from twinsign.recognise.metrics import Scored
-from twinsign.recognise.unknown import apart, in_words, unknown_report
-from twinsign.run import load_run
+from twinsign.evaluation.calibrate import NEVER, Calibration, calibration_of
+from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.open_set import apart, in_words, unknown_report
+from twinsign.runs.recipe import SureConfig
+from twinsign.runs.run import load_run
+from twinsign.train import protocols
+from twinsign.train.prepare import Clips
 
 CLASSES = 3
 row = st.lists(st.integers(-2, 2), min_size=CLASSES, max_size=CLASSES)

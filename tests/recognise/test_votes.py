@@ -9,12 +9,11 @@ import torch
 from trained import Trained
 
 from twinsign.errors import InputError
+from twinsign.inference.recogniser import Recogniser
+from twinsign.inference.votes import explain
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.recognise import embed
-from twinsign.recognise.predict import Recogniser
-from twinsign.recognise.votes import explain
 from twinsign.views.batches import clips_of
 
 
@@ -60,7 +59,7 @@ def test_votes_are_what_a_part_or_branch_says_alone(recogniser: Recogniser, reco
             assert got == pytest.approx(wanted, abs=1e-5)
             confidences = [guess.confidence for guess in one.votes[name]]
             assert confidences == sorted(confidences, reverse=True)
-    torch.testing.assert_close(torch.stack([one.embedding for one in found]), embed.joint_embedding(features))
+    torch.testing.assert_close(torch.stack([one.embedding for one in found]), features.joint_embedding(features))
 
 
 def test_a_part_that_a_clip_does_not_show_has_no_vote(recogniser: Recogniser, recordings: list[Recording]) -> None:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from sweeps import Sweep, top1
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.reproduce.found import rgb_files
+from twinsign.reproduce.results import rgb_files
 
 
 def found(sweep: Sweep) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from sweeps import Sweep, stamps
 
-from twinsign.cli import main
-from twinsign.corpora.sample import Sample
+from twinsign.cli.main import main
+from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import share_of_rows
 from twinsign.pack.write import write_pack
-from twinsign.recognise.rows import share_of_rows
-from twinsign.run import load_run
+from twinsign.runs.run import load_run
 
 
 def test_every_cell_is_there_once(sweep: Sweep) -> None:

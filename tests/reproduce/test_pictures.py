@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sweeps import Sweep
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 
 
 @pytest.mark.parametrize(("figure", "words"), [("fig3", "t-SNE"), ("fig5", "hand"), ("fig6", "joint")])

@@ -10,7 +10,6 @@ import tiny
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
-from twinsign.recipe import load_recipe
 from twinsign.reproduce.plan import (
     Column,
     Experiment,
@@ -21,6 +20,7 @@ from twinsign.reproduce.plan import (
     merged,
     recipe_of,
 )
+from twinsign.runs.recipe import load_recipe
 
 NAMES = [*(f"table{number}" for number in range(1, 12)), "fig3", "fig4", "fig5", "fig6"]
 SUBSETS = ("MSASL100", "MSASL200", "MSASL1000")

@@ -14,7 +14,7 @@ from serving import launched, served
 from trained import Trained
 from websockets.sync.client import connect
 
-from twinsign.cli import main
+from twinsign.cli.main import main
 
 JSON = {"Content-Type": "application/json"}
 STRANGE = ("elsewhere.example", "127.0.0.1.elsewhere.example", "localhost.elsewhere.example", "[", "[::1", "]", "a b")

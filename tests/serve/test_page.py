@@ -10,9 +10,9 @@ import httpx2 as httpx
 import pytest
 from trained import Trained
 
+from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.read import write_npz
-from twinsign.recognise.predict import Recogniser
 
 pytestmark = pytest.mark.slow
 

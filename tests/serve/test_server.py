@@ -15,11 +15,11 @@ from serving import served
 from trained import Trained
 from websockets.sync.client import connect
 
-from twinsign.cli import main
+from twinsign.cli.main import main
+from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.read import write_npz
 from twinsign.pose.recording import Recording
-from twinsign.recognise.predict import Recogniser
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),

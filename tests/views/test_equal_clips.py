@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordings import SIZES, recording
 
-from twinsign.recognise.embed import fixed_views
+from twinsign.nn.features import fixed_views
 from twinsign.views.batches import ReadConfig, clips_of, equal_clips
 from twinsign.views.crop import CropConfig
 from twinsign.views.windows import WindowConfig

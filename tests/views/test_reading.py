@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from recordings import packed, recording
 
+from twinsign.inference.shift import learnt_from
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import INDEX, JOINTS, LEFT_HAND, TRUNK, TRUNK_JOINTS
 from twinsign.pose.recording import Recording
-from twinsign.recognise.shift import learnt_from
 from twinsign.views.batches import ReadConfig
 from twinsign.views.crop import CropConfig
 from twinsign.views.reading import reading_of, remembered, seen_shares
@@ -81,7 +81,7 @@ def test_boxes_are_square_in_what_the_clips_record(tmp_path: Path) -> None:
 
 
 def test_real_sets_of_hands_and_of_bodies(data_dir: Path, tmp_path: Path) -> None:
-    from twinsign.corpora.landmarks import landmark_corpus
+    from twinsign.datasets.landmarks import landmark_corpus
     from twinsign.pack.write import write_pack
 
     for name, ignored in (("wlasl300_hands", TRUNK_JOINTS), ("wlasl_body_hands", ())):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import HAND_WRIST, HANDS, INDEX, JOINT_COUNT, JOINTS, TRUNK
-from twinsign.recipe import load_recipe
+from twinsign.runs.recipe import load_recipe
 from twinsign.views.augment import LACKS, AugmentConfig, Draw, apply, draw
 from twinsign.views.clips import View
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from twinsign.recipe import Precision
+from twinsign.runs.recipe import Precision
 
 SIDE = {"cpu": 2048, "cuda": 8192}
 """Rows and columns of the matrices whose product is the peak."""

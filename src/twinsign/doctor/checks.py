@@ -18,7 +18,7 @@ from twinsign.doctor.sides import sides
 from twinsign.doctor.splits import coverage, missing_clips, signer_overlap, split_hash
 from twinsign.doctor.vacuous import not_checked
 from twinsign.doctor.visible import hand_unseen_rate
-from twinsign.recognise.report import Table
+from twinsign.report.html import Table
 
 CHECKS: Mapping[str, Callable[[Exam], Checked]] = {
     "coverage": coverage,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twinsign.doctor.exam import Exam
 from twinsign.doctor.finding import Checked, Finding, Level, counted
-from twinsign.recognise.report import Cell, Table
+from twinsign.report.html import Cell, Table
 
 
 def identical(exam: Exam) -> list[list[int]]:

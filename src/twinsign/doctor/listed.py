@@ -6,8 +6,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from twinsign.corpora.columns import ALIASES, plain
-from twinsign.corpora.tables import plain_split
+from twinsign.datasets.columns import ALIASES, plain
+from twinsign.datasets.tables import plain_split
 from twinsign.errors import InputError
 from twinsign.files import parse_json
 

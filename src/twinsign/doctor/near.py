@@ -18,7 +18,7 @@ from twinsign.doctor.exam import Exam
 from twinsign.doctor.finding import Checked
 from twinsign.doctor.tracks import WAYS, Tracks, tracks, turned
 from twinsign.pack.open import Indices
-from twinsign.recognise.report import Cell, Table
+from twinsign.report.html import Cell, Table
 
 ALIKE = 0.99
 """Share of movements, and of places, that must agree."""

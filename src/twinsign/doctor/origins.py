@@ -7,7 +7,7 @@ from typing import Any
 
 from twinsign.doctor.exam import Exam
 from twinsign.doctor.finding import Checked, Finding, counted, some
-from twinsign.recognise.report import Table
+from twinsign.report.html import Table
 
 SHARE = 0.2
 """Difference of an estimator's or source's share between train and a held-out split that is told (ours)."""

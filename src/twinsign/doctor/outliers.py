@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twinsign.doctor.exam import Exam
 from twinsign.doctor.finding import Checked, Finding, counted
-from twinsign.recognise.report import Table
+from twinsign.report.html import Table
 
 DEVIATIONS = 3.5
 """Robust deviations (|x - median| / (1.4826 MAD), x the logarithm) that make an outlier (Iglewicz and Hoaglin 1993)."""

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from twinsign.doctor.checks import Diagnosis
 from twinsign.doctor.exam import Exam
 from twinsign.doctor.finding import counted, some
-from twinsign.recognise.figures import COLOURS, plain
-from twinsign.recognise.report import Picture, Table, write_report
-from twinsign.recognise.skeletons import skeleton_strip
+from twinsign.report.figures import COLOURS, plain
+from twinsign.report.html import Picture, Table, write_report
+from twinsign.report.skeletons import skeleton_strip
 
 Numbers = NDArray[np.floating]
 MOST_ROWS = 200

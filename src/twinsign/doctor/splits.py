@@ -9,8 +9,8 @@ import numpy as np
 
 from twinsign.doctor.exam import HELD_OUT, SPLIT_ORDER, Exam
 from twinsign.doctor.finding import Checked, Finding, counted, some
-from twinsign.recognise.metrics import percent
-from twinsign.recognise.report import Table
+from twinsign.evaluation.metrics import percent
+from twinsign.report.html import Table
 
 
 def split_hash(exam: Exam) -> Checked:

@@ -7,7 +7,7 @@ import numpy as np
 from twinsign.doctor.exam import Exam
 from twinsign.doctor.finding import Checked
 from twinsign.doctor.outliers import FEW
-from twinsign.recognise.report import Table
+from twinsign.report.html import Table
 
 
 def not_checked(exam: Exam, near: bool = True) -> Checked:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from twinsign.doctor.exam import Exam
 from twinsign.doctor.finding import Checked, Finding, counted
-from twinsign.recognise.metrics import percent
-from twinsign.recognise.report import Table
+from twinsign.evaluation.metrics import percent
+from twinsign.report.html import Table
 
 WORST = 20
 """Clips and classes listed as the worst."""

@@ -6,9 +6,9 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from twinsign.recognise.calibrate import calibration_of
-from twinsign.recognise.evaluate import load_classifier
-from twinsign.run import CONFIG, EVALUATIONS, LABELS, METRICS, REPORT, VAL, WEIGHTS, Run, load_encoders, load_run
+from twinsign.evaluation.calibrate import calibration_of
+from twinsign.evaluation.evaluate import load_classifier
+from twinsign.runs.run import CONFIG, EVALUATIONS, LABELS, METRICS, REPORT, VAL, WEIGHTS, Run, load_encoders, load_run
 
 CARD = "README.md"
 _PLAIN = (CARD, CONFIG, WEIGHTS, LABELS, METRICS, REPORT, VAL)

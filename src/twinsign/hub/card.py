@@ -16,8 +16,8 @@ from twinsign import __version__
 from twinsign.errors import InputError
 from twinsign.hub import facts
 from twinsign.pack.open import dataset_of
-from twinsign.plain_yaml import recipe_values
-from twinsign.run import CONFIG, WEIGHTS, Run
+from twinsign.runs.plain_yaml import recipe_values
+from twinsign.runs.run import CONFIG, WEIGHTS, Run
 
 TASK = "Isolated sign recognition from poses"
 TAGS = ("sign-language", "isolated-sign-recognition", "pose")

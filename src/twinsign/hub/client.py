@@ -25,7 +25,7 @@ from twinsign import __version__
 from twinsign.errors import InputError
 from twinsign.files import atomic_folder
 from twinsign.hub.bundle import checked, is_inert, is_shared, shared_files
-from twinsign.run import CONFIG, REPORT, WEIGHTS
+from twinsign.runs.run import CONFIG, REPORT, WEIGHTS
 
 LOG_IN = "`hf auth login`, or a token in the environment variable HF_TOKEN."
 NAMES = "OWNER/NAME of letters, digits, '-', '_' and '.'"

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.errors import InputError
+from twinsign.evaluation.calibrate import calibration_of, threshold_in_words
+from twinsign.evaluation.evaluate import frames_of, head_recipe
+from twinsign.evaluation.open_set import in_words
+from twinsign.evaluation.source import source_in_words
 from twinsign.files import parse_json
-from twinsign.recognise.calibrate import calibration_of, threshold_in_words
-from twinsign.recognise.evaluate import frames_of, head_recipe
-from twinsign.recognise.source import source_in_words
-from twinsign.recognise.unknown import in_words
-from twinsign.run import CALIBRATED, EVALUATIONS, LEARNT_FROM, VAL, Run
+from twinsign.runs.run import CALIBRATED, EVALUATIONS, LEARNT_FROM, VAL, Run
 
 NEEDED = ("per_instance", "per_class", "interval95", "clips", "classes", "split_hash", "selected_on")
 """Keys without which a JSON is no report of an evaluation."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.corpora.sample import Sample
+from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.files import sha256
 from twinsign.pack.schema import COLUMNS, OPTIONAL, POSE_HASH, POSES, SCORE_STEPS

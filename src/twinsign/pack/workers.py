@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from twinsign.cluster import connected, in_order
-from twinsign.corpora.sample import Sample
+from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack.clip import StoredClip, stored_clip
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from twinsign import __version__
-from twinsign.corpora.sample import Corpus, Sample
+from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
 from twinsign.files import atomic, atomic_folder, hash_file, sha256
 from twinsign.pack.clip import StoredClip, extra_columns

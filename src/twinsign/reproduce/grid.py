@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from twinsign import protocols
 from twinsign.errors import InUseError
+from twinsign.evaluation.scores import write_scores
 from twinsign.files import sha256, write_json
 from twinsign.pack.open import Pack
-from twinsign.prepare import NOTHING, Clips
-from twinsign.recipe import Recipe
-from twinsign.recognise.rows import pretraining_rows
-from twinsign.recognise.scores import write_scores
+from twinsign.pack.selection import pretraining_rows
 from twinsign.reproduce.plan import Column, Experiment, Protocol, Row, recipe_of
-from twinsign.run import CHECKPOINTS, WEIGHTS, load_run
+from twinsign.runs.recipe import Recipe
+from twinsign.runs.run import CHECKPOINTS, WEIGHTS, load_run
+from twinsign.train import protocols
+from twinsign.train.prepare import NOTHING, Clips
 
 Say = Callable[[str], None]
 PRETRAINING = ("read", "windows", "encoder", "objective", "pretrain")

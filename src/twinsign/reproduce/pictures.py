@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
+from twinsign.evaluation.evaluate import clip_ids, in_order, viewer_of
+from twinsign.nn.features import embed, fastest_device, joint_embedding
 from twinsign.pack.open import Pack
-from twinsign.recognise.cases import part_cases, signer_cases
-from twinsign.recognise.embed import embed, fastest_device, joint_embedding
-from twinsign.recognise.evaluate import clip_ids, in_order, viewer_of
-from twinsign.recognise.figures import accuracy_bars
-from twinsign.recognise.maps import embedding_map
-from twinsign.recognise.report import Picture
-from twinsign.recognise.story import MOST_MAPPED
-from twinsign.recognise.trends import learning_curve
-from twinsign.reproduce.found import Answers
+from twinsign.report.cases import part_cases, signer_cases
+from twinsign.report.figures import accuracy_bars
+from twinsign.report.html import Picture
+from twinsign.report.run_page import MOST_MAPPED
+from twinsign.report.trends import learning_curve
+from twinsign.report.tsne import embedding_map
 from twinsign.reproduce.grid import Grid
 from twinsign.reproduce.plan import Picture as Wanted
-from twinsign.run import load_encoders, load_run
+from twinsign.reproduce.results import Answers
+from twinsign.runs.run import load_encoders, load_run
 from twinsign.terminal import plain
 
 log = logging.getLogger("twinsign")

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from twinsign.errors import InputError
 from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Pack
-from twinsign.plain_yaml import recipe_values
-from twinsign.recipe import Recipe, checked, recipe_from
+from twinsign.runs.plain_yaml import recipe_values
+from twinsign.runs.recipe import Recipe, checked, recipe_from
 from twinsign.ssl.contrast import BRANCHES
 
 Protocol = Literal["finetune", "linear", "none"]

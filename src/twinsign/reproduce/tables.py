@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twinsign.recognise.report import Cell, Table
+from twinsign.report.html import Cell, Table
 
 WORDS = {"per_instance": "per instance", "per_class": "per class"}
 

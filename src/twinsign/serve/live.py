@@ -10,7 +10,6 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from twinsign.errors import InputError
-from twinsign.recognise.stream import Sign
 from twinsign.serve import bodies
 from twinsign.serve.guard import check_token
 from twinsign.serve.intake import as_object
@@ -22,6 +21,7 @@ from twinsign.serve.refusals import RefusedError, refusal_of
 from twinsign.serve.service import Service
 from twinsign.serve.session import LONGEST_TEXT, MOST_VALUES, Said, Session, Start
 from twinsign.serve.turns import Turns
+from twinsign.streaming.stream import Sign
 
 REFUSED, BUSY, IDLE = 1008, 1013, 1001
 

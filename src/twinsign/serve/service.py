@@ -11,17 +11,17 @@ from typing import Any
 import torch
 
 from twinsign import __version__
+from twinsign.dictionary.entries import Sign
+from twinsign.dictionary.lookup import DICTIONARY, Finding, Lookup, noticed
+from twinsign.dictionary.store import Dictionary
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
+from twinsign.inference.embedder import Embedder
+from twinsign.inference.notice import Notice
+from twinsign.inference.recogniser import Prediction, Recogniser
+from twinsign.inference.votes import explain
 from twinsign.pose.layout import BONES, HAND_WRIST, JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.recognise.dictionary import Dictionary
-from twinsign.recognise.embedder import Embedder
-from twinsign.recognise.entries import Sign
-from twinsign.recognise.lookup import DICTIONARY, Finding, Lookup, noticed
-from twinsign.recognise.notice import Notice
-from twinsign.recognise.predict import Prediction, Recogniser
-from twinsign.recognise.votes import explain
-from twinsign.run import load_run
+from twinsign.runs.run import load_run
 from twinsign.serve.keeping import kept_safe, unknown
 from twinsign.serve.options import Limits
 from twinsign.serve.poses import as_json

@@ -15,12 +15,12 @@ from twinsign.extract.live import LiveHolistic, decode_jpeg
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.read.plausible import FARTHEST
 from twinsign.pose.recording import FloatArray, Recording
-from twinsign.recognise.stream import Sign, Stream
 from twinsign.serve import bodies
 from twinsign.serve.intake import as_object
 from twinsign.serve.poses import as_json
 from twinsign.serve.refusals import RefusedError
 from twinsign.serve.service import Service
+from twinsign.streaming.stream import Sign, Stream
 
 STAMP = struct.Struct("<d")
 """A picture's message begins with its time in seconds; the JPEG follows."""

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from twinsign import world
+from twinsign import distributed
 from twinsign.nn.encoder import PARTS, EncoderConfig
 from twinsign.nn.heads import Projector
 from twinsign.nn.networks import encoder_of
@@ -145,12 +145,12 @@ class MomentumPair(nn.Module):
 
 def of_all(keys: Mapping[str, Embeddings], total: int | None = None) -> Mapping[str, Embeddings]:
     """The keys of all processes in their order, `total` clips in all (None: as many on each as here) (ours)."""
-    if world.size() == 1:
+    if distributed.size() == 1:
         return keys
     places = [(name, head) for name, one in keys.items() for head in one.z]
     z = [keys[name].z[head] for name, head in places]
     has = torch.stack([keys[name].has[head] for name, head in places], dim=1)
-    rows = world.gathered(torch.cat([*z, has.to(z[0].dtype)], dim=1), total)  # one exchange for all banks
+    rows = distributed.gathered(torch.cat([*z, has.to(z[0].dtype)], dim=1), total)  # one exchange for all banks
     widths = [one.shape[1] for one in z]
     found = {name: Embeddings({}, {}) for name in keys}
     split = rows.split([*widths, len(places)], dim=1)

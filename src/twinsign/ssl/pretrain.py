@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from twinsign import world
+from twinsign import distributed
 from twinsign.errors import InputError
 from twinsign.nn.encoder import PARTS, EncoderConfig
 from twinsign.ssl import losses
@@ -129,7 +129,7 @@ class Pretrainer(MomentumPair):
                 rival = losses.similarity_logits(query.z[head], bank.slots, bank.valid, 1.0).amax(dim=1)
                 right.append((((query.z[head] * key).sum(dim=1) > rival) & has).sum())
                 count.append(has.sum())
-        sums = world.summed(torch.stack([torch.stack(right).sum(), torch.stack(count).sum()]))
+        sums = distributed.summed(torch.stack([torch.stack(right).sum(), torch.stack(count).sum()]))
         return sums[0] / sums[1].clamp(min=1)
 
     def _shown(self, queries: Mapping[str, Embeddings], keys: Mapping[str, Embeddings]) -> dict[str, Shown]:
@@ -141,7 +141,9 @@ class Pretrainer(MomentumPair):
         if self.objective.transfer and len(queries) > 1:
             tables = [[one.has[head] for head in self.objective.anchors] for one in (*queries.values(), *keys.values())]
             masks["transfer"] = torch.stack([torch.stack(row).any(dim=0) for row in tables]).all(dim=0)
-        counts = world.summed(torch.stack([mask.sum() for mask in masks.values()])).clamp(min=1) / world.size()
+        counts = (
+            distributed.summed(torch.stack([mask.sum() for mask in masks.values()])).clamp(min=1) / distributed.size()
+        )
         return {name: Shown(mask, count) for (name, mask), count in zip(masks.items(), counts, strict=True)}
 
     def _contrast(self, name: str, query: Embeddings, key: Embeddings, shown: Mapping[str, Shown]) -> Tensor:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from twinsign.distributed import share
 from twinsign.errors import InputError
 from twinsign.pack.clip import check_float16
 from twinsign.pack.open import Indices, Pack
@@ -20,7 +21,6 @@ from twinsign.pose.recording import Recording
 from twinsign.views.clips import Clips
 from twinsign.views.crop import CropConfig, Cropped, as_stored, crop
 from twinsign.views.mixture import Mixture
-from twinsign.world import share
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from twinsign.corpora.folder import folder_corpus
+from twinsign.datasets.folder import folder_corpus
 from twinsign.errors import InputError
 from twinsign.pose.layout import HANDS, INDEX, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.read import read

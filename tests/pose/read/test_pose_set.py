@@ -9,7 +9,7 @@ import numpy as np
 import published
 import pytest
 
-from twinsign.corpora.landmarks import set_corpus
+from twinsign.datasets.landmarks import set_corpus
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack

@@ -1,0 +1,111 @@
+"""Packing a corpus with progress, and saying what was packed and what was not."""
+
+from __future__ import annotations
+
+import csv
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from twinsign.datasets.sample import Corpus
+from twinsign.files import atomic, write_json
+from twinsign.pack.report import PackReport
+from twinsign.pack.write import Effort, NothingPackedError, write_pack
+from twinsign.terminal import console, errors
+
+LISTED = 10
+"""Ids or reasons shown of a longer list; a file and JSON hold all."""
+REDRAWN = 0.2
+"""Seconds between two looks of the bar."""
+DEFAULT = Effort()
+
+
+def import_corpus(
+    corpus: Corpus, out: Path, json: Path | None, provenance: dict[str, Any], effort: Effort = DEFAULT
+) -> int:
+    """Pack every readable clip and show what came of it; exit code 0, 2 (nothing written) or 3 (some unreadable).
+
+    The same call on an interrupted import goes on with it.
+    """
+    with _Bar(len(corpus.samples)) as bar:
+        try:
+            report = write_pack(
+                corpus, out, provenance=provenance, effort=effort, tick=bar.tick, restarted=bar.say_restarted
+            )
+        except NothingPackedError as error:
+            report = error.report
+    _show_packed(report, out)
+    listed = _list_unreadable(report, out)
+    if listed:
+        errors.print(f"all of them: {listed}", markup=False)
+    if json:
+        write_json(json, asdict(report))
+    return report.exit_code
+
+
+class _Bar(Progress):
+    """A bar that goes on where an import went on; redrawn here, since a thread of its own would be forked with us."""
+
+    def __init__(self, total: int) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        super().__init__(*columns, console=errors, auto_refresh=False)
+        self.total = total
+        self.task: TaskID | None = None
+        self.drawn = 0.0
+
+    def tick(self, done: int) -> None:
+        """Show so many samples done."""
+        if self.task is None:
+            self.task = self.add_task("packing", total=self.total, completed=done)
+            if done:
+                self.console.print(f"going on after {done} clips of an interrupted import")
+        self.update(self.task, completed=done)
+        if time.monotonic() - self.drawn > REDRAWN or done == self.total:
+            self.drawn = time.monotonic()
+            self.refresh()
+
+    def say_restarted(self) -> None:
+        """Tell why an interrupted import does not go on."""
+        self.console.print("an interrupted import to this place was of other inputs or options: starting over")
+
+
+def _show_packed(report: PackReport, out: Path) -> None:
+    total = sum(report.clips.values())
+    if total:
+        splits = ", ".join(f"{split} {count}" for split, count in sorted(report.clips.items()))
+        console.print(
+            f"{out}: {total} clips ({splits}), {report.frames} frames, {report.glosses} glosses", markup=False
+        )
+        rates = ", ".join(f"{part} {rate:.1f} %" for part, rate in report.without.items())
+        console.print(f"frames without {rates}")
+    if report.missing:
+        console.print(f"{report.missing} of {report.listed} listed clips have no poses; the pack names them")
+    if report.handless:
+        console.print(f"{len(report.handless)} clips show no hand; training leaves them out: {_some(report.handless)}")
+    if report.notes:
+        first = next(iter(report.notes))
+        console.print(f"{len(report.notes)} clips have notes; {first}: {report.notes[first][0]}", markup=False)
+    if report.unreadable:
+        errors.print(f"{len(report.unreadable)} clips could not be read:")
+        for reason in list(report.unreadable.values())[:LISTED]:
+            errors.print(f"  {reason}", markup=False)
+    if not total:
+        errors.print("nothing was written")
+
+
+def _list_unreadable(report: PackReport, out: Path) -> Path | None:
+    """Id and reason of each unreadable clip as OUT.unreadable.csv; an older list goes."""
+    file = out.with_name(f"{out.name}.unreadable.csv")
+    if not report.unreadable:
+        file.unlink(missing_ok=True)
+        return None
+    with atomic(file) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([("id", "reason"), *report.unreadable.items()])
+    return file
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")

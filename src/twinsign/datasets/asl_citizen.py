@@ -1,0 +1,28 @@
+"""ASL Citizen: 83,399 webcam clips of 2,731 American signs by 52 people, none in two splits (Desai et al., 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from twinsign.datasets.matching import Annotation, Clip
+from twinsign.datasets.names import plain_name
+from twinsign.datasets.tables import annotation_files, read_csv, split_of
+
+PATTERNS = ("train.csv", "val.csv", "test.csv")
+COLUMNS = ("Participant ID", "Video file", "Gloss", "ASL-LEX Code")
+
+
+def asl_citizen(annotations: Sequence[Path]) -> Annotation:
+    """The clips of splits/{train,val,test}.csv; an id is the video's name (ours).
+
+    Raises InputError naming file, row and field.
+    """
+    files = annotation_files(annotations, *PATTERNS)
+    clips = []
+    for file in files:
+        for row in read_csv(file, COLUMNS):
+            name = plain_name(row.path("Video file"))
+            about = {"gloss": row.text("Gloss"), "split": split_of(file), "signer": row.text("Participant ID")}
+            clips.append(Clip(name, {**about, "asl_lex": row.maybe("ASL-LEX Code")}, {"file": name}))
+    return Annotation(clips, files)

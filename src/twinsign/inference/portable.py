@@ -1,0 +1,88 @@
+"""Poses in, probabilities out: all that lies between as one module without files, ready to leave torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from twinsign.evaluation.calibrate import Calibration, calibration_of
+from twinsign.evaluation.evaluate import frames_of, load_classifier, viewer_of
+from twinsign.inference.likeness import likeness_of
+from twinsign.nn.classifier import Classifier, branch_features
+from twinsign.nn.features import joint_embedding
+from twinsign.pose.layout import HANDS, JOINT_COUNT
+from twinsign.pose.recording import Recording
+from twinsign.runs.run import Run, load_encoders
+from twinsign.views.batches import clips_of, equal_clips
+from twinsign.views.clips import Clips
+
+INPUTS = ("xy", "seen", "size")
+
+
+class Portable(nn.Module):
+    """A RUN from image fractions to its answers: reading, crop, test views, encoders and, of a classifier, its head."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.read, self.frames, self.viewer = run.recipe.read, frames_of(run), viewer_of(run)
+        self.calibration = calibration_of(run) or Calibration()
+        self.classifier = load_classifier(run) if run.kind == "classifier" else None
+        self.encoders = None if self.classifier else load_encoders(run)
+        self.likeness = likeness_of(run)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of what `forward` returns: probabilities (of classifiers alone), embedding, has_hand, distance."""
+        return (*(("probabilities",) if self.classifier else ()), "embedding", "has_hand", "distance")
+
+    def forward(self, xy: Tensor, seen: Tensor, size: Tensor) -> tuple[Tensor, ...]:
+        """Image fractions xy (B T 49 2), scores or 1 for seen (B T 49), image size (B 2) in pixels, ones if unknown.
+
+        Gives calibrated probabilities (B C), the unit embedding (B D), whether any frame shows a hand (B): where none
+        does, `predict` refuses, and the others mean nothing; and the distance from the training clips (B), beyond whose
+        limit `predict` is not sure (0 where the RUN does not know it).
+        """
+        xy = torch.where((seen > 0)[..., None], xy, 0.0)
+        clips = equal_clips(xy, seen, size, self.read)
+        return *self.answers(clips), (seen[:, :, HANDS] > 0).flatten(1).any(dim=1), self.distance(clips)
+
+    def distance(self, clips: Clips) -> Tensor:
+        """Distance (B) of cropped clips from the training clips."""
+        if self.likeness is None:
+            return torch.zeros_like(clips.start, dtype=torch.float32)
+        return self.likeness.distances(clips)
+
+    def answers(self, clips: Clips) -> tuple[Tensor, ...]:
+        """Probabilities (B C), of a classifier, and the unit embedding (B D) of cropped clips."""
+        views = self.viewer(clips)
+        if self.encoders is not None:
+            return (joint_embedding(branch_features(self.encoders, views)),)
+        classifier = cast(Classifier, self.classifier)
+        features = classifier.features(views)
+        logits = classifier.joined(classifier.logits(features))
+        return (logits / self.calibration.temperature).softmax(dim=1), joint_embedding(features)
+
+    @torch.no_grad()
+    def of_recordings(self, recordings: Sequence[Recording]) -> tuple[Tensor, ...]:
+        """The answers on recordings of any lengths, read as `predict` reads them, and whether they show a hand."""
+        hand = torch.tensor([bool(one.seen[:, HANDS].any()) for one in recordings])
+        clips = clips_of(recordings, self.read)
+        return *self.answers(clips), hand, self.distance(clips)
+
+
+def stacked(recordings: Sequence[Recording]) -> dict[str, NDArray[np.float32]]:
+    """Recordings as `forward`'s inputs; shorter ones are followed by frames that show nothing (ours).
+
+    Those count for nothing where idle frames are trimmed or dropped and a hand has a box in some frame.
+    """
+    count, frames = len(recordings), max(len(one.xy) for one in recordings)
+    xy = np.zeros((count, frames, JOINT_COUNT, 2), np.float32)
+    seen = np.zeros((count, frames, JOINT_COUNT), np.float32)
+    for row, one in enumerate(recordings):
+        xy[row, : len(one.xy)], seen[row, : len(one.xy)] = one.fractions().xy, one.score
+    return {"xy": xy, "seen": seen, "size": np.asarray([one.size or (1, 1) for one in recordings], np.float32)}

@@ -1,1 +1,0 @@
-"""The paper's section IV: classification, metrics, evaluation, neighbours, prediction, reports."""

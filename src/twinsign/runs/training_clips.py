@@ -1,0 +1,96 @@
+"""The clips that a classifier learnt from, in learnt.parquet beside its config.yaml: copies and signers are told by it.
+
+Where a RUN has no such file, only packs that the user's own command named are looked at: the packs that its config.yaml
+names are never opened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from twinsign.errors import InputError
+from twinsign.files import atomic, sha256
+from twinsign.pack.locate import is_url
+from twinsign.pack.open import Indices, Pack
+from twinsign.pack.schema import POSE_HASH
+from twinsign.pack.selection import training_rows
+from twinsign.pose.read.bounds import most_expanded, parquet_bytes
+from twinsign.runs.run import Run
+
+LEARNT = "learnt.parquet"
+"""The file's name; it is not shared by `push`."""
+_KEY = b"twinsign_rows_hash"
+_SCHEMA = pa.schema([("id", pa.string()), (POSE_HASH, pa.string()), ("signer", pa.string())])
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """Of the clips that a classifier learnt from (N): hashes of their poses, and hashes of their signers' names."""
+
+    poses: frozenset[str]
+    signers: list[str]
+    """One a clip, "" where the clip names nobody."""
+
+
+def keep_learnt(folder: str | PathLike[str], pack: Pack, rows: Indices) -> None:
+    """Write the ids, pose hashes and hashed signers of these rows into a RUN's folder, whole or not at all (ours)."""
+    columns = [pack.table["id"].take(rows).to_pylist(), pack.pose_hashes(rows), hashed_signers(pack, rows)]
+    schema = _SCHEMA.with_metadata({_KEY: pack.split_hash(rows).encode()})
+    with atomic(Path(folder) / LEARNT) as temporary:
+        pq.write_table(pa.table(columns, schema=schema), temporary)
+
+
+def learnt_by(run: Run, pack: Pack) -> Learnt | None:
+    """What a classifier learnt from, by its own file or by the packs that the command named (ours).
+
+    None where that is unknown: another kind of run, or neither holds these clips. InputError for a damaged file.
+    """
+    if run.kind != "classifier" or "rows_hash" not in run.about:
+        return None
+    if (run.path / LEARNT).is_file():
+        found, rows_hash = _read(run.path / LEARNT)
+        if rows_hash == run.about["rows_hash"]:
+            return found
+    return _drawn_again(run, pack)
+
+
+def hashed_signers(pack: Pack, rows: Indices) -> list[str]:
+    """A hash of the name of each row's signer, "" where the clip names nobody (ours)."""
+    return [sha256("signer", name) if name else "" for name in pack.table["signer"].take(rows).to_pylist()]
+
+
+def _read(file: Path) -> tuple[Learnt, str]:
+    try:
+        unpacked = parquet_bytes(pq.read_metadata(file))
+        if unpacked > most_expanded(file.stat().st_size):
+            raise OSError(f"{file.stat().st_size:,} bytes that unpack to {unpacked:,}")
+        table = pq.read_table(file, memory_map=False)
+    except (OSError, pa.ArrowException) as error:
+        hint = "Delete it: evaluations then look at the packs of --data alone."
+        raise InputError(f"a damaged file ({error})", "clips learnt from", file=file, hint=hint) from error
+    if not table.schema.equals(_SCHEMA, check_metadata=False):
+        raise InputError(f"columns {', '.join(table.column_names)}", ", ".join(map(str, _SCHEMA)), file=file)
+    signers = [name or "" for name in table["signer"].to_pylist()]
+    rows_hash = (table.schema.metadata or {}).get(_KEY, b"").decode("utf-8", "replace")
+    return Learnt(frozenset(table[POSE_HASH].to_pylist()), signers), rows_hash
+
+
+def _drawn_again(run: Run, pack: Pack) -> Learnt | None:
+    """The same from the command's own packs, drawn as config.yaml says, where that gives the clips of its hash."""
+    about, named = run.about, [str(one) for one in pack.given]
+    if named != about.get("data") and not any(map(is_url, named)):
+        mine = [one for one in pack.given if str(one) in about.get("data", [])]
+        pack = Pack(mine) if mine and len(mine) < len(named) else pack
+    try:
+        share = (about.get("label_fraction", 1.0), about.get("seed") or 0, about.get("labels_per_class"))
+        rows = training_rows(pack, about.get("where", []), *share)[0].rows
+    except InputError:
+        return None
+    if pack.split_hash(rows) != about["rows_hash"]:
+        return None
+    return Learnt(frozenset(pack.pose_hashes(rows)), hashed_signers(pack, rows))

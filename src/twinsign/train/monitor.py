@@ -1,0 +1,79 @@
+"""How a pre-training goes, so that collapse is seen: k-NN, effective rank, alignment, uniformity (ours)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from twinsign.errors import InputError
+from twinsign.evaluation.evaluate import in_order
+from twinsign.nn.features import (
+    alignment,
+    drawn_views,
+    effective_rank,
+    embed,
+    fixed_views,
+    joint_embedding,
+    knn_scores,
+    uniformity,
+)
+from twinsign.pack.open import Indices, Pack
+from twinsign.pack.selection import label_list, labelled
+from twinsign.runs.recipe import Recipe
+from twinsign.ssl.pretrain import Pretrainer
+from twinsign.views.batches import generator_at
+
+MOST_CLIPS = 1000
+"""Clips looked at in one measurement, of the gallery and of the questions each."""
+NEIGHBOURS = 5
+
+
+class Monitor:
+    """Measures a Pretrainer's query encoders on a fixed, seeded sample: val against train, where there are glosses."""
+
+    def __init__(self, model: Pretrainer, pack: Pack, rows: Indices, recipe: Recipe) -> None:
+        self.model, self.pack, self.recipe = model, pack, recipe
+        random = np.random.default_rng(0)
+        self.gallery = np.sort(random.permutation(rows)[:MOST_CLIPS])
+        self.query: Indices = np.zeros(0, np.int64)
+        self.glosses: list[str] = []
+        with suppress(InputError):
+            val = pack.select(["val"])
+            labelled_rows = rows[[bool(gloss) for gloss in pack.table["gloss"].take(rows).to_pylist()]]
+            glosses = label_list(pack, labelled_rows)
+            known = [pack.table["gloss"][int(row)].as_py() in set(glosses) for row in val]
+            self.query = random.permutation(val[np.asarray(known, bool)])[:MOST_CLIPS]
+            self.gallery = np.sort(random.permutation(labelled_rows)[:MOST_CLIPS])
+            self.glosses = glosses
+
+    def encoders(self) -> nn.ModuleDict:
+        """The query encoders by branch."""
+        return self.model.query_encoders()
+
+    def embeddings(self, encoders: nn.ModuleDict, rows: Indices) -> Tensor:
+        """Unit embeddings (N D) of these rows on the test views."""
+        viewer = fixed_views(self.recipe.windows, self.recipe.pretrain.frames)
+        return joint_embedding(embed(encoders, in_order(self.pack, rows, self.recipe), viewer)[0])
+
+    def __call__(self) -> dict[str, float]:
+        """Online k-NN top-1 in percent, effective rank, alignment and uniformity."""
+        encoders = self.encoders()
+        stored = self.embeddings(encoders, self.gallery)
+        found = {"effective_rank": effective_rank(stored), "uniformity": uniformity(stored)}
+        found["alignment"] = alignment(*(self._augmented(encoders, number) for number in range(2)))
+        if len(self.query):
+            known = labelled(self.pack, self.gallery, self.glosses)
+            asked = labelled(self.pack, self.query, self.glosses)
+            labels = torch.from_numpy(known.labels)
+            scores = knn_scores(self.embeddings(encoders, self.query), stored, labels, len(self.glosses), NEIGHBOURS)
+            found["knn_top1"] = 100 * float((scores.argmax(dim=1) == torch.from_numpy(asked.labels)).float().mean())
+        return {name: round(value, 4) for name, value in found.items()}
+
+    def _augmented(self, encoders: nn.ModuleDict, number: int) -> Tensor:
+        config, generator = self.recipe.pretrain, generator_at(0, 3, number)
+        rows = self.gallery[: MOST_CLIPS // 4]
+        loader = in_order(self.pack, rows, self.recipe)
+        return joint_embedding(embed(encoders, loader, drawn_views(config.augment, config.frames, generator))[0])

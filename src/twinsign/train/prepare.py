@@ -1,0 +1,241 @@
+"""What an experiment starts from: its clips, its encoders, and a folder that is new or its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from twinsign.bench.clock import faster_precision, gemm_gflops
+from twinsign.distributed import here
+from twinsign.errors import InputError
+from twinsign.files import locked
+from twinsign.inference.shift import check_shift, learnt_from
+from twinsign.nn.classifier import Classifier
+from twinsign.nn.features import fastest_device, features_as_tested, fixed_views, settle_norms
+from twinsign.nn.imprint import imprint
+from twinsign.pack.open import Indices, Pack
+from twinsign.pack.selection import Labelled, labelled, training_rows
+from twinsign.runs.recipe import Recipe
+from twinsign.runs.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
+from twinsign.terminal import plain
+from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
+from twinsign.views.mixture import Mixture
+from twinsign.views.reading import joined, reading_of
+
+log = logging.getLogger("twinsign")
+STARTED_FROM = "started_from"
+"""Key of `about`: what the pre-trained RUN was that a classifier began with."""
+PROBE = {"cpu": 1024, "cuda": 4096}
+"""Rows and columns of the matrices by which a precision is chosen: some 0.1 s."""
+FEWEST = 2
+"""Clips below which there is nothing to tell one from."""
+NOTHING = "none"
+"""As --init: encoders without pre-training."""
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Which clips take part: packs, conditions COLUMN=VALUE on rows, share of the labels or labels a class."""
+
+    data: Sequence[str | Path]
+    where: list[str] = field(default_factory=list)
+    label_fraction: float = 1.0
+    labels_per_class: int | None = None
+    strict: bool = False
+    """Refuse clips unlike those that a RUN learnt from, instead of warning."""
+
+
+def labelled_clips(clips: Clips, seed: int) -> tuple[Pack, Labelled, Labelled | None, list[str]]:
+    """The pack, its labelled train clips (a share of them), val clips or None, and the label list of train."""
+    pack = Pack(clips.data)
+    train, glosses = training_rows(pack, clips.where, clips.label_fraction, seed, clips.labels_per_class)
+    if "val" not in pack.column("split"):
+        return pack, train, None, glosses
+    return pack, train, labelled(pack, pack.select(["val"], clips.where), glosses), glosses
+
+
+def classifier_run(
+    recipe: Recipe,
+    protocol: Literal["finetune", "linear"],
+    init: str | Path,
+    clips: Clips,
+    out: Path,
+    config: str,
+    seed: int,
+    made_of: tuple[Pack, Labelled, Labelled | None, list[str]],
+) -> Run:
+    """A classifier's RUN, not yet trained, with the facts of its making (ours)."""
+    pack, train, val, glosses = made_of
+    about: dict[str, Any] = {"protocol": protocol, "config": config, "init": str(init), "seed": seed}
+    about |= {"data": [str(path) for path in clips.data], "where": clips.where}
+    about |= {"label_fraction": clips.label_fraction, "clips": len(train.rows), "classes": len(glosses)}
+    if clips.labels_per_class is not None:  # absent otherwise, as in the runs of earlier versions
+        about["labels_per_class"] = clips.labels_per_class
+    about |= {"rows_hash": pack.split_hash(train.rows), "selected_on": ["train", "val"] if val else ["train"]}
+    views = Run(out, "classifier", recipe, about=about).augment
+    recipe = read_as_learnt(recipe, pack, train.rows, views.mirrors)
+    if protocol == "linear" and str(init) != NOTHING:
+        recipe = read_as_before(recipe, load_run(init))
+    about |= {LEARNT_FROM: learnt_from(pack, train.rows, recipe.read, None if val is None else val.rows)}
+    return Run(out, "classifier", recipe, glosses, about)
+
+
+def read_as_learnt(recipe: Recipe, pack: Pack, rows: Indices, mirrored: bool) -> Recipe:
+    """The recipe of a run that learns from these rows: joints that they hardly ever show are left out for good."""
+    return replace(recipe, read=reading_of(pack, rows, recipe.read, mirrored))
+
+
+def read_as_before(recipe: Recipe, source: Run) -> Recipe:
+    """The recipe of a layer on frozen encoders, which also leave out what they themselves never learnt from."""
+    crop, known = recipe.read.crop, source.recipe.read.crop
+    both = replace(crop, ignore=joined(crop.ignore, known.ignore), shape=known.shape)
+    return replace(recipe, read=replace(recipe.read, crop=both))
+
+
+def finished(run: Run) -> bool:
+    """Whether the folder holds this very run, finished; InputError where it holds another one."""
+    if not (run.path / CONFIG).is_file():
+        if run.path.is_dir() and (run.path / WEIGHTS).exists():
+            raise InputError("weights without a config", "an empty or new folder", file=run.path)
+        return False
+    there = load_run(run.path)
+    ignored = {"minutes", "calibration", CALIBRATED, LEARNT_FROM, STARTED_FROM}
+    one, other = ({k: v for k, v in about.items() if k not in ignored} for about in (there.about, run.about))
+    apart = ("trainer", "sure", *(("finetune", "linear") if run.kind == "pretrained" else ()))
+    ours, its = ({k: v for k, v in each.recipe.as_dict().items() if k not in apart} for each in (run, there))
+    keys = differing(one, other) + differing(ours, its) + ["labels"] * (there.labels != run.labels)
+    if keys:
+        found = f"a run that differs in {', '.join(keys)}"
+        longer = run.kind == "pretrained" and bool({*keys} & {"pretrain.epochs", "pretrain.steps"})
+        hint = f"Choose another --out{f', with --init {run.path} to train it for longer' if longer else ''}."
+        raise InputError(found, "the same run, to go on with, or a new folder", file=run.path, hint=hint)
+    return (run.path / WEIGHTS).is_file()
+
+
+def differing(one: dict[str, Any], other: dict[str, Any], place: str = "") -> list[str]:
+    """Where nested plain values differ, by dotted names."""
+    found = []
+    for name in sorted(one.keys() | other.keys()):
+        mine, its = one.get(name), other.get(name)
+        if isinstance(mine, dict) and isinstance(its, dict):
+            found += differing(mine, its, f"{place}{name}.")
+        elif mine != its:
+            found.append(f"{place}{name}")
+    return found
+
+
+def settled(run: Run) -> Run:
+    """The run with a precision where its recipe says `auto`: what it began with, else the faster one here (ours)."""
+    if run.recipe.trainer.precision != "auto":
+        return run
+    begun = (run.path / CONFIG).is_file()
+    chosen = load_run(run.path).recipe.trainer.precision if begun else "auto"
+    if chosen == "auto":
+        device = training_device(run.recipe)
+        timed = device.type in PROBE
+        chosen = faster_precision(gemm_gflops(device, PROBE[device.type])) if timed else "32-true"
+    return replace(run, recipe=run.recipe.in_precision(chosen))
+
+
+def training_device(recipe: Recipe) -> torch.device:
+    """Where this process trains."""
+    return torch.device("cpu") if recipe.trainer.accelerator == "cpu" else fastest_device()
+
+
+def begin_at_means(classifier: Classifier, reader: ClipReader, recipe: Recipe) -> None:
+    """Start a classifier's layers at the class means of what its encoders see before fine-tuning (ours)."""
+    encoders = classifier.encoders.to(training_device(recipe))
+    features = features_as_tested(encoders, reader, recipe.windows, recipe.finetune)
+    encoders.cpu()
+    imprint(classifier, *features)
+
+
+@contextmanager
+def owned(out: Path) -> Iterator[None]:
+    """Hold a RUN folder for this training, by its first process; InputError where another one has it."""
+    with locked(out) if here().first else nullcontext():
+        yield
+
+
+def training_loader(
+    reader: ClipReader, size: int, seed: int, recipe: Recipe, mixture: Mixture | None = None
+) -> ClipLoader:
+    """Shuffled batches of `size` clips for each process, in the mixture's order if any; no short ones (ours).
+
+    Raises InputError on one clip alone, and warns of fewer clips than a batch: then each batch is all of them.
+    """
+    place, count = here(), len(reader) if mixture is None else len(mixture)
+    if len(reader) < FEWEST:
+        found = f"{len(reader)} clip to learn from"
+        raise InputError(found, f"{FEWEST} or more: a clip is told from others", file=reader.pack.paths[0])
+    if count < size * place.size and place.first:
+        log.warning("note: %d clips are fewer than a batch of %d: every batch is all of them", count, size * place.size)
+    part = (place.rank, place.size)
+    batches = Batches(count, size * place.size, seed=seed, shuffle=True, drop_last=True, part=part, mixture=mixture)
+    return ClipLoader(reader, batches, workers=recipe.trainer.workers, pin=torch.cuda.is_available())
+
+
+def part_of(data: Labelled) -> tuple[int, int]:
+    """A process's part of evaluated clips; of fewer clips than processes each takes all (ours)."""
+    place = here()
+    return (place.rank, place.size) if len(data.rows) >= place.size else (0, 1)
+
+
+def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.ModuleDict:
+    """Random encoders whose norms know the clips' statistics: the fair control of linear and k-NN results (ours)."""
+    encoders = random_encoders(recipe, seed)
+    size = recipe.pretrain.batch_size * here().size  # of all processes, each of which sees all clips here
+    loader = ClipLoader(reader, Batches(len(reader), size, seed=seed, shuffle=True))
+    settle_norms(encoders, loader, fixed_views(recipe.windows, recipe.pretrain.frames))
+    return encoders
+
+
+def starting_encoders(
+    recipe: Recipe, init: str | Path, reader: ClipReader, seed: int, strict: bool = False
+) -> nn.ModuleDict:
+    """A RUN's query encoders, or (`none`) random ones; InputError where its encoder, or (strict) data, is another."""
+    if str(init) == NOTHING:
+        return control_encoders(recipe, reader, seed)
+    source = load_run(init)
+    if source.recipe.encoder != recipe.encoder:
+        found, wanted = asdict(source.recipe.encoder), asdict(recipe.encoder)
+        differs = ", ".join(f"{name}={found[name]}" for name in found if found[name] != wanted[name])
+        wish = ", ".join(f"{name}={wanted[name]}" for name in found if found[name] != wanted[name])
+        raise InputError(
+            f"an encoder of {differs}", wish, file=source.path, hint="Use the config it was pre-trained with."
+        )
+    if _without_joints(source.recipe.read) != _without_joints(recipe.read):
+        log.warning("note: %s was pre-trained with other crop settings than this run's", plain(source.path))
+    check_shift(source, reader.pack, reader.rows, recipe.read, strict)
+    return load_encoders(source)
+
+
+def _without_joints(read: ReadConfig) -> ReadConfig:
+    """The settings that do not follow from a run's own clips."""
+    return replace(read, crop=replace(read.crop, ignore=(), shape="pixels"))
+
+
+def started_from(run: Run, init: str | Path) -> Run:
+    """The run with what a later reader must know of the RUN it begins with: its hash, clips and packs (ours)."""
+    if str(init) == NOTHING:
+        return run
+    source = load_run(init)
+    kept = ("protocol", "config", "seed", "data", "where", "clips", "rows_hash")
+    facts = {"digest": source.digest(), **{name: source.about[name] for name in kept if name in source.about}}
+    facts["packs"] = source.about.get(LEARNT_FROM, {}).get("packs", [])
+    return replace(run, about={**run.about, STARTED_FROM: facts})
+
+
+def branches_of(encoders: nn.ModuleDict, branches: tuple[str, ...], init: str | Path) -> nn.ModuleDict:
+    """These branches' encoders alone; InputError where one is missing."""
+    missing = [name for name in branches if name not in encoders]
+    if missing:
+        raise InputError(f"no {missing[0]} branch", "every branch of the head", file=str(init))
+    return nn.ModuleDict({name: encoders[name] for name in branches})
