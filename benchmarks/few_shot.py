@@ -24,8 +24,8 @@ from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.inference.embedder import Embedder
 from twinsign.pack.open import Pack
+from twinsign.runs.models import control_encoders
 from twinsign.runs.run import load_run
-from twinsign.train.prepare import control_encoders
 from twinsign.views.batches import ClipReader
 
 Scorer = Callable[[NDArray[np.int64], NDArray[np.int64]], torch.Tensor]

@@ -16,18 +16,19 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from twinsign.bench.clock import seconds_of
 from twinsign.bench.measure import Bench, Step
 from twinsign.cli.commands.bench import CLIPS
+from twinsign.distributed import fastest_device
 from twinsign.files import write_bytes, write_json
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.features import fastest_device, fixed_views
+from twinsign.nn.features import fixed_views
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.report.html import png
 from twinsign.report.trends import learning_curve
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.train.precision import seconds_of
 
 FACTORS = (0.5, 2, 4)
 CLASSES = (100, 1_000, 10_000)

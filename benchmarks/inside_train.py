@@ -22,18 +22,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import clip_ids, in_order
+from twinsign.evaluation.knn import knn_scores
 from twinsign.evaluation.metrics import Scored, accuracy_report
 from twinsign.evaluation.significance import compare
 from twinsign.files import write_json
-from twinsign.nn.features import drawn_views, embed, fixed_views, joint_embedding, knn_scores
+from twinsign.nn.features import drawn_views, embed, fixed_views, joint_embedding
 from twinsign.pack.fold import held_out
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import Labelled, training_rows
+from twinsign.pack.selection import Labelled, clip_ids, training_rows
+from twinsign.runs.models import NOTHING, control_encoders, in_order, load_encoders
 from twinsign.runs.recipe import ClassifyConfig, Recipe, load_recipe
-from twinsign.runs.run import load_encoders, load_run
+from twinsign.runs.run import load_run
 from twinsign.train.linear import FEATURE_ROUND, fit_layers
-from twinsign.train.prepare import NOTHING, control_encoders
 from twinsign.views.batches import ClipReader, generator_at
 
 FOLDS, VIEWS, RESAMPLES, SEED = 5, 2, 4000, 0

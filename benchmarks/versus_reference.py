@@ -15,16 +15,16 @@ from tempfile import TemporaryDirectory
 import torch
 from reference import reference_of
 
-from twinsign.bench.clock import gemm_gflops, seconds_of
 from twinsign.bench.count import reference_gflop
 from twinsign.bench.measure import Bench, Step
 from twinsign.cli.commands.bench import CLIPS
+from twinsign.distributed import fastest_device
 from twinsign.files import write_json
-from twinsign.nn.features import fastest_device
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.train.precision import gemm_gflops, seconds_of
 
 OURS = ("32-true", "bf16-mixed")
 

@@ -23,6 +23,7 @@ from torch import distributed as dist
 from twinsign import distributed
 from twinsign.nn.norm import BatchNorm, normalise_together
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import ClipSelection
 from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import Run
@@ -32,7 +33,6 @@ from twinsign.train import protocols
 from twinsign.train.callbacks import Checkpoints
 from twinsign.train.fit import Journal, PretrainTask, fit
 from twinsign.train.monitor import Monitor
-from twinsign.train.prepare import Clips
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import View
 
@@ -172,7 +172,7 @@ def finetuning(pack: Path, recipe: Recipe, out: Path) -> Result:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocols, "_finish_classifier", rounded)
-        protocols.finetune(recipe, "none", Clips([pack]), out, page=False)
+        protocols.finetune(recipe, "none", ClipSelection([pack]), out, page=False)
     return {}
 
 

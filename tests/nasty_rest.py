@@ -23,7 +23,6 @@ from twinsign.dictionary.entries import Sign
 from twinsign.dictionary.lookup import Lookup
 from twinsign.dictionary.store import Dictionary
 from twinsign.doctor.listed import read_listed
-from twinsign.evaluation.evaluate import load_classifier
 from twinsign.evaluation.scores import read_scores
 from twinsign.hub.bundle import checked as whole_run
 from twinsign.inference.embeddings import read_embeddings, write_embeddings
@@ -31,6 +30,7 @@ from twinsign.inference.recogniser import Recogniser
 from twinsign.nn.classifier import Classifier
 from twinsign.reproduce.plan import load_experiment
 from twinsign.runs.convert import read_checkpoint
+from twinsign.runs.models import load_classifier
 from twinsign.runs.recipe import load_recipe, recipe_from
 from twinsign.runs.run import Run, read_metrics, save_run
 from twinsign.runs.training_clips import LEARNT, _read, keep_learnt

@@ -21,16 +21,16 @@ from twinsign import __version__
 from twinsign.cli import registry
 from twinsign.cli.commands import train
 from twinsign.cli.main import main
-from twinsign.evaluation.calibrate import NEVER
-from twinsign.evaluation.evaluate import in_order
 from twinsign.evaluation.source import source_in_words
 from twinsign.nn.features import fixed_views
 from twinsign.pack.open import Pack
 from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
+from twinsign.runs.calibration import NEVER
+from twinsign.runs.models import in_order, load_encoders
 from twinsign.runs.recipe import Recipe
-from twinsign.runs.run import load_encoders, load_run, read_metrics
+from twinsign.runs.run import load_run, read_metrics
 from twinsign.train import protocols
 
 TOPS = ("top1", "top2", "top5")
@@ -458,8 +458,8 @@ def test_epochs_that_are_typed_go_before_a_recipes_steps(
         given.append(recipe)
         return 0
 
-    monkeypatch.setattr(commands, "pretrain", pretrain)
-    monkeypatch.setitem(registry.COMMANDS, "pretrain", registry.Command("commands.pretrain", ("data",), recipe=True))
+    monkeypatch.setattr(train, "pretrain", pretrain)
+    monkeypatch.setitem(registry.COMMANDS, "pretrain", registry.Command("train.pretrain", ("data",), recipe=True))
     assert main(["pretrain", "--config", "demo", "--data", "p", *options]) == 0
     assert (given[0].pretrain.epochs, given[0].pretrain.steps) == (epochs, steps)
 

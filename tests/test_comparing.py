@@ -11,12 +11,12 @@ import pytest
 from trained import Trained
 
 from twinsign.cli.main import main
+from twinsign.evaluation.evaluate import evaluate
 from twinsign.evaluation.join import aligned
 from twinsign.evaluation.metrics import accuracy_report
 from twinsign.evaluation.scores import read_scores, write_scores
 from twinsign.files import write_json
-from twinsign.train.prepare import Clips
-from twinsign.train.protocols import evaluate
+from twinsign.pack.selection import ClipSelection
 
 SIGNS = 8
 
@@ -27,7 +27,7 @@ def scores(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     folder = tmp_path_factory.mktemp("scores")
     for model in ("finetuned", "linear"):
         for split in ("val", "test"):
-            report, scored = evaluate(trained.folder / model, Clips([trained.pack]), [split])
+            report, scored = evaluate(trained.folder / model, ClipSelection([trained.pack]), [split])[:2]
             write_scores(folder / f"{model}-{split}.npz", scored, report)
             write_json(folder / f"{model}-{split}.json", report)
     return {file.stem: str(file) for file in folder.glob("*.npz")}

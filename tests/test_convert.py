@@ -21,13 +21,13 @@ from torch import Tensor
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import load_classifier
 from twinsign.inference.embeddings import read_embeddings
 from twinsign.nn.graph import SUBSETS
 from twinsign.pack.open import Pack
 from twinsign.pose.read.canonical import write_npz
 from twinsign.runs.convert import convert, read_checkpoint
-from twinsign.runs.run import load_encoders, load_run
+from twinsign.runs.models import load_classifier, load_encoders
+from twinsign.runs.run import load_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.clips import View, motion
 

@@ -12,6 +12,7 @@ import pytest
 from trained import Trained
 from videos import DOTS, make_sound, make_video
 
+from twinsign.cli.commands import extract
 from twinsign.cli.commands.pack_progress import import_corpus
 from twinsign.cli.main import main
 from twinsign.datasets.folder import folder_corpus
@@ -24,7 +25,7 @@ from twinsign.pose.read import read
 @pytest.fixture
 def dots(monkeypatch: pytest.MonkeyPatch) -> None:
     """The dots' estimator in place of Holistic, in the command and in `predict`."""
-    monkeypatch.setattr(extracting, "run_jobs", partial(run_jobs, loader=DOTS))
+    monkeypatch.setattr(extract, "run_jobs", partial(run_jobs, loader=DOTS))
     monkeypatch.setattr(clip, "load_estimator", DOTS.load)
 
 

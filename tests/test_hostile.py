@@ -25,11 +25,11 @@ from hypothesis import strategies as st
 from twinsign.cli.main import main
 from twinsign.datasets.folder import folder_corpus
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import load_classifier
 from twinsign.evaluation.scores import read_scores
 from twinsign.files import parse_json
 from twinsign.pose.read import open_set, read
 from twinsign.runs.convert import read_checkpoint
+from twinsign.runs.models import load_classifier
 from twinsign.runs.recipe import load_recipe
 from twinsign.runs.run import load_run, read_metrics
 

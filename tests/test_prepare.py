@@ -15,7 +15,8 @@ from twinsign.pack.open import Pack
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.runs.run import Run, load_run, save_config
 from twinsign.train import prepare, protocols
-from twinsign.train.prepare import finished, settled, training_loader
+from twinsign.train.precision import settled
+from twinsign.train.prepare import finished, training_loader
 from twinsign.views.batches import ClipReader
 
 

@@ -12,12 +12,13 @@ from PIL import Image
 from trained import Trained
 
 from twinsign.cli.main import main
-from twinsign.evaluation.probes import maps, panels
 from twinsign.evaluation.scores import read_scores
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import ClipSelection
 from twinsign.pose.layout import TRUNK
+from twinsign.report.clip_panels import panels
+from twinsign.report.run_maps import maps
 from twinsign.runs.run import load_run
-from twinsign.train.prepare import Clips
 from twinsign.views.augment import random_view
 from twinsign.views.batches import ClipReader, generator_at
 
@@ -111,7 +112,7 @@ def test_map_of_one_split_onto_another(trained: Trained, tmp_path: Path) -> None
 
 
 def test_a_map_has_a_panel_a_branch(trained: Trained) -> None:
-    figure = maps(trained.pretrained, Clips([trained.pack]), ["val", "test"], 2)
+    figure = maps(trained.pretrained, ClipSelection([trained.pack]), ["val", "test"], 2)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["joint (16 clips)", "motion (16 clips)", "joint + motion (16 clips)"]
     assert len(figure.legends[0].texts) == 3

@@ -18,19 +18,22 @@ from yaml import safe_load as load_yaml
 from twinsign.errors import InputError
 from twinsign.evaluation import probes
 from twinsign.evaluation.calibrate import calibrate
-from twinsign.evaluation.evaluate import load_classifier, score
+from twinsign.evaluation.evaluate import evaluate
+from twinsign.evaluation.recalibrate import recalibrate
+from twinsign.evaluation.scoring import score
 from twinsign.hub.facts import selection_of
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.features import features_as_tested
+from twinsign.nn.features import features_as_tested, fixed_views
 from twinsign.nn.heads import HeadConfig
 from twinsign.nn.imprint import imprint
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import labelled
+from twinsign.pack.selection import ClipSelection, labelled, labelled_clips
+from twinsign.runs.models import load_classifier, load_encoders
 from twinsign.runs.recipe import Recipe, SureConfig
-from twinsign.runs.run import WEIGHTS, load_encoders, load_run, read_metrics
+from twinsign.runs.run import WEIGHTS, load_run, read_metrics
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train import protocols
-from twinsign.train.prepare import Clips, finished, labelled_clips
+from twinsign.train.prepare import finished
 from twinsign.train.warm_start import begin_from
 from twinsign.views.batches import ClipReader
 
@@ -42,7 +45,7 @@ def recipe(trained: Trained) -> Recipe:
 
 
 def linear(recipe: Recipe, init: str | Path, pack: Path, out: Path, **options: object) -> dict[str, torch.Tensor]:
-    protocols.linear(recipe, init, Clips([pack]), out, page=False, **options)  # type: ignore[arg-type]
+    protocols.linear(recipe, init, ClipSelection([pack]), out, page=False, **options)  # type: ignore[arg-type]
     return load_file(out / "weights.safetensors")
 
 
@@ -67,13 +70,16 @@ def test_finetuning_may_begin_at_the_class_means(
 ) -> None:
     still = replace(recipe.finetune.optimiser, lr=0.0)
     chosen = replace(recipe.finetune, epochs=1, optimiser=still, head=HeadConfig(start="means"))
-    recipe, clips = replace(recipe, finetune=chosen), Clips([trained.pack])
+    recipe, clips = replace(recipe, finetune=chosen), ClipSelection([trained.pack])
     run = protocols.finetune(recipe, trained.pretrained, clips, tmp_path / "out", page=False)
     pack, train, _, glosses = labelled_clips(clips, 0)
     wanted = Classifier(recipe.encoder, chosen.head, len(glosses))
     wanted.encoders.load_state_dict(load_encoders(load_run(trained.pretrained)).state_dict())
     reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
-    imprint(wanted, *features_as_tested(wanted.encoders, reader, recipe.windows, chosen))
+    imprint(
+        wanted,
+        *features_as_tested(wanted.encoders, reader, fixed_views(recipe.windows, chosen.frames), chosen.head.parts),
+    )
     found = load_classifier(run)
     for one, other in zip(found.fc.parameters(), wanted.fc.parameters(), strict=True):
         torch.testing.assert_close(one, other)
@@ -95,7 +101,7 @@ def test_calibration_lowers_cross_entropy_on_val(trained: Trained) -> None:
 
 def test_the_kept_weights_are_those_of_the_best_epoch_on_val(trained: Trained) -> None:
     rows = read_metrics(trained.finetuned)
-    report, _ = protocols.evaluate(trained.finetuned, Clips([trained.pack]), ["val"])
+    report = evaluate(trained.finetuned, ClipSelection([trained.pack]), ["val"]).report
     assert report["per_instance"]["top1"] == pytest.approx(max(row["val_top1"] for row in rows), abs=0.01)
 
 
@@ -104,7 +110,7 @@ def test_one_branch_of_two_can_be_probed(trained: Trained, recipe: Recipe, tmp_p
     one = replace(recipe, linear=replace(recipe.linear, head=HeadConfig(branches=(branch,))))
     found = linear(one, trained.pretrained, trained.pack, tmp_path / "out")
     assert {name.split(".")[1] for name in found} == {branch}
-    report, _ = protocols.evaluate(tmp_path / "out", Clips([trained.pack]), ["test"])
+    report = evaluate(tmp_path / "out", ClipSelection([trained.pack]), ["test"]).report
     assert report["clips"] == 8
 
 
@@ -113,7 +119,7 @@ def test_a_branch_that_was_not_pretrained_is_refused(trained: Trained, recipe: R
     protocols.pretrain(alone, [trained.pack], tmp_path / "joint")
     for run in (protocols.linear, protocols.finetune):
         with pytest.raises(InputError, match="no motion branch"):
-            run(alone, tmp_path / "joint", Clips([trained.pack]), tmp_path / run.__name__)
+            run(alone, tmp_path / "joint", ClipSelection([trained.pack]), tmp_path / run.__name__)
 
 
 def test_linear_is_repeatable_and_follows_the_seed(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
@@ -124,7 +130,7 @@ def test_linear_is_repeatable_and_follows_the_seed(trained: Trained, recipe: Rec
 
 
 def test_a_share_of_the_labels_is_recorded(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
-    clips = Clips([trained.pack], label_fraction=0.34)
+    clips = ClipSelection([trained.pack], label_fraction=0.34)
     run = protocols.linear(recipe, trained.pretrained, clips, tmp_path / "out", page=False)
     assert run.about["clips"] == 8, "2 of each gloss's 6"
     assert run.about["label_fraction"] == 0.34
@@ -132,14 +138,14 @@ def test_a_share_of_the_labels_is_recorded(trained: Trained, recipe: Recipe, tmp
 
 
 def test_labels_a_class_are_recorded_and_no_share_is(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:
-    few = Clips([trained.pack], labels_per_class=2)
+    few = ClipSelection([trained.pack], labels_per_class=2)
     run = protocols.linear(recipe, trained.pretrained, few, tmp_path / "R", page=False)
     assert (run.about["clips"], run.about["labels_per_class"]) == (8, 2)
     assert "labels_per_class" not in load_run(trained.linear).about  # runs of earlier versions go on as they were
 
 
 def test_a_report_says_how_sure_answers_fare_and_who_signed(trained: Trained, tmp_path: Path) -> None:
-    report, _ = protocols.evaluate(trained.linear, Clips([trained.pack]), ["test"])
+    report = evaluate(trained.linear, ClipSelection([trained.pack]), ["test"]).report
     assert report["selective"][-1] == report["selective"][-1] | {
         "coverage": 100.0,
         "accuracy": report["per_instance"]["top1"],
@@ -147,20 +153,20 @@ def test_a_report_says_how_sure_answers_fare_and_who_signed(trained: Trained, tm
     assert report["ece_calibrated"] is not None
     assert report["signers"]["independent"] is True
     assert report["signers"]["evaluated"] == 2
-    on_train, _ = protocols.evaluate(trained.linear, Clips([trained.pack]), ["train"])
+    on_train = evaluate(trained.linear, ClipSelection([trained.pack]), ["train"]).report
     assert on_train["signers"]["shared"] == on_train["signers"]["evaluated"] == 6
     elsewhere = shutil.copytree(trained.linear, tmp_path / "R")
     config = elsewhere / "config.yaml"
     text = config.read_text()
     rows_hash = load_run(elsewhere).about["rows_hash"]
     config.write_text(text.replace(str(trained.pack), str(tmp_path / "gone")))
-    assert protocols.evaluate(elsewhere, Clips([trained.pack]), ["test"])[0]["signers"] == report["signers"]
+    assert evaluate(elsewhere, ClipSelection([trained.pack]), ["test"]).report["signers"] == report["signers"]
     config.write_text(text.replace(rows_hash, "other"))
-    assert protocols.evaluate(elsewhere, Clips([trained.pack]), ["test"])[0]["signers"] is None
+    assert evaluate(elsewhere, ClipSelection([trained.pack]), ["test"]).report["signers"] is None
 
 
 def test_neighbours_have_no_temperature_of_a_classifier(trained: Trained, recipe: Recipe) -> None:
-    report, _ = probes.knn(trained.finetuned, recipe, Clips([trained.pack]), ["test"])
+    report, _ = probes.knn(trained.finetuned, recipe, ClipSelection([trained.pack]), ["test"])
     assert (report["ece_calibrated"], report["answered"]["threshold"]) == (None, None)
     assert report["signers"]["independent"] is True
 
@@ -168,10 +174,10 @@ def test_neighbours_have_no_temperature_of_a_classifier(trained: Trained, recipe
 def test_calibrated_anew_on_other_recordings(trained: Trained, tmp_path: Path) -> None:
     """Weights, labels and resuming stay; the threshold is for the clips named, which are no test any more."""
     model = shutil.copytree(trained.finetuned, tmp_path / "R")
-    before = protocols.evaluate(model, Clips([trained.pack]), ["test"])[0]
+    before = evaluate(model, ClipSelection([trained.pack]), ["test"]).report
     weights, digest = (model / "weights.safetensors").read_bytes(), load_run(model).digest()
-    run = protocols.recalibrate(model, Clips([trained.pack]), ["test"], SureConfig(0.05, confidence=0))
-    after = protocols.evaluate(model, Clips([trained.pack]), ["test"])[0]
+    run = recalibrate(model, ClipSelection([trained.pack]), ["test"], SureConfig(0.05, confidence=0))
+    after = evaluate(model, ClipSelection([trained.pack]), ["test"]).report
     pack = Pack(trained.pack)
     scored = score(run, load_classifier(run), pack, labelled(pack, pack.select(["test"]), run.labels))
     wanted = calibrate(scored, SureConfig(0.05, confidence=0))
@@ -179,14 +185,14 @@ def test_calibrated_anew_on_other_recordings(trained: Trained, tmp_path: Path) -
     assert after["answered"]["threshold"] == wanted.threshold != before["answered"]["threshold"]
     assert after["per_instance"] == before["per_instance"]
     assert (before["calibrated_on"], after["calibrated_on"], after["selected_on"]) == ([], ["test"], [])
-    assert protocols.evaluate(model, Clips([trained.pack]), ["val"])[0]["calibrated_on"] == [], (
+    assert evaluate(model, ClipSelection([trained.pack]), ["val"]).report["calibrated_on"] == [], (
         "val has no part in it now"
     )
     assert after["run_digest"] != before["run_digest"] == digest
     assert (model / "weights.safetensors").read_bytes() == weights
     assert "fitted on test" not in selection_of(load_run(trained.finetuned))
     assert "8 clips of test" in selection_of(load_run(model))
-    again = protocols.recalibrate(model, Clips([trained.pack]), ["val"], SureConfig())
+    again = recalibrate(model, ClipSelection([trained.pack]), ["val"], SureConfig())
     assert load_run(model).vectors_digest() == again.vectors_digest() == digest, "the same vectors"
     assert finished(replace(load_run(trained.finetuned), path=model)), "to resume, it is still the same training"
     sure = replace(again.recipe, sure=SureConfig(0.8))
@@ -200,18 +206,18 @@ def test_what_it_learnt_from_calibrates_nothing(trained: Trained, tmp_path: Path
     (handless,) = train[~pack.usable[train]].tolist()
     shown = next(gloss for gloss in load_run(model).labels if gloss != pack.column("gloss")[handless])
     with pytest.raises(InputError, match="all of which the model learnt from"):
-        protocols.recalibrate(model, Clips([trained.pack], [f"gloss={shown}"]), ["train"], SureConfig())
+        recalibrate(model, ClipSelection([trained.pack], [f"gloss={shown}"]), ["train"], SureConfig())
     with pytest.raises(InputError, match="4 glosses"):
-        protocols.recalibrate(model, Clips([trained.pack]), ["test"], SureConfig(unknown=0.5))
+        recalibrate(model, ClipSelection([trained.pack]), ["test"], SureConfig(unknown=0.5))
     assert (model / "config.yaml").read_text() == config, "a refusal changes nothing"
-    mixed = protocols.recalibrate(model, Clips([trained.pack]), None, SureConfig()).about["calibrated"]
+    mixed = recalibrate(model, ClipSelection([trained.pack]), None, SureConfig()).about["calibrated"]
     assert (mixed["clips"], mixed["left_out"]) == (len(pack) - len(train) + 1, len(train) - 1), (
         "the handless one is new"
     )
-    found = protocols.evaluate(model, Clips([trained.pack]), ["val", "test"])[0]
+    found = evaluate(model, ClipSelection([trained.pack]), ["val", "test"]).report
     assert found["calibrated_on"] == ["test", "val"]
     (model / "config.yaml").write_text(config.replace(load_run(model).about["rows_hash"], "other"))
-    unsure = protocols.recalibrate(model, Clips([trained.pack]), ["train"], SureConfig()).about["calibrated"]
+    unsure = recalibrate(model, ClipSelection([trained.pack]), ["train"], SureConfig()).about["calibrated"]
     assert unsure["left_out"] is None, "which clips are new to it is not known"
     software = load_yaml(config)["software"]
     assert load_yaml((model / "config.yaml").read_text())["software"] == software
@@ -228,7 +234,7 @@ def test_val_labels_that_training_lacks_are_named(recipe: Recipe, tmp_path: Path
 def test_without_val_the_last_epoch_is_kept_and_nothing_is_calibrated(recipe: Recipe, tmp_path: Path) -> None:
     pack_of(tmp_path / "P", *(sample(f"t{i}", "AB"[i % 2]) for i in range(4)), sample("x", "A", "test"))
     linear(recipe, "none", tmp_path / "P", tmp_path / "linear")
-    protocols.finetune(recipe, "none", Clips([tmp_path / "P"]), tmp_path / "finetune", page=False)
+    protocols.finetune(recipe, "none", ClipSelection([tmp_path / "P"]), tmp_path / "finetune", page=False)
     for name in ("linear", "finetune"):
         run = load_run(tmp_path / name)
         assert run.about["selected_on"] == ["train"]
@@ -243,7 +249,7 @@ def test_handless_clips_are_left_out_of_training_and_counted_in_tests(recipe: Re
     pack_of(tmp_path / "P", *clips, *held, *handless)
     linear(recipe, "none", tmp_path / "P", tmp_path / "out")
     assert load_run(tmp_path / "out").about["clips"] == 4
-    report, scored = protocols.evaluate(tmp_path / "out", Clips([tmp_path / "P"]), ["test"])
+    report, scored = evaluate(tmp_path / "out", ClipSelection([tmp_path / "P"]), ["test"])[:2]
     assert (report["clips"], report["handless_clips"]) == (2, ["y"])
     assert scored.scores.shape == (2, 2)
 

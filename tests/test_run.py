@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 from tiny import ENCODER, OBJECTIVE, random_view
 
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import load_classifier
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.heads import HeadConfig
+from twinsign.runs.models import load_classifier, load_encoders, load_weights, random_encoders
 from twinsign.runs.recipe import ClassifyConfig, Recipe
-from twinsign.runs.run import Run, load_encoders, load_run, load_weights, random_encoders, read_metrics, save_run
+from twinsign.runs.run import Run, load_run, read_metrics, save_run
 from twinsign.ssl.pretrain import Pretrainer
 
 RECIPE = Recipe(encoder=ENCODER, objective=OBJECTIVE)

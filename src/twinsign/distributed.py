@@ -98,3 +98,11 @@ def from_first(tensors: list[Tensor]) -> None:
     if size() > 1:
         for tensor in tensors:
             dist.broadcast(tensor, src=0)
+
+
+def fastest_device() -> torch.device:
+    """A GPU where there is one, this process's own where there are several, else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    place, count = here(), torch.cuda.device_count()
+    return torch.device("cuda") if place.size == 1 else torch.device("cuda", place.local_rank % count)

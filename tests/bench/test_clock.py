@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from twinsign.bench import clock
-from twinsign.bench.clock import Stages, faster_precision, gemm_gflops, most_resident_mb, seconds_of
+from twinsign.bench.clock import Stages, most_resident_mb
+from twinsign.train.precision import faster_precision, gemm_gflops, seconds_of
 
 CPU = torch.device("cpu")
 

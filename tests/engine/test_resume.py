@@ -21,12 +21,12 @@ from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.files import locked
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import ClipSelection
 from twinsign.runs.recipe import Recipe, recipe_from, recipe_values
 from twinsign.runs.run import Run, read_metrics
 from twinsign.train import protocols
 from twinsign.train.callbacks import Checkpoints
 from twinsign.train.monitor import Monitor
-from twinsign.train.prepare import Clips
 
 SAVES = 10
 """Of last.ckpt in two epochs of five steps, saved after each."""
@@ -55,7 +55,7 @@ def recipe(trained: Trained) -> Recipe:
 def train(kind: str, recipe: Recipe, trained: Trained, out: Path) -> Run:
     if kind == "pretrain":
         return protocols.pretrain(recipe, [trained.pack], out)
-    return protocols.finetune(recipe, "none", Clips([trained.pack]), out, page=False)
+    return protocols.finetune(recipe, "none", ClipSelection([trained.pack]), out, page=False)
 
 
 def stop_after(monkeypatch: pytest.MonkeyPatch, saves: int, name: str = "last.ckpt") -> None:
@@ -233,7 +233,7 @@ def test_a_folder_in_use_is_refused(recipe: Recipe, trained: Trained, tmp_path: 
         with locked(tmp_path / "out"), pytest.raises(InputError, match="in use"):
             train(kind, recipe, trained, tmp_path / "out")
     with locked(tmp_path / "out"), pytest.raises(InputError, match="in use"):
-        protocols.linear(recipe, "none", Clips([trained.pack]), tmp_path / "out")
+        protocols.linear(recipe, "none", ClipSelection([trained.pack]), tmp_path / "out")
 
 
 def test_a_loss_that_is_no_number_stops_the_training(trained: Trained, recipe: Recipe, tmp_path: Path) -> None:

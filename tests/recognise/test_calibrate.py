@@ -11,16 +11,9 @@ from scipy.stats import beta
 from torch.nn import functional as F
 
 from twinsign.errors import InputError
-from twinsign.evaluation.calibrate import (
-    FEWEST,
-    NEVER,
-    Calibration,
-    calibrate,
-    lower_bounds,
-    threshold_in_words,
-    threshold_of,
-)
+from twinsign.evaluation.calibrate import FEWEST, calibrate, lower_bounds, threshold_of
 from twinsign.evaluation.metrics import Scored
+from twinsign.runs.calibration import NEVER, Calibration, threshold_in_words
 from twinsign.runs.recipe import SureConfig
 
 

@@ -10,11 +10,10 @@ from pyarrow import ipc
 from trained import Trained
 
 from twinsign.evaluation.coverage import coverage
+from twinsign.evaluation.evaluate import evaluate
 from twinsign.pack.open import Pack
 from twinsign.pack.schema import MISSING_KEY
-from twinsign.pack.selection import Asked
-from twinsign.train.prepare import Clips
-from twinsign.train.protocols import evaluate
+from twinsign.pack.selection import Asked, ClipSelection
 
 
 def with_missing(source: Path, out: Path, rows: list[dict[str, str]]) -> Pack:
@@ -44,7 +43,7 @@ def test_missing_clips_of_the_split_count(trained: Trained, tmp_path: Path) -> N
 
 
 def test_evaluate_states_both(trained: Trained, tmp_path: Path) -> None:
-    found, _ = evaluate(trained.linear, Clips([trained.pack]), ["test"])
+    found = evaluate(trained.linear, ClipSelection([trained.pack]), ["test"]).report
     assert (found["overlap"], found["coverage"]["clips"], found["coverage"]["model_classes"]) == ([], 8, 4)
-    train, _ = evaluate(trained.linear, Clips([trained.pack]), ["train"])
+    train = evaluate(trained.linear, ClipSelection([trained.pack]), ["train"]).report
     assert len(train["overlap"]) == train["clips"] - len(train["handless_clips"]) > 0

@@ -20,7 +20,7 @@ from recordings import packed
 from torch import Tensor, nn
 from trained import Trained
 
-from twinsign.evaluation.evaluate import score
+from twinsign.evaluation.scoring import score
 from twinsign.inference.embedder import Embedder
 from twinsign.inference.portable import INPUTS, Portable, stacked
 from twinsign.inference.recogniser import Recogniser

@@ -9,18 +9,11 @@ import torch
 from tiny import ENCODER, clips_of_view, random_view
 from torch import nn
 
-from twinsign.distributed import LAUNCHERS
+from twinsign.distributed import LAUNCHERS, fastest_device
+from twinsign.evaluation.knn import knn_scores
 from twinsign.nn.encoder import Encoder
-from twinsign.nn.features import (
-    alignment,
-    effective_rank,
-    embed,
-    fastest_device,
-    fixed_views,
-    joint_embedding,
-    knn_scores,
-    uniformity,
-)
+from twinsign.nn.features import embed, fixed_views, joint_embedding
+from twinsign.train.monitor import alignment, effective_rank, uniformity
 from twinsign.views.clips import motion, resample, window
 from twinsign.views.windows import WindowConfig
 

@@ -17,11 +17,11 @@ from trained import Trained
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import in_order
 from twinsign.inference.embeddings import Choice, read_embeddings, write_embeddings
 from twinsign.nn.features import embed, fixed_views, joint_embedding
 from twinsign.pack.open import Pack
-from twinsign.runs.run import load_encoders, load_run
+from twinsign.runs.models import in_order, load_encoders
+from twinsign.runs.run import load_run
 
 
 @pytest.mark.parametrize("name", ["pretrained", "finetuned", "linear"])

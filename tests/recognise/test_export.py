@@ -24,7 +24,8 @@ from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, JOINTS
 from twinsign.pose.read import open_set
 from twinsign.pose.recording import Recording
-from twinsign.runs.run import Run, load_encoders, load_run, random_encoders, save_run
+from twinsign.runs.models import load_encoders, random_encoders
+from twinsign.runs.run import Run, load_run, save_run
 from twinsign.views.windows import WindowConfig
 
 onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")

@@ -14,15 +14,16 @@ from trained import Trained, copy_essentials
 from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.evaluation.coverage import identical_ids
+from twinsign.evaluation.evaluate import evaluate
+from twinsign.evaluation.recalibrate import recalibrate
 from twinsign.hub.bundle import is_shared
 from twinsign.pack import locate
 from twinsign.pack import open as opening
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import ClipSelection
 from twinsign.runs.recipe import SureConfig
 from twinsign.runs.run import load_run
 from twinsign.runs.training_clips import LEARNT, Learnt, learnt_by
-from twinsign.train.prepare import Clips
-from twinsign.train.protocols import evaluate, recalibrate
 
 
 @pytest.fixture
@@ -62,10 +63,10 @@ def test_trainings_keep_what_they_learnt_from(trained: Trained) -> None:
 def test_the_file_answers_wherever_the_clips_are(trained: Trained, run: Path, tmp_path: Path) -> None:
     pack = Pack(shutil.copy(trained.pack, tmp_path / "other"))
     assert identical_ids(pack, pack.select(), known(run, pack)) == train_ids(pack)
-    found, _ = evaluate(run, Clips([tmp_path / "other"]), ["train"])
+    found = evaluate(run, ClipSelection([tmp_path / "other"]), ["train"]).report
     assert len(found["overlap"]) == found["clips"] - len(found["handless_clips"]) > 0
     assert found["signers"]["shared"] == found["signers"]["evaluated"]
-    test, _ = evaluate(run, Clips([tmp_path / "other"]), ["test"])
+    test = evaluate(run, ClipSelection([tmp_path / "other"]), ["test"]).report
     assert (test["overlap"], test["signers"]["independent"]) == ([], True)
 
 
@@ -104,8 +105,8 @@ def test_packs_that_a_run_names_are_never_opened(
 
     monkeypatch.setattr(opening, "locate", spy)
     monkeypatch.setattr(locate, "url_to_fs", lambda url: pytest.fail(f"opened {url}"))
-    assert evaluate(run, Clips([trained.pack]), ["test"])[0]["overlap"] is None
-    fitted = recalibrate(run, Clips([trained.pack]), ["val"], SureConfig())
+    assert evaluate(run, ClipSelection([trained.pack]), ["test"]).report["overlap"] is None
+    fitted = recalibrate(run, ClipSelection([trained.pack]), ["val"], SureConfig())
     assert fitted.about["calibrated"]["left_out"] is None
     assert {*opened} == {str(trained.pack)}
 
@@ -139,6 +140,6 @@ def test_facts_of_a_wrong_type_are_named(
     run = copy_essentials(trained.linear, tmp_path / "run")
     edit(run, **facts)
     with pytest.raises(InputError, match=said):
-        evaluate(run, Clips([trained.pack]), ["test"])
+        evaluate(run, ClipSelection([trained.pack]), ["test"])
     assert main(["evaluate", "--model", str(run), "--data", str(trained.pack)]) == 2
     assert "config.yaml: found" in capfd.readouterr().err

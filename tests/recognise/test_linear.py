@@ -17,10 +17,9 @@ from twinsign.nn.features import embed, fixed_views
 from twinsign.nn.heads import HeadConfig
 from twinsign.nn.imprint import imprint
 from twinsign.runs.recipe import AugmentConfig, ClassifyConfig, OptimiserConfig, Recipe
-from twinsign.ssl.contrast import modality
 from twinsign.train.linear import fit_linear
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
-from twinsign.views.clips import View, resample, window
+from twinsign.views.clips import View, modality, resample, window
 
 Fitted = tuple[Classifier, list[Any]]
 STILL = AugmentConfig(crop=(1.0, 1.0), rotation=0, scale=0, mask=0, flip=0)

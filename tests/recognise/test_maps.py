@@ -5,6 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from twinsign.errors import InputError
+from twinsign.report import tsne
 from twinsign.report.figures import GREY
 from twinsign.report.tsne import embedding_map, project
 
@@ -68,7 +69,7 @@ def test_two_panels_with_the_same_clips_in_the_same_colours() -> None:
 
 
 def test_many_clips_are_thinned_out_and_the_title_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maps, "MOST_POINTS", 20)
+    monkeypatch.setattr(tsne, "MOST_POINTS", 20)
     features, glosses = groups(50, 2)
     figure = embedding_map({"after": features}, glosses)
     assert figure.axes[0].get_title(loc="left") == "after (20 of 50 clips)"

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from twinsign.dictionary.calibration import SHARPEST, OpenCalibration, fit_open
-from twinsign.evaluation.calibrate import NEVER
+from twinsign.runs.calibration import NEVER
 
 
 def drawn(seed: int, recordings: int, near: float, glosses: int = 8) -> tuple[Tensor, Tensor]:

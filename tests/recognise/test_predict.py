@@ -10,13 +10,14 @@ import torch
 from trained import Trained
 
 from twinsign.errors import InputError
-from twinsign.evaluation.calibrate import Calibration
-from twinsign.evaluation.evaluate import load_classifier, score
+from twinsign.evaluation.scoring import score
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import labelled
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
+from twinsign.runs.calibration import Calibration
+from twinsign.runs.models import load_classifier
 from twinsign.runs.run import load_run
 
 

@@ -10,21 +10,22 @@ from trained import Trained
 
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
-from twinsign.evaluation.probes import robustness
-from twinsign.evaluation.robust import checked, robustness_figure
+from twinsign.evaluation.evaluate import evaluate
+from twinsign.evaluation.robust import checked, robustness
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import ClipSelection
 from twinsign.pack.write import write_pack
 from twinsign.pose.perturb import PERTURBATIONS
-from twinsign.train.prepare import Clips
-from twinsign.train.protocols import evaluate
+from twinsign.report.robustness import robustness_figure
 
 
 def report(trained: Trained, *kinds: str, seed: int = 0) -> dict:
-    return robustness(trained.finetuned, Clips([trained.pack]), ["test"], kinds, seed, lambda _: None)
+    return robustness(trained.finetuned, ClipSelection([trained.pack]), ["test"], kinds, seed, lambda _: None)
 
 
 def test_the_start_is_the_evaluation_of_the_clips_as_recorded(trained: Trained) -> None:
-    found, (wanted, _) = report(trained, "mirror"), evaluate(trained.finetuned, Clips([trained.pack]), ["test"])
+    found = report(trained, "mirror")
+    wanted = evaluate(trained.finetuned, ClipSelection([trained.pack]), ["test"]).report
     for name in ("per_instance", "per_class", "clips", "classes", "split_hash", "selected_on"):
         assert found[name] == wanted[name], name
     points = found["curves"]["mirror"]["points"]
@@ -45,7 +46,7 @@ def test_a_point_is_the_evaluation_of_a_spoilt_pack(trained: Trained, tmp_path: 
         gloss = pack.table["gloss"][row].as_py()
         samples.append(Sample(spoilt.id, lambda spoilt=spoilt: spoilt, {"gloss": gloss, "split": "test"}))
     write_pack(samples, tmp_path / "P")
-    wanted, _ = evaluate(trained.finetuned, Clips([tmp_path / "P"]), ["test"])
+    wanted = evaluate(trained.finetuned, ClipSelection([tmp_path / "P"]), ["test"]).report
     points = report(trained, "hands", seed=4)["curves"]["hands"]["points"]
     (point,) = [one for one in points if one["level"] == level]
     assert point["per_instance"] == wanted["per_instance"]

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinsign.evaluation.calibrate import Calibration, calibrate
+from twinsign.evaluation.calibrate import calibrate
 from twinsign.evaluation.metrics import Scored, calibration_error
 from twinsign.evaluation.selective import selective_report
+from twinsign.runs.calibration import Calibration
 
 
 def scored(labels, scores) -> Scored:

@@ -17,13 +17,14 @@ from trained import Trained
 from twinsign.cli.main import main
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
-from twinsign.evaluation.calibrate import NEVER, Calibration, calibration_of
 from twinsign.evaluation.metrics import Scored
 from twinsign.evaluation.open_set import apart, in_words, unknown_report
+from twinsign.evaluation.recalibrate import recalibrate
+from twinsign.pack.selection import ClipSelection
+from twinsign.runs.calibration import NEVER, Calibration, calibration_of
 from twinsign.runs.recipe import SureConfig
 from twinsign.runs.run import load_run
 from twinsign.train import protocols
-from twinsign.train.prepare import Clips
 
 CLASSES = 3
 row = st.lists(st.integers(-2, 2), min_size=CLASSES, max_size=CLASSES)
@@ -149,7 +150,7 @@ def test_clips_of_other_signs_take_part_in_the_threshold(trained: Trained, tmp_p
     ]
     others += [sample("learnable", "c"), sample("asked", "c", "test"), sample("asked too", "d", "test")]
     pack = pack_of(tmp_path / "P", *map(mine, known), *others)
-    clips, recipe = Clips([pack.paths[0]], ["mine=1"]), load_run(trained.pretrained).recipe
+    clips, recipe = ClipSelection([pack.paths[0]], ["mine=1"]), load_run(trained.pretrained).recipe
     for train in (protocols.linear, protocols.finetune):
         out = tmp_path / train.__name__
         train(recipe, trained.pretrained, clips, out, page=False)
@@ -159,7 +160,7 @@ def test_clips_of_other_signs_take_part_in_the_threshold(trained: Trained, tmp_p
 
     def anew(splits: list[str] | None, unknown: float) -> int:
         sure = SureConfig(unknown=unknown)
-        fitted = calibration_of(protocols.recalibrate(out, clips, splits, sure))
+        fitted = calibration_of(recalibrate(out, clips, splits, sure))
         assert fitted is not None
         return fitted.unknown_clips
 

@@ -10,9 +10,9 @@ import torch
 from tiny import ENCODER, OBJECTIVE, random_view
 
 from twinsign.pose.layout import HANDS, TRUNK
-from twinsign.ssl.contrast import FUSED, Bank, Branch, Embeddings, MomentumPair, modality
+from twinsign.ssl.contrast import FUSED, Bank, Branch, Embeddings, MomentumPair
 from twinsign.ssl.pretrain import Pretrainer
-from twinsign.views.clips import View, motion
+from twinsign.views.clips import View, modality, motion
 
 WIDTH = 3
 HEADS = ("hand", "trunk")

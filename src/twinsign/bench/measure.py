@@ -9,16 +9,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from twinsign.bench.clock import Stages, most_resident_mb, seconds_of, wait
+from twinsign.bench.clock import Stages, most_resident_mb
 from twinsign.bench.count import kernels_of, reference_gflop
-from twinsign.evaluation.evaluate import EVALUATION_BATCH
 from twinsign.nn.classifier import branch_features
 from twinsign.nn.features import fixed_views
 from twinsign.nn.networks import compile_encoders
 from twinsign.pack.open import Pack
+from twinsign.runs.models import EVALUATION_BATCH
 from twinsign.runs.recipe import Recipe
 from twinsign.ssl.pretrain import Outcome, Pretrainer
 from twinsign.train.optim import optimiser_and_schedule
+from twinsign.train.precision import seconds_of, wait
 from twinsign.views.augment import random_view
 from twinsign.views.batches import ClipReader, generator_at
 from twinsign.views.clips import Clips

@@ -24,7 +24,7 @@ class Command:
     """A function, which of its parameters take several words or stand alone, and which are groups of options."""
 
     name: str
-    """MODULE.FUNCTION of this package."""
+    """MODULE.FUNCTION of cli.commands."""
     words: tuple[str, ...] = ()
     recipe: bool = False
     groups: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class Command:
     @property
     def run(self) -> Callable[..., int]:
         """The function, whose module is loaded now if it never was."""
-        return found(self.name)  # type: ignore[no-any-return]
+        return found(f"cli.commands.{self.name}")  # type: ignore[no-any-return]
 
 
 def found(name: str) -> Any:
@@ -43,7 +43,7 @@ def found(name: str) -> Any:
     return getattr(import_module(f"twinsign.{module}"), own)
 
 
-GROUPS = {"source": "corpora.matching.Source", "effort": "pack.write.Effort"}
+GROUPS = {"source": "datasets.matching.Source", "effort": "pack.write.Effort"}
 """Parameters whose fields are options, and the dataclass of each, by name."""
 CORPUS = ("source", "effort")
 ENROL = ("files", "data", "where", "delete", "strict")
@@ -91,47 +91,47 @@ WORDS = {
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "demo": Command("demo.demo"),
     "pack": {
-        "landmarks": Command("packing.pack_landmarks", groups=("effort",)),
-        "set": Command("packing.pack_set", groups=("effort",)),
-        "folder": Command("packing.pack_folder", groups=("effort",)),
-        "synthetic": Command("packing.pack_synthetic", groups=("effort",)),
-        "wlasl": Command("packing_corpora.pack_wlasl", ("annotations",), groups=CORPUS),
-        "msasl": Command("packing_corpora.pack_msasl", ("annotations",), groups=CORPUS),
-        "slr500": Command("packing_corpora.pack_slr500", ("annotations",), groups=CORPUS),
-        "nmfs_csl": Command("packing_corpora.pack_nmfs_csl", ("annotations",), groups=CORPUS),
-        "autsl": Command("packing_corpora.pack_autsl", ("annotations",), groups=CORPUS),
-        "lsa64": Command("packing_corpora.pack_lsa64", ("annotations",), groups=CORPUS, optional=("annotations",)),
-        "include": Command("packing_corpora.pack_include", ("annotations",), groups=CORPUS),
-        "asl_citizen": Command("packing_corpora.pack_asl_citizen", ("annotations",), groups=CORPUS),
-        "semlex": Command("packing_corpora.pack_semlex", ("annotations",), groups=CORPUS),
+        "landmarks": Command("pack.pack_landmarks", groups=("effort",)),
+        "set": Command("pack.pack_set", groups=("effort",)),
+        "folder": Command("pack.pack_folder", groups=("effort",)),
+        "synthetic": Command("pack.pack_synthetic", groups=("effort",)),
+        "wlasl": Command("pack_datasets.pack_wlasl", ("annotations",), groups=CORPUS),
+        "msasl": Command("pack_datasets.pack_msasl", ("annotations",), groups=CORPUS),
+        "slr500": Command("pack_datasets.pack_slr500", ("annotations",), groups=CORPUS),
+        "nmfs_csl": Command("pack_datasets.pack_nmfs_csl", ("annotations",), groups=CORPUS),
+        "autsl": Command("pack_datasets.pack_autsl", ("annotations",), groups=CORPUS),
+        "lsa64": Command("pack_datasets.pack_lsa64", ("annotations",), groups=CORPUS, optional=("annotations",)),
+        "include": Command("pack_datasets.pack_include", ("annotations",), groups=CORPUS),
+        "asl_citizen": Command("pack_datasets.pack_asl_citizen", ("annotations",), groups=CORPUS),
+        "semlex": Command("pack_datasets.pack_semlex", ("annotations",), groups=CORPUS),
     },
-    "doctor": Command("checking.doctor", ("packs",)),
-    "fold": Command("folding.fold", ("pack", "where")),
-    "pretrain": Command("commands.pretrain", ("data", "where", "keep_out", "weights"), recipe=True),
-    "finetune": Command("commands.finetune", ("data", "where", "strict"), recipe=True),
-    "linear": Command("commands.linear", ("data", "where", "strict"), recipe=True),
-    "evaluate": Command("commands.evaluate", ("data", "where", "strict", "unknown", "stream")),
-    "calibrate": Command("commands.calibrate", ("data", "where", "strict")),
-    "knn": Command("probing.knn", ("data", "where", "strict", "branches", "parts"), recipe=True),
+    "doctor": Command("doctor.doctor", ("packs",)),
+    "fold": Command("fold.fold", ("pack", "where")),
+    "pretrain": Command("train.pretrain", ("data", "where", "keep_out", "weights"), recipe=True),
+    "finetune": Command("train.finetune", ("data", "where", "strict"), recipe=True),
+    "linear": Command("train.linear", ("data", "where", "strict"), recipe=True),
+    "evaluate": Command("evaluate.evaluate", ("data", "where", "strict", "unknown", "stream")),
+    "calibrate": Command("evaluate.calibrate", ("data", "where", "strict")),
+    "knn": Command("probes.knn", ("data", "where", "strict", "branches", "parts"), recipe=True),
     "reproduce": Command(
-        "reproducing.reproduce", ("experiment", "data", "pretrain_on", "subsets", "seeds", "rgb"), recipe=True
+        "reproduce.reproduce", ("experiment", "data", "pretrain_on", "subsets", "seeds", "rgb"), recipe=True
     ),
-    "retrieve": Command("probing.retrieve", ("data", "where")),
-    "fuse": Command("comparing.fuse", ("scores", "weights", "temperatures", "tune", "common")),
-    "compare": Command("comparing.compare", ("scores", "against", "common")),
-    "robustness": Command("probing.robustness", ("data", "where", "kinds")),
-    "map": Command("drawing.map_clips", ("data", "where", "glosses")),
-    "view": Command("drawing.view", ("pack",), recipe=True),
-    "predict": Command("predicting.predict", ("files", "json", "strict"), optional=("files",)),
-    "enrol": Command("enrolling.enrol", ENROL, optional=("files", "data")),
-    "search": Command("enrolling.search", ("files", "json", "strict")),
-    "extract": Command("extracting.extract", ("videos", "trim")),
-    "serve": Command("serving.serve", ("names", "proxies", "insecure")),
-    "convert": Command("commands.convert", ("checkpoint",)),
-    "bench": Command("benching.bench", ("data",), recipe=True, optional=("data",)),
-    "embed": Command("exporting.embed", ("data", "where", "branches", "parts")),
-    "export": Command("exporting.export"),
-    "card": Command("sharing.card", ("run", "report", "language", "overwrite")),
-    "push": Command("sharing.push", ("run", "private")),
-    "pull": Command("sharing.pull", ("repository",)),
+    "retrieve": Command("probes.retrieve", ("data", "where")),
+    "fuse": Command("compare.fuse", ("scores", "weights", "temperatures", "tune", "common")),
+    "compare": Command("compare.compare", ("scores", "against", "common")),
+    "robustness": Command("probes.robustness", ("data", "where", "kinds")),
+    "map": Command("draw.map_clips", ("data", "where", "glosses")),
+    "view": Command("draw.view", ("pack",), recipe=True),
+    "predict": Command("predict.predict", ("files", "json", "strict"), optional=("files",)),
+    "enrol": Command("dictionary.enrol", ENROL, optional=("files", "data")),
+    "search": Command("dictionary.search", ("files", "json", "strict")),
+    "extract": Command("extract.extract", ("videos", "trim")),
+    "serve": Command("serve.serve", ("names", "proxies", "insecure")),
+    "convert": Command("train.convert", ("checkpoint",)),
+    "bench": Command("bench.bench", ("data",), recipe=True, optional=("data",)),
+    "embed": Command("export.embed", ("data", "where", "branches", "parts")),
+    "export": Command("export.export"),
+    "card": Command("share.card", ("run", "report", "language", "overwrite")),
+    "push": Command("share.push", ("run", "private")),
+    "pull": Command("share.pull", ("repository",)),
 }

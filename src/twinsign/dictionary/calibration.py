@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from twinsign.evaluation.calibrate import NEVER, threshold_of
+from twinsign.evaluation.calibrate import threshold_of
+from twinsign.runs.calibration import NEVER
 from twinsign.runs.recipe import SureConfig
 
 SHARPEST = 100.0

@@ -22,8 +22,7 @@ from twinsign.dictionary.calibration import FEWEST, OpenCalibration, fit_open
 from twinsign.dictionary.entries import Added, Entries, Sign
 from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import Ranker
-from twinsign.evaluation.retrieve import nearest, prototypes
+from twinsign.evaluation.retrieve import Ranker, nearest, prototypes
 from twinsign.inference.embedder import Embedder
 from twinsign.inference.notice import Notice
 from twinsign.inference.recogniser import Guess, Recogniser

@@ -9,14 +9,16 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from twinsign.errors import InputError
-from twinsign.evaluation.calibrate import FEWEST, Calibration, calibrate, calibration_of
+from twinsign.evaluation.calibrate import FEWEST, calibrate
 from twinsign.evaluation.coverage import among_learnt
-from twinsign.evaluation.evaluate import clip_ids, in_order, logits_of, score, scored_rows, viewer_of
 from twinsign.evaluation.metrics import Scored, percent, ranks
+from twinsign.evaluation.scoring import logits_of, score, scored_rows
 from twinsign.evaluation.selective import answered_surely, at_temperature
 from twinsign.nn.classifier import Classifier
 from twinsign.pack.open import Indices, Pack
-from twinsign.pack.selection import Labelled, share_of_rows
+from twinsign.pack.selection import Labelled, clip_ids, share_of_rows
+from twinsign.runs.calibration import Calibration, calibration_of
+from twinsign.runs.models import in_order, viewer_of
 from twinsign.runs.recipe import SureConfig
 from twinsign.runs.run import Run
 

@@ -5,16 +5,37 @@ A query has one right gloss, so the ideal list has it first and DCG is nDCG. Tie
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
+from twinsign.distributed import fastest_device
+from twinsign.errors import InputError
 from twinsign.evaluation.bootstrap import redrawn, weighted_means
+from twinsign.evaluation.evaluate import context_of
 from twinsign.evaluation.metrics import Scored, percent, ranks
-from twinsign.nn.features import unit_means
+from twinsign.evaluation.scoring import score
+from twinsign.nn.encoder import PARTS
+from twinsign.nn.features import embed, fixed_views, joint_embedding, unit_means
+from twinsign.pack.open import Pack
+from twinsign.pack.selection import Asked, ClipSelection, Labelled, clip_ids, labelled, shared_signers, training_rows
+from twinsign.runs.models import (
+    in_order,
+    load_classifier,
+    load_encoders,
+)
+from twinsign.runs.run import Run, load_run
+from twinsign.runs.training_clips import hashed_signers
+
+Ranking = Literal["logits", "nearest", "prototype"]
+
+Ranker = Callable[[Tensor, Tensor, Tensor, int], Tensor]
+"""Query (N D) and gallery (M D) unit vectors, the gallery's labels (M) and the number of classes to scores (N C)."""
 
 DEPTHS = (1, 5, 10)
 """Recall is given at these lengths of the list (Desai et al. 2023)."""
@@ -68,3 +89,51 @@ def retrieval_report(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 
         "classes": int(place.max()) + 1,
         "label_count": len(scored.glosses),
     }
+
+
+def by_gallery(
+    encoders: nn.ModuleDict,
+    pack: Pack,
+    gallery: Labelled,
+    query: Labelled,
+    glosses: list[str],
+    run: Run,
+    rank: Ranker,
+    parts: tuple[str, ...] = PARTS,
+) -> Scored:
+    """What frozen encoders say of the query clips by the gallery's: `rank` scores each class (ours; gallery: train)."""
+    viewer = fixed_views(run.recipe.windows, run.recipe.pretrain.frames)
+    stored, labels = embed(encoders, in_order(pack, gallery.rows, run.recipe, gallery.labels), viewer, parts)
+    asked, _ = embed(encoders, in_order(pack, query.rows, run.recipe, query.labels), viewer, parts)
+    scores = rank(joint_embedding(asked), joint_embedding(stored), labels, len(glosses))
+    return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
+
+
+_BY_GALLERY = {"nearest": nearest, "prototype": prototypes}
+
+
+def retrieve(
+    model: str | Path, clips: ClipSelection, splits: list[str], *, gallery: str = "train", by: Ranking | None = None
+) -> tuple[dict[str, Any], Scored]:
+    """The retrieval report of a RUN on the named splits, and its scores (Desai et al. 2023).
+
+    Glosses are ranked by a classifier's logits, by their nearest gallery clip, or by the mean of their gallery clips.
+    """
+    run, pack = load_run(model), Pack(clips.data)
+    by = by or ("logits" if run.kind == "classifier" else "nearest")
+    about: dict[str, Any] = {"by": by, "measures": "retrieval"}
+    if by == "logits":
+        classifier = load_classifier(run).to(fastest_device())
+        asked = labelled(pack, pack.select(splits, clips.where), run.labels)
+        scored = score(run, classifier, pack, asked)
+    else:
+        if gallery in splits:
+            raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips it answers")
+        stored, glosses = training_rows(pack, clips.where, clips.label_fraction, 0, clips.labels_per_class, gallery)
+        asked = labelled(pack, pack.select(splits, clips.where), glosses)
+        encoders = load_encoders(run).to(fastest_device())
+        scored = by_gallery(encoders, pack, stored, asked, glosses, run, _BY_GALLERY[by])
+        about |= {"gallery": gallery, "gallery_clips": len(stored.rows)}
+        about |= {"signers": shared_signers(*(hashed_signers(pack, rows) for rows in (asked.rows, stored.rows)))}
+    context = context_of(run, pack, asked, Asked(splits, clips.where), len(scored.glosses))
+    return {**retrieval_report(scored), **context, **about}, scored

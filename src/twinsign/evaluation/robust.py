@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import EVALUATION_BATCH, clip_ids, logits_of, viewer_of
+from twinsign.evaluation.evaluate import context_of
 from twinsign.evaluation.metrics import Scored, accuracy_report, ranks
+from twinsign.evaluation.scoring import logits_of
 from twinsign.evaluation.significance import mcnemar
 from twinsign.nn.classifier import Classifier
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import Labelled
+from twinsign.pack.selection import Asked, ClipSelection, Labelled, clip_ids, labelled
 from twinsign.pose.perturb import PERTURBATIONS
-from twinsign.report.figures import COLOURS, GREY
-from twinsign.runs.run import Run
+from twinsign.runs.models import (
+    EVALUATION_BATCH,
+    load_classifier,
+    viewer_of,
+)
+from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import clips_of
 from twinsign.views.clips import Clips
 
@@ -73,24 +78,13 @@ def curves(
     return {**clean, "curves": found}
 
 
-def robustness_figure(report: Mapping[str, Any]) -> Figure:
-    """A panel a kind: top-1 per instance with its 95 % interval against the level, from no damage on (ours)."""
-    found = report["curves"]
-    columns = min(3, len(found))
-    lines = math.ceil(len(found) / columns)
-    figure = Figure(figsize=(3.6 * columns + 0.4, 2.7 * lines), layout="constrained")
-    start = {"level": 0.0, "per_instance": report["per_instance"], "interval95": report["interval95"]}
-    for number, (kind, curve) in enumerate(found.items(), 1):
-        axes = figure.add_subplot(lines, columns, number)
-        axes.spines[["top", "right"]].set_visible(False)
-        points = [start, *curve["points"]]
-        levels, top1 = [one["level"] for one in points], [one["per_instance"]["top1"] for one in points]
-        low, high = zip(*(one["interval95"]["per_instance.top1"] for one in points), strict=True)
-        axes.fill_between(levels, low, high, color=COLOURS[5], alpha=0.3, linewidth=0)
-        axes.plot(levels, top1, color=COLOURS[0], marker="o", markersize=4, linewidth=1.4)
-        axes.axhline(top1[0], color=GREY, linewidth=0.8, linestyle=":")
-        axes.set(ylim=(-3, 103), ylabel="top-1 (%)")
-        axes.set_xlabel(curve["unit"], fontsize=9)
-        axes.set_title(kind, loc="left", fontsize=11)
-        axes.grid(color="#dddddd", linewidth=0.6)
-    return figure
+def robustness(
+    model: str | Path, clips: ClipSelection, splits: list[str] | None, kinds: Sequence[str], seed: int, tick: Tick
+) -> dict[str, Any]:
+    """Accuracy of a classifier on the named splits (None: all) as their recordings are spoilt, kind by kind (ours)."""
+    run, pack = load_run(model), Pack(clips.data)
+    classifier = load_classifier(run).to(fastest_device())
+    data = labelled(pack, pack.select(splits, clips.where), run.labels)
+    report = curves(run, classifier, pack, data, checked(kinds), seed, tick)
+    context = context_of(run, pack, data, Asked(splits, clips.where), len(run.labels))
+    return {**report, **context, "damage_seed": seed}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.evaluation.calibrate import DECIMALS, Calibration
+from twinsign.evaluation.calibrate import DECIMALS
 from twinsign.evaluation.metrics import (
     Scored,
     calibration_error,
@@ -17,6 +17,7 @@ from twinsign.evaluation.metrics import (
     percent,
     ranks,
 )
+from twinsign.runs.calibration import Calibration
 
 STEPS = 20
 """Points of the curve: the surest 5 %, 10 %, … of the clips."""

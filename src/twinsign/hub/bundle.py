@@ -6,9 +6,9 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from twinsign.evaluation.calibrate import calibration_of
-from twinsign.evaluation.evaluate import load_classifier
-from twinsign.runs.run import CONFIG, EVALUATIONS, LABELS, METRICS, REPORT, VAL, WEIGHTS, Run, load_encoders, load_run
+from twinsign.runs.calibration import calibration_of
+from twinsign.runs.models import load_classifier, load_encoders
+from twinsign.runs.run import CONFIG, EVALUATIONS, LABELS, METRICS, REPORT, VAL, WEIGHTS, Run, load_run
 
 CARD = "README.md"
 _PLAIN = (CARD, CONFIG, WEIGHTS, LABELS, METRICS, REPORT, VAL)
@@ -50,7 +50,7 @@ def is_inert(page: Path) -> bool:
     Its policy stands before all else, but does not hold back forms, links, `base` and `meta http-equiv=refresh`: only
     tags of a report are taken, no second `http-equiv`, no handler, and addresses within the page alone.
     """
-    template = files("twinsign.recognise").joinpath("report.html.j2").read_text(encoding="utf-8")
+    template = files("twinsign.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     head = template[: template.index(">", template.index(_SAFE_UNTIL)) + 1]
     text = page.read_bytes().decode("utf-8", "replace")
     rest = text.removeprefix(head)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.errors import InputError
-from twinsign.evaluation.calibrate import calibration_of, threshold_in_words
-from twinsign.evaluation.evaluate import frames_of, head_recipe
 from twinsign.evaluation.open_set import in_words
 from twinsign.evaluation.source import source_in_words
 from twinsign.files import parse_json
+from twinsign.runs.calibration import calibration_of, threshold_in_words
+from twinsign.runs.models import frames_of, head_recipe
 from twinsign.runs.run import CALIBRATED, EVALUATIONS, LEARNT_FROM, VAL, Run
 
 NEEDED = ("per_instance", "per_class", "interval95", "clips", "classes", "split_hash", "selected_on")

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import EVALUATION_BATCH, in_order, viewer_of
 from twinsign.inference.embeddings import Choice
 from twinsign.inference.notice import Noticer
 from twinsign.nn.classifier import branch_features
@@ -18,7 +17,8 @@ from twinsign.nn.features import device_of, embed, joint_embedding
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import FloatArray, Recording
-from twinsign.runs.run import Run, load_encoders, load_run
+from twinsign.runs.models import EVALUATION_BATCH, in_order, load_encoders, viewer_of
+from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import clips_of
 
 

@@ -22,16 +22,18 @@ from torch import Tensor, nn
 
 from twinsign import __version__
 from twinsign.cluster import each
+from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import EVALUATION_BATCH, clip_ids, frames_of, head_recipe, viewer_of
 from twinsign.files import atomic, parse_json, sha256
 from twinsign.nn.classifier import all_features
 from twinsign.nn.encoder import PARTS
-from twinsign.nn.features import device_of, fastest_device, joint_embedding
+from twinsign.nn.features import device_of, joint_embedding
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
+from twinsign.pack.selection import clip_ids
 from twinsign.pose.read.bounds import most_expanded, parquet_bytes
-from twinsign.runs.run import Run, load_encoders
+from twinsign.runs.models import EVALUATION_BATCH, frames_of, head_recipe, load_encoders, viewer_of
+from twinsign.runs.run import Run
 from twinsign.views.batches import ClipReader
 from twinsign.views.clips import View
 

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from twinsign.evaluation.calibrate import Calibration, calibration_of
-from twinsign.evaluation.evaluate import frames_of, load_classifier, viewer_of
 from twinsign.inference.likeness import likeness_of
 from twinsign.nn.classifier import Classifier, branch_features
 from twinsign.nn.features import joint_embedding
 from twinsign.pose.layout import HANDS, JOINT_COUNT
 from twinsign.pose.recording import Recording
-from twinsign.runs.run import Run, load_encoders
+from twinsign.runs.calibration import Calibration, calibration_of
+from twinsign.runs.models import frames_of, load_classifier, load_encoders, viewer_of
+from twinsign.runs.run import Run
 from twinsign.views.batches import clips_of, equal_clips
 from twinsign.views.clips import Clips
 

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from twinsign.errors import InputError
-from twinsign.evaluation.calibrate import Calibration, calibration_of
-from twinsign.evaluation.evaluate import load_classifier, viewer_of
 from twinsign.inference.embedder import require_hands
 from twinsign.inference.notice import Notice, Noticer
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.features import device_of
 from twinsign.pose.recording import Recording
+from twinsign.runs.calibration import Calibration, calibration_of
+from twinsign.runs.models import load_classifier, viewer_of
 from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import clips_of
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from twinsign.nn.encoder import PARTS, EncoderConfig, Features
 from twinsign.nn.heads import HeadConfig
 from twinsign.nn.networks import encoder_of
-from twinsign.ssl.contrast import modality
-from twinsign.views.clips import View
+from twinsign.views.clips import View, modality
 
 
 class Classifier(nn.Module):

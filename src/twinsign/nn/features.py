@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from twinsign.distributed import here
 from twinsign.nn.classifier import branch_features
 from twinsign.nn.encoder import PARTS
-from twinsign.runs.recipe import ClassifyConfig
 from twinsign.views.augment import AugmentConfig, random_view
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import Clips, View
@@ -21,14 +19,6 @@ FEATURE_BATCH = 128
 """Clips embedded at once."""
 Viewer = Callable[[Clips], Sequence[View]]
 """From B clips to one or more views (B T V) of each."""
-
-
-def fastest_device() -> torch.device:
-    """A GPU where there is one, this process's own where there are several, else the CPU."""
-    if not torch.cuda.is_available():
-        return torch.device("cpu")
-    place, count = here(), torch.cuda.device_count()
-    return torch.device("cuda") if place.size == 1 else torch.device("cuda", place.local_rank % count)
 
 
 def device_of(module: nn.Module) -> torch.device:
@@ -64,11 +54,11 @@ def embed(
 
 
 def features_as_tested(
-    encoders: nn.ModuleDict, reader: ClipReader, windows: WindowConfig, config: ClassifyConfig
+    encoders: nn.ModuleDict, reader: ClipReader, viewer: Viewer, parts: tuple[str, ...] = PARTS
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Features by branch (N D) and labels (N) of clips in their order, on the views and parts that tests look at."""
     loader = ClipLoader(reader, Batches(len(reader), FEATURE_BATCH, shuffle=False))
-    return embed(encoders, loader, fixed_views(windows, config.frames), config.head.parts)
+    return embed(encoders, loader, viewer, parts)
 
 
 @torch.no_grad()
@@ -95,37 +85,3 @@ def joint_embedding(features: dict[str, Tensor]) -> Tensor:
 def unit_means(vectors: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Each class's mean direction (C D) of vectors (N D) with labels (N); 0 where it has none."""
     return F.normalize(vectors.new_zeros(classes, vectors.shape[1]).index_add_(0, labels, vectors), dim=1)
-
-
-def knn_scores(
-    query: Tensor, gallery: Tensor, labels: Tensor, classes: int, neighbours: int = 5, temperature: float = 0.07
-) -> Tensor:
-    """Class scores (N C) of unit vectors (N D) by similarity-weighted votes of the nearest gallery clips (M D), (M).
-
-    A vote weighs exp(similarity / temperature), as in instance discrimination (Wu et al. 2018); classes without a vote
-    follow by their nearest clip, so that top-5 is defined.
-    """
-    similar = query @ gallery.T  # N M
-    top = similar.topk(min(neighbours, len(gallery)), dim=1)
-    votes = torch.zeros(len(query), classes).scatter_add_(1, labels[top.indices], (top.values / temperature).exp())
-    nearest = torch.full((len(query), classes), -1.0)
-    nearest.scatter_reduce_(1, labels.expand(len(query), -1), similar, reduce="amax")
-    return torch.where(votes > 0, 1 + votes.clamp(min=1e-12).log1p(), nearest)
-
-
-def effective_rank(z: Tensor) -> float:
-    """Exponential of the entropy of the singular values of centred z (N D) (Roy and Vetterli 2007)."""
-    values = torch.linalg.svdvals((z - z.mean(dim=0)).double())
-    share = values / values.sum().clamp(min=1e-12)
-    return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
-
-
-def alignment(one: Tensor, other: Tensor) -> float:
-    """Mean squared distance of positive pairs of unit vectors (N D) (Wang and Isola 2020)."""
-    return float((one - other).square().sum(dim=1).mean())
-
-
-def uniformity(z: Tensor, temperature: float = 2.0) -> float:
-    """Log of the mean Gaussian potential over pairs of unit vectors (N D) (Wang and Isola 2020)."""
-    squared = torch.pdist(z).square()
-    return float((-temperature * squared).exp().mean().clamp(min=1e-12).log())

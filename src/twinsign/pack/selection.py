@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -174,3 +176,34 @@ def _same_id(pack: Pack, candidates: Indices, held: Sequence[tuple[Pack, Indices
         rivals = [one for name, some in ids.items() if not dataset or name in ("", dataset) for one in some]
         found |= its_own & np.asarray(pc.is_in(mine, value_set=pa.array(rivals, pa.string())))
     return found
+
+
+def clip_ids(pack: Pack, rows: Indices) -> list[str]:
+    """The ids of these rows; of several packs with the same id, the later ones get their row beside it."""
+    found: dict[str, int] = {}
+    names = []
+    for row, name in zip(rows.tolist(), pack.table["id"].take(rows).to_pylist(), strict=True):
+        names.append(name if name not in found else f"{name}@{row}")
+        found[name] = row
+    return names
+
+
+@dataclass(frozen=True)
+class ClipSelection:
+    """Which clips take part: packs, conditions COLUMN=VALUE on rows, share of the labels or labels a class."""
+
+    data: Sequence[str | Path]
+    where: list[str] = field(default_factory=list)
+    label_fraction: float = 1.0
+    labels_per_class: int | None = None
+    strict: bool = False
+    """Refuse clips unlike those that a RUN learnt from, instead of warning."""
+
+
+def labelled_clips(clips: ClipSelection, seed: int) -> tuple[Pack, Labelled, Labelled | None, list[str]]:
+    """The pack, its labelled train clips (a share of them), val clips or None, and the label list of train."""
+    pack = Pack(clips.data)
+    train, glosses = training_rows(pack, clips.where, clips.label_fraction, seed, clips.labels_per_class)
+    if "val" not in pack.column("split"):
+        return pack, train, None, glosses
+    return pack, train, labelled(pack, pack.select(["val"], clips.where), glosses), glosses

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import clip_ids
 from twinsign.evaluation.metrics import Scored, confidences, guesses, ranks
 from twinsign.pack.open import Indices, Pack
+from twinsign.pack.selection import clip_ids
 from twinsign.pose.layout import HANDS
 from twinsign.report.case_strips import Case, Said, case_strips
 from twinsign.report.skeletons import Panel, clip_panel

@@ -10,21 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from twinsign.distributed import here
-from twinsign.evaluation.calibrate import calibration_of, threshold_in_words
+from twinsign.distributed import fastest_device, here
 from twinsign.evaluation.coverage import chosen_in_words
-from twinsign.evaluation.evaluate import full_report, in_order, load_classifier, score, viewer_of
+from twinsign.evaluation.evaluate import full_report
 from twinsign.evaluation.metrics import Scored, mistakes
 from twinsign.evaluation.open_set import in_words
+from twinsign.evaluation.scoring import score
 from twinsign.evaluation.source import source_in_words
 from twinsign.files import write_json
-from twinsign.nn.features import embed, fastest_device, joint_embedding
+from twinsign.nn.features import embed, joint_embedding
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import Asked, Labelled
 from twinsign.report.figures import coverage_curve, learning_curves
 from twinsign.report.html import Picture, WrongClip, evaluation_figures, evaluation_tables, write_pictures, write_report
 from twinsign.report.tsne import embedding_map
-from twinsign.runs.run import REPORT, VAL, Run, load_encoders, random_encoders, read_metrics
+from twinsign.runs.calibration import calibration_of, threshold_in_words
+from twinsign.runs.models import in_order, load_classifier, load_encoders, random_encoders, viewer_of
+from twinsign.runs.run import REPORT, VAL, Run, read_metrics
 
 MOST_MAPPED = 1500
 """Clips on an embedding map."""

@@ -18,15 +18,16 @@ from typing import Any
 import numpy as np
 
 from twinsign.errors import InUseError
+from twinsign.evaluation.evaluate import evaluate
 from twinsign.evaluation.scores import write_scores
 from twinsign.files import sha256, write_json
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import pretraining_rows
+from twinsign.pack.selection import ClipSelection, pretraining_rows
 from twinsign.reproduce.plan import Column, Experiment, Protocol, Row, recipe_of
+from twinsign.runs.models import NOTHING
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import CHECKPOINTS, WEIGHTS, load_run
 from twinsign.train import protocols
-from twinsign.train.prepare import NOTHING, Clips
 
 Say = Callable[[str], None]
 PRETRAINING = ("read", "windows", "encoder", "objective", "pretrain")
@@ -122,12 +123,12 @@ class Grid:
         run, data, share = self.classifier(cell), _resolved(self.ground.data), cell.row.label_fraction
         if not (run / WEIGHTS).is_file():
             train = protocols.linear if cell.protocol == "linear" else protocols.finetune
-            clips = Clips(data, column.train, share)
+            clips = ClipSelection(data, column.train, share)
             recipe, config = _only(cell.recipe, (*PRETRAINING, cell.protocol, "sure")), Path(self.ground.config).stem
             train(recipe, start or NOTHING, clips, run, config=config, seed=cell.seed, page=False)
             shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
-        asked = Clips(data, [*column.train, *column.evaluate])
-        report, scored = protocols.evaluate(run, asked, list(self.ground.splits))
+        asked = ClipSelection(data, [*column.train, *column.evaluate])
+        report, scored = evaluate(run, asked, list(self.ground.splits))[:2]
         about = {"row": cell.row.name, "column": cell.name, "seed": cell.seed, "label_fraction": share}
         about["minutes"] = load_run(run).about.get("minutes")
         about["pretrain_minutes"] = None if start is None else load_run(start).about.get("minutes")

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from twinsign.evaluation.evaluate import clip_ids, in_order, viewer_of
-from twinsign.nn.features import embed, fastest_device, joint_embedding
+from twinsign.distributed import fastest_device
+from twinsign.nn.features import embed, joint_embedding
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import clip_ids
 from twinsign.report.cases import part_cases, signer_cases
 from twinsign.report.figures import accuracy_bars
 from twinsign.report.html import Picture
@@ -20,7 +21,8 @@ from twinsign.report.tsne import embedding_map
 from twinsign.reproduce.grid import Grid
 from twinsign.reproduce.plan import Picture as Wanted
 from twinsign.reproduce.results import Answers
-from twinsign.runs.run import load_encoders, load_run
+from twinsign.runs.models import in_order, load_encoders, viewer_of
+from twinsign.runs.run import load_run
 from twinsign.terminal import plain
 
 log = logging.getLogger("twinsign")

@@ -15,7 +15,7 @@ from twinsign.nn.encoder import PARTS
 from twinsign.pack.open import Pack
 from twinsign.runs.plain_yaml import recipe_values
 from twinsign.runs.recipe import Recipe, checked, recipe_from
-from twinsign.ssl.contrast import BRANCHES
+from twinsign.views.clips import BRANCHES
 
 Protocol = Literal["finetune", "linear", "none"]
 """How a row is evaluated; `none`: it is pre-trained only."""
@@ -151,7 +151,7 @@ class Experiment:
 
 def load_experiment(name: str) -> tuple[str, Experiment]:
     """A shipped experiment by name (table1 … table11, fig3 … fig6), or one in a file; InputError lists the shipped."""
-    folder = Path(str(resources.files("twinsign") / "experiments"))
+    folder = Path(str(resources.files("twinsign") / "reproduce" / "experiments"))
     shipped = folder / f"{name}.yaml"
     file = shipped if shipped.is_file() else Path(name)
     if not file.is_file():

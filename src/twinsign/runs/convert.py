@@ -20,8 +20,9 @@ from twinsign.files import locked, parse_json
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.graph import SUBSETS
 from twinsign.pose.read.bounds import check_unpacked
+from twinsign.runs.models import load_weights
 from twinsign.runs.recipe import load_recipe
-from twinsign.runs.run import Run, load_weights, save_run
+from twinsign.runs.run import Run, save_run
 from twinsign.ssl.pretrain import Pretrainer
 
 BRANCHES = {"joint": "encoder_q", "motion": "encoder_q_motion"}

@@ -159,7 +159,7 @@ class Recipe:
 
 def recipe_path(name: str) -> Path:
     """A shipped recipe's name, or a file, to the file; InputError lists the shipped ones."""
-    folder = Path(str(resources.files("twinsign") / "recipes"))
+    folder = Path(str(resources.files("twinsign") / "runs" / "recipes"))
     for file in (folder / f"{name}.yaml", Path(name)):
         if file.is_file():
             return file

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-import torch
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from twinsign import __version__
+from twinsign.distributed import here
 from twinsign.errors import InputError
-from twinsign.files import parse_json, sha256, write_bytes, write_json, write_text
-from twinsign.nn.networks import encoder_of
+from twinsign.files import locked, parse_json, sha256, write_bytes, write_json, write_text
 from twinsign.runs.about import check_about
 from twinsign.runs.plain_yaml import recipe_values
 from twinsign.runs.recipe import Recipe, recipe_from
@@ -169,56 +169,6 @@ def keep_report(path: str | PathLike[str], report: Mapping[str, Any]) -> Path | 
     return file
 
 
-def filled(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], run: Run) -> nn.Module:
-    """A module with these weights; InputError before any memory is taken where the config is of another size."""
-    with torch.device("meta"):
-        check_weights(make(), tensors, run)
-    module = make()
-    module.load_state_dict(dict(tensors))
-    return module
-
-
-def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> None:
-    """Fill a module; InputError as for `check_weights`."""
-    check_weights(module, tensors, run)
-    module.load_state_dict(dict(tensors))
-
-
-def check_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> None:
-    """Missing, unknown and ill-shaped tensors are listed by name in one InputError."""
-    own = module.state_dict()
-    wrong = [f"no {name}" for name in own if name not in tensors]
-    wrong += [f"unknown {name}" for name in tensors if name not in own]
-    wrong += [
-        f"{name} of shape {tuple(tensors[name].shape)} instead of {tuple(own[name].shape)}"
-        for name in own
-        if name in tensors and tensors[name].shape != own[name].shape
-    ]
-    if wrong:
-        found = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
-        wanted = "the tensors of this config's network"
-        raise InputError(found, wanted, file=run.path / WEIGHTS, hint="Weights and config.yaml must be of one run.")
-
-
-def load_encoders(run: Run) -> nn.ModuleDict:
-    """The query encoders by branch, in evaluation mode, of a run of either kind."""
-    mine = {name: value for name, value in run.weights().items() if name.startswith("encoders.")}
-
-    def encoders() -> nn.Module:
-        return nn.ModuleDict(
-            {"encoders": nn.ModuleDict({name: encoder_of(run.recipe.encoder) for name in run.branches()})}
-        )
-
-    return cast(nn.ModuleDict, filled(encoders, mine, run).encoders).eval()
-
-
-def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:
-    """Untrained encoders in evaluation mode: the control of every linear and k-NN result (ours)."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return nn.ModuleDict({name: encoder_of(recipe.encoder) for name in recipe.objective.branches}).eval()
-
-
 def read_metrics(path: str | PathLike[str]) -> list[dict[str, Any]]:
     """Rows of a RUN's metrics.jsonl; none where it was never written. A last line that was cut off is none."""
     file = Path(path) / METRICS
@@ -246,3 +196,10 @@ def _labels(folder: Path) -> list[str]:
     if len(set(labels)) < len(labels):
         raise InputError("a gloss twice", "every gloss once", file=file)
     return labels
+
+
+@contextmanager
+def owned(out: Path) -> Iterator[None]:
+    """Hold a RUN folder for this training, by its first process; InputError where another one has it."""
+    with locked(out) if here().first else nullcontext():
+        yield

@@ -19,10 +19,8 @@ from twinsign import distributed
 from twinsign.nn.encoder import PARTS, EncoderConfig
 from twinsign.nn.heads import Projector
 from twinsign.nn.networks import encoder_of
-from twinsign.views.clips import View, motion
+from twinsign.views.clips import View, modality
 
-BRANCHES = ("joint", "motion")
-"""The modalities there are."""
 FUSED = "fused"
 """The head on f_hand + f_trunk (released)."""
 
@@ -32,11 +30,6 @@ class Embeddings(NamedTuple):
 
     z: dict[str, Tensor]
     has: dict[str, Tensor]
-
-
-def modality(branch: str, view: View) -> View:
-    """What a branch is fed: the view's joints as they are, or their motion (paper, Sec. III-B)."""
-    return motion(*view) if branch == "motion" else view
 
 
 class Branch(nn.Module):

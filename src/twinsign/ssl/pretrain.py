@@ -13,8 +13,8 @@ from twinsign import distributed
 from twinsign.errors import InputError
 from twinsign.nn.encoder import PARTS, EncoderConfig
 from twinsign.ssl import losses
-from twinsign.ssl.contrast import BRANCHES, FUSED, Branch, Embeddings, MomentumPair
-from twinsign.views.clips import View
+from twinsign.ssl.contrast import FUSED, Branch, Embeddings, MomentumPair
+from twinsign.views.clips import BRANCHES, View
 
 
 @dataclass(frozen=True)

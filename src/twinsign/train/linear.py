@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.features import FEATURE_BATCH, device_of, drawn_views, embed, features_as_tested
+from twinsign.nn.features import FEATURE_BATCH, device_of, drawn_views, embed, features_as_tested, fixed_views
 from twinsign.nn.imprint import imprint
 from twinsign.runs.recipe import ClassifyConfig, Recipe
 from twinsign.train.optim import optimiser_and_schedule
@@ -33,6 +33,7 @@ def fit_linear(
 ) -> Classifier:
     """Train a Classifier's layer on frozen encoders; keep the best epoch on val, or the last (paper, Sec. IV-D)."""
     config = recipe.linear
+    viewer = fixed_views(recipe.windows, config.frames)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         classifier = Classifier(recipe.encoder, config.head, classes)
@@ -41,9 +42,9 @@ def fit_linear(
     classifier.fc.requires_grad_(True)
     classifier.encoders.to(device_of(encoders))
     bank = _FeatureBank(classifier.encoders, train, config, seed)
-    held = None if val is None else features_as_tested(classifier.encoders, val, recipe.windows, config)
+    held = None if val is None else features_as_tested(classifier.encoders, val, viewer, config.head.parts)
     if config.head.start == "means":
-        imprint(classifier, *features_as_tested(classifier.encoders, train, recipe.windows, config))
+        imprint(classifier, *features_as_tested(classifier.encoders, train, viewer, config.head.parts))
     best: tuple[float, dict[str, Tensor]] = (-1.0, {})
 
     def after(epoch: int, steps: int, loss: float) -> None:

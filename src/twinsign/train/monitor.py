@@ -9,19 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import in_order
-from twinsign.nn.features import (
-    alignment,
-    drawn_views,
-    effective_rank,
-    embed,
-    fixed_views,
-    joint_embedding,
-    knn_scores,
-    uniformity,
-)
+from twinsign.evaluation.knn import knn_scores
+from twinsign.nn.features import drawn_views, embed, fixed_views, joint_embedding
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import label_list, labelled
+from twinsign.runs.models import in_order
 from twinsign.runs.recipe import Recipe
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import generator_at
@@ -77,3 +69,21 @@ class Monitor:
         rows = self.gallery[: MOST_CLIPS // 4]
         loader = in_order(self.pack, rows, self.recipe)
         return joint_embedding(embed(encoders, loader, drawn_views(config.augment, config.frames, generator))[0])
+
+
+def effective_rank(z: Tensor) -> float:
+    """Exponential of the entropy of the singular values of centred z (N D) (Roy and Vetterli 2007)."""
+    values = torch.linalg.svdvals((z - z.mean(dim=0)).double())
+    share = values / values.sum().clamp(min=1e-12)
+    return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
+
+
+def alignment(one: Tensor, other: Tensor) -> float:
+    """Mean squared distance of positive pairs of unit vectors (N D) (Wang and Isola 2020)."""
+    return float((one - other).square().sum(dim=1).mean())
+
+
+def uniformity(z: Tensor, temperature: float = 2.0) -> float:
+    """Log of the mean Gaussian potential over pairs of unit vectors (N D) (Wang and Isola 2020)."""
+    squared = torch.pdist(z).square()
+    return float((-temperature * squared).exp().mean().clamp(min=1e-12).log())

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from twinsign.bench.clock import faster_precision, gemm_gflops
 from twinsign.distributed import here
 from twinsign.errors import InputError
-from twinsign.files import locked
 from twinsign.inference.shift import check_shift, learnt_from
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.features import fastest_device, features_as_tested, fixed_views, settle_norms
+from twinsign.nn.features import features_as_tested, fixed_views
 from twinsign.nn.imprint import imprint
 from twinsign.pack.open import Indices, Pack
-from twinsign.pack.selection import Labelled, labelled, training_rows
+from twinsign.pack.selection import ClipSelection, Labelled
+from twinsign.runs.models import NOTHING, control_encoders, load_encoders
 from twinsign.runs.recipe import Recipe
-from twinsign.runs.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_encoders, load_run, random_encoders
+from twinsign.runs.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_run
 from twinsign.terminal import plain
+from twinsign.train.precision import training_device
 from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
 from twinsign.views.mixture import Mixture
 from twinsign.views.reading import joined, reading_of
@@ -32,40 +30,15 @@ from twinsign.views.reading import joined, reading_of
 log = logging.getLogger("twinsign")
 STARTED_FROM = "started_from"
 """Key of `about`: what the pre-trained RUN was that a classifier began with."""
-PROBE = {"cpu": 1024, "cuda": 4096}
-"""Rows and columns of the matrices by which a precision is chosen: some 0.1 s."""
 FEWEST = 2
 """Clips below which there is nothing to tell one from."""
-NOTHING = "none"
-"""As --init: encoders without pre-training."""
-
-
-@dataclass(frozen=True)
-class Clips:
-    """Which clips take part: packs, conditions COLUMN=VALUE on rows, share of the labels or labels a class."""
-
-    data: Sequence[str | Path]
-    where: list[str] = field(default_factory=list)
-    label_fraction: float = 1.0
-    labels_per_class: int | None = None
-    strict: bool = False
-    """Refuse clips unlike those that a RUN learnt from, instead of warning."""
-
-
-def labelled_clips(clips: Clips, seed: int) -> tuple[Pack, Labelled, Labelled | None, list[str]]:
-    """The pack, its labelled train clips (a share of them), val clips or None, and the label list of train."""
-    pack = Pack(clips.data)
-    train, glosses = training_rows(pack, clips.where, clips.label_fraction, seed, clips.labels_per_class)
-    if "val" not in pack.column("split"):
-        return pack, train, None, glosses
-    return pack, train, labelled(pack, pack.select(["val"], clips.where), glosses), glosses
 
 
 def classifier_run(
     recipe: Recipe,
     protocol: Literal["finetune", "linear"],
     init: str | Path,
-    clips: Clips,
+    clips: ClipSelection,
     out: Path,
     config: str,
     seed: int,
@@ -131,37 +104,13 @@ def differing(one: dict[str, Any], other: dict[str, Any], place: str = "") -> li
     return found
 
 
-def settled(run: Run) -> Run:
-    """The run with a precision where its recipe says `auto`: what it began with, else the faster one here (ours)."""
-    if run.recipe.trainer.precision != "auto":
-        return run
-    begun = (run.path / CONFIG).is_file()
-    chosen = load_run(run.path).recipe.trainer.precision if begun else "auto"
-    if chosen == "auto":
-        device = training_device(run.recipe)
-        timed = device.type in PROBE
-        chosen = faster_precision(gemm_gflops(device, PROBE[device.type])) if timed else "32-true"
-    return replace(run, recipe=run.recipe.in_precision(chosen))
-
-
-def training_device(recipe: Recipe) -> torch.device:
-    """Where this process trains."""
-    return torch.device("cpu") if recipe.trainer.accelerator == "cpu" else fastest_device()
-
-
 def begin_at_means(classifier: Classifier, reader: ClipReader, recipe: Recipe) -> None:
     """Start a classifier's layers at the class means of what its encoders see before fine-tuning (ours)."""
     encoders = classifier.encoders.to(training_device(recipe))
-    features = features_as_tested(encoders, reader, recipe.windows, recipe.finetune)
+    viewer = fixed_views(recipe.windows, recipe.finetune.frames)
+    features = features_as_tested(encoders, reader, viewer, recipe.finetune.head.parts)
     encoders.cpu()
     imprint(classifier, *features)
-
-
-@contextmanager
-def owned(out: Path) -> Iterator[None]:
-    """Hold a RUN folder for this training, by its first process; InputError where another one has it."""
-    with locked(out) if here().first else nullcontext():
-        yield
 
 
 def training_loader(
@@ -186,15 +135,6 @@ def part_of(data: Labelled) -> tuple[int, int]:
     """A process's part of evaluated clips; of fewer clips than processes each takes all (ours)."""
     place = here()
     return (place.rank, place.size) if len(data.rows) >= place.size else (0, 1)
-
-
-def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.ModuleDict:
-    """Random encoders whose norms know the clips' statistics: the fair control of linear and k-NN results (ours)."""
-    encoders = random_encoders(recipe, seed)
-    size = recipe.pretrain.batch_size * here().size  # of all processes, each of which sees all clips here
-    loader = ClipLoader(reader, Batches(len(reader), size, seed=seed, shuffle=True))
-    settle_norms(encoders, loader, fixed_views(recipe.windows, recipe.pretrain.frames))
-    return encoders
 
 
 def starting_encoders(
@@ -231,11 +171,3 @@ def started_from(run: Run, init: str | Path) -> Run:
     facts = {"digest": source.digest(), **{name: source.about[name] for name in kept if name in source.about}}
     facts["packs"] = source.about.get(LEARNT_FROM, {}).get("packs", [])
     return replace(run, about={**run.about, STARTED_FROM: facts})
-
-
-def branches_of(encoders: nn.ModuleDict, branches: tuple[str, ...], init: str | Path) -> nn.ModuleDict:
-    """These branches' encoders alone; InputError where one is missing."""
-    missing = [name for name in branches if name not in encoders]
-    if missing:
-        raise InputError(f"no {missing[0]} branch", "every branch of the head", file=str(init))
-    return nn.ModuleDict({name: encoders[name] for name in branches})

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from twinsign.distributed import here
-from twinsign.errors import InputError
-from twinsign.evaluation.coverage import among_learnt
-from twinsign.evaluation.evaluate import full_report, in_order, load_classifier, score
-from twinsign.evaluation.metrics import Scored
-from twinsign.evaluation.open_set import apart, ask_unknown, fitted_on
-from twinsign.inference.likeness import with_likeness
-from twinsign.inference.shift import check_shift, learnt_from
+from twinsign.evaluation.open_set import fitted_on
+from twinsign.inference.shift import learnt_from
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.features import fastest_device
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import Asked, Labelled, labelled, pretraining_rows, share_of_rows
-from twinsign.report.run_page import classifier_page, completed, pretraining_page, report_on_val
-from twinsign.runs.recipe import Recipe, SureConfig
-from twinsign.runs.run import CALIBRATED, LEARNT_FROM, REPORT, Run, load_run, save_about, save_config, save_run
+from twinsign.pack.selection import (
+    ClipSelection,
+    Labelled,
+    labelled_clips,
+    pretraining_rows,
+    share_of_rows,
+)
+from twinsign.report.run_page import completed, pretraining_page, report_on_val
+from twinsign.runs.models import NOTHING, branches_of, in_order
+from twinsign.runs.recipe import Recipe
+from twinsign.runs.run import LEARNT_FROM, REPORT, Run, load_run, owned, save_config, save_run
 from twinsign.runs.training_clips import keep_learnt
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train.fit import (
@@ -42,21 +41,15 @@ from twinsign.train.fit import (
 )
 from twinsign.train.linear import fit_linear
 from twinsign.train.monitor import Monitor
+from twinsign.train.precision import settled, training_device
 from twinsign.train.prepare import (
-    NOTHING,
-    Clips,
     begin_at_means,
-    branches_of,
     classifier_run,
     finished,
-    labelled_clips,
-    owned,
     part_of,
     read_as_learnt,
-    settled,
     started_from,
     starting_encoders,
-    training_device,
     training_loader,
 )
 from twinsign.train.warm_start import begin_from
@@ -113,7 +106,14 @@ def pretrain(
 
 @on_all_devices
 def finetune(
-    recipe: Recipe, init: str | Path, clips: Clips, out: Path, *, config: str = "", seed: int = 0, page: bool = True
+    recipe: Recipe,
+    init: str | Path,
+    clips: ClipSelection,
+    out: Path,
+    *,
+    config: str = "",
+    seed: int = 0,
+    page: bool = True,
 ) -> Run:
     """Train a whole classifier from a RUN's encoders or from scratch; keep the best epoch on val (Sec. III-E, IV-A)."""
     pack, train, val, glosses = labelled_clips(clips, seed)
@@ -146,7 +146,14 @@ def finetune(
 
 
 def linear(
-    recipe: Recipe, init: str | Path, clips: Clips, out: Path, *, config: str = "", seed: int = 0, page: bool = True
+    recipe: Recipe,
+    init: str | Path,
+    clips: ClipSelection,
+    out: Path,
+    *,
+    config: str = "",
+    seed: int = 0,
+    page: bool = True,
 ) -> Run:
     """Train a linear layer on frozen encoders of a RUN, or of none: the random control (paper, Sec. IV-D)."""
     take_threads(recipe.trainer)
@@ -169,61 +176,6 @@ def linear(
         run = replace(run, about={**run.about, "minutes": round((time.monotonic() - started) / 60, 2)})
         keep_learnt(out, pack, train.rows)
         return _finish_classifier(run, classifier, pack, val, page)
-
-
-def evaluate(
-    model: str | Path,
-    clips: Clips,
-    splits: list[str] | None,
-    *,
-    unknown: bool = False,
-    stream: bool = False,
-    page: Path | None = None,
-    pictures: Path | None = None,
-) -> tuple[dict[str, Any], Scored]:
-    """The contract's report of a classifier on splits (None: all), `unknown` glosses too, as a `stream`; its scores."""
-    run = load_run(model)
-    classifier = load_classifier(run).to(fastest_device())
-    pack = Pack(clips.data)
-    rows = pack.select(splits, clips.where)
-    rows, others = apart(pack, rows, run.labels) if unknown else (rows, None)
-    data = labelled(pack, rows, run.labels, "With --unknown such clips are counted apart.")
-    shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
-    scored = score(run, classifier, pack, data, stream)
-    asked = Asked(splits, clips.where, None if others is None else run.labels, stream)
-    report = full_report(scored, run, pack, data, asked) | {"shift": shift}
-    if others is not None:
-        report["unknown"] = ask_unknown(run, classifier, pack, others, scored, stream)
-    if page is not None:
-        classifier_page(page, run, pack, data, scored, report, pictures)
-    return report, scored
-
-
-def recalibrate(model: str | Path, clips: Clips, splits: list[str] | None, sure: SureConfig) -> Run:
-    """Fit a classifier's temperature and threshold anew, on those clips that it never learnt from (ours)."""
-    pack = Pack(clips.data)
-    if not os.access(load_run(model).path, os.W_OK):
-        raise InputError("a RUN that cannot be written", "one whose config.yaml may be written anew", file=model)
-    with owned(Path(model)):
-        run = load_run(model)
-        classifier = load_classifier(run).to(fastest_device())
-        hint = "--where COLUMN=VALUE takes the clips of the model's own signs."
-        everything = labelled(pack, pack.select(splits, clips.where), run.labels, hint)
-        learnt = among_learnt(run, pack, everything.rows)
-        new = np.ones(len(everything.rows), bool) if learnt is None else ~learnt
-        if not new.any():
-            found = f"{len(new)} clips, all of which the model learnt from"
-            raise InputError(found, "clips that are new to it", file=pack.paths[0], hint="Name another --split.")
-        data = Labelled(everything.rows[new], everything.labels[new])
-        shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
-        _, fitted = fitted_on(run, classifier, pack, data, splits, sure)
-        run = with_likeness(run, pack, data.rows)
-        on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits}
-        on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if learnt is None else int(learnt.sum())}
-        on |= {"split_hash": pack.split_hash(data.rows), "shift": shift, "digest": run.vectors_digest()}
-        run = replace(run, about={**run.about, "calibration": asdict(fitted), CALIBRATED: on})
-        save_about(run)
-    return run
 
 
 def _train(

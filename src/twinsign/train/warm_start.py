@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from twinsign.errors import InputError
-from twinsign.runs.run import CHECKPOINTS, WEIGHTS, load_run, load_weights
+from twinsign.runs.models import load_weights
+from twinsign.runs.run import CHECKPOINTS, WEIGHTS, load_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train.callbacks import LAST
 

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+BRANCHES = ("joint", "motion")
+"""The modalities there are."""
+
 
 class View(NamedTuple):
     """What an encoder sees of B clips: crop coordinates xy (B T V 2) and which joints are seen (B T V)."""
@@ -93,3 +96,8 @@ def motion(xy: Tensor, seen: Tensor) -> View:
     both = seen[:, 1:] & seen[:, :-1]
     moved = torch.where(both[..., None], xy[:, 1:] - xy[:, :-1], 0.0)
     return View(torch.cat([moved, torch.zeros_like(xy[:, :1])], dim=1), torch.cat([both, seen[:, -1:]], dim=1))
+
+
+def modality(branch: str, view: View) -> View:
+    """What a branch is fed: the view's joints as they are, or their motion (paper, Sec. III-B)."""
+    return motion(*view) if branch == "motion" else view

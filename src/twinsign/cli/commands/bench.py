@@ -19,17 +19,17 @@ import torch
 from rich.table import Table
 
 from twinsign import __version__
-from twinsign.bench.clock import TYPES, faster_precision, gemm_gflops
 from twinsign.bench.measure import AUTOCAST, Bench, embedding, pretraining, reading, viewing
 from twinsign.cli.console import OK, console, errors
+from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.files import write_json
-from twinsign.nn.features import fastest_device
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.runs.recipe import Precision, Recipe
 from twinsign.synthetic.corpus import SyntheticConfig
 from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.train.precision import TYPES, faster_precision, gemm_gflops
 
 CLIPS = SyntheticConfig(glosses=16, signers=20, clips_per_signer_gloss=1)
 """What is read, viewed and embedded where no pack is named."""

@@ -14,24 +14,25 @@ from rich.table import Table
 
 from twinsign.cli.console import console, with_interval
 from twinsign.evaluation.bootstrap import report_over_seeds
-from twinsign.evaluation.calibrate import calibration_of
+from twinsign.evaluation.evaluate import evaluate
 from twinsign.evaluation.metrics import Scored
 from twinsign.evaluation.selective import selective_report
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import labelled
+from twinsign.pack.selection import ClipSelection, labelled
 from twinsign.pack.write import write_pack
 from twinsign.pose.read import write_npz
 from twinsign.report.figures import accuracy_bars
 from twinsign.report.html import Table as ReportTable
 from twinsign.report.html import write_report
 from twinsign.report.run_page import classifier_figures, pretraining_figures
+from twinsign.runs.calibration import calibration_of
+from twinsign.runs.models import NOTHING
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.runs.run import REPORT, load_run
 from twinsign.synthetic.corpus import SyntheticConfig
 from twinsign.synthetic.generated import synthetic_corpus
 from twinsign.train import protocols
-from twinsign.train.prepare import NOTHING, Clips
 
 SEEDS = 3
 LABELS_PER_GLOSS = 3
@@ -63,7 +64,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> int:
     protocols.pretrain(recipe, [pack], pretrained, config="demo", seed=seed, page=False)
     fraction = LABELS_PER_GLOSS * corpus.glosses / train
     found = {
-        start: {name: _seeds(recipe, name, start, out, Clips([pack], [], fraction), seed) for name in PROTOCOLS}
+        start: {name: _seeds(recipe, name, start, out, ClipSelection([pack], [], fraction), seed) for name in PROTOCOLS}
         for start in STARTS
     }
     reports = {start: {name: report_over_seeds(runs) for name, runs in row.items()} for start, row in found.items()}
@@ -78,7 +79,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> int:
     return 0
 
 
-def _seeds(recipe: Recipe, protocol: str, start: str, out: Path, clips: Clips, first: int) -> list[Scored]:
+def _seeds(recipe: Recipe, protocol: str, start: str, out: Path, clips: ClipSelection, first: int) -> list[Scored]:
     """Train on `SEEDS` draws of the few labels and score the test split; the first pre-trained one becomes out/run."""
     init = NOTHING if start == "scratch" else str(out / "pretrained")
     scored = []
@@ -88,7 +89,7 @@ def _seeds(recipe: Recipe, protocol: str, start: str, out: Path, clips: Clips, f
         run = out / "run" if kept else out / "runs" / f"{start}-{protocol}-{seed}"
         train = getattr(protocols, protocol)
         train(recipe, init, clips, run, config="demo", seed=seed, page=False)
-        scored.append(protocols.evaluate(run, Clips(clips.data), ["test"])[1])
+        scored.append(evaluate(run, ClipSelection(clips.data), ["test"]).scored)
     return scored
 
 

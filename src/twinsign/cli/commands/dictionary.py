@@ -15,13 +15,13 @@ from twinsign.dictionary.calibration import FEWEST
 from twinsign.dictionary.entries import Added, Sign
 from twinsign.dictionary.lookup import Lookup, Ranking
 from twinsign.errors import InputError
-from twinsign.evaluation.calibrate import NEVER
 from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.inference.embedder import require_hands
 from twinsign.inference.shift import check_shift
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording, Unit
+from twinsign.runs.calibration import NEVER
 from twinsign.terminal import console, errors
 
 LISTED = 5

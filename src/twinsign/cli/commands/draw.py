@@ -11,10 +11,10 @@ from twinsign.errors import InputError
 from twinsign.evaluation import probes
 from twinsign.files import write_bytes
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import ClipSelection
 from twinsign.report.html import png, svg, write_report
 from twinsign.report.skeletons import moving, strips
 from twinsign.runs.recipe import Recipe
-from twinsign.train.prepare import Clips
 
 PICTURES = (".gif", ".png", ".svg")
 USUAL_FPS = 25.0
@@ -82,7 +82,7 @@ def map_clips(
         seed: Of the maps.
     """
     kind = ending_of(out, (".html", ".svg", ".png"))
-    figure = probes.maps(model, Clips(data, where), splits_of(split), glosses or top, onto, seed)
+    figure = probes.maps(model, ClipSelection(data, where), splits_of(split), glosses or top, onto, seed)
     if kind == ".html":
         lead = f"{split}{f' placed on {onto}' if onto else ''}, by each branch of the encoder and by all."
         caption = "Nearness means similar embeddings; distances between far groups mean little."

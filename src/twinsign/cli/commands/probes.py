@@ -11,14 +11,14 @@ from twinsign.cli.console import OK, console, show, splits_of, with_interval
 from twinsign.errors import InputError
 from twinsign.evaluation import probes
 from twinsign.evaluation.retrieve import KINDS
-from twinsign.evaluation.robust import robustness_figure
 from twinsign.evaluation.scores import write_scores
 from twinsign.files import write_json
 from twinsign.inference.embeddings import Choice
+from twinsign.pack.selection import ClipSelection
 from twinsign.report.html import Table as ReportTable
 from twinsign.report.html import write_report
+from twinsign.report.robustness import robustness_figure
 from twinsign.runs.recipe import Recipe
-from twinsign.train.prepare import Clips
 
 
 def knn(
@@ -51,7 +51,7 @@ def knn(
         json: Where to write the report as JSON.
         scores: Where to write every clip's scores.
     """
-    clips = Clips(data, where, label_fraction, labels_per_class, strict)
+    clips = ClipSelection(data, where, label_fraction, labels_per_class, strict)
     splits = splits_of(split) or []
     choice = Choice(branches, parts)
     found, scored = probes.knn(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed, choice=choice)
@@ -83,7 +83,7 @@ def retrieve(
         json: Where to write the report as JSON.
         scores: Where to write every clip's scores.
     """
-    found, scored = probes.retrieve(model, Clips(data, where), splits_of(split) or [], gallery=gallery, by=by)
+    found, scored = probes.retrieve(model, ClipSelection(data, where), splits_of(split) or [], gallery=gallery, by=by)
     _show_retrieval(found)
     if scores:
         write_scores(scores, scored, found)
@@ -105,7 +105,7 @@ def robustness(
     """
     kind = ending_of(out, (".html", ".json"))
     with console.status("as recorded") as status:
-        found = probes.robustness(model, Clips(data, where), splits_of(split), kinds, seed, status.update)
+        found = probes.robustness(model, ClipSelection(data, where), splits_of(split), kinds, seed, status.update)
     show(found)
     rows = [
         [

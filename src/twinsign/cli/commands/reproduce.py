@@ -16,7 +16,7 @@ from twinsign.cli.console import OK, console, numbers, splits_of
 from twinsign.errors import InputError
 from twinsign.files import write_json, write_text
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import HELD_OUT, labelled
+from twinsign.pack.selection import HELD_OUT, ClipSelection, labelled, labelled_clips
 from twinsign.report.html import Picture, write_pictures, write_report
 from twinsign.reproduce.grid import Grid, Ground
 from twinsign.reproduce.pictures import pictures
@@ -24,7 +24,6 @@ from twinsign.reproduce.plan import Experiment, columns_for, load_experiment
 from twinsign.reproduce.results import answers, check_rgb, rgb_files, summary
 from twinsign.reproduce.tables import markdown, tables
 from twinsign.runs.recipe import Recipe
-from twinsign.train.prepare import Clips, labelled_clips
 
 MOST_SEEDS = 2**32
 
@@ -61,7 +60,7 @@ def reproduce(
     pack, drawn = Pack(data), _seeds(seeds)
     columns = columns_for(plan, pack, subsets)
     for column in columns.values() if plan.protocol != "none" else ():  # what is wrong shows before hours of work
-        _, _, _, glosses = labelled_clips(Clips(data, column.train), drawn[0])
+        _, _, _, glosses = labelled_clips(ClipSelection(data, column.train), drawn[0])
         labelled(pack, pack.select(list(splits), [*column.train, *column.evaluate]), glosses)
     packs = (tuple(data), tuple(pretrain_on or data))
     ground = Ground(recipe, config, *packs, columns, splits, drawn, out, protocol)  # type: ignore[arg-type]

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from twinsign.cli.console import OK, console, errors, numbers, show, splits_of
+from twinsign.cli.console import OK, console, numbers, show, splits_of
 from twinsign.distributed import here
 from twinsign.errors import InputError
-from twinsign.evaluation.calibrate import NEVER, Calibration, calibration_of, threshold_in_words
-from twinsign.evaluation.open_set import in_words
-from twinsign.evaluation.scores import write_scores
+from twinsign.evaluation.evaluate import evaluate
 from twinsign.files import write_json
+from twinsign.pack.selection import ClipSelection
 from twinsign.runs import convert as conversion
+from twinsign.runs.calibration import NEVER, calibration_of, threshold_in_words
 from twinsign.runs.recipe import Recipe
-from twinsign.runs.run import CALIBRATED, CONFIG, REPORT, keep_report, load_run
+from twinsign.runs.run import CONFIG, REPORT, keep_report, load_run
 from twinsign.train import protocols
-from twinsign.train.prepare import Clips
 
 
 def pretrain(
@@ -74,7 +72,7 @@ def finetune(
         split: The split that reports into --json.
         json: Where to write the report on that split.
     """
-    clips = Clips(data, where, label_fraction, labels_per_class, strict)
+    clips = ClipSelection(data, where, label_fraction, labels_per_class, strict)
     run = protocols.finetune(recipe, init, clips, out, config=config, seed=seed)
     return _after_training(run, clips, split, json)
 
@@ -104,84 +102,9 @@ def linear(
         split: The split that reports into --json.
         json: Where to write the report on that split.
     """
-    clips = Clips(data, where, label_fraction, labels_per_class, strict)
+    clips = ClipSelection(data, where, label_fraction, labels_per_class, strict)
     run = protocols.linear(recipe, init, clips, out, config=config, seed=seed)
     return _after_training(run, clips, split, json)
-
-
-def evaluate(
-    model: Path,
-    data: list[str],
-    where: list[str],
-    strict: bool,
-    unknown: bool,
-    stream: bool,
-    split: str = "test",
-    json: Path | None = None,
-    scores: Path | None = None,
-    report: Path | None = None,
-    pictures: Path | None = None,
-) -> int:
-    """Report a classifier's accuracy on a split it was not selected on.
-
-    Args:
-        model: RUN of finetune or linear.
-        split: One split, several joined by commas, or `all`.
-        json: Where to write the report as JSON.
-        scores: Where to write every clip's scores (NPZ), for fuse and compare.
-        report: Where to write the page; report.html in the RUN, where it can be written, unless told.
-        pictures: A folder for the page's pictures as SVG and PNG.
-    """
-    page = report or (Path(model) / REPORT if os.access(model, os.W_OK) else None)
-    clips = Clips(data, where, strict=strict)
-    found, scored = protocols.evaluate(
-        model, clips, splits_of(split), unknown=unknown, stream=stream, page=page, pictures=pictures
-    )
-    show(found)
-    if unknown:
-        console.print(f"signs that the model does not know: {in_words(found['unknown'])}")
-    keep_report(model, found)
-    console.print(f"page: {page}" if page else "no page: the RUN cannot be written; --report names another place")
-    if scores:
-        write_scores(scores, scored, found)
-    if json:
-        write_json(json, found)
-    return OK
-
-
-def calibrate(
-    model: Path,
-    data: list[str],
-    where: list[str],
-    strict: bool,
-    split: str = "val",
-    trusted: float | None = None,
-    unknown_share: float | None = None,
-    confidence: float | None = None,
-) -> int:
-    """Fit a classifier's confidence and its "not sure" threshold anew, on recordings that it never learnt from.
-
-    Args:
-        model: RUN of finetune or linear, whose config.yaml is written anew; its weights stay as they are.
-        split: One split, several joined by commas, or `all`.
-        trusted: Share of the sure answers that is to be right; as the RUN's recipe has it (0.9) unless told.
-        unknown_share: Share of the clips asked that will show signs which the model does not know; as the RUN's
-            recipe has it (a third) unless told.
-        confidence: That of the lower bound of the share right, which must reach `trusted`; as the RUN's recipe has it
-            (0.95) unless told; 0: the share itself must.
-    """
-    told = {"trusted": trusted, "unknown": unknown_share, "confidence": confidence}
-    sure = replace(load_run(model).recipe.sure, **{name: one for name, one in told.items() if one is not None})
-    run = protocols.recalibrate(model, Clips(data, where, strict=strict), splits_of(split), sure)
-    fitted, on = Calibration(**run.about["calibration"]), run.about[CALIBRATED]
-    if on["left_out"] is None:
-        errors.print("note: what it learnt from is gone or changed: whether these clips are new to it is not known")
-    elif on["left_out"]:
-        errors.print(f"note: {on['left_out']} clips that the model learnt from are left out")
-    said = f"{on['clips']} clips: temperature {fitted.temperature:.3g}; {threshold_in_words(fitted)}"
-    console.print(said, markup=False, highlight=False, soft_wrap=True)
-    errors.print("note: reports and exported files of before are of another threshold: evaluate and export again")
-    return OK
 
 
 def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
@@ -205,7 +128,7 @@ def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
     return OK
 
 
-def _after_training(run: Any, clips: Clips, split: str, json: Path | None) -> int:
+def _after_training(run: Any, clips: ClipSelection, split: str, json: Path | None) -> int:
     if not here().first:
         return OK
     console.print(f"trained on {run.about['clips']} clips of {run.about['classes']} glosses: {run.path}")
@@ -214,7 +137,7 @@ def _after_training(run: Any, clips: Clips, split: str, json: Path | None) -> in
     hint = "; `twinsign calibrate` tries other terms" if fitted and fitted.threshold >= NEVER else ""
     console.print(f'"not sure" threshold: {said}{hint}', markup=False, highlight=False, soft_wrap=True)
     if json:
-        found, _ = protocols.evaluate(run.path, Clips(clips.data, clips.where), splits_of(split))
+        found = evaluate(run.path, ClipSelection(clips.data, clips.where), splits_of(split)).report
         show(found)
         keep_report(run.path, found)
         write_json(json, found)
