@@ -5,8 +5,8 @@
 A failure is another error or warning, a crash, a case that takes more than --slow seconds of processor time or --memory
 MB beside what the process had, memory that ran out, a file written elsewhere, a command run. Each is shown once, with
 the number of its first case: --only TARGET --case NUMBER repeats it with its traceback. Of the cases, the share --bombs
-are small files of great effect (tests/bombs*.py), the others damaged ones (tests/mutate*.py). Cases run in a child
-process, since damage may end it.
+are small files of great effect (helpers/bombs*.py), the others damaged ones (helpers/mutate*.py). Cases run in a
+child process, since damage may end it.
 """
 
 from __future__ import annotations
@@ -31,15 +31,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-import nasty
-import nasty_notes
-import nasty_rest
-import nasty_serve
-from bombs_binary import bomb_of
+from helpers import fuzz_datasets, fuzz_runs, fuzz_server, fuzz_targets
+from helpers.bombs_binary import bomb_of
 
 from twinsign.errors import TwinsignError
 
-TARGETS = nasty.READERS | nasty_notes.TARGETS | nasty_rest.TARGETS | nasty_serve.TARGETS
+TARGETS = fuzz_targets.READERS | fuzz_datasets.TARGETS | fuzz_runs.TARGETS | fuzz_server.TARGETS
 HANGS = 10
 """A case that has run so many times --slow is ended with its process."""
 MOST = 4 * 10**9
@@ -80,7 +77,7 @@ def trial(name: str, seed: int, number: int, folder: Path, given: Any) -> str | 
     """Run one case: "" where it was read, "refused", or what went wrong."""
     case, target = folder / "case", TARGETS[name]
     rng = rng_of(name, seed, number)
-    nasty.write(target, case, rng, bomb_of if rng.random() < given.bombs else None)
+    fuzz_targets.write(target, case, rng, bomb_of if rng.random() < given.bombs else None)
     os.chdir(case)
     before, began, found = bound(given), time.process_time(), ""
     try:
@@ -125,7 +122,7 @@ def hunt(name: str, given: Any) -> dict[str, Any]:
     """Try one target for its seconds; counts, and failures by what they are, each with its first case and how many."""
     failures: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as base:  # before any harm: it is read, and what is made once is made
-        nasty.write(TARGETS[name], Path(base) / "case", None)
+        fuzz_targets.write(TARGETS[name], Path(base) / "case", None)
         TARGETS[name].use(Path(base) / "case")
     until, first = time.time() + given.seconds, given.first
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as base:
@@ -193,7 +190,7 @@ def main() -> int:
     if given.case is not None:
         folder = Path(tempfile.mkdtemp())
         warnings.simplefilter("error")
-        nasty.write(TARGETS[names[0]], folder / "case", None)
+        fuzz_targets.write(TARGETS[names[0]], folder / "case", None)
         TARGETS[names[0]].use(folder / "case")
         print(trial(names[0], given.seed, given.case, folder, given) or "read", folder)
         return 0

@@ -16,18 +16,18 @@ import atheris
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 with atheris.instrument_imports(include=["twinsign.pose.read", "pose_format"]):
-    import nasty
+    from helpers import fuzz_targets
 
 from twinsign.errors import TwinsignError
 
 NAME = sys.argv[1]
-TARGET = nasty.READERS[NAME]
+TARGET = fuzz_targets.READERS[NAME]
 FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 
 def one(data: bytes) -> None:
     """Read these bytes instead of the target's first changing file."""
-    nasty.write(TARGET, FOLDER / "case", None)
+    fuzz_targets.write(TARGET, FOLDER / "case", None)
     (FOLDER / "case" / next(iter(TARGET.mutators))).write_bytes(data)
     try:
         TARGET.use(FOLDER / "case")

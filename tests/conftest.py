@@ -33,6 +33,6 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A pack and tiny finished RUNs on it (trained.Trained), made once; tests must leave them as they are."""
-    from trained import train_all
+    from helpers.trained_runs import train_all
 
     return train_all(tmp_path_factory.mktemp("trained"))

@@ -1,4 +1,4 @@
-"""Small files that stand for much time or memory are refused before they are decoded; see tests/bombs.py."""
+"""Small files that stand for much time or memory are refused before they are decoded; see tests/helpers/bombs.py."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import time
 import zipfile
 from pathlib import Path
 
-import bombs
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers import bombs
 from pyarrow import parquet
 
 from twinsign.datasets.folder import folder_corpus
@@ -19,8 +19,8 @@ from twinsign.datasets.msasl import msasl
 from twinsign.errors import InputError, TooLargeError
 from twinsign.evaluation.scores import read_scores
 from twinsign.inference.embeddings import read_embeddings
+from twinsign.pose.bounds import most_expanded, most_frames
 from twinsign.pose.read import open_set, read
-from twinsign.pose.read.bounds import most_expanded, most_frames
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.runs.convert import read_checkpoint
 from twinsign.runs.plain_yaml import recipe_values

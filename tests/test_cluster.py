@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clustering import BROKEN, KILLED, REFUSED, after_dying, for_ever, squares, unfit
-from recordings import recording, sample
-from trained import Trained
-from videos import MORTAL, make_video, picture
+from helpers.ray_tasks import BROKEN, KILLED, REFUSED, after_dying, for_ever, squares, unfit
+from helpers.recordings import recording, sample
+from helpers.trained_runs import Trained
+from helpers.videos import MORTAL, make_video, picture
 
 from twinsign.cli.main import main
 from twinsign.cluster import as_done, connected, each, in_order

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from clustering import gated
+from helpers.ray_tasks import gated
 
 from twinsign.cluster import each
 

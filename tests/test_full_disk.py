@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from trained import Trained, copy_essentials
+from helpers.trained_runs import Trained, copy_essentials
 
 from twinsign.cli.commands import train
 from twinsign.cli.main import main

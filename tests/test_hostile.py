@@ -10,15 +10,11 @@ import zipfile
 from pathlib import Path
 from random import Random
 
-import mutate_text
-import nasty
-import nasty_notes
-import nasty_rest
 import numpy as np
 import pytest
-import tiny
 import torch
 import yaml
+from helpers import fuzz_datasets, fuzz_runs, fuzz_targets, mutate_text, tiny_configs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +29,7 @@ from twinsign.runs.models import load_classifier
 from twinsign.runs.recipe import load_recipe
 from twinsign.runs.run import load_run, read_metrics
 
-TARGETS = nasty_notes.TARGETS | nasty_rest.TARGETS
+TARGETS = fuzz_datasets.TARGETS | fuzz_runs.TARGETS
 SLOW = {"recipe": 8, "experiment": 4, "run": 6, "dictionary": 4, "notes.lsa64": 6}
 """Examples where each takes long; others get MANY."""
 MANY = 25
@@ -41,7 +37,7 @@ MANY = 25
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_undamaged(tmp_path: Path, name: str) -> None:
-    nasty.write(TARGETS[name], tmp_path / "case", None)
+    fuzz_targets.write(TARGETS[name], tmp_path / "case", None)
     TARGETS[name].use(tmp_path / "case")
 
 
@@ -52,7 +48,7 @@ def test_damaged(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     @given(rng=st.randoms(use_true_random=False))
     @settings(max_examples=SLOW.get(name, MANY), suppress_health_check=list(HealthCheck))
     def tried(rng: Random) -> None:
-        nasty.write(target, folder / "case", rng)
+        fuzz_targets.write(target, folder / "case", rng)
         with contextlib.suppress(InputError):
             target.use(folder / "case")
 
@@ -91,7 +87,7 @@ def test_no_yaml_tag_is_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     if name == "recipe":
-        Path("r.yaml").write_text(tiny.RECIPE + f"x: {tag}\n")
+        Path("r.yaml").write_text(tiny_configs.RECIPE + f"x: {tag}\n")
         assert main(["pretrain", "--config", "r.yaml", "--data", "P", "--out", "out"]) == 2
         assert "r.yaml: found no YAML" in capsys.readouterr().err
     else:
@@ -172,7 +168,7 @@ def test_metrics_of_another_encoding(tmp_path: Path) -> None:
     ],
 )
 def test_a_config_of_another_size_takes_no_memory(tmp_path: Path, change: dict[str, object]) -> None:
-    nasty.write(nasty_rest.TARGETS["run"], tmp_path / "run", None)
+    fuzz_targets.write(fuzz_runs.TARGETS["run"], tmp_path / "run", None)
     file = tmp_path / "run" / "config.yaml"
     values = yaml.safe_load(file.read_text())
     values["recipe"]["encoder"] |= change

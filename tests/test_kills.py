@@ -1,6 +1,6 @@
 """Whatever is killed at whatever moment, nothing is lost, half-written or left lying about, and no folder is blocked.
 
-`python tests/killing.py FOLDER` kills every command before each of its changes to the disk.
+`python tests/kill_commands.py FOLDER` kills every command before each of its changes to the disk.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import killing
 import pytest
-from killing_inputs import make_files
-from trained import Trained
+from helpers import kill_commands
+from helpers.kill_inputs import make_files
+from helpers.trained_runs import Trained
 
 from twinsign.cli.main import main
 
@@ -28,11 +28,11 @@ def folder(trained: Trained, tmp_path: Path) -> Path:
         inputs.mkdir(exist_ok=True)
         copy(trained.folder / name, inputs / name)
     shutil.copy(trained.recipe, inputs)
-    with killing.at(inputs):
+    with kill_commands.at(inputs):
         assert main(["enrol", "--data", "P", "--model", "pretrained", "--dictionary", "D"]) == 0
         shards = ["--workers", "0", "--shard_clips", "16", "--out", "S"]
-        assert main([*killing.CORPUS, *shards]) == 0
-        for words in killing.SCORES:
+        assert main([*kill_commands.CORPUS, *shards]) == 0
+        for words in kill_commands.SCORES:
             assert main(words) == 0
     make_files(inputs)
     return tmp_path
@@ -40,9 +40,9 @@ def folder(trained: Trained, tmp_path: Path) -> Path:
 
 def kill(folder: Path, *options: str) -> str:
     """What the script says; it forks, which a process with pytest's threads should not."""
-    path = os.pathsep.join([str(Path(killing.__file__).parent), *filter(None, sys.path)])
+    path = os.pathsep.join([str(Path(kill_commands.__file__).parents[1]), *filter(None, sys.path)])
     done = subprocess.run(
-        [sys.executable, str(killing.__file__), str(folder), *options],
+        [sys.executable, str(kill_commands.__file__), str(folder), *options],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

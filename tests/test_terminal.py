@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.tiny_configs import pack_of, sample
+from helpers.trained_runs import Trained
 from rich.table import Table
-from tiny import pack_of, sample
-from trained import Trained
 
 from twinsign.cli.main import main
 from twinsign.terminal import Terminal, plain, print_json

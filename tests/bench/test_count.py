@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-import usual
-from tiny import ENCODER, OBJECTIVE, random_view
+from helpers import reference_module
+from helpers.tiny_configs import ENCODER, OBJECTIVE, random_view
 from torch.utils.flop_counter import FlopCounterMode
 
 from twinsign.bench.count import kernels_of, reference_gflop
@@ -16,7 +16,7 @@ from twinsign.ssl.pretrain import Pretrainer
 @pytest.mark.parametrize("backward", [True, False])
 def test_operations_are_those_of_the_usual_form(backward: bool) -> None:
     own, view = Encoder(ENCODER), random_view(3, 8)
-    other = usual.load().reference_of(own)
+    other = reference_module.load().reference_of(own)
 
     def run(encoder: torch.nn.Module) -> None:
         with torch.set_grad_enabled(backward):

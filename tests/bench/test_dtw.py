@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.recordings import packed, recording
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recordings import packed, recording
 from torch import Tensor
 
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trained import Trained
+from helpers.trained_runs import Trained
 
 from twinsign.errors import InputError
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.trained_runs import Trained
 from numpy.typing import NDArray
 from torch import Tensor
-from trained import Trained
 
 from twinsign.errors import InputError
 from twinsign.nn.features import joint_embedding

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-import usual
-from tiny import ENCODER, random_view
+from helpers import reference_module
+from helpers.tiny_configs import ENCODER, random_view
 from torch import Tensor, nn
 
 from twinsign.nn.encoder import Encoder, EncoderConfig
@@ -23,7 +23,7 @@ def pair(config: EncoderConfig, training: bool) -> tuple[Encoder, nn.Module]:
     with torch.no_grad():
         for value in own.parameters():
             value.add_(0.05 * torch.randn_like(value))
-    return own.train(training), usual.load().reference_of(own).double().train(training)
+    return own.train(training), reference_module.load().reference_of(own).double().train(training)
 
 
 @pytest.mark.parametrize("size", list(SIZES))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from moving import moving, resampled
+from helpers.moving_clips import moving, resampled
 
 from twinsign.doctor.align import MOMENTS, align
 from twinsign.doctor.tracks import POINTS, Tracks, tracks

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.moving_clips import clip, exam_of, moving
+from helpers.tiny_configs import sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moving import clip, exam_of, moving
-from tiny import sample
 
 from twinsign.datasets.landmarks import landmark_corpus
 from twinsign.doctor.copies import duplicates, identical

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.moving_clips import exam_of
+from helpers.recordings import packed, recording
+from helpers.tiny_configs import sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moving import exam_of
 from pyarrow import ipc
-from recordings import packed, recording
-from tiny import sample
 
 from twinsign.doctor.copies import identical
 from twinsign.doctor.exam import examine

@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from helpers.moving_clips import exam_of
+from helpers.tiny_configs import sample
 from hypothesis import given
 from hypothesis import strategies as st
-from moving import exam_of
-from tiny import sample
 
 from twinsign.datasets.sample import Sample
 from twinsign.doctor.exam import Exam, examine
 from twinsign.doctor.labels import labels, spelling
-from twinsign.doctor.listed import read_listed
 from twinsign.doctor.origins import provenance, repeated_ids
-from twinsign.doctor.splits import coverage, missing_clips, signer_overlap, split_hash
+from twinsign.doctor.splits import coverage, missing_clips, read_listed, signer_overlap, split_hash
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack

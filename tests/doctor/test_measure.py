@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.moving_clips import exchanged, moving
+from helpers.recordings import random_pose
 from hypothesis import given
 from hypothesis import strategies as st
-from moving import exchanged, moving
-from recordings import random_pose
 
 from twinsign.doctor.measure import APART, JUMP, Measures, measure
 from twinsign.pose.layout import HAND_WRIST, INDEX, LEFT_HAND, RIGHT_HAND, TRUNK

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from moving import COPIES, clip, exam_of, moving, resampled
+from helpers.moving_clips import COPIES, clip, exam_of, moving, resampled
 
 from twinsign.datasets.landmarks import landmark_corpus
 from twinsign.doctor.near import near_copies, near_duplicates

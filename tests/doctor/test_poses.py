@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from moving import clip, exam_of, exchanged, moving
+from helpers.moving_clips import clip, exam_of, exchanged, moving
 
 from twinsign.datasets.landmarks import landmark_corpus
 from twinsign.datasets.sample import Sample

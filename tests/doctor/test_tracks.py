@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from helpers.recordings import random_pose
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import random_pose
 
 from twinsign.doctor.candidates import candidates, describe
 from twinsign.doctor.tracks import BINS, POINTS, WAYS, Tracks, profiles, shown, tracks, turned, turned_profiles

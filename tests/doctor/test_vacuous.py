@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from moving import clip, exam_of, moving
+from helpers.moving_clips import clip, exam_of, moving
 
 from twinsign.doctor.checks import diagnose
 from twinsign.doctor.exam import examine

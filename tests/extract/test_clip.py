@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from videos import BLUE, DOTS, RED, DotFinder, make_video, picture
+from helpers.videos import BLUE, DOTS, RED, DotFinder, make_video, picture
 
 from twinsign.errors import InputError
 from twinsign.extract import clip as clip_module

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.published_formats import COLUMN, HAND, POSE
+from helpers.trained_runs import Trained
 from numpy.typing import NDArray
-from published import COLUMN, HAND, POSE
-from trained import Trained
 
 from twinsign.cli.main import main
 from twinsign.extract.clip import Extraction, extract, write

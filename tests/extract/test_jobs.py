@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from videos import DOTS, MORTAL, NEWER_DOTS, DotFinder, dot_identity, load_dots, make_video, picture
+from helpers.videos import DOTS, MORTAL, NEWER_DOTS, DotFinder, dot_identity, load_dots, make_video, picture
 
 from twinsign.errors import InputError, NoRoomError
 from twinsign.extract.clip import extract

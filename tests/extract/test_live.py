@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.videos import film, picture
 from PIL import Image as Pictures
-from videos import film, picture
 
 from twinsign.errors import InputError
 from twinsign.extract.camera import open_camera

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from videos import make_video, picture
+from helpers.videos import make_video, picture
 
 from twinsign.errors import InputError
 from twinsign.extract.clip import extract, write

@@ -7,16 +7,16 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import hostile_files
 import numpy as np
 import pytest
+from helpers import oversized_files
+from helpers.videos import BLUE, RED, centre, make_sound, make_video, picture
 from hypothesis import given
 from hypothesis import strategies as st
-from videos import BLUE, RED, centre, make_sound, make_video, picture
 
 from twinsign.errors import InputError, TooLargeError
 from twinsign.extract.video import Image, Video, is_video, open_video
-from twinsign.pose.read.bounds import Bounds
+from twinsign.pose.bounds import Bounds
 from twinsign.pose.read.clip_file import ClipFile
 
 PLACE = 0.02
@@ -262,7 +262,7 @@ def test_more_than_its_bounds_is_refused(tmp_path: Path, ending: str, bounds: Bo
 
 
 def test_frames_that_are_too_large_are_not_decoded(tmp_path: Path) -> None:
-    path = hostile_files.large_video(tmp_path / "large.mov", 4000, "png")
+    path = oversized_files.large_video(tmp_path / "large.mov", 4000, "png")
     with pytest.raises(InputError, match=r"1,000,000 pixels"), open_video(ClipFile(path, bounds=Bounds(pixels=10**6))):
         pass
     assert decode(path, 64)[0].size == (4000, 4000)

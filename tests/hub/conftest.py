@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hub_server import TOKEN, Hub, hub
+from helpers.hub_server import TOKEN, Hub, hub
 from huggingface_hub import constants
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub_server import TOKEN, Hub
+from helpers.hub_server import TOKEN, Hub
 from huggingface_hub import constants
 
 from twinsign.cli.main import main

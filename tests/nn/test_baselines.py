@@ -10,11 +10,11 @@ from typing import cast
 
 import pytest
 import torch
+from helpers.tiny_configs import ENCODER, random_view, write_recipe
+from helpers.trained_runs import Trained
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import ENCODER, random_view, write_recipe
 from torch import Tensor, nn
-from trained import Trained
 
 from twinsign.cli.main import main
 from twinsign.nn.baselines import FEATURES, ConvGru, StGcn, StGcnBlock, described, from_wrist, strided

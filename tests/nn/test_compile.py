@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 import torch
-from tiny import ENCODER, random_view
+from helpers.tiny_configs import ENCODER, random_view
 from torch import Tensor, nn
 
 from twinsign.nn.encoder import Encoder

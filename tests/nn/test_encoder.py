@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import ENCODER, random_view
+from helpers.tiny_configs import ENCODER, random_view
 
 from twinsign.nn.encoder import PARTS, Encoder, EncoderConfig, Features
 from twinsign.pose.layout import HANDS, LEFT_HAND, RIGHT_HAND, TRUNK

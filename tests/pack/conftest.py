@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import packed, recording
+from helpers.recordings import packed, recording
 
 from twinsign.pack import write
 from twinsign.pack.open import Pack

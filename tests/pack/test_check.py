@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.recordings import packed, recording, sample
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import ipc
-from recordings import packed, recording, sample
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.recordings import packed, recording
+from helpers.tiny_configs import sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import ipc
-from recordings import packed, recording
-from tiny import sample
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.recordings import packed, recording
 from pyarrow import ipc
-from recordings import packed, recording
 
 CLIPS, FRAMES, COPIES, BATCHES, BATCH = 40, 500, 75, 50, 8
 STATUS = Path("/proc/self/io")

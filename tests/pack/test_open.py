@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from helpers.recordings import packed, recording
 from pyarrow import ipc
-from recordings import packed, recording
 
 from twinsign.datasets.landmarks import landmark_corpus
 from twinsign.errors import InputError

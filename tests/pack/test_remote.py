@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from helpers.recordings import packed, recording
 from pyarrow import ipc
-from recordings import packed, recording
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import recording
+from helpers.recordings import recording
 
 from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError

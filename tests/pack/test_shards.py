@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import packed, sample
+from helpers.recordings import packed, sample
 
 from twinsign.datasets.sample import Corpus
 from twinsign.errors import InputError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import recording, sample
+from helpers.recordings import recording, sample
 
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.recordings import packed, recording, sample
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import packed, recording, sample
 
 from twinsign import __version__
 from twinsign.datasets.sample import Corpus, Sample

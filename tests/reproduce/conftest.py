@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sweeps import Sweep, make
+from helpers.grids import Sweep, make
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sweeps import Sweep, top1
+from helpers.grids import Sweep, top1
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sweeps import Sweep, stamps
+from helpers.grids import Sweep, stamps
 
 from twinsign.cli.main import main
 from twinsign.datasets.sample import Sample

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sweeps import Sweep
+from helpers.grids import Sweep
 
 from twinsign.cli.main import main
 

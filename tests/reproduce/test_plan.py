@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-import tiny
+from helpers import tiny_configs
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
@@ -103,7 +103,7 @@ def test_neighbours_are_a_share_of_the_smallest_bank_that_anchors() -> None:
 
 
 def test_columns_are_the_papers_only_on_its_own_corpus(tmp_path: Path) -> None:
-    pack = tiny.pack_of(tmp_path / "P", tiny.sample("a", "x"), tiny.sample("b", "y"))
+    pack = tiny_configs.pack_of(tmp_path / "P", tiny_configs.sample("a", "x"), tiny_configs.sample("b", "y"))
     two = experiment("table2")
     assert columns_for(two, pack, []) == {"all": Column()}
     assert columns_for(two, pack, ["wlasl100=1", "all", "signer=7,split=val"]) == {

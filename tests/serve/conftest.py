@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from serving import served
-from videos import film, y4m
+from helpers.server_process import served
+from helpers.videos import film, y4m
 
 from twinsign.pack.open import Pack
 

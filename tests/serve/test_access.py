@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from serving import launched, served
-from trained import Trained
+from helpers.server_process import launched, served
+from helpers.trained_runs import Trained
 from websockets.sync.client import connect
 
 from twinsign.cli.main import main

@@ -11,24 +11,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import hostile_files
 import httpx2 as httpx
 import pytest
-from serving import Watch, family, launched
-from trained import Trained
+from helpers import oversized_files
+from helpers.server_process import Watch, family, launched
+from helpers.trained_runs import Trained
 
 JSON = {"Content-Type": "application/json"}
 SOON, SMALL, PROMPT = 20.0, 200.0, 2.0
 """Seconds and megabytes that a hostile upload may take, and seconds for /health meanwhile; ten times and more of what
 idle machines take (docs/results.md), which a busy one may need, and far less than an upload that is not stopped."""
 FILES: dict[str, tuple[Callable[[], bytes], str]] = {
-    "a.pose": (lambda: hostile_files.pose(20, 65_535), "65,535 persons"),
-    "b.pose": (lambda: hostile_files.pose(3, 40_000, version=0.1), "40,000 persons"),
-    "c.pose": (lambda: hostile_files.pose(3, 40_000, version=0), "40,000 persons"),
-    "d.pose": (lambda: hostile_files.pose(2, 1, points=20_000), "20,000 points"),
-    "e.pose": (lambda: hostile_files.pose(5000, 1), "5,000 frames"),
-    "a.npz": (lambda: hostile_files.archive(30_000), "30,000 archive members"),
-    "a.json": (lambda: hostile_files.nested(63_000_000), "too many values"),
+    "a.pose": (lambda: oversized_files.pose(20, 65_535), "65,535 persons"),
+    "b.pose": (lambda: oversized_files.pose(3, 40_000, version=0.1), "40,000 persons"),
+    "c.pose": (lambda: oversized_files.pose(3, 40_000, version=0), "40,000 persons"),
+    "d.pose": (lambda: oversized_files.pose(2, 1, points=20_000), "20,000 points"),
+    "e.pose": (lambda: oversized_files.pose(5000, 1), "5,000 frames"),
+    "a.npz": (lambda: oversized_files.archive(30_000), "30,000 archive members"),
+    "a.json": (lambda: oversized_files.nested(63_000_000), "too many values"),
 }
 
 

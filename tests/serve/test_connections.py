@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-import signer
-from serving import served
-from trained import Trained
+from helpers import scripted_signer
+from helpers.server_process import served
+from helpers.trained_runs import Trained
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -135,7 +135,7 @@ def test_silent_sockets_leave_the_live_stream_to_others(brisk: httpx.Client) -> 
         with live(brisk) as socket:
             socket.send(json.dumps({"type": "start", "frames": "poses"}))
             assert heard(socket) == {"type": "ready"}
-            socket.send(message(signer.frame(0.0, [])))
+            socket.send(message(scripted_signer.frame(0.0, [])))
             assert heard(socket)["type"] == "frame"
         assert "silent" in heard(silent[0])["error"]["found"]
 

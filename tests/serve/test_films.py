@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import hostile_files
 import httpx2 as httpx
 import numpy as np
 import pytest
-from serving import Watch, family, launched
-from trained import Trained
-from videos import film, make_video
+from helpers import oversized_files
+from helpers.server_process import Watch, family, launched
+from helpers.trained_runs import Trained
+from helpers.videos import film, make_video
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("mediapipe") is None, reason="needs the extra `video`: run `make video`"
@@ -49,9 +49,9 @@ def made(folder: Path, name: str) -> bytes:
     elif name == "many.mp4":
         make_video(path, [GREY[:16, :16]] * 1100, size=(16, 16), rate=60)
     elif name == "large.mp4":
-        hostile_files.large_video(path, 8192, "libx264")
+        oversized_files.large_video(path, 8192, "libx264")
     else:
-        hostile_files.large_video(path, 12_000, "png")
+        oversized_files.large_video(path, 12_000, "png")
     return path.read_bytes()
 
 

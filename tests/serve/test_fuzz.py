@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import hostile_files
 import httpx2 as httpx
-import mutate
-import mutate_text
-import nasty
 import pytest
-from serving import launched
-from trained import Trained
+from helpers import fuzz_targets, mutate, mutate_text, oversized_files
+from helpers.server_process import launched
+from helpers.trained_runs import Trained
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -88,12 +85,12 @@ def bodies(rng: random.Random, clip: dict[str, Any]) -> Iterator[tuple[str, byte
 def files(rng: random.Random) -> Iterator[tuple[str, bytes]]:
     """Files with something wrong in them."""
     for name in FILES:
-        content, how = nasty.CLIPS[name]
+        content, how = fuzz_targets.CLIPS[name]
         for _ in range(50):
             yield name, changed(how, content, rng)
     for persons in (0, 1, 17, 65_535):
         for version in (0, 0.1, 0.2):
-            yield "a.pose", hostile_files.pose(2, persons, version=version)
+            yield "a.pose", oversized_files.pose(2, persons, version=version)
 
 
 def messages(rng: random.Random) -> Iterator[list[str | bytes]]:

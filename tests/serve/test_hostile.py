@@ -19,8 +19,8 @@ from typing import Any
 import httpx2 as httpx
 import numpy as np
 import pytest
-from serving import served
-from trained import Trained
+from helpers.server_process import served
+from helpers.trained_runs import Trained
 
 from twinsign.pack.open import Pack
 from twinsign.pose.read import write_npz
@@ -146,9 +146,9 @@ def files(trained: Trained, folder: Path) -> dict[str, bytes]:
     recording = Pack(trained.pack).recording(3)
     write_npz(recording, folder / "a.npz")
     np.save(folder / "a.npy", recording.xy[:40])
+    from helpers.videos import DotFinder, picture
     from pose_format import Pose
     from pose_format.numpy import NumPyPoseBody
-    from videos import DotFinder, picture
 
     made = DotFinder().estimate([picture((96, 64))] * 9, (96, 64))
     with (folder / "a.pose").open("wb") as stream:

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from serving import launched, served
-from trained import Trained
+from helpers.server_process import launched, served
+from helpers.trained_runs import Trained
 
 from twinsign.files import locked
 from twinsign.pack.open import Pack

@@ -15,11 +15,11 @@ from typing import Any
 import httpx2 as httpx
 import numpy as np
 import pytest
-import signer
+from helpers import scripted_signer
+from helpers.server_process import served
+from helpers.trained_runs import Trained
+from helpers.videos import film
 from PIL import Image as Pictures
-from serving import served
-from trained import Trained
-from videos import film
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -95,7 +95,7 @@ def finished(socket: ClientConnection) -> list[Said]:
 
 
 def test_poses_are_named_as_they_come(server: httpx.Client) -> None:
-    frames, found = signer.stream(9, [(1.0, 2.4), (3.6, 5.2), (6.4, 9.9)]), list[Said]()
+    frames, found = scripted_signer.stream(9, [(1.0, 2.4), (3.6, 5.2), (6.4, 9.9)]), list[Said]()
     with opened(server, frames="poses", size=[640, 480]) as socket:
         assert heard(socket) == {"type": "ready"}
         for frame in frames:
@@ -123,7 +123,7 @@ def _points(poses: Said) -> list[list[list[float | None]]]:
 
 
 def test_wrong_frames_are_refused_one_by_one_and_the_stream_goes_on(server: httpx.Client) -> None:
-    frames = signer.stream(2, [(0.2, 1.8)])
+    frames = scripted_signer.stream(2, [(0.2, 1.8)])
     with opened(server, frames="poses") as socket:
         heard(socket)
         for number, frame in enumerate(frames):
@@ -155,7 +155,7 @@ def test_too_large_a_message_ends_its_stream_alone(server: httpx.Client) -> None
         heard(other)
         socket.send(b"\x00" * (LARGEST + 1))
         assert closed(socket) == 1009
-        assert answered(other, message(signer.frame(0.0, [])))["type"] == "frame"
+        assert answered(other, message(scripted_signer.frame(0.0, [])))["type"] == "frame"
 
 
 def test_no_more_streams_at_once_than_may_be(server: httpx.Client) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from trained import Trained
+from helpers.trained_runs import Trained
 
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack

@@ -9,10 +9,10 @@ from typing import Any
 import httpx2 as httpx
 import numpy as np
 import pytest
+from helpers.server_process import served
+from helpers.trained_runs import Trained
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving import served
-from trained import Trained
 from websockets.sync.client import connect
 
 from twinsign.cli.main import main

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import ENCODER, OBJECTIVE, random_view
+from helpers.tiny_configs import ENCODER, OBJECTIVE, random_view
 
 from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.ssl.contrast import FUSED, Bank, Branch, Embeddings, MomentumPair

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from features import CALLS, case, unit
+from helpers.loss_inputs import CALLS, case, unit
 from torch import Tensor
 
 from twinsign.ssl import losses

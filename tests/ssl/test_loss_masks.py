@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-import oracles
 import pytest
 import torch
-from features import BANKS, CALLS, VECTORS, Case, case
+from helpers import paper_oracles
+from helpers.loss_inputs import BANKS, CALLS, VECTORS, Case, case
 
 from twinsign.ssl import losses
 
@@ -89,7 +89,7 @@ def test_a_batch_with_nothing_valid_is_exactly_zero(name: str, clips: int, value
 @pytest.mark.parametrize("value", BANK_GARBAGE)
 def test_banks_with_nothing_valid_are_exactly_zero(name: str, clips: int, value: float) -> None:
     empty = filled(case(15, clips, 9, 8, valid=np.zeros(9, dtype=bool)), BANKS, slice(None), value)
-    assert CALLS[name](oracles, empty) == 0.0
+    assert CALLS[name](paper_oracles, empty) == 0.0
     found, gradients = loss_and_gradients(name, empty)
     assert found == 0.0
     assert not any(gradient.any() for gradient in gradients)
@@ -107,5 +107,5 @@ def test_neither_clips_nor_slots_valid(name: str) -> None:
 def test_a_batch_of_one(name: str) -> None:
     batch = case(17, 1, 9, 8, valid=VALID)
     found, gradients = loss_and_gradients(name, batch, torch.float64)
-    assert found == pytest.approx(CALLS[name](oracles, batch), rel=1e-9)
+    assert found == pytest.approx(CALLS[name](paper_oracles, batch), rel=1e-9)
     assert all(gradient.shape == (1, 8) for gradient in gradients)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import oracles
 import pytest
 import torch
-from features import BANKS, CALLS, Case, case, cases, unit
+from helpers import paper_oracles
+from helpers.loss_inputs import BANKS, CALLS, Case, case, cases, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,7 +36,7 @@ def test_agrees_with_the_loop(
     batch = masked(*size, k=k)
     found = CALLS[name](losses, batch.tensors(dtype))
     assert (found.shape, found.dtype) == ((), dtype)
-    assert found.item() == pytest.approx(CALLS[name](oracles, batch), rel=tolerance, abs=tolerance)
+    assert found.item() == pytest.approx(CALLS[name](paper_oracles, batch), rel=tolerance, abs=tolerance)
 
 
 @by_loss
@@ -44,13 +44,13 @@ def test_agrees_with_the_loop(
 @settings(max_examples=60, deadline=None)
 def test_agrees_with_the_loop_on_anything(name: str, batch: Case) -> None:
     found = CALLS[name](losses, batch.tensors())
-    assert found.item() == pytest.approx(CALLS[name](oracles, batch), rel=1e-8, abs=1e-10)
+    assert found.item() == pytest.approx(CALLS[name](paper_oracles, batch), rel=1e-8, abs=1e-10)
 
 
 @by_loss
 def test_paper_temperatures(name: str) -> None:
     batch = case(3, 4, 40, 128, teacher=0.05, student=0.07, k=20)
-    assert CALLS[name](losses, batch.tensors()).item() == pytest.approx(CALLS[name](oracles, batch), rel=1e-9)
+    assert CALLS[name](losses, batch.tensors()).item() == pytest.approx(CALLS[name](paper_oracles, batch), rel=1e-9)
 
 
 @by_loss
@@ -66,7 +66,7 @@ def test_query_gradient_is_the_slope_of_the_loop(name: str) -> None:
             for sign in (1, -1):
                 moved = getattr(batch, query).copy()
                 moved[place] += sign * step
-                ends.append(CALLS[name](oracles, batch._replace(**{query: moved})))
+                ends.append(CALLS[name](paper_oracles, batch._replace(**{query: moved})))
             slope[place] = (ends[0] - ends[1]) / (2 * step)
         gradient = getattr(leaves, query).grad
         found = np.zeros((3, 4)) if gradient is None else gradient.numpy()
@@ -100,7 +100,7 @@ def test_anchors_agree_with_the_loop(parts: int, slots: int, dims: int, seed: in
     rng = np.random.default_rng(seed)
     banks = [unit(rng, slots, dims) * (rng.random((slots, 1)) < 0.7) for _ in range(parts)]
     found = losses.anchors([torch.tensor(bank) for bank in banks])
-    np.testing.assert_allclose(found.numpy(), oracles.anchors(banks), atol=1e-15)
+    np.testing.assert_allclose(found.numpy(), paper_oracles.anchors(banks), atol=1e-15)
 
 
 @given(batch=cases(), k=st.integers(1, 12))
@@ -111,7 +111,7 @@ def test_neighbourhood_agrees_with_the_loop(batch: Case, k: int) -> None:
     index = np.stack([rng.permutation(slots)[: min(k, slots)] for _ in batch.query_a])
     tensors = batch.tensors()
     found = losses.neighbourhood(tensors.query_a, tensors.bank_a, batch.student, torch.tensor(index))
-    wanted = oracles.neighbourhood(batch.query_a, batch.bank_a, batch.student, index)
+    wanted = paper_oracles.neighbourhood(batch.query_a, batch.bank_a, batch.student, index)
     np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-9, atol=1e-11)
 
 
@@ -149,4 +149,4 @@ def test_whole_objective_agrees_with_the_loop() -> None:
     masks = {"valid": np.arange(15) % 4 != 2, "has": np.array([True, False, True, True])}
     branches = case(1, 4, 15, 8, **masks), case(2, 4, 15, 8, **masks)
     found = whole(losses, *(branch.tensors() for branch in branches))
-    assert found.item() == pytest.approx(whole(oracles, *branches), rel=1e-9)
+    assert found.item() == pytest.approx(whole(paper_oracles, *branches), rel=1e-9)

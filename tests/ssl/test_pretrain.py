@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import ENCODER, OBJECTIVE, random_view
+from helpers.tiny_configs import ENCODER, OBJECTIVE, random_view
 from torch import Tensor
 
 from twinsign.pose.layout import HANDS, TRUNK

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.recordings import SIZES, packed, recording
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import SIZES, packed, recording
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack

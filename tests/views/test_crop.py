@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.recordings import GRID, SIZES, Floats, TieError, mirrored, random_pose, slow_crop
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from recordings import GRID, SIZES, Floats, TieError, mirrored, random_pose, slow_crop
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import (

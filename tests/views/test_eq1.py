@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import oracles
 import pytest
 import torch
+from helpers import paper_oracles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +24,7 @@ def test_agrees_with_the_loop(clips: int, frames: int, joints: int, seen_rate: f
     seen = rng.random((clips, frames, joints)) < seen_rate
     xy = rng.normal(size=(clips, frames, joints, 2)) * seen[..., None]
     found, known = motion(torch.tensor(xy), torch.tensor(seen))
-    wanted, wanted_known = oracles.motion(xy, seen)
+    wanted, wanted_known = paper_oracles.motion(xy, seen)
     np.testing.assert_array_equal(known.numpy(), wanted_known)
     np.testing.assert_allclose(found.numpy(), wanted, atol=1e-15)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from helpers.recordings import SIZES, recording
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import SIZES, recording
 
 from twinsign.nn.features import fixed_views
 from twinsign.views.batches import ReadConfig, clips_of, equal_clips

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.recordings import packed, recording
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import packed, recording
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import packed, recording
+from helpers.recordings import packed, recording
 
 from twinsign.inference.shift import learnt_from
 from twinsign.pack.open import Pack

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import clips_of_view, random_view
+from helpers.tiny_configs import clips_of_view, random_view
 
 from twinsign.errors import InputError
 from twinsign.views.clips import resample, window

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twinsign.datasets.matching import Annotation, Clip
-from twinsign.datasets.names import plain_name
+from twinsign.datasets.sample import plain_name
 from twinsign.datasets.tables import annotation_files, read_csv, split_of
 
 PATTERNS = ("train.csv", "val.csv", "test.csv")

@@ -8,9 +8,8 @@ from os import PathLike
 from pathlib import Path
 
 from twinsign.datasets.columns import find_columns
-from twinsign.datasets.names import SUFFIXES, plain_name
 from twinsign.datasets.poses import clip_files
-from twinsign.datasets.sample import Corpus, Sample
+from twinsign.datasets.sample import SUFFIXES, Corpus, Sample, plain_name
 from twinsign.datasets.splits import plain_splits
 from twinsign.datasets.tables import plain_split, read_csv
 from twinsign.errors import InputError

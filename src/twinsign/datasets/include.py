@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from twinsign.datasets.matching import Annotation, Clip
-from twinsign.datasets.names import plain_name
+from twinsign.datasets.sample import plain_name
 from twinsign.datasets.tables import Row, annotation_files, read_csv, read_lines, split_of
 from twinsign.errors import InputError
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from twinsign.datasets.matching import VIDEO, Annotation, Clip
 from twinsign.datasets.spans import Span
-from twinsign.datasets.tables import Row, annotation_files, json_rows, read_json, split_of
-from twinsign.datasets.vocabulary import memberships
+from twinsign.datasets.tables import Row, annotation_files, json_rows, memberships, read_json, split_of
 from twinsign.errors import InputError
 
 SUBSETS = (100, 200, 500)

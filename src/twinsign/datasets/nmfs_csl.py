@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twinsign.datasets.matching import Annotation, Clip
-from twinsign.datasets.names import plain_name
+from twinsign.datasets.sample import plain_name
 from twinsign.datasets.tables import Row, annotation_files, read_lines, split_of
 from twinsign.errors import InputError
 

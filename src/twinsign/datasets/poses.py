@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from twinsign.datasets.names import OPENPOSE_FRAME, SUFFIXES, plain_name
+from twinsign.datasets.sample import OPENPOSE_FRAME, SUFFIXES, plain_name
 from twinsign.errors import InputError
 from twinsign.files import walk, writable
 from twinsign.pose.read import PoseSet, is_clip_folder, open_set, read

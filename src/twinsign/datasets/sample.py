@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from twinsign.pose.recording import Recording
+
+SUFFIXES = (".pose", ".json", ".npz", ".npy", ".pkl", ".pickle", ".parquet")
+"""Endings of files that hold one clip; a folder of OpenPose JSON is one clip too."""
+OPENPOSE_FRAME = "_keypoints.json"
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".flv", ".swf")
 
 
 @dataclass(frozen=True)
@@ -31,3 +36,11 @@ class Corpus:
     """Annotation files and pose sets that it was made from: their hashes belong to a pack's provenance."""
     notes: Sequence[str] = ()
     """What was found of the whole: ids listed twice, annotation files that disagree, pose files that none lists."""
+
+
+def plain_name(name: str) -> str:
+    """A clip's name without the endings of pose file and video: a/01.mp4.pose is a/01."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    for suffixes in (SUFFIXES, VIDEO_SUFFIXES):
+        path = path.with_suffix("") if path.suffix.lower() in suffixes else path
+    return path.as_posix()

@@ -216,3 +216,8 @@ def _decoding(file: Path, wanted: str) -> Iterator[None]:
         raise InputError("no such file", wanted, file=file) from error
     except (OSError, ValueError, csv.Error, RecursionError) as error:
         raise InputError(str(error)[:200], wanted, file=file) from error
+
+
+def memberships(name: str, label: int, sizes: Sequence[int]) -> dict[str, str]:
+    """A column for each subset, "1" where class number `label` (from 0) is in it: {"wlasl100": "1", …}."""
+    return {f"{name}{size}": str(int(label < size)) for size in sizes}

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from twinsign.datasets.matching import Annotation, Clip
 from twinsign.datasets.spans import Span
-from twinsign.datasets.tables import Row, annotation_files, json_rows, read_json, read_lines
-from twinsign.datasets.vocabulary import memberships
+from twinsign.datasets.tables import Row, annotation_files, json_rows, memberships, read_json, read_lines
 from twinsign.errors import InputError
 
 SUBSETS = (100, 300, 1000)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""A dictionary of signs from a few recordings each: the store, its entries, lookup, and how sure an answer may be."""

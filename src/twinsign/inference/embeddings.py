@@ -31,7 +31,7 @@ from twinsign.nn.features import device_of, joint_embedding
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
 from twinsign.pack.selection import clip_ids
-from twinsign.pose.read.bounds import most_expanded, parquet_bytes
+from twinsign.pose.bounds import most_expanded, parquet_bytes
 from twinsign.runs.models import EVALUATION_BATCH, frames_of, head_recipe, load_encoders, viewer_of
 from twinsign.runs.run import Run
 from twinsign.views.batches import ClipReader

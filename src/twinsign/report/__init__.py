@@ -1,1 +1,1 @@
-"""TODO."""
+"""Pages and pictures: report.html, curves, maps, skeletons."""

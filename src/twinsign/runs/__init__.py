@@ -1,1 +1,1 @@
-"""TODO."""
+"""A RUN: its recipe, folder, weights and the facts of its making."""

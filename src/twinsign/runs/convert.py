@@ -19,7 +19,7 @@ from twinsign.errors import InputError
 from twinsign.files import locked, parse_json
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.graph import SUBSETS
-from twinsign.pose.read.bounds import check_unpacked
+from twinsign.pose.bounds import check_unpacked
 from twinsign.runs.models import load_weights
 from twinsign.runs.recipe import load_recipe
 from twinsign.runs.run import Run, save_run

@@ -19,7 +19,7 @@ from twinsign.pack.locate import is_url
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import POSE_HASH
 from twinsign.pack.selection import training_rows
-from twinsign.pose.read.bounds import most_expanded, parquet_bytes
+from twinsign.pose.bounds import most_expanded, parquet_bytes
 from twinsign.runs.run import Run
 
 LEARNT = "learnt.parquet"

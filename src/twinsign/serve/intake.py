@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from twinsign.pose.read.bounds import count_nodes
+from twinsign.pose.bounds import count_nodes
 from twinsign.serve.options import MEGA, Limits
 from twinsign.serve.refusals import RefusedError
 

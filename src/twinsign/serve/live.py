@@ -15,12 +15,11 @@ from twinsign.serve.guard import check_token
 from twinsign.serve.intake import as_object
 from twinsign.serve.metrics import Metrics
 from twinsign.serve.options import Access
-from twinsign.serve.places import Place, Places
-from twinsign.serve.poses import DECIMALS, drawable
 from twinsign.serve.refusals import RefusedError, refusal_of
 from twinsign.serve.service import Service
 from twinsign.serve.session import LONGEST_TEXT, MOST_VALUES, Said, Session, Start
-from twinsign.serve.turns import Turns
+from twinsign.serve.shapes import DECIMALS, drawable
+from twinsign.serve.turns import Place, Places, Turns
 from twinsign.streaming.stream import Sign
 
 REFUSED, BUSY, IDLE = 1008, 1013, 1001

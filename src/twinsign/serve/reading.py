@@ -13,8 +13,8 @@ from twinsign.pose.recording import Recording
 from twinsign.serve import bodies
 from twinsign.serve.intake import as_object
 from twinsign.serve.options import Limits
-from twinsign.serve.poses import as_json, as_text
 from twinsign.serve.refusals import RefusedError, refusal_of
+from twinsign.serve.shapes import as_json, as_text
 from twinsign.serve.uploads import UPLOAD, Films, bounds_of
 
 DEFAULT_TOP = 5

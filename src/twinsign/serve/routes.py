@@ -14,11 +14,11 @@ from twinsign.pose.recording import Recording
 from twinsign.serve import bodies, shapes
 from twinsign.serve.intake import Intake
 from twinsign.serve.metrics import Metrics
-from twinsign.serve.poses import as_text
 from twinsign.serve.readers import Readers
 from twinsign.serve.reading import DEFAULT_TOP, Asked, Task
 from twinsign.serve.refusals import refusal_of
 from twinsign.serve.service import Service
+from twinsign.serve.shapes import as_text
 from twinsign.serve.turns import Turns, attended
 from twinsign.serve.uploads import check_name
 

@@ -22,10 +22,9 @@ from twinsign.inference.votes import explain
 from twinsign.pose.layout import BONES, HAND_WRIST, JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import load_run
-from twinsign.serve.keeping import kept_safe, unknown
 from twinsign.serve.options import Limits
-from twinsign.serve.poses import as_json
-from twinsign.serve.refusals import RefusedError
+from twinsign.serve.refusals import RefusedError, kept_safe, unknown
+from twinsign.serve.shapes import as_json
 from twinsign.serve.uploads import POSES, why_blind
 
 

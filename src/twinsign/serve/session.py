@@ -17,9 +17,9 @@ from twinsign.pose.read.plausible import FARTHEST
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.serve import bodies
 from twinsign.serve.intake import as_object
-from twinsign.serve.poses import as_json
 from twinsign.serve.refusals import RefusedError
 from twinsign.serve.service import Service
+from twinsign.serve.shapes import as_json
 from twinsign.streaming.stream import Sign, Stream
 
 STAMP = struct.Struct("<d")

@@ -14,7 +14,7 @@ from twinsign.extract.clip import extract
 from twinsign.extract.estimator import Estimator, EstimatorConfig, identity, load_estimator
 from twinsign.extract.live import LiveHolistic
 from twinsign.extract.video import Image, is_video
-from twinsign.pose.read.bounds import Bounds
+from twinsign.pose.bounds import Bounds
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import Recording
 from twinsign.serve.options import MEGA, Limits

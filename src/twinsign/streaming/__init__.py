@@ -1,1 +1,1 @@
-"""TODO."""
+"""Signs in a stream of frames: where each begins and ends."""

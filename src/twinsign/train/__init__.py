@@ -1,1 +1,1 @@
-"""TODO."""
+"""Training: pre-training, fine-tuning and the linear protocol, their loop, optimiser and checkpoints."""

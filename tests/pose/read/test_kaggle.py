@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import published
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from helpers import published_formats
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND
@@ -22,7 +22,7 @@ Refused = Callable[[Path], InputError]
 
 def write(folder: Path, table: pa.Table, rows: int | None = None) -> Path:
     path = folder / "100015657.parquet"
-    path.write_bytes(published.parquet_bytes(table, rows))
+    path.write_bytes(published_formats.parquet_bytes(table, rows))
     return path
 
 
@@ -37,32 +37,36 @@ def check(found: Recording, one: Recording) -> None:
 
 
 def test_an_isolated_sign(tmp_path: Path) -> None:
-    one = published.unmasked(published.signer(0, 5))
-    found = read(write(tmp_path, published.isolated(one)), fps=30)
+    one = published_formats.unmasked(published_formats.signer(0, 5))
+    found = read(write(tmp_path, published_formats.isolated(one)), fps=30)
     assert (found.id, found.fps, found.size, found.notes) == ("100015657", 30, None, ())
     check(found, one)
 
 
 def test_missing_frames_are_unseen_ones(tmp_path: Path) -> None:
-    one = published.unmasked(published.signer(0, 3))
-    found = read(write(tmp_path, published.isolated(one, frames=[4, 5, 8])))
+    one = published_formats.unmasked(published_formats.signer(0, 3))
+    found = read(write(tmp_path, published_formats.isolated(one, frames=[4, 5, 8])))
     assert found.seen.any(axis=1).tolist() == [True, True, False, False, True]
     assert "2 of 5 frames missing" in found.notes[0]
     check(Recording("a", found.xy[[0, 1, 4]], found.score[[0, 1, 4]], estimator=found.estimator), one)
 
 
 def test_rows_in_any_order(tmp_path: Path) -> None:
-    one = published.unmasked(published.signer(0, 3))
-    table = published.isolated(one)
+    one = published_formats.unmasked(published_formats.signer(0, 3))
+    table = published_formats.isolated(one)
     order = np.random.default_rng(0).permutation(len(table))
     check(read(write(tmp_path, table.take(order))), one)
 
 
 @pytest.mark.parametrize("rows", [None, 4, 1])
 def test_sequences(tmp_path: Path, rows: int | None) -> None:
-    ones = {1816796431: published.signer(0, 5), 9: published.signer(1, 3), 12: published.signer(2, 4)}
-    ones = {name: published.unmasked(one) for name, one in ones.items()}
-    opened = open_set(write(tmp_path, published.sequences(ones), rows))
+    ones = {
+        1816796431: published_formats.signer(0, 5),
+        9: published_formats.signer(1, 3),
+        12: published_formats.signer(2, 4),
+    }
+    ones = {name: published_formats.unmasked(one) for name, one in ones.items()}
+    opened = open_set(write(tmp_path, published_formats.sequences(ones), rows))
     assert opened.rows == [{"id": str(name)} for name in ones]
     numbers = [2, 0, 1, 1]
     for number in numbers:
@@ -73,16 +77,16 @@ def test_sequences(tmp_path: Path, rows: int | None) -> None:
 
 def test_one_and_many_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="pack folder"):
-        open_set(write(tmp_path, published.isolated(published.signer(0, 2))))
+        open_set(write(tmp_path, published_formats.isolated(published_formats.signer(0, 2))))
     with pytest.raises(InputError, match="pack set"):
-        read(write(tmp_path, published.sequences({3: published.signer(0, 2)})))
+        read(write(tmp_path, published_formats.sequences({3: published_formats.signer(0, 2)})))
 
 
 def changed(table: pa.Table, name: str, value: Any) -> pa.Table:
     return table.set_column(table.schema.get_field_index(name), name, value)
 
 
-ISOLATED = published.isolated(published.unmasked(published.signer(0, 2)))
+ISOLATED = published_formats.isolated(published_formats.unmasked(published_formats.signer(0, 2)))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ def test_hands_under_another_name_are_refused_not_lost(tmp_path: Path) -> None:
             read(write(tmp_path, changed(ISOLATED, "type", pa.array(kinds))))
 
 
-SEQUENCES = published.sequences({3: published.signer(0, 3), 5: published.signer(1, 4)})
+SEQUENCES = published_formats.sequences({3: published_formats.signer(0, 3), 5: published_formats.signer(1, 4)})
 
 
 @pytest.mark.parametrize(
@@ -147,7 +151,7 @@ def test_a_bad_sequence_loses_no_other(tmp_path: Path) -> None:
 
 
 def test_truncated(tmp_path: Path) -> None:
-    data = published.parquet_bytes(SEQUENCES)
+    data = published_formats.parquet_bytes(SEQUENCES)
     path = tmp_path / "a.parquet"
     for length in (0, 4, len(data) // 2, len(data) - 1):
         path.write_bytes(data[:length])

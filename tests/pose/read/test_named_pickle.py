@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import published
 import pytest
+from helpers import published_formats
 
 from twinsign.errors import InputError
 from twinsign.pose.read import open_set, read
 
-SIZE = published.SIZE
+SIZE = published_formats.SIZE
 
 
 def write(folder: Path, content: Any) -> Path:
@@ -25,24 +25,24 @@ def write(folder: Path, content: Any) -> Path:
 @pytest.mark.parametrize("nested", [True, False])
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_round_trip(tmp_path: Path, nested: bool, protocol: int) -> None:
-    ones = published.signers()
-    opened = open_set(write(tmp_path, published.nla_slr(ones, nested, protocol)), size=SIZE, fps=25)
+    ones = published_formats.signers()
+    opened = open_set(write(tmp_path, published_formats.nla_slr(ones, nested, protocol)), size=SIZE, fps=25)
     assert opened.rows == [{"id": one.id} for one in ones]
     assert opened.files == [tmp_path / "keypoints.pkl"]
     for (found, row), one in zip(opened, ones, strict=True):
         assert (found.id, row["id"], found.unit, found.size, found.fps) == (one.id, one.id, "pixel", SIZE, 25)
-        np.testing.assert_allclose(found.xy, published.in_pixels(one).xy, rtol=1e-6)
+        np.testing.assert_allclose(found.xy, published_formats.in_pixels(one).xy, rtol=1e-6)
         np.testing.assert_array_equal(found.score, one.score)
 
 
 def test_a_clip_may_state_its_size(tmp_path: Path) -> None:
-    one = published.signer(0, 3)
-    clip = {"keypoints": published.whole_body(one), "img_shape": SIZE[::-1], "img_list": ["1", "2", "3"]}
+    one = published_formats.signer(0, 3)
+    clip = {"keypoints": published_formats.whole_body(one), "img_shape": SIZE[::-1], "img_list": ["1", "2", "3"]}
     assert open_set(write(tmp_path, {"a": clip}), size=(1, 1)).clip(0).size == SIZE
 
 
 def test_a_bad_clip_loses_no_other(tmp_path: Path) -> None:
-    good = {"keypoints": published.whole_body(published.signer(0, 3))}
+    good = {"keypoints": published_formats.whole_body(published_formats.signer(0, 3))}
     bad = {
         "joints": {"keypoints": np.zeros((2, 17, 3))},
         "nothing": {"keypoints": np.zeros((0, 133, 3))},
@@ -62,7 +62,7 @@ def test_a_bad_clip_loses_no_other(tmp_path: Path) -> None:
 
 
 def test_pixels_need_a_size_that_fits(tmp_path: Path) -> None:
-    path = write(tmp_path, published.nla_slr(published.signers()))
+    path = write(tmp_path, published_formats.nla_slr(published_formats.signers()))
     with pytest.raises(InputError, match=r"--size"):
         open_set(path).clip(0)
     with pytest.raises(InputError, match="another video"):
@@ -80,7 +80,7 @@ def test_one_clip_and_many_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="pack folder"):
         open_set(path)
     with pytest.raises(InputError, match="pack set"):
-        read(write(tmp_path, published.nla_slr(published.signers())))
+        read(write(tmp_path, published_formats.nla_slr(published_formats.signers())))
 
 
 def test_objects_are_refused(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import published
 import pytest
+from helpers import published_formats
 
 from twinsign.datasets.landmarks import set_corpus
 from twinsign.errors import InputError
@@ -66,11 +66,11 @@ def test_absent_files(tmp_path: Path, suffix: str) -> None:
 
 
 def test_a_set_is_packed_with_its_rows_and_notes(tmp_path: Path) -> None:
-    one = published.annotation(published.signer(0, 5), 3)
+    one = published_formats.annotation(published_formats.signer(0, 5), 3)
     both = np.concatenate([one["keypoint"] * np.float16(0.2), one["keypoint"]])
     crowded = one | {"frame_dir": "b", "keypoint": both, "keypoint_score": np.concatenate([one["keypoint_score"]] * 2)}
     path = tmp_path / "a.pkl"
-    path.write_bytes(published.pyskl([one, crowded], {"train": ["signer0"], "test": ["b"], "xsub": ["b"]}))
+    path.write_bytes(published_formats.pyskl([one, crowded], {"train": ["signer0"], "test": ["b"], "xsub": ["b"]}))
     corpus = set_corpus(open_set(path))
     assert corpus.files == [path]
     report = write_pack(corpus.samples, tmp_path / "p")
@@ -79,4 +79,4 @@ def test_a_set_is_packed_with_its_rows_and_notes(tmp_path: Path) -> None:
     assert (pack.column("split"), pack.column("split_xsub")) == (["train", "test"], [None, "1"])
     assert list(report.notes) == ["b"]
     assert "followed person 2 of 2" in report.notes["b"][0]
-    np.testing.assert_allclose(pack.recording(1).xy, published.signer(0, 5).xy, atol=2e-3)
+    np.testing.assert_allclose(pack.recording(1).xy, published_formats.signer(0, 5).xy, atol=2e-3)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import published
 import pytest
+from helpers import published_formats
 
 from twinsign.errors import InputError
 from twinsign.pose.read import PoseSet, open_set
@@ -23,19 +23,25 @@ def opened(folder: Path, content: Any, **options: Any) -> PoseSet:
 
 
 def annotations(**more: Any) -> list[dict[str, Any]]:
-    return [published.annotation(one, 7 + n, **more) for n, one in enumerate(published.signers())]
+    return [published_formats.annotation(one, 7 + n, **more) for n, one in enumerate(published_formats.signers())]
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    clips = opened(tmp_path, published.pyskl(annotations(), SPLIT), fps=30)
+    clips = opened(tmp_path, published_formats.pyskl(annotations(), SPLIT), fps=30)
     assert clips.rows == [
         {"id": "signer0", "gloss": "7", "split_seen_by_others": "", "split": "train"},
         {"id": "signer1", "gloss": "8", "split_seen_by_others": "1", "split": "test"},
         {"id": "signer2", "gloss": "9", "split_seen_by_others": "", "split": "train"},
     ]
-    for (found, _), one in zip(clips, published.signers(), strict=True):
-        assert (found.id, found.unit, found.size, found.fps, found.notes) == (one.id, "pixel", published.SIZE, 30, ())
-        np.testing.assert_allclose(found.xy, published.in_pixels(one).xy, rtol=1e-3)
+    for (found, _), one in zip(clips, published_formats.signers(), strict=True):
+        assert (found.id, found.unit, found.size, found.fps, found.notes) == (
+            one.id,
+            "pixel",
+            published_formats.SIZE,
+            30,
+            (),
+        )
+        np.testing.assert_allclose(found.xy, published_formats.in_pixels(one).xy, rtol=1e-3)
         np.testing.assert_allclose(found.score, one.score, rtol=1e-3)
 
 
@@ -46,26 +52,26 @@ def test_a_list_of_annotations_alone(tmp_path: Path) -> None:
 
 
 def test_the_score_may_be_the_third_column(tmp_path: Path) -> None:
-    one = published.signer(0, 3)
-    points = published.whole_body(one)[None]
-    found = opened(tmp_path, [published.annotation(one, 0, keypoint=points, keypoint_score=None)]).clip(0)
+    one = published_formats.signer(0, 3)
+    points = published_formats.whole_body(one)[None]
+    found = opened(tmp_path, [published_formats.annotation(one, 0, keypoint=points, keypoint_score=None)]).clip(0)
     np.testing.assert_allclose(found.score, one.score)
 
 
 def test_the_signer_is_followed(tmp_path: Path) -> None:
-    one = published.annotation(published.signer(0, 5), 0)
+    one = published_formats.annotation(published_formats.signer(0, 5), 0)
     other = one["keypoint"] * np.float16(0.2)
     persons = np.concatenate([other, one["keypoint"], np.zeros_like(other)])
     persons[:, 3] = persons[[1, 0, 2], 3]
     scores = np.concatenate([one["keypoint_score"]] * 2 + [np.zeros_like(one["keypoint_score"])])
     found = opened(tmp_path, [one | {"keypoint": persons, "keypoint_score": scores}]).clip(0)
-    np.testing.assert_allclose(found.xy, published.in_pixels(published.signer(0, 5)).xy, rtol=1e-3)
+    np.testing.assert_allclose(found.xy, published_formats.in_pixels(published_formats.signer(0, 5)).xy, rtol=1e-3)
     assert found.notes[0].startswith("several persons in 5 of 5 frames: followed person ")
 
 
 @pytest.mark.parametrize("joints", [17, 18, 25])
 def test_layouts_without_hands(tmp_path: Path, joints: int) -> None:
-    one = published.annotation(published.signer(0, 3), 0)
+    one = published_formats.annotation(published_formats.signer(0, 3), 0)
     one |= {"keypoint": one["keypoint"][:, :, :joints], "keypoint_score": one["keypoint_score"][:, :, :joints]}
     with pytest.raises(InputError, match="no hands") as caught:
         opened(tmp_path, [one]).clip(0)
@@ -76,7 +82,7 @@ def test_layouts_without_hands(tmp_path: Path, joints: int) -> None:
     ("change", "word"),
     [
         ({"total_frames": 9}, "9, the total_frames"),
-        ({"img_shape": published.SIZE}, "exchanged|another video"),
+        ({"img_shape": published_formats.SIZE}, "exchanged|another video"),
         ({"img_shape": (48, 64)}, "another video"),
         ({"img_shape": None, "original_shape": None}, "size=\\(width, height\\)"),
         ({"img_shape": (0, 5)}, "positive numbers"),
@@ -90,9 +96,11 @@ def test_layouts_without_hands(tmp_path: Path, joints: int) -> None:
     ids=lambda change: str(change)[:30],
 )
 def test_bad_annotations(tmp_path: Path, change: dict[str, Any], word: str) -> None:
-    one = published.annotation(published.signer(0, 5), 0)
+    one = published_formats.annotation(published_formats.signer(0, 5), 0)
     wide = np.clip(one["keypoint"] * np.float16([1.4, 1]), 0, 640)
-    clips = opened(tmp_path, [{**one, "keypoint": wide, **change}, published.annotation(published.signer(1, 3), 0)])
+    clips = opened(
+        tmp_path, [{**one, "keypoint": wide, **change}, published_formats.annotation(published_formats.signer(1, 3), 0)]
+    )
     with pytest.raises(InputError, match=word) as caught:
         clips.clip(0)
     assert caught.value.clip == "signer0"
@@ -119,6 +127,6 @@ def test_bad_pickles(tmp_path: Path, content: Any) -> None:
 
 def test_splits_under_other_names_are_splits(tmp_path: Path) -> None:
     content = {"Train": ["signer0"], "dev": ["signer1"], "xsub_val": ["signer2"]}
-    rows = opened(tmp_path, published.pyskl(annotations(), content)).rows
+    rows = opened(tmp_path, published_formats.pyskl(annotations(), content)).rows
     assert [row["split"] for row in rows] == ["Train", "dev", ""]
     assert rows[2]["split_xsub_val"] == "1"

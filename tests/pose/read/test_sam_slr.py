@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import published
 import pytest
+from helpers import published_formats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,14 +17,14 @@ from twinsign.pose.layout import INDEX, JOINTS, SAM_SLR
 from twinsign.pose.read import open_set, read
 from twinsign.pose.read.sam_slr import without_filling
 
-SIZE = published.SIZE
+SIZE = published_formats.SIZE
 NAMES = ["signer0_sample1", "signer0_sample2", "signer3_sample1"]
 LABELS = [41, 0, 225]
 
 
 def write(folder: Path, array: Any = None, labels: Any = (NAMES, LABELS), name: str = "train") -> Path:
     path = folder / f"{name}_data_joint.npy"
-    np.save(path, published.sam_slr(published.signers(), 12) if array is None else array)
+    np.save(path, published_formats.sam_slr(published_formats.signers(), 12) if array is None else array)
     if labels is not None:
         (folder / f"{name}_label.pkl").write_bytes(pickle.dumps(labels))
     return path
@@ -32,24 +32,24 @@ def write(folder: Path, array: Any = None, labels: Any = (NAMES, LABELS), name: 
 
 @pytest.mark.parametrize("repeat", [True, False])
 def test_round_trip(tmp_path: Path, repeat: bool) -> None:
-    ones = published.signers()
-    opened = open_set(write(tmp_path, published.sam_slr(ones, 12, repeat)), size=SIZE, fps=25)
+    ones = published_formats.signers()
+    opened = open_set(write(tmp_path, published_formats.sam_slr(ones, 12, repeat)), size=SIZE, fps=25)
     assert opened.rows == [
         {"id": name, "gloss": str(label), "split": "train"} for name, label in zip(NAMES, LABELS, strict=True)
     ]
     assert opened.files == [tmp_path / "train_data_joint.npy", tmp_path / "train_label.pkl"]
-    known = [name for name in JOINTS if published.WHOLE_BODY[name] in published.SAM_SLR]
+    known = [name for name in JOINTS if published_formats.WHOLE_BODY[name] in published_formats.SAM_SLR]
     assert len(known) == 27
     columns, others = [INDEX[name] for name in known], [INDEX[name] for name in JOINTS if name not in known]
     for (found, row), one in zip(opened, ones, strict=True):
         assert (found.id, found.unit, found.size, found.fps) == (row["id"], "pixel", SIZE, 25)
         assert not found.seen[:, others].any()
-        np.testing.assert_allclose(found.xy[:, columns], published.in_pixels(one).xy[:, columns], rtol=1e-6)
+        np.testing.assert_allclose(found.xy[:, columns], published_formats.in_pixels(one).xy[:, columns], rtol=1e-6)
         np.testing.assert_array_equal(found.score[:, columns], one.score[:, columns])
 
 
 def test_the_order_of_the_27() -> None:
-    assert [published.WHOLE_BODY[JOINTS[joint]] for joint in SAM_SLR] == list(published.SAM_SLR)
+    assert [published_formats.WHOLE_BODY[JOINTS[joint]] for joint in SAM_SLR] == list(published_formats.SAM_SLR)
 
 
 def test_without_labels_ids_are_numbers(tmp_path: Path) -> None:
@@ -82,14 +82,14 @@ def test_a_clip_that_returns_is_not_cut() -> None:
 
 
 def test_a_clip_without_anyone(tmp_path: Path) -> None:
-    array = published.sam_slr(published.signers(), 12)
+    array = published_formats.sam_slr(published_formats.signers(), 12)
     array[1] = 0
     found = open_set(write(tmp_path, array), size=SIZE).clip(1)
     assert (len(found.xy), bool(found.seen.any())) == (1, False)
 
 
 def test_several_persons(tmp_path: Path) -> None:
-    array = published.sam_slr(published.signers(), 5)
+    array = published_formats.sam_slr(published_formats.signers(), 5)
     both = np.concatenate([array * np.float32([0.2, 0.2, 1])[:, None, None, None], array], axis=-1)
     found = open_set(write(tmp_path, both), size=SIZE).clip(0)
     alone = open_set(write(tmp_path, array), size=SIZE).clip(0)
@@ -103,7 +103,7 @@ def test_pixels_need_a_size(tmp_path: Path) -> None:
 
 
 def test_a_bad_clip_loses_no_other(tmp_path: Path) -> None:
-    array = published.sam_slr(published.signers(), 5)
+    array = published_formats.sam_slr(published_formats.signers(), 5)
     array[1, 0, 2] = np.nan
     opened = open_set(write(tmp_path, array), size=SIZE)
     assert len(opened.clip(2).xy) == 4

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import published
 import pytest
+from helpers import published_formats
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import JOINTS
@@ -19,12 +19,14 @@ Row = dict[str, str]
 
 
 def rows(upwards: bool = True) -> list[Row]:
-    return [published.spoter_row(one, number, upwards) for number, one in enumerate(published.signers())]
+    return [
+        published_formats.spoter_row(one, number, upwards) for number, one in enumerate(published_formats.signers())
+    ]
 
 
 def opened(folder: Path, content: list[Row] | bytes) -> PoseSet:
     path = folder / "WLASL100_val_25fps.csv"
-    path.write_bytes(content if isinstance(content, bytes) else published.spoter(content))
+    path.write_bytes(content if isinstance(content, bytes) else published_formats.spoter(content))
     return open_set(path)
 
 
@@ -34,14 +36,14 @@ def test_round_trip(tmp_path: Path, upwards: bool) -> None:
     assert table.rows == [{"id": f"WLASL100_val_25fps_0000{n}", "gloss": str(n)} for n in range(3)]
     assert table.notes == (("y counts upwards in the file: turned",) if upwards else ())
     for number in (2, 0, 1):
-        found, one = table.clip(number), published.signers()[number]
-        assert (found.id, found.unit, found.size) == (table.rows[number]["id"], "fraction", published.SIZE)
+        found, one = table.clip(number), published_formats.signers()[number]
+        assert (found.id, found.unit, found.size) == (table.rows[number]["id"], "fraction", published_formats.SIZE)
         np.testing.assert_array_equal(found.seen, one.seen)
         np.testing.assert_allclose(found.xy, one.xy, atol=1e-6)
 
 
 def test_every_joint_has_its_column() -> None:
-    assert published.SPOTER == COLUMNS
+    assert published_formats.SPOTER == COLUMNS
     assert set(COLUMNS) == set(JOINTS)
 
 
@@ -54,17 +56,17 @@ def test_what_a_row_states(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sides", [("_Left_", "_Right_"), ("_0_", "_1_")])
 def test_earlier_names_of_columns(tmp_path: Path, sides: tuple[str, str]) -> None:
-    data = published.spoter(rows()).decode().replace("_left_", sides[0]).replace("_right_", sides[1])
+    data = published_formats.spoter(rows()).decode().replace("_left_", sides[0]).replace("_right_", sides[1])
     found = opened(tmp_path, data.encode()).clip(0)
-    np.testing.assert_array_equal(found.seen, published.signers()[0].seen)
+    np.testing.assert_array_equal(found.seen, published_formats.signers()[0].seen)
 
 
 def test_a_byte_order_mark_lines_in_fields_and_empty_lines(tmp_path: Path) -> None:
     row = rows()[1]
-    text = published.spoter([rows()[0], row, row]).decode().replace(", ", ",\n", 40)
+    text = published_formats.spoter([rows()[0], row, row]).decode().replace(", ", ",\n", 40)
     table = opened(tmp_path, ("\ufeff" + text.replace("\r\n", "\r\n\r\n", 2)).encode())
     assert [len(found.xy) for found, _ in table] == [5, 3, 3]
-    np.testing.assert_allclose(table.clip(0).xy, published.signers()[0].xy, atol=1e-6)
+    np.testing.assert_allclose(table.clip(0).xy, published_formats.signers()[0].xy, atol=1e-6)
 
 
 def test_none_and_nan_are_not_found(tmp_path: Path) -> None:
@@ -128,13 +130,16 @@ def test_other_tables(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_row_cut_off(tmp_path: Path) -> None:
-    data = published.spoter(rows())
+    data = published_formats.spoter(rows())
     with pytest.raises(InputError):
         opened(tmp_path, data[:-500])
 
 
 def test_pixels_are_refused(tmp_path: Path) -> None:
-    table = opened(tmp_path, [published.spoter_row(published.in_pixels(published.signer(0, 3)), 1, upwards=False)])
+    table = opened(
+        tmp_path,
+        [published_formats.spoter_row(published_formats.in_pixels(published_formats.signer(0, 3)), 1, upwards=False)],
+    )
     with pytest.raises(InputError, match="--unit pixel"):
         table.clip(0)
 

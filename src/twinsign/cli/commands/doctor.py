@@ -15,8 +15,8 @@ from twinsign.doctor.checks import Diagnosis, diagnose
 from twinsign.doctor.exam import Exam, examine
 from twinsign.doctor.finding import some
 from twinsign.doctor.fix import Dropped, to_drop, write_fixed
-from twinsign.doctor.listed import read_listed
 from twinsign.doctor.page import doctor_page, lead
+from twinsign.doctor.splits import read_listed
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.terminal import console, errors

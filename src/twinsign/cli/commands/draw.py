@@ -8,11 +8,12 @@ from pathlib import Path
 from twinsign.cli.commands.probes import ending_of
 from twinsign.cli.console import OK, console, splits_of
 from twinsign.errors import InputError
-from twinsign.evaluation import probes
 from twinsign.files import write_bytes
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
+from twinsign.report.clip_panels import panels, row_of
 from twinsign.report.html import png, svg, write_report
+from twinsign.report.run_maps import maps as run_maps
 from twinsign.report.skeletons import moving, strips
 from twinsign.runs.recipe import Recipe
 
@@ -44,13 +45,13 @@ def view(
         fps: Frames a second of the GIF; the pack's, or 25, unless told.
     """
     opened = Pack(pack)
-    row = probes.row_of(opened, id, index)
+    row = row_of(opened, id, index)
     name = opened.table["id"][row].as_py()
     target = out or Path(re.sub(r"[^\w.-]+", "_", name) + ".gif")
     kind = ending_of(target, PICTURES)
     if views < 0 or frames < 1 or (fps is not None and fps <= 0):
         raise InputError(f"{views} views, {frames} frames, {fps} fps", "at least 0, at least 1, above 0")
-    drawn = probes.panels(opened, row, recipe, views, seed)
+    drawn = panels(opened, row, recipe, views, seed)
     if kind == ".gif":
         rate = fps or opened.table["fps"][row].as_py() or USUAL_FPS
         write_bytes(target, moving(drawn, rate * (drawn[0].points.shape[0] / int(opened.frames[row]) if views else 1)))
@@ -82,7 +83,7 @@ def map_clips(
         seed: Of the maps.
     """
     kind = ending_of(out, (".html", ".svg", ".png"))
-    figure = probes.maps(model, ClipSelection(data, where), splits_of(split), glosses or top, onto, seed)
+    figure = run_maps(model, ClipSelection(data, where), splits_of(split), glosses or top, onto, seed)
     if kind == ".html":
         lead = f"{split}{f' placed on {onto}' if onto else ''}, by each branch of the encoder and by all."
         caption = "Nearness means similar embeddings; distances between far groups mean little."

@@ -9,10 +9,9 @@ from typing import Any
 from twinsign.cli.commands.pack_progress import DEFAULT, LISTED, import_corpus
 from twinsign.datasets.columns import ALIASES, parse_columns
 from twinsign.datasets.folder import SHOWN, folder_corpus
-from twinsign.datasets.grouping import SHARES, split_by
 from twinsign.datasets.landmarks import landmark_corpus, set_corpus
 from twinsign.datasets.sample import Corpus
-from twinsign.datasets.splits import lacking, plain_splits
+from twinsign.datasets.splits import SHARES, lacking, plain_splits, split_by
 from twinsign.datasets.tables import NONE
 from twinsign.errors import InputError
 from twinsign.files import sha256

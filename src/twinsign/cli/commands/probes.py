@@ -9,8 +9,10 @@ from rich.table import Table
 
 from twinsign.cli.console import OK, console, show, splits_of, with_interval
 from twinsign.errors import InputError
-from twinsign.evaluation import probes
-from twinsign.evaluation.retrieve import KINDS
+from twinsign.evaluation.knn import knn as knn_accuracy
+from twinsign.evaluation.retrieve import KINDS, Ranking
+from twinsign.evaluation.retrieve import retrieve as retrieve_glosses
+from twinsign.evaluation.robust import robustness as robustness_curves
 from twinsign.evaluation.scores import write_scores
 from twinsign.files import write_json
 from twinsign.inference.embeddings import Choice
@@ -54,7 +56,7 @@ def knn(
     clips = ClipSelection(data, where, label_fraction, labels_per_class, strict)
     splits = splits_of(split) or []
     choice = Choice(branches, parts)
-    found, scored = probes.knn(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed, choice=choice)
+    found, scored = knn_accuracy(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed, choice=choice)
     show(found)
     if scores:
         write_scores(scores, scored, found)
@@ -69,7 +71,7 @@ def retrieve(
     where: list[str],
     split: str = "test",
     gallery: str = "train",
-    by: probes.Ranking | None = None,
+    by: Ranking | None = None,
     json: Path | None = None,
     scores: Path | None = None,
 ) -> int:
@@ -83,7 +85,7 @@ def retrieve(
         json: Where to write the report as JSON.
         scores: Where to write every clip's scores.
     """
-    found, scored = probes.retrieve(model, ClipSelection(data, where), splits_of(split) or [], gallery=gallery, by=by)
+    found, scored = retrieve_glosses(model, ClipSelection(data, where), splits_of(split) or [], gallery=gallery, by=by)
     _show_retrieval(found)
     if scores:
         write_scores(scores, scored, found)
@@ -105,7 +107,7 @@ def robustness(
     """
     kind = ending_of(out, (".html", ".json"))
     with console.status("as recorded") as status:
-        found = probes.robustness(model, ClipSelection(data, where), splits_of(split), kinds, seed, status.update)
+        found = robustness_curves(model, ClipSelection(data, where), splits_of(split), kinds, seed, status.update)
     show(found)
     rows = [
         [

@@ -9,7 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from twinsign.pose.bounds import NO_BOUNDS, Bounds
 from twinsign.pose.layout import COCO_WHOLEBODY_POINTS, HAND_JOINTS
+from twinsign.pose.pickles import load, unpickle
 from twinsign.pose.read import (
     canonical,
     coco_wholebody,
@@ -18,14 +20,11 @@ from twinsign.pose.read import (
     mediapipe,
     named_pickle,
     openpose,
-    pickles,
     pose_file,
     pyskl,
-    safe_pickle,
     sam_slr,
     spoter,
 )
-from twinsign.pose.read.bounds import NO_BOUNDS, Bounds
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.landmarks import LandmarkSet, open_landmarks
@@ -96,8 +95,8 @@ _READERS = {
     ".json": coco_wholebody.read_json,
     ".npz": _read_arrays,
     ".npy": _read_arrays,
-    ".pkl": pickles.read,
-    ".pickle": pickles.read,
+    ".pkl": load.read,
+    ".pickle": load.read,
     ".parquet": kaggle.read,
 }
 
@@ -155,7 +154,7 @@ def _open_landmarks(file: ClipFile) -> PoseSet:
 
 
 def _open_pickle(file: ClipFile) -> PoseSet:
-    content = safe_pickle.load(file)
+    content = unpickle.load(file)
     if pyskl.holds(content):
         return pyskl.from_content(file, content)
     if isinstance(content, dict) and named_pickle.holds(content):

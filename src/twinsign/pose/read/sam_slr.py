@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.pose.layout import JOINT_COUNT, SAM_SLR
-from twinsign.pose.read import safe_pickle
+from twinsign.pose.pickles import unpickle
 from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.coco_wholebody import ESTIMATOR
 from twinsign.pose.read.pose_set import SPLITS, PoseSet
@@ -82,7 +82,7 @@ def open_array(file: ClipFile) -> FixedLength:
 
 
 def _names_and_labels(file: ClipFile, clips: int) -> tuple[list[str], list[str]]:
-    content = safe_pickle.load(file)
+    content = unpickle.load(file)
     if not isinstance(content, tuple | list) or len(content) != 2:
         raise file.error(f"a pickled {type(content).__name__}", _LABELS)
     names, labels = (part.tolist() if isinstance(part, np.ndarray) else part for part in content)

@@ -1,0 +1,1 @@
+"""Pickles from outside, read without running what is in them."""

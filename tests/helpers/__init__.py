@@ -1,0 +1,1 @@
+"""What tests share: made inputs, slow oracles, fuzzing targets, real processes."""

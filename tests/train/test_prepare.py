@@ -1,0 +1,84 @@
+"""A run's start: which precision it gets where the recipe leaves that open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.tiny_configs import pack_of, sample
+from helpers.trained_runs import Trained
+
+from twinsign.errors import InputError
+from twinsign.pack.open import Pack
+from twinsign.runs.recipe import Recipe, load_recipe
+from twinsign.runs.run import Run, load_run, save_config
+from twinsign.train import prepare, protocols
+from twinsign.train.precision import settled
+from twinsign.train.prepare import finished, training_loader
+from twinsign.views.batches import ClipReader
+
+
+def run_of(folder: Path, precision: str) -> Run:
+    recipe = load_recipe("demo")
+    trainer = replace(recipe.trainer, precision=precision)  # type: ignore[arg-type]
+    return Run(folder, "pretrained", replace(recipe, trainer=trainer), about={"protocol": "pretrain"})
+
+
+def test_a_named_precision_stays(tmp_path: Path) -> None:
+    run = run_of(tmp_path, "16-mixed")
+    assert settled(run) is run
+
+
+@pytest.mark.parametrize("bfloat16", [0.5, 2.0])
+def test_auto_is_the_faster_one_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bfloat16: float) -> None:
+    monkeypatch.setattr(prepare, "gemm_gflops", lambda device, side: {"float32": 1.0, "bfloat16": bfloat16})
+    run = settled(run_of(tmp_path, "auto"))
+    assert run.recipe.trainer.precision == ("bf16-mixed" if bfloat16 > 1 else "32-true")
+
+
+@pytest.mark.parametrize("begun", ["bf16-mixed", "32-true"])
+def test_a_run_goes_on_as_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: str) -> None:
+    save_config(run_of(tmp_path, begun))
+    monkeypatch.setattr(prepare, "gemm_gflops", lambda device, side: pytest.fail("measured again"))
+    assert settled(run_of(tmp_path, "auto")).recipe.trainer.precision == begun
+
+
+def test_a_finished_run_says_which_it_was(trained: Trained, tmp_path: Path) -> None:
+    recipe: Recipe = load_run(trained.pretrained).recipe
+    recipe = replace(recipe, trainer=replace(recipe.trainer, precision="auto"))
+    protocols.pretrain(recipe, [trained.pack], tmp_path / "run", page=False)
+    assert load_run(tmp_path / "run").recipe.trainer.precision in ("32-true", "bf16-mixed")
+    protocols.pretrain(recipe, [trained.pack], tmp_path / "run", page=False)  # finished: left as it is
+
+
+def test_another_run_is_refused_by_the_names_of_what_differs(tmp_path: Path) -> None:
+    run = run_of(tmp_path, "32-true")
+    save_config(run)
+    recipe = run.recipe
+    later = replace(recipe, finetune=replace(recipe.finetune, epochs=7), linear=replace(recipe.linear, epochs=7))
+    assert not finished(replace(run, recipe=later)), "what comes after a pre-training is not its own"
+    other = replace(recipe, pretrain=replace(recipe.pretrain, augment=replace(recipe.pretrain.augment, rotation=1.0)))
+    with pytest.raises(InputError, match=r"differs in seed, pretrain\.augment\.rotation;"):
+        finished(replace(run, recipe=other, about={**run.about, "seed": 1}))
+    classifier = replace(run, kind="classifier", labels=["A", "B"], path=tmp_path / "classifier")
+    save_config(classifier)
+    with pytest.raises(InputError, match=r"differs in finetune\.epochs, linear\.epochs, labels;"):
+        finished(replace(classifier, recipe=later, labels=["A", "C"]))
+
+
+def test_few_clips_are_warned_of_and_one_is_refused(
+    trained: Trained, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recipe = load_run(trained.pretrained).recipe
+    one, three = tmp_path / "one.pack", tmp_path / "three.pack"
+    pack_of(one, sample("a", "x"), sample("b", "x", "val"))
+    pack_of(three, *(sample(name, name) for name in "abc"))
+    with pytest.raises(InputError, match="1 clip to learn from; wanted 2 or more"):
+        protocols.pretrain(recipe, [one], tmp_path / "run", page=False)
+    few = ClipReader(Pack(three), np.arange(3), recipe.read)
+    training_loader(few, 3, 0, recipe)
+    assert not caplog.text
+    training_loader(few, 8, 0, recipe)
+    assert "3 clips are fewer than a batch of 8" in caplog.text
