@@ -19,8 +19,8 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 # What other versions of dependencies can break, in a few minutes: arrays, tables, networks, losses, configs, files.
 QUICK := tests/nn tests/ssl/test_losses.py tests/ssl/test_contrast.py tests/views/test_clips.py tests/views/test_crop.py \
 	tests/pack/test_open.py tests/pack/test_check.py tests/pack/test_write.py tests/pose/read/test_pose_file.py \
-	tests/pose/read/test_kaggle.py tests/pose/test_recording.py tests/recognise/test_metrics.py \
-	tests/recognise/test_scores.py tests/test_recipe.py tests/test_run.py
+	tests/pose/read/test_kaggle.py tests/pose/test_recording.py tests/evaluation/test_metrics.py \
+	tests/evaluation/test_scores.py tests/runs/test_recipe.py tests/runs/test_run.py
 
 .PHONY: demo test slow video lint types docs dist venv lowest newest audit sbom lock clean
 .NOTPARALLEL:
@@ -39,7 +39,7 @@ slow: .venv/dev.stamp
 
 # MediaPipe and rtmlib on real video, and all that surrounds them, the camera before the page too, under numpy 1.
 video: .venv-video/stamp
-	@$(VIDEO)/python -m pytest -m "slow or not slow" tests/extract tests/test_extracting.py \
+	@$(VIDEO)/python -m pytest -m "slow or not slow" tests/extract tests/cli/commands/test_extract.py \
 		tests/serve/test_live.py tests/serve/test_camera.py tests/serve/test_films.py $(PYTEST_ARGS) || test $$? -eq 5
 
 lint: .venv/dev.stamp

@@ -11,11 +11,15 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "twinsign"
-ROOMS = (
-    *("errors", "pose", "corpora", "pack", "world", "views", "nn", "ssl", "recipe", "optim", "run", "recognise"),
-    *("doctor", "engine", "prepare", "protocols", "probes", "convert", "extract", "serve"),
-)
-"""The library, in import order; the rooms after it are commands, which --help describes."""
+COMMANDS = ("cli", "__main__")
+ROOMS = [
+    room
+    for room in re.findall(
+        r"^\| `(\w+)(?:\.py|/)` \|", (ROOT / "docs/design.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    if room not in COMMANDS
+]
+"""The library, in import order, as docs/design.md lists it; commands are described by --help."""
 
 
 def on_config(config: Any) -> Any:

@@ -20,8 +20,8 @@ from twinsign.errors import InputError, TooLargeError
 from twinsign.evaluation.scores import read_scores
 from twinsign.inference.embeddings import read_embeddings
 from twinsign.pose.bounds import most_expanded, most_frames
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read import open_set, read
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.runs.convert import read_checkpoint
 from twinsign.runs.plain_yaml import recipe_values
 from twinsign.runs.training_clips import _read as read_learnt

@@ -43,7 +43,7 @@ def only(folder: Path, pattern: str) -> Path:
 def test_the_wheel_has_all_files_and_the_sdist_what_building_takes(dist: Path) -> None:
     there = {path.relative_to(PACKAGE.parent).as_posix() for path in PACKAGE.rglob("*") if path.is_file()}
     there = {name for name in there if "__pycache__" not in name}
-    assert {"twinsign/recipes/small.yaml", "twinsign/recognise/report.html.j2", "twinsign/py.typed"} <= there
+    assert {"twinsign/runs/recipes/small.yaml", "twinsign/report/report.html.j2", "twinsign/py.typed"} <= there
     with zipfile.ZipFile(only(dist, "*.whl")) as wheel:
         inside = set(wheel.namelist())
     assert there <= inside

@@ -93,7 +93,7 @@ def unit(seed: int, rows: int) -> torch.Tensor:
 
 
 def test_nearest_and_prototypes_agree_with_loops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twinsign.recognise.retrieve._ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("twinsign.evaluation.retrieve._ROWS_AT_ONCE", 3)
     query, gallery, labels = unit(0, 7), unit(1, 11), torch.arange(11) % 4
     near, mean = nearest(query, gallery, labels, 4), prototypes(query, gallery, labels, 4)
     for i in range(7):

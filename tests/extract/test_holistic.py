@@ -18,9 +18,9 @@ from twinsign.extract.clip import Extraction, extract, write
 from twinsign.extract.holistic import HolisticEstimator
 from twinsign.extract.ledger import LEDGER
 from twinsign.extract.video import open_video
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import HANDS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.read import open_landmarks, read
-from twinsign.pose.read.clip_file import ClipFile
 
 pytestmark = pytest.mark.slow
 mediapipe = pytest.importorskip("mediapipe", reason="needs the extra `video`: run `make video`")

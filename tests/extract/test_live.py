@@ -22,8 +22,8 @@ from twinsign.extract.clip import extract
 from twinsign.extract.holistic import HolisticEstimator, quiet
 from twinsign.extract.live import MAX_SIDE, LiveHolistic, decode_jpeg
 from twinsign.extract.video import Image, open_video
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import HANDS
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import FloatArray
 
 FILES, TASKS = Path("/proc/self/fd"), Path("/proc/self/task")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from twinsign.errors import InputError, TooLargeError
 from twinsign.extract.video import Image, Video, is_video, open_video
 from twinsign.pose.bounds import Bounds
-from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.clip_file import ClipFile
 
 PLACE = 0.02
 """How far a dot may move by compression and chroma's half resolution, in image fractions."""

@@ -25,7 +25,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from twinsign.extract.live import LiveHolistic, decode_jpeg
 from twinsign.extract.video import open_video
-from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.clip_file import ClipFile
 from twinsign.streaming.segmenter import Frame
 
 Said = dict[str, Any]

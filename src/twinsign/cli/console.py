@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -49,3 +50,11 @@ def numbers(words: list[str], what: str) -> list[float]:
         return [float(word) for word in words]
     except ValueError as error:
         raise InputError(f"{what} {' '.join(words)}", "numbers") from error
+
+
+def ending_of(path: Path, endings: tuple[str, ...]) -> str:
+    """The kind of file to write, by its ending; InputError for another one."""
+    kind = path.suffix.lower()
+    if kind not in endings:
+        raise InputError(f"ending {kind or 'none'}", f"one of {', '.join(endings)}", file=path)
+    return kind

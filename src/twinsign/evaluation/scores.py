@@ -17,7 +17,7 @@ from pyarrow import csv
 from twinsign.errors import InputError
 from twinsign.evaluation.metrics import Scored
 from twinsign.files import atomic
-from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.clip_file import ClipFile
 
 KEYS = {
     "ids": ("ids", "id"),

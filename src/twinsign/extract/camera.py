@@ -15,7 +15,7 @@ import numpy as np
 from twinsign.errors import InputError
 from twinsign.extract.extras import version_of
 from twinsign.extract.video import Image, is_video, open_video
-from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.clip_file import ClipFile
 
 SIDE = 640
 """Frames with a longer side, in pixels, are scaled down: hands stay large enough, and estimation keeps up (ours)."""

@@ -15,8 +15,8 @@ from twinsign.errors import InputError
 from twinsign.extract.estimator import HOLISTIC, Estimator, EstimatorConfig, load_estimator
 from twinsign.extract.video import MAX_SIDE, is_video, open_video
 from twinsign.files import atomic
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read import read, write_npz
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.pose_file import from_pose
 from twinsign.pose.recording import Recording, Unit
 from twinsign.pose.rest import active_span

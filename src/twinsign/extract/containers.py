@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 from twinsign.errors import InputError
-from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.clip_file import ClipFile
 
 _LOOKED = 1536
 """Bytes that are looked at to name what cannot be opened."""

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from twinsign.errors import InputError
 from twinsign.extract.containers import explained
 from twinsign.extract.extras import version_of
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read import VIDEOS
-from twinsign.pose.read.clip_file import ClipFile
 
 if TYPE_CHECKING:
     from av import VideoFrame

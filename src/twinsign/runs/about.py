@@ -11,7 +11,7 @@ from twinsign.errors import InputError
 from twinsign.pose.layout import JOINTS
 
 STATISTICS = 5
-"""Numbers that a RUN keeps of each joint (recognise/shift.py)."""
+"""Numbers that a RUN keeps of each joint (inference/shift.py)."""
 Check = Callable[[Any], bool]
 
 

@@ -1,7 +1,4 @@
-"""The authors' released checkpoints as RUN folders: their tensors under our names, nothing lost without a word.
-
-twinsign convert CHECKPOINT.pth.tar --out RUN
-"""
+"""The authors' released checkpoints as RUN folders: their tensors under our names, nothing lost without a word."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ RECORDED = ("torch", "pytorch-lightning", "numpy")
 CALIBRATED = "calibrated"
 """Key of `about`: which clips temperature and threshold were fitted on anew, and the RUN's hash before."""
 LEARNT_FROM = "learnt_from"
-"""Key of `about`: what poses the run learnt from, to tell others by (recognise/shift.py)."""
+"""Key of `about`: what poses the run learnt from, to tell others by (inference/shift.py)."""
 
 
 @dataclass(frozen=True)

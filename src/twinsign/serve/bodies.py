@@ -10,7 +10,7 @@ import numpy as np
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import JOINT_COUNT
-from twinsign.pose.read.plausible import check
+from twinsign.pose.plausible import check
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.serve.options import Limits
 from twinsign.serve.refusals import RefusedError

@@ -13,7 +13,7 @@ import numpy as np
 
 from twinsign.extract.live import LiveHolistic, decode_jpeg
 from twinsign.pose.layout import JOINT_COUNT
-from twinsign.pose.read.plausible import FARTHEST
+from twinsign.pose.plausible import FARTHEST
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.serve import bodies
 from twinsign.serve.intake import as_object

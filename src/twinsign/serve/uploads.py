@@ -15,7 +15,7 @@ from twinsign.extract.estimator import Estimator, EstimatorConfig, identity, loa
 from twinsign.extract.live import LiveHolistic
 from twinsign.extract.video import Image, is_video
 from twinsign.pose.bounds import Bounds
-from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.recording import Recording
 from twinsign.serve.options import MEGA, Limits
 from twinsign.serve.refusals import RefusedError

@@ -13,8 +13,8 @@ from helpers.trained_runs import Trained
 from helpers.videos import DOTS, make_sound, make_video
 
 from twinsign.cli.commands import extract
-from twinsign.cli.commands.pack_progress import import_corpus
 from twinsign.cli.main import main
+from twinsign.cli.packing import import_corpus
 from twinsign.datasets.folder import folder_corpus
 from twinsign.extract import clip, extras
 from twinsign.extract.jobs import run_jobs

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from helpers.recordings import recording
 
-from twinsign.cli.commands.pack_progress import import_corpus
 from twinsign.cli.main import main
+from twinsign.cli.packing import import_corpus
 from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
 from twinsign.pack import write

@@ -20,8 +20,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinsign.errors import InputError
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.pickles import unpickle
-from twinsign.pose.read.clip_file import ClipFile
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinsign.errors import InputError
-from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read.frame_numbers import MOST_MISSING, places
 
 CLIP = ClipFile(Path("a"))

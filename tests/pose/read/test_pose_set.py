@@ -13,9 +13,9 @@ from twinsign.datasets.landmarks import set_corpus
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.read import PoseSet, open_set
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import Recording
 
 

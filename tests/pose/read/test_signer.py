@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from twinsign.errors import InputError
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import JOINT_COUNT
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.signer import follow, signer_of
 from twinsign.pose.recording import FloatArray
 

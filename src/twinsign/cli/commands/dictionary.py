@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twinsign.cli.commands.predict import NOTHING_WRITTEN, OK, SOME_UNREADABLE, answer_files, below, told
+from twinsign.cli.answers import NOTHING_WRITTEN, OK, SOME_UNREADABLE, answer_files, below, told
 from twinsign.cli.console import splits_of
 from twinsign.dictionary.calibration import FEWEST
 from twinsign.dictionary.entries import Added, Sign

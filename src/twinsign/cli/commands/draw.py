@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from twinsign.cli.commands.probes import ending_of
-from twinsign.cli.console import OK, console, splits_of
+from twinsign.cli.console import OK, console, ending_of, splits_of
 from twinsign.errors import InputError
 from twinsign.files import write_bytes
 from twinsign.pack.open import Pack

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from twinsign.cli.commands.pack import pack_corpus
-from twinsign.cli.commands.pack_progress import DEFAULT
+from twinsign.cli.packing import DEFAULT, pack_corpus
 from twinsign.datasets.asl_citizen import asl_citizen
 from twinsign.datasets.autsl import autsl
 from twinsign.datasets.include import include

@@ -7,8 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from twinsign.cli.console import OK, console, show, splits_of, with_interval
-from twinsign.errors import InputError
+from twinsign.cli.console import OK, console, ending_of, show, splits_of, with_interval
 from twinsign.evaluation.knn import knn as knn_accuracy
 from twinsign.evaluation.retrieve import KINDS, Ranking
 from twinsign.evaluation.retrieve import retrieve as retrieve_glosses
@@ -145,14 +144,6 @@ def _write_curves(out: Path, found: dict[str, Any], header: list[str], rows: lis
     pictures = [("Curves", "Top-1 per instance with Wilson's 95 % interval.", robustness_figure(found))]
     tables = [ReportTable("Points", header, rows, caption)]
     write_report(out, title="Robustness", lead=lead, facts=facts, tables=tables, figures=pictures)
-
-
-def ending_of(path: Path, endings: tuple[str, ...]) -> str:
-    """The kind of file to write, by its ending; InputError for another one."""
-    kind = path.suffix.lower()
-    if kind not in endings:
-        raise InputError(f"ending {kind or 'none'}", f"one of {', '.join(endings)}", file=path)
-    return kind
 
 
 def _show_retrieval(found: dict[str, Any]) -> None:

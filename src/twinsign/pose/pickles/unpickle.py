@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.pickles.scan import MOST_KEYS, RefusedPickleError, check_expanded, scan
-from twinsign.pose.read.clip_file import ClipFile
 
 _WANTED = "a pickle of numpy arrays, numbers, text and plain containers only"
 _HINT = "Nothing in it was run. If you trust its author, save its arrays with numpy.savez and read that."

@@ -10,8 +10,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from twinsign.pose.bounds import NO_BOUNDS, Bounds
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import COCO_WHOLEBODY_POINTS, HAND_JOINTS
-from twinsign.pose.pickles import load, unpickle
+from twinsign.pose.pickles import unpickle
 from twinsign.pose.read import (
     canonical,
     coco_wholebody,
@@ -20,13 +21,13 @@ from twinsign.pose.read import (
     mediapipe,
     named_pickle,
     openpose,
+    pickles,
     pose_file,
     pyskl,
     sam_slr,
     spoter,
 )
 from twinsign.pose.read.canonical import write_npz
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.landmarks import LandmarkSet, open_landmarks
 from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import Recording, Unit
@@ -95,8 +96,8 @@ _READERS = {
     ".json": coco_wholebody.read_json,
     ".npz": _read_arrays,
     ".npy": _read_arrays,
-    ".pkl": load.read,
-    ".pickle": load.read,
+    ".pkl": pickles.read,
+    ".pickle": pickles.read,
     ".parquet": kaggle.read,
 }
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.files import atomic, writable
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import JOINT_COUNT
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import FloatArray, Recording, Unit
 
 _UNITS: dict[str, Unit] = {"fraction": "fraction", "pixel": "pixel"}

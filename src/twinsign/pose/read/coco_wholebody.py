@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from twinsign.pose.clip_file import LONE_ARRAY, ClipFile
 from twinsign.pose.layout import COCO_WHOLEBODY, COCO_WHOLEBODY_POINTS
-from twinsign.pose.read.clip_file import LONE_ARRAY, ClipFile
 from twinsign.pose.read.frame_numbers import in_time
 from twinsign.pose.read.signer import follow
 from twinsign.pose.recording import FloatArray, Recording

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from twinsign.pose.clip_file import LONE_ARRAY, ClipFile
 from twinsign.pose.read import mediapipe
-from twinsign.pose.read.clip_file import LONE_ARRAY, ClipFile
 from twinsign.pose.read.frame_numbers import places
 from twinsign.pose.recording import FloatArray, Recording
 

@@ -16,8 +16,8 @@ from pyarrow import parquet
 
 from twinsign.errors import TooLargeError
 from twinsign.pose.bounds import most_expanded, parquet_bytes
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read import mediapipe
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.frame_numbers import places
 from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import FloatArray, Recording

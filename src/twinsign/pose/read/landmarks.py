@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import JOINT_COUNT
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import Recording, Unit
 

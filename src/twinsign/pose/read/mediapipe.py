@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import (
     HAND_JOINTS,
     JOINT_COUNT,
@@ -27,7 +28,6 @@ from twinsign.pose.layout import (
     RIGHT_HAND,
     TRUNK,
 )
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import FloatArray, Recording
 
 PARTS = {"pose": MEDIAPIPE_POSE_POINTS, "left_hand": len(HAND_JOINTS), "right_hand": len(HAND_JOINTS)}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twinsign.pose.pickles import load
-from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.clip_file import ClipFile
+from twinsign.pose.read import pickles
 from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import Recording
 
@@ -24,7 +24,7 @@ class NamedPickle(PoseSet):
         content = value if isinstance(value, dict) else {"keypoints": value}
         if "keypoints" not in content:
             raise clip.error(f"keys {', '.join(map(str, content)) or '(none)'}"[:200], "keypoints")
-        return load.from_content(clip, content)
+        return pickles.from_content(clip, content)
 
 
 def holds(content: object) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import (
     HAND_JOINTS,
     JOINT_COUNT,
@@ -17,7 +18,6 @@ from twinsign.pose.layout import (
     RIGHT_HAND,
     TRUNK,
 )
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.frame_numbers import in_time
 from twinsign.pose.read.signer import follow
 from twinsign.pose.recording import FloatArray, Recording

@@ -10,8 +10,8 @@ from pose_format.numpy import NumPyPoseBody
 from pose_format.pose_header import PoseHeader
 from pose_format.utils.reader import BufferReader
 
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import HAND_JOINTS, INDEX, JOINT_COUNT, TRUNK_JOINTS
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.signer import signer_of
 from twinsign.pose.recording import Recording
 

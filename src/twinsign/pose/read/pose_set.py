@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from twinsign.files import writable
-from twinsign.pose.read.clip_file import ClipFile
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.recording import Recording
 
 SPLITS = frozenset(("train", "training", "val", "valid", "validation", "dev", "test", "testing"))

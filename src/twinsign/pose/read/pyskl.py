@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import COCO_WHOLEBODY, COCO_WHOLEBODY_POINTS
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.coco_wholebody import ESTIMATOR
 from twinsign.pose.read.pose_set import SPLITS, PoseSet
 from twinsign.pose.read.signer import signer_of

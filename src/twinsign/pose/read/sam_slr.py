@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import JOINT_COUNT, SAM_SLR
 from twinsign.pose.pickles import unpickle
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.coco_wholebody import ESTIMATOR
 from twinsign.pose.read.pose_set import SPLITS, PoseSet
 from twinsign.pose.read.signer import signer_of

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import JOINT_COUNT, TRUNK
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.recording import FloatArray
 
 REACH = 0.25

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import FINGERS, INDEX, JOINT_COUNT
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import FloatArray, Recording
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import COCO_WHOLEBODY, COCO_WHOLEBODY_POINTS
 from twinsign.pose.pickles import unpickle
 from twinsign.pose.read import coco_wholebody, mediapipe
-from twinsign.pose.read.clip_file import ClipFile
 from twinsign.pose.read.signer import follow
 from twinsign.pose.recording import FloatArray, Recording
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import csv
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from twinsign.cli.commands.pack import _place
+from twinsign.datasets.columns import ALIASES
+from twinsign.datasets.folder import SHOWN
 from twinsign.datasets.sample import Corpus
+from twinsign.datasets.splits import lacking, plain_splits
+from twinsign.errors import InputError
 from twinsign.files import atomic, write_json
+from twinsign.pack.clip import RESERVED
 from twinsign.pack.report import PackReport
 from twinsign.pack.write import Effort, NothingPackedError, write_pack
 from twinsign.terminal import console, errors
+
+KEPT_BY_PACK = RESERVED - set(ALIASES) - {"frames", "hand_frames", "pose_hash"}
+"""Columns of a pack that an annotation's of that name cannot be kept beside, and that say something else."""
 
 LISTED = 10
 """Ids or reasons shown of a longer list; a file and JSON hold all."""
@@ -109,3 +118,46 @@ def _list_unreadable(report: PackReport, out: Path) -> Path | None:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+
+
+def pack_corpus(corpus: Corpus, out: Path, json: Path | None, note: dict[str, Any], effort: Effort = DEFAULT) -> int:
+    """Say what was found of the annotation, then pack; a pack's provenance has the notes too (ours)."""
+    corpus = plain_splits(corpus)
+    replaced = _replaced(corpus, out, note)
+    names = {name for sample in corpus.samples for name in sample.row} & KEPT_BY_PACK
+    own = [f"column {name!r} is one that a pack keeps itself: not taken" for name in sorted(names)]
+    corpus = replace(corpus, notes=[*replaced, *lacking(corpus), *own, *corpus.notes])
+    for text in corpus.notes[:LISTED]:
+        errors.print(f"note: {text}", markup=False)
+    if len(corpus.notes) > LISTED:
+        errors.print(f"and {len(corpus.notes) - LISTED} more notes; the pack's provenance has them all")
+    return import_corpus(corpus, out, json, {**note, "notes": list(corpus.notes)}, effort)
+
+
+def _replaced(corpus: Corpus, out: Path, note: dict[str, Any]) -> list[str]:
+    """A note on clips that a pack of this name has and the new one lacks.
+
+    InputError where `out` is no pack, or one made of other poses: what one call wrote, another must not lose.
+    """
+    shards = list(out.iterdir()) if out.is_dir() else []
+    if not out.is_file() and not (shards and all(shard.suffix == ".pack" for shard in shards)):
+        return []
+    from twinsign.pack.open import Pack  # loaded where there is a pack to look at alone
+
+    try:
+        there = Pack(out)
+        ids = set(there.column("id"))
+    except InputError as error:
+        wanted = "a new name, or a pack to replace"
+        raise InputError("something that is no whole pack", wanted, file=out, hint="Remove it first.") from error
+    lost = sorted(ids - {sample.id for sample in corpus.samples})
+    old, new = ({_place(one.get(name)) for name in ("poses", "data")} for one in (there.provenance[0], note))
+    if old != new and lost:
+        sides = " and ".join(", ".join(filter(None, one)) or "generated signs" for one in (old, new))
+        hint = "Give each its own --out (--data takes several packs), or remove the old one first."
+        raise InputError(f"{sides} for {out}: {len(lost)} clips would be lost", "one --out for each", hint=hint)
+    some = ", ".join(lost[:SHOWN])
+    if old != new and ids:
+        source = ", ".join(filter(None, old)) or "generated signs"
+        return [f"{out} is replaced: its {len(ids)} clips were made of {source}"]
+    return [f"{out} is replaced: it had {len(lost)} clips that are not there any more, such as {some}"] if lost else []

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from twinsign.errors import InputError, TooLargeError
 from twinsign.files import parse_json
 from twinsign.pose.bounds import NO_BOUNDS, Bounds, count_nodes, has_text, most_expanded, most_frames
-from twinsign.pose.read.plausible import check
+from twinsign.pose.plausible import check
 from twinsign.pose.recording import FloatArray, Recording, Unit
 
 LONE_ARRAY = "arr_0"

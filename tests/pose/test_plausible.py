@@ -10,8 +10,8 @@ import pytest
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import HANDS, INDEX, OFTEN_UNSEEN
+from twinsign.pose.plausible import MEDIANS, check
 from twinsign.pose.read import open_landmarks, read, write_npz
-from twinsign.pose.read.plausible import MEDIANS, check
 from twinsign.pose.recording import FloatArray, Recording
 
 SIZE = (1280, 720)
