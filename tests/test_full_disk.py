@@ -17,7 +17,7 @@ from twinsign.cli.main import main
 FULL = """
 import io, json, resource, sys
 from contextlib import redirect_stderr
-from twinsign.cli import main
+from twinsign.cli.main import main
 limit, *commands = json.loads(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 found = []

@@ -24,6 +24,7 @@ from twinsign.cli.main import main
 from twinsign.evaluation.source import source_in_words
 from twinsign.nn.features import fixed_views
 from twinsign.pack.open import Pack
+from twinsign.pack.selection import ClipSelection
 from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
@@ -31,7 +32,6 @@ from twinsign.runs.calibration import NEVER
 from twinsign.runs.models import in_order, load_encoders
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import load_run, read_metrics
-from twinsign.train import protocols
 
 TOPS = ("top1", "top2", "top5")
 
@@ -179,7 +179,7 @@ def test_a_training_says_its_threshold(
 ) -> None:
     about = {"clips": 3, "classes": 2, "calibration": fitted}
     run = SimpleNamespace(about=about, path=Path("R"))
-    assert train._after_training(run, protocols.Clips([]), "test", None) == 0
+    assert train._after_training(run, ClipSelection([]), "test", None) == 0
     assert said in " ".join(capsys.readouterr().out.split())
 
 
@@ -476,7 +476,7 @@ def test_epochs_that_are_typed_go_before_a_recipes_steps(
     ],
 )
 def test_a_command_loads_what_it_needs_alone(given: list[str], without: list[str]) -> None:
-    lines = ["import sys", "from twinsign.cli import main", "try:", f"    main({given})", "except SystemExit: pass"]
+    lines = ["import sys", "from twinsign.cli.main import main", "try:", f"    main({given})", "except SystemExit: pass"]
     lines.append("print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)")
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     assert done.stdout.split()[:2] in (["twinsign", __version__], ["usage:", "twinsign"])

@@ -93,6 +93,9 @@ def slow_crop(xy: Floats, score: Floats, size: tuple[int, int], config: CropConf
         if JOINTS[joint] in config.ignore or outside:
             score[joint] = 0
     if config.shape == "fractions":
+        if size[0] < size[1]:  # an upright image within a landscape one of 4 to 3
+            xy = xy.astype(np.float64)
+            xy[:, 0] = 0.5 + (xy[:, 0] - 0.5) * (size[0] / size[1]) / (4 / 3)
         size = (1, 1)
     out, seen = np.zeros((JOINT_COUNT, 2)), np.zeros(JOINT_COUNT, bool)
     for joint in range(JOINT_COUNT):

@@ -35,7 +35,7 @@ def row(experiment: Experiment, name: str) -> Row:
 
 
 def test_every_experiment_of_the_paper_is_shipped() -> None:
-    folder = Path(str(resources.files("twinsign") / "experiments"))
+    folder = Path(str(resources.files("twinsign") / "reproduce" / "experiments"))
     assert {path.stem for path in folder.glob("*.yaml")} == set(NAMES)
 
 

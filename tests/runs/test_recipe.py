@@ -16,7 +16,7 @@ from twinsign.cli.recipe_options import RecipeFile
 from twinsign.errors import InputError
 from twinsign.runs.recipe import Recipe, recipe_from, recipe_path
 
-FOLDER = Path(str(resources.files("twinsign") / "recipes"))
+FOLDER = Path(str(resources.files("twinsign") / "runs" / "recipes"))
 SHIPPED = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 by_name = pytest.mark.parametrize("name", SHIPPED)
 

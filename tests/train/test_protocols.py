@@ -85,7 +85,9 @@ def test_finetuning_may_begin_at_the_class_means(
         torch.testing.assert_close(one, other)
     assert found.fc["joint"].weight.abs().sum() > 0
     (run.path / WEIGHTS).unlink()
-    monkeypatch.setattr("twinsign.train.prepare.imprint", lambda *_: pytest.fail("a checkpoint is gone on from as it is"))
+    monkeypatch.setattr(
+        "twinsign.train.prepare.imprint", lambda *_: pytest.fail("a resumed training keeps its layers")
+    )
     protocols.finetune(recipe, trained.pretrained, clips, tmp_path / "out", page=False)
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from twinsign.cli.commands.pack import _place
 from twinsign.datasets.columns import ALIASES
 from twinsign.datasets.folder import SHOWN
 from twinsign.datasets.sample import Corpus
@@ -161,3 +160,7 @@ def _replaced(corpus: Corpus, out: Path, note: dict[str, Any]) -> list[str]:
         source = ", ".join(filter(None, old)) or "generated signs"
         return [f"{out} is replaced: its {len(ids)} clips were made of {source}"]
     return [f"{out} is replaced: it had {len(lost)} clips that are not there any more, such as {some}"] if lost else []
+
+
+def _place(given: Any) -> str:
+    return str(Path(given).resolve()) if given else ""

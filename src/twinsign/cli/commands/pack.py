@@ -26,10 +26,6 @@ Size = tuple[int, int]
 Shares = tuple[float, float, float]
 
 
-def _place(given: Any) -> str:
-    return str(Path(given).resolve()) if given else ""
-
-
 def pack_landmarks(data: Path, out: Path, dataset: str = "", json: Path | None = None, effort: Effort = DEFAULT) -> int:
     """Pack a landmark set: NAME.npz with NAME.csv beside it.
 
