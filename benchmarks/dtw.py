@@ -7,8 +7,9 @@ from torch import Tensor
 
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.views.batches import ClipReader, ReadConfig
-from twinsign.views.windows import WindowConfig, window_views
+from twinsign.views.batches import ClipReader
+from twinsign.views.config import ReadConfig, WindowConfig
+from twinsign.views.windows import window_views
 
 BAND = 0.25
 """How far a frame may be from its partner, of all frames."""

@@ -29,8 +29,8 @@ from twinsign.files import write_json
 from twinsign.nn.features import drawn_views, embed, fixed_views, joint_embedding
 from twinsign.pack.fold import held_out
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import Labelled, clip_ids, training_rows
-from twinsign.runs.models import NOTHING, control_encoders, in_order, load_encoders
+from twinsign.pack.selection import LabelledRows, clip_ids, select_labelled_training
+from twinsign.runs.models import NO_PRETRAINING, control_encoders, evaluation_loader, load_encoders
 from twinsign.runs.recipe import ClassifyConfig, Recipe, load_recipe
 from twinsign.runs.run import load_run
 from twinsign.train.linear import FEATURE_ROUND, fit_layers
@@ -53,7 +53,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     pack = Pack(given.data)
-    data, glosses = training_rows(pack, given.where, 1.0, 0)
+    data, glosses = select_labelled_training(pack, given.where, 1.0, 0)
     folds = folds_of(pack, data)
     report: dict[str, Any] = {"clips": len(data.rows), "glosses": len(glosses), "folds": FOLDS, "seed": SEED}
     report |= {"split_hash": pack.split_hash(data.rows), "where": given.where, "found": []}
@@ -76,10 +76,10 @@ def main() -> None:
 
 
 def loaded(
-    model: str, config: str, changes: Mapping[str, Any], pack: Pack, data: Labelled
+    model: str, config: str, changes: Mapping[str, Any], pack: Pack, data: LabelledRows
 ) -> tuple[Recipe, nn.ModuleDict, str | None]:
     """A RUN's recipe with such windows, encoders and digest, or a recipe's random encoders; no RUN that read labels."""
-    if model == NOTHING:
+    if model == NO_PRETRAINING:
         recipe = _with_windows(load_recipe(config), changes)
         return recipe, control_encoders(recipe, ClipReader(pack, data.rows, recipe.read), SEED), None
     run = load_run(Path(model))
@@ -92,7 +92,7 @@ def _with_windows(recipe: Recipe, changes: Mapping[str, Any]) -> Recipe:
     return replace(recipe, windows=replace(recipe.windows, **changes))
 
 
-def folds_of(pack: Pack, data: Labelled) -> NDArray[np.int64]:
+def folds_of(pack: Pack, data: LabelledRows) -> NDArray[np.int64]:
     """The fold (N) that holds each clip out."""
     found = np.zeros(len(data.rows), np.int64)
     for fold in range(FOLDS):
@@ -101,14 +101,14 @@ def folds_of(pack: Pack, data: Labelled) -> NDArray[np.int64]:
 
 
 def features_of(
-    encoders: nn.ModuleDict, pack: Pack, data: Labelled, recipe: Recipe
+    encoders: nn.ModuleDict, pack: Pack, data: LabelledRows, recipe: Recipe
 ) -> tuple[dict[str, Tensor], list[dict[str, Tensor]]]:
     """Features by branch (N D) as tests see the clips, and of augmented views."""
     config = recipe.linear
     viewers = [fixed_views(recipe.windows, config.frames)]
     drawn = partial(drawn_views, config.augment, config.frames)
     viewers += [drawn(generator_at(SEED, FEATURE_ROUND, number)) for number in range(VIEWS)]
-    fixed, *views = (embed(encoders, in_order(pack, data.rows, recipe), viewer)[0] for viewer in viewers)
+    fixed, *views = (embed(encoders, evaluation_loader(pack, data.rows, recipe), viewer)[0] for viewer in viewers)
     return fixed, views
 
 

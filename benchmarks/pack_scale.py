@@ -59,10 +59,12 @@ def generated(clips: int, frames: int) -> Any:
 
 def write(pack: Path, options: argparse.Namespace) -> dict[str, float]:
     """Seconds to write, and the largest memory of this process and of the largest worker."""
-    from twinsign.pack.write import Effort, write_pack
+    from twinsign.pack.write import PackOptions, write_pack
 
     started = time.perf_counter()
-    write_pack(generated(options.clips, options.frames), pack, effort=Effort(options.workers, 300, options.shard_clips))
+    write_pack(
+        generated(options.clips, options.frames), pack, effort=PackOptions(options.workers, 300, options.shard_clips)
+    )
     seconds = time.perf_counter() - started
     peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {"seconds": seconds, "peak_mb": peaks[0], "worker_peak_mb": peaks[1]}
@@ -99,7 +101,8 @@ def read(pack: Path, options: argparse.Namespace, processes: int) -> dict[str, f
     import torch
 
     from twinsign.pack.open import Pack
-    from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
+    from twinsign.views.batches import Batches, ClipLoader, ClipReader
+    from twinsign.views.config import ReadConfig
 
     torch.set_num_threads(1)
     if options.limit_mb:

@@ -1,4 +1,4 @@
-"""Work on a Ray cluster (extra `cluster`): what a process here does, by processes on many machines (ours).
+"""Work on a Ray cluster (extra `cluster`): what a process here does, by processes on many machines.
 
     for result in each(load, tasks, None): ...          # here, one after the other
     for result in each(load, tasks, "ray://head:10001"): ...

@@ -16,12 +16,12 @@ from twinsign.errors import InputError
 
 
 @dataclass(frozen=True)
-class Place:
+class RankInfo:
     """A process among those of a training: its number, its number on its machine, and how many there are."""
 
     rank: int = 0
     local_rank: int = 0
-    size: int = 1
+    world_size: int = 1
 
     @property
     def first(self) -> bool:
@@ -29,26 +29,26 @@ class Place:
         return self.rank == 0
 
     def __str__(self) -> str:
-        return f"process {self.rank} of {self.size}"
+        return f"process {self.rank} of {self.world_size}"
 
 
 LAUNCHERS = (("RANK", "LOCAL_RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_LOCALID", "SLURM_STEP_NUM_TASKS"))
 """Environment variables of torchrun (and of `engine.launch`) and of srun."""
 
 
-def here() -> Place:
-    """This process's place as its launcher states it; alone where there was none."""
+def rank_info() -> RankInfo:
+    """This process's info as its launcher states it; alone where there was none."""
     for names in LAUNCHERS:
         if all(name in os.environ for name in names):
             try:
-                return Place(*(int(os.environ[name]) for name in names))
+                return RankInfo(*(int(os.environ[name]) for name in names))
             except ValueError as error:
                 found = ", ".join(f"{name}={os.environ[name]}" for name in names)
                 raise InputError(found, "whole numbers from the launcher") from error
-    return Place()
+    return RankInfo()
 
 
-def size() -> int:
+def world_size() -> int:
     """Processes in the process group; 1 without one."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
@@ -64,28 +64,28 @@ def share(total: int, rank: int, parts: int) -> slice:
     return slice(first, first + shares(total, parts)[rank])
 
 
-def summed(x: Tensor) -> Tensor:
+def all_reduce_sum(x: Tensor) -> Tensor:
     """The sum of x over all processes, without gradient; x itself where there is one process."""
-    if size() == 1:
+    if world_size() == 1:
         return x
     x = x.detach().clone()
     dist.all_reduce(x)
     return x
 
 
-def averaged(x: Tensor) -> Tensor:
+def all_reduce_mean(x: Tensor) -> Tensor:
     """The mean of x over all processes, without gradient; x itself where there is one process."""
-    return x if size() == 1 else summed(x) / size()
+    return x if world_size() == 1 else all_reduce_sum(x) / world_size()
 
 
-def gathered(x: Tensor, total: int | None = None) -> Tensor:
+def all_gather(x: Tensor, total: int | None = None) -> Tensor:
     """Rows x (B …) of all processes in their order (N …), without gradient; the same on every process.
 
     `total` is N where the processes hold `shares` of it; None: every process holds as many rows as this one.
     """
-    if size() == 1:
+    if world_size() == 1:
         return x
-    counts = [len(x)] * size() if total is None else shares(total, size())
+    counts = [len(x)] * world_size() if total is None else shares(total, world_size())
     padded = x.new_zeros(max(counts), *x.shape[1:])
     padded[: len(x)] = x.detach()
     every = [torch.empty_like(padded) for _ in counts]
@@ -93,9 +93,9 @@ def gathered(x: Tensor, total: int | None = None) -> Tensor:
     return torch.cat([rows[:count] for rows, count in zip(every, counts, strict=True)])
 
 
-def from_first(tensors: list[Tensor]) -> None:
+def broadcast(tensors: list[Tensor]) -> None:
     """Overwrite these tensors by those of process 0."""
-    if size() > 1:
+    if world_size() > 1:
         for tensor in tensors:
             dist.broadcast(tensor, src=0)
 
@@ -104,5 +104,5 @@ def fastest_device() -> torch.device:
     """A GPU where there is one, this process's own where there are several, else the CPU."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    place, count = here(), torch.cuda.device_count()
-    return torch.device("cuda") if place.size == 1 else torch.device("cuda", place.local_rank % count)
+    info, count = rank_info(), torch.cuda.device_count()
+    return torch.device("cuda") if info.world_size == 1 else torch.device("cuda", info.local_rank % count)

@@ -27,7 +27,7 @@ _held: set[int] = set()
 
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary path in the target's folder, renamed to `path` if the block ends well, else removed (ours).
+    """A temporary path in the target's folder, renamed to `path` if the block ends well, else removed.
 
     It is on the disk before it is renamed, so that a machine that loses power has the old file or the new one. What a
     killed process left of the same target goes first.
@@ -43,7 +43,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary folder beside `path`, renamed to it if the block ends well, else removed (ours).
+    """A temporary folder beside `path`, renamed to it if the block ends well, else removed.
 
     What was there is moved aside first and removed last: after a crash in between, the next call puts it back.
     """
@@ -126,7 +126,7 @@ def _remove(path: Path) -> None:
 
 
 def walk(root: str | os.PathLike[str]) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """os.walk through links to folders, too, but none to a folder that it lies in (ours)."""
+    """os.walk through links to folders, too, but none to a folder that it lies in."""
     for folder, inside, names in os.walk(root, followlinks=True):
         here = Path(folder)
         links = {name for name in inside if (here / name).is_symlink()}
@@ -141,19 +141,19 @@ def files_below(root: str | os.PathLike[str]) -> list[Path]:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` to `path` whole or not at all (ours)."""
+    """Write `text` to `path` whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write `content` to `path` whole or not at all (ours)."""
+    """Write `content` to `path` whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all; NaN is refused with ValueError (ours)."""
+    """Write `value` as indented JSON, whole or not at all; NaN is refused with ValueError."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -169,13 +169,13 @@ def parse_json(data: bytes | str) -> Any:
 
 
 def writable(text: str) -> bool:
-    """Whether UTF-8 can hold it: names of files and texts of pickles may have half a character (ours)."""
+    """Whether UTF-8 can hold it: names of files and texts of pickles may have half a character."""
     return text.isascii() or text.encode("utf-8", "ignore").decode() == text
 
 
 @contextmanager
 def locked(folder: str | os.PathLike[str], *, tidy: bool = False) -> Iterator[None]:
-    """Hold a folder for one process, and clear it of what killed processes left; a dead process's lock is none (ours).
+    """Hold a folder for one process, and clear it of what killed processes left; a dead process's lock is none.
 
     `tidy`: also of `.NAME.tmp`, in folders that hold nothing else. InUseError where another process holds it,
     InputError where the folder is a file or its lock is none.
@@ -233,13 +233,13 @@ os.register_at_fork(after_in_child=_let_go)
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:
-    """First 16 hex digits of the SHA-256 of a file's bytes (ours)."""
+    """First 16 hex digits of the SHA-256 of a file's bytes."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def sha256(*parts: str | bytes) -> str:
-    """First 16 hex digits of the SHA-256 of all parts, each preceded by its length (ours)."""
+    """First 16 hex digits of the SHA-256 of all parts, each preceded by its length."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part

@@ -17,12 +17,12 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 
 
 def plain(text: object) -> str:
-    r"""Text that commands a terminal nothing: ESC becomes `\x1b`, and so on (ours)."""
+    r"""Text that commands a terminal nothing: ESC becomes `\x1b`, and so on."""
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
 
 
 def print_json(value: Any) -> None:
-    """Print a value as one line of JSON that escapes control characters and what stdout cannot encode (ours)."""
+    """Print a value as one line of JSON that escapes control characters and what stdout cannot encode."""
     text = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
     try:
         text.encode(sys.stdout.encoding or "utf-8")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.views.batches import ReadConfig
+from twinsign.views.config import ReadConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import dtw

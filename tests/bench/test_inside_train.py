@@ -17,7 +17,7 @@ from torch import Tensor
 from twinsign.errors import InputError
 from twinsign.nn.features import joint_embedding
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import training_rows
+from twinsign.pack.selection import select_labelled_training
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import load_run
 
@@ -66,7 +66,7 @@ def test_a_run_beside_the_random_encoder(trained: Trained, tmp_path: Path, monke
     monkeypatch.setattr(inside_train, "FOLDS", 2)
     inside_train.main()
     found = json.loads(out.read_text())
-    data, glosses = training_rows(Pack(trained.pack), [], 1.0, 0)
+    data, glosses = select_labelled_training(Pack(trained.pack), [], 1.0, 0)
     assert (found["clips"], found["glosses"], len(found["found"])) == (len(data.rows), len(glosses), 6)
     assert found["split_hash"] == Pack(trained.pack).split_hash(data.rows)
     assert found["found"][0]["windows"] == {"share": 0.7, "count": 3}

@@ -10,7 +10,8 @@ from helpers import reference_module
 from helpers.tiny_configs import ENCODER, random_view
 from torch import Tensor, nn
 
-from twinsign.nn.encoder import Encoder, EncoderConfig
+from twinsign.nn.config import EncoderConfig
+from twinsign.nn.encoder import Encoder
 from twinsign.nn.gcn import GraphConv
 
 SIZES = {"tiny": ENCODER, "deeper": replace(ENCODER, joint_widths=(8, 12, 12), part_widths=(16, 24), depth=2, heads=4)}

@@ -29,7 +29,7 @@ from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
 from twinsign.runs.calibration import NEVER
-from twinsign.runs.models import in_order, load_encoders
+from twinsign.runs.models import evaluation_loader, load_encoders
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import load_run, read_metrics
 
@@ -204,7 +204,7 @@ def test_knn_by_branch_and_part(trained: Trained, tmp_path: Path, capsys: pytest
     for split in ("train", "test"):
         rows = pack.select([split])
         rows = rows[pack.usable[rows]]
-        batch = in_order(pack, rows, run.recipe)
+        batch = evaluation_loader(pack, rows, run.recipe)
         view = next(iter(batch))
         with torch.no_grad():
             hand = encoders["joint"](*fixed_views(run.recipe.windows, run.recipe.pretrain.frames)(view)[0]).f["hand"]
@@ -476,7 +476,13 @@ def test_epochs_that_are_typed_go_before_a_recipes_steps(
     ],
 )
 def test_a_command_loads_what_it_needs_alone(given: list[str], without: list[str]) -> None:
-    lines = ["import sys", "from twinsign.cli.main import main", "try:", f"    main({given})", "except SystemExit: pass"]
+    lines = [
+        "import sys",
+        "from twinsign.cli.main import main",
+        "try:",
+        f"    main({given})",
+        "except SystemExit: pass",
+    ]
     lines.append("print(*sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)")
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     assert done.stdout.split()[:2] in (["twinsign", __version__], ["usage:", "twinsign"])

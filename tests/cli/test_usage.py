@@ -76,7 +76,13 @@ def test_lists_and_words_that_are_none() -> None:
 
 
 def test_a_misspelt_command_loads_nothing() -> None:
-    lines = ["import sys", "from twinsign.cli.main import main", "try:", "    main(['predct'])", "except SystemExit: pass"]
+    lines = [
+        "import sys",
+        "from twinsign.cli.main import main",
+        "try:",
+        "    main(['predct'])",
+        "except SystemExit: pass",
+    ]
     lines.append("print(*sorted({name.split('.')[0] for name in sys.modules}))")
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     assert not {"torch", "pytorch_lightning", "pyarrow"} & set(done.stdout.split())

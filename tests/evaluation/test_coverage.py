@@ -13,7 +13,7 @@ from twinsign.evaluation.coverage import coverage
 from twinsign.evaluation.evaluate import evaluate
 from twinsign.pack.open import Pack
 from twinsign.pack.schema import MISSING_KEY
-from twinsign.pack.selection import Asked, ClipSelection
+from twinsign.pack.selection import ClipSelection, EvaluationScope
 
 
 def with_missing(source: Path, out: Path, rows: list[dict[str, str]]) -> Pack:
@@ -32,13 +32,15 @@ MISSING = [{"id": "x", "gloss": "a", "split": "test", "kind": "1"}, {"id": "y", 
 def test_missing_clips_of_the_split_count(trained: Trained, tmp_path: Path) -> None:
     pack = with_missing(trained.pack, tmp_path / "p", MISSING)
     rows = pack.select(["test"])
-    found = coverage(pack, rows, Asked(["test"], []), 9)
+    found = coverage(pack, rows, EvaluationScope(["test"], []), 9)
     assert found == {"clips": 8, "listed": 9, "percent": 88.89, "classes": 4, "model_classes": 9}
-    assert coverage(pack, rows, Asked(["test"], ["kind=2"]), 4)["percent"] == 100
-    assert coverage(pack, pack.select(), Asked(None, []), 4)["listed"] == len(pack) + 2
-    assert coverage(pack, rows, Asked(["test"], [], ["b", "c"]), 9)["listed"] == 8, "a missing clip of a gloss left out"
-    assert coverage(pack, rows, Asked(["test"], [], ["a", "c"]), 9)["listed"] == 9
-    unknown = coverage(Pack(trained.pack), rows, Asked(["test"], []), 4)
+    assert coverage(pack, rows, EvaluationScope(["test"], ["kind=2"]), 4)["percent"] == 100
+    assert coverage(pack, pack.select(), EvaluationScope(None, []), 4)["listed"] == len(pack) + 2
+    assert coverage(pack, rows, EvaluationScope(["test"], [], ["b", "c"]), 9)["listed"] == 8, (
+        "a missing clip of a gloss left out"
+    )
+    assert coverage(pack, rows, EvaluationScope(["test"], [], ["a", "c"]), 9)["listed"] == 9
+    unknown = coverage(Pack(trained.pack), rows, EvaluationScope(["test"], []), 4)
     assert (unknown["clips"], unknown["listed"], unknown["percent"]) == (8, None, None)
 
 

@@ -18,7 +18,7 @@ from twinsign.cli.main import main
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.evaluation.metrics import Scored
-from twinsign.evaluation.open_set import apart, in_words, unknown_report
+from twinsign.evaluation.open_set import split_by_vocabulary, unknown_in_words, unknown_report
 from twinsign.evaluation.recalibrate import recalibrate
 from twinsign.pack.selection import ClipSelection
 from twinsign.runs.calibration import NEVER, Calibration, calibration_of
@@ -83,7 +83,7 @@ def test_the_surest_come_first_with_what_they_were_taken_for() -> None:
 def test_a_threshold_that_nothing_reaches_answers_nothing() -> None:
     found = unknown_report(scored([0], [[5, 0, 0]]), scored([0, 0], [[0, 0, 0]] * 2), Calibration(1.0, NEVER))
     assert (found["answered"], found["right_of_answered"], found["auroc"]) == (0, None, 100)
-    assert "of its own signs neither" in in_words({**found, "glosses": 2})
+    assert "of its own signs neither" in unknown_in_words({**found, "glosses": 2})
 
 
 def test_a_model_is_asked_of_signs_that_it_does_not_know(
@@ -109,7 +109,7 @@ def test_a_model_is_asked_of_signs_that_it_does_not_know(
         f"t{gloss}{n}": gloss for gloss in "cd" for n in range(2)
     }
     assert {one["guess"] for one in report["unknown"]["surest"]} <= {"a", "b"}
-    said = in_words(report["unknown"])
+    said = unknown_in_words(report["unknown"])
     assert said in " ".join(capsys.readouterr().out.split())
     assert said in html.unescape((out / "report.html").read_text())
     (kept,) = (out / "evaluations").glob("*-unknown.json")
@@ -117,7 +117,7 @@ def test_a_model_is_asked_of_signs_that_it_does_not_know(
     rows = both.select(["test"])
     for known in ("abcd", "xy"):
         with pytest.raises(InputError, match="no clip of"):
-            apart(both, rows, known)
+            split_by_vocabulary(both, rows, known)
 
 
 def test_a_mixture_as_expected() -> None:
@@ -127,9 +127,9 @@ def test_a_mixture_as_expected() -> None:
     found = unknown_report(known, unknown, Calibration(1.0, 0.8, unknown=1 / 3))
     assert (found["expected"], found["right_of_answered"]) == (33.33, 33.33)
     assert found["right_if_expected"] == pytest.approx(100 * (2 / 9) / (4 / 9 + 1 / 12), abs=0.006)
-    assert f"{found['right_if_expected']} % where 33 % of all clips" in in_words({**found, "glosses": 2})
+    assert f"{found['right_if_expected']} % where 33 % of all clips" in unknown_in_words({**found, "glosses": 2})
     earlier = {name: value for name, value in found.items() if "expected" not in name}
-    assert in_words({**earlier, "glosses": 2}).endswith("33.33 % are right")
+    assert unknown_in_words({**earlier, "glosses": 2}).endswith("33.33 % are right")
 
 
 def test_clips_of_other_signs_take_part_in_the_threshold(trained: Trained, tmp_path: Path) -> None:

@@ -21,14 +21,14 @@ from torch import distributed as dist
 
 from helpers import tiny_configs
 from twinsign import distributed
-from twinsign.nn.norm import BatchNorm, normalise_together
+from twinsign.nn.norm import BatchNorm, sync_batchnorm
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
 from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import Run
-from twinsign.ssl.contrast import FUSED
-from twinsign.ssl.pretrain import ObjectiveConfig, Pretrainer
+from twinsign.ssl.config import FUSED, ObjectiveConfig
+from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train import protocols
 from twinsign.train.callbacks import Checkpoints
 from twinsign.train.fit import Journal, PretrainTask, fit
@@ -64,7 +64,7 @@ class CutError(Exception):
 def alike(tensors: dict[str, Tensor]) -> bool:
     """Whether every process holds the same bits."""
     flat = torch.cat([value.detach().double().flatten() for value in tensors.values()])
-    return bool((distributed.gathered(flat[None]) == flat).all())
+    return bool((distributed.all_gather(flat[None]) == flat).all())
 
 
 def views(step: int, clips: int) -> tuple[View, View]:
@@ -75,7 +75,7 @@ def views(step: int, clips: int) -> tuple[View, View]:
         seen = view.seen.clone()
         seen[: clips // 3, :, TRUNK] = False
         seen[-2:, :, HANDS] = False
-        mine = distributed.share(clips, distributed.here().rank, distributed.size())
+        mine = distributed.share(clips, distributed.rank_info().rank, distributed.world_size())
         found.append(View(torch.where(seen[..., None], view.xy, 0.0)[mine], seen[mine]))
     return found[0], found[1]
 
@@ -101,7 +101,7 @@ def method(objective: ObjectiveConfig, dtype: torch.dtype = torch.float64) -> Re
     """Steps of the method without any trainer: losses, gradients of all clips, banks."""
     torch.manual_seed(0)
     model = Pretrainer(tiny_configs.ENCODER, objective).to(dtype)
-    normalise_together(model, True)
+    sync_batchnorm(model, True)
     optimiser = torch.optim.SGD(model.query.parameters(), lr=0.05, momentum=0.9)
     losses, gradients = [], {}
     for step, clips in enumerate(BATCHES):
@@ -109,8 +109,8 @@ def method(objective: ObjectiveConfig, dtype: torch.dtype = torch.float64) -> Re
         optimiser.zero_grad()
         out.loss.backward()
         for value in model.query.parameters():
-            value.grad = distributed.averaged(value.grad)
-        losses.append(distributed.averaged(torch.stack([out.loss.detach(), *out.terms.values()])))
+            value.grad = distributed.all_reduce_mean(value.grad)
+        losses.append(distributed.all_reduce_mean(torch.stack([out.loss.detach(), *out.terms.values()])))
         accuracy = model.contrast_accuracy(out)
         optimiser.step()
         model.enqueue(out.keys, clips)
@@ -124,32 +124,32 @@ def norm(rows: int = 13) -> Result:
     """BatchNorm of rows far from 0, forwards and backwards, twice; every process with its share."""
     torch.manual_seed(0)
     x, weight = 100 + torch.randn(rows, 3, 5), torch.randn(rows, 3, 5)
-    mine = distributed.share(rows, distributed.here().rank, distributed.size())
+    mine = distributed.share(rows, distributed.rank_info().rank, distributed.world_size())
     ours = BatchNorm(5)
-    normalise_together(ours, True)
+    sync_batchnorm(ours, True)
     nn.init.uniform_(ours.weight)
     leaf = x[mine].requires_grad_()
     for _ in range(2):
         out = ours(leaf)
     (out * weight[mine]).sum().backward()
     assert leaf.grad is not None
-    gradients = [distributed.summed(value.grad) for value in ours.parameters() if value.grad is not None]
+    gradients = [distributed.all_reduce_sum(value.grad) for value in ours.parameters() if value.grad is not None]
     both = torch.cat([out.detach(), leaf.grad], dim=2)
-    return {"rows": distributed.gathered(both, rows), "gradients": gradients, "state": ours.state_dict()}
+    return {"rows": distributed.all_gather(both, rows), "gradients": gradients, "state": ours.state_dict()}
 
 
 def exchange() -> Result:
     """Sums, rows in order, the first's values."""
-    place = distributed.here()
+    place = distributed.rank_info()
     mine = torch.arange(7)[distributed.share(7, place.rank, place.size)]
     values = torch.full((2,), float(place.rank))
-    distributed.from_first([values])
-    return {"rows": distributed.gathered(mine, 7), "sum": distributed.summed(mine.sum()), "first": values}
+    distributed.broadcast([values])
+    return {"rows": distributed.all_gather(mine, 7), "sum": distributed.all_reduce_sum(mine.sum()), "first": values}
 
 
 def training(pack: Path, recipe: Recipe, out: Path, *, drop_last: bool = False) -> Result:
     """The trainer itself, over epochs that end in a part of a batch."""
-    opened, place = Pack(pack), distributed.here()
+    opened, place = Pack(pack), distributed.rank_info()
     torch.manual_seed(0)
     model = Pretrainer(recipe.encoder, recipe.objective)
     part = (place.rank, place.size)
@@ -198,7 +198,7 @@ def cut_and_resumed(pack: Path, recipe: Recipe, out: Path, cut: bool) -> Result:
 def work(tasks: dict[str, tuple[Callable[..., Result], tuple[Any, ...], dict[str, Any]]]) -> dict[str, Result]:
     """Every named task in turn."""
     torch.set_num_threads(1)
-    if distributed.here().size > 1:
+    if distributed.rank_info().size > 1:
         dist.init_process_group("gloo")
     Monitor.__call__ = lambda _: {}  # type: ignore[method-assign]
     with doubled():
@@ -207,6 +207,6 @@ def work(tasks: dict[str, tuple[Callable[..., Result], tuple[Any, ...], dict[str
 
 def fail() -> None:
     """The second process is killed while the first waits for it."""
-    if distributed.here().rank == 0:
+    if distributed.rank_info().rank == 0:
         time.sleep(600)
     os.kill(os.getpid(), signal.SIGKILL)

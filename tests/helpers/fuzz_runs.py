@@ -30,7 +30,7 @@ from twinsign.runs.convert import read_checkpoint
 from twinsign.runs.models import load_classifier
 from twinsign.runs.recipe import load_recipe, recipe_from
 from twinsign.runs.run import Run, read_metrics, save_run
-from twinsign.runs.training_clips import LEARNT, _read, keep_learnt
+from twinsign.runs.training_clips import TRAINING_CLIPS, _read, save_training_clips
 from twinsign.ssl.pretrain import Pretrainer
 
 
@@ -100,7 +100,7 @@ def embedded(folder: Path) -> None:
 def learnt(folder: Path) -> None:
     """What a classifier learnt from, of two clips."""
     pack = tiny_configs.pack_of(folder / "P", tiny_configs.sample("one", "a"), tiny_configs.sample("two", "b"))
-    keep_learnt(folder, pack, np.arange(2))
+    save_training_clips(folder, pack, np.arange(2))
 
 
 def checkpoint(zipped: bool) -> bytes:
@@ -174,7 +174,7 @@ TARGETS["embeddings"] = Target(
     EMBEDDED, {"f.parquet": mutate_binary.parquet_file}, lambda folder: read_embeddings(folder / "f.parquet")
 )
 TARGETS["learnt"] = Target(
-    {LEARNT: bytes_of(learnt)[LEARNT]},
-    {LEARNT: mutate_binary.parquet_file},
-    lambda folder: _read(folder / LEARNT),
+    {TRAINING_CLIPS: bytes_of(learnt)[TRAINING_CLIPS]},
+    {TRAINING_CLIPS: mutate_binary.parquet_file},
+    lambda folder: _read(folder / TRAINING_CLIPS),
 )

@@ -24,7 +24,7 @@ from twinsign.pose.layout import (
     TRUNK,
 )
 from twinsign.pose.recording import Recording
-from twinsign.views.crop import CropConfig
+from twinsign.views.config import CropConfig
 
 GRID = 1024
 """Random coordinates are whole GRID-ths, so that 1 - x, products with image sizes and float16 lose nothing."""

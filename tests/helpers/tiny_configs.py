@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from twinsign.datasets.sample import Sample
-from twinsign.nn.encoder import EncoderConfig
+from twinsign.nn.config import EncoderConfig
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.pose.layout import HANDS, JOINT_COUNT
 from twinsign.pose.recording import Recording
-from twinsign.ssl.pretrain import ObjectiveConfig
+from twinsign.ssl.config import ObjectiveConfig
 from twinsign.views.clips import Clips, View
 
 ENCODER = EncoderConfig((8, 8, 8), (16, 16), 1, {"hand": 16, "trunk": 16}, heads=2, depth=1, dropout=0.0)

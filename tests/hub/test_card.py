@@ -12,7 +12,7 @@ from huggingface_hub import ModelCard
 from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.hub.bundle import is_inert, is_shared, shared_files
-from twinsign.hub.card import Told, model_card
+from twinsign.hub.card import CardMetadata, model_card
 from twinsign.hub.facts import code, notes_of, rejection_of, reports_of, selection_of, title_of
 from twinsign.runs.run import Run, load_run, save_config
 
@@ -72,7 +72,7 @@ def test_a_card_of_someones_own_is_not_overwritten_unasked(run: Path, capfd) -> 
 
 def test_a_pretrained_run_and_its_knn_report(trained, tmp_path: Path) -> None:
     run = Path(shutil.copytree(trained.pretrained, tmp_path / "pre"))
-    nothing = model_card(load_run(run), [], Told())
+    nothing = model_card(load_run(run), [], CardMetadata())
     assert "No report of an evaluation was there" in nothing
     assert "a result on clips that chose nothing" in nothing
     assert "model-index" not in nothing
@@ -111,13 +111,13 @@ def test_reports_of_other_models_and_other_files_are_refused(run: Path, trained,
 def test_a_run_that_records_little_is_said_to(run: Path) -> None:
     bare = Run(run, "classifier", load_run(run).recipe, load_run(run).labels, {"protocol": "finetune"})
     save_config(bare)
-    text = model_card(bare, [], Told())
+    text = model_card(bare, [], CardMetadata())
     assert "How the epoch was chosen is not recorded" in text
     assert "Recipe: `not recorded`; seed not recorded" in text
     assert "Packs: not recorded" in text
     assert "which estimator made the poses" in text
     started = replace(bare, about={"protocol": "finetune", "init": "/home/ann/runs/pre"})
-    text = model_card(started, [], Told())
+    text = model_card(started, [], CardMetadata())
     assert "what the encoders that it began with had learnt from" in text
     assert "encoders of another run, `pre`" in text
     assert "/home" not in text
@@ -156,9 +156,9 @@ def test_text_from_outside_breaks_no_table() -> None:
 
 def test_what_only_a_person_knows_is_checked(run: Path) -> None:
     with pytest.raises(InputError, match="language 'English'; wanted ISO 639"):
-        Told(languages=["English"])
+        CardMetadata(languages=["English"])
     with pytest.raises(InputError, match="licence 'my own'"):
-        Told(license="my own")
+        CardMetadata(license="my own")
     never = replace(load_run(run), about={**load_run(run).about, "calibration": {"temperature": 1.0, "threshold": 2.0}})
     assert "it is never sure" in selection_of(never)
 

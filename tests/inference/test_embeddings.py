@@ -20,7 +20,7 @@ from twinsign.errors import InputError
 from twinsign.inference.embeddings import Choice, read_embeddings, write_embeddings
 from twinsign.nn.features import embed, fixed_views, joint_embedding
 from twinsign.pack.open import Pack
-from twinsign.runs.models import in_order, load_encoders
+from twinsign.runs.models import evaluation_loader, load_encoders
 from twinsign.runs.run import load_run
 
 
@@ -32,7 +32,9 @@ def test_a_run_of_any_kind(trained: Trained, tmp_path: Path, name: str) -> None:
     found, rows = read_embeddings(out), pack.select(["test", "val"])
     assert found.ids == pack.table["id"].take(rows).to_pylist()
     loaded = load_run(run)
-    wanted, _ = embed(load_encoders(loaded), in_order(pack, rows, loaded.recipe), fixed_views(loaded.recipe.windows, 8))
+    wanted, _ = embed(
+        load_encoders(loaded), evaluation_loader(pack, rows, loaded.recipe), fixed_views(loaded.recipe.windows, 8)
+    )
     np.testing.assert_allclose(found.features["embedding"], joint_embedding(wanted).numpy(), atol=1e-6)
     for branch, whole in wanted.items():
         parts = found.features[f"{branch}_hand"] + found.features[f"{branch}_trunk"]

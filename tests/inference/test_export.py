@@ -26,7 +26,7 @@ from twinsign.pose.read import open_set
 from twinsign.pose.recording import Recording
 from twinsign.runs.models import load_encoders, random_encoders
 from twinsign.runs.run import Run, load_run, save_run
-from twinsign.views.windows import WindowConfig
+from twinsign.views.config import WindowConfig
 
 onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")

@@ -17,11 +17,12 @@ from twinsign.inference.likeness import MOST, Likeness, described, leading, lear
 from twinsign.inference.notice import Noticer
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import training_rows
+from twinsign.pack.selection import select_labelled_training
 from twinsign.pose.layout import BONES, HANDS, JOINTS, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.runs.run import CONFIG, LEARNT_FROM, load_run
-from twinsign.views.batches import ReadConfig, clips_of
+from twinsign.runs.run import CONFIG, TRAINING_STATISTICS, load_run
+from twinsign.views.batches import clips_of
+from twinsign.views.config import ReadConfig
 
 READ = ReadConfig()
 
@@ -92,13 +93,13 @@ def test_a_run_keeps_its_likeness(trained: Trained, tmp_path: Path) -> None:
     known = likeness_of(run)
     assert known is not None
     pack = Pack(trained.pack)
-    train, _ = training_rows(pack, [], run.about["label_fraction"], run.about["seed"])
+    train, _ = select_labelled_training(pack, [], run.about["label_fraction"], run.about["seed"])
     fresh = learn_likeness(pack, train.rows, run.recipe.read, pack.select(["val"]))
     torch.testing.assert_close(known.mean, fresh.mean, atol=1e-4, rtol=0)
     torch.testing.assert_close(known.deviation, fresh.deviation, atol=1e-4, rtol=0)
     assert likeness_of(replace(run, about={})) is None
     damaged = yaml.safe_load((run.path / CONFIG).read_text())["about"]
-    damaged[LEARNT_FROM]["likeness"]["joints"]["nose"] = "0 nan 1 1"
+    damaged[TRAINING_STATISTICS]["likeness"]["joints"]["nose"] = "0 nan 1 1"
     with pytest.raises(InputError, match=r"likeness that is damaged"):
         likeness_of(replace(run, about=damaged))
 
@@ -144,7 +145,7 @@ def test_the_other_hand_is_told_where_training_did_not_mirror(trained: Trained, 
     mirrored = replace(right[0], xy=right[0].xy[:, list(MIRROR)], score=right[0].score[:, list(MIRROR)])
     assert leading(clips_of([right[0], mirrored], READ)).tolist() == [1, -1]
     run = load_run(trained.finetuned)
-    about = {**run.about, LEARNT_FROM: {**run.about[LEARNT_FROM], "likeness": known.as_dict()}}
+    about = {**run.about, TRAINING_STATISTICS: {**run.about[TRAINING_STATISTICS], "likeness": known.as_dict()}}
     for flip, told in ((0.0, True), (0.5, False)):
         section = replace(run.recipe.finetune, augment=replace(run.recipe.finetune.augment, flip=flip, swap=0.0))
         noticer = Noticer(replace(run, about=about, recipe=replace(run.recipe, finetune=section)))

@@ -26,7 +26,7 @@ from twinsign.inference.portable import INPUTS, Portable, stacked
 from twinsign.inference.recogniser import Recogniser
 from twinsign.inference.votes import explain
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import Labelled
+from twinsign.pack.selection import LabelledRows
 from twinsign.pose.layout import HANDS, INDEX, JOINTS, TRUNK
 from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
@@ -91,7 +91,7 @@ def as_tested(run: Run, clip: Recording, tmp_path_factory: pytest.TempPathFactor
     pack = packed(tmp_path_factory.mktemp("door") / "P", [clip])
     classifier = Recogniser.load(trained.finetuned).classifier
     with watched(classifier.encoders) as given:
-        score(run, classifier, pack, Labelled(np.arange(1), np.zeros(1, np.int64)))
+        score(run, classifier, pack, LabelledRows(np.arange(1), np.zeros(1, np.int64)))
     return given
 
 

@@ -13,7 +13,7 @@ from twinsign.errors import InputError
 from twinsign.evaluation.scoring import score
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import labelled
+from twinsign.pack.selection import labelled_rows
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
 from twinsign.runs.calibration import Calibration
@@ -32,7 +32,7 @@ def test_confidence_is_the_calibrated_softmax_of_what_evaluation_scores(
     trained: Trained, recordings: list[Recording]
 ) -> None:
     run, pack = load_run(trained.linear), Pack(trained.pack)
-    scored = score(run, load_classifier(run), pack, labelled(pack, pack.select(["test"]), run.labels))
+    scored = score(run, load_classifier(run), pack, labelled_rows(pack, pack.select(["test"]), run.labels))
     temperature = run.about["calibration"]["temperature"]
     wanted = (torch.from_numpy(scored.scores) / temperature).softmax(dim=1)
     found = Recogniser.load(trained.linear).predict_many(recordings, top=4)

@@ -16,13 +16,14 @@ from twinsign.cli.main import main
 from twinsign.datasets.landmarks import landmark_corpus
 from twinsign.errors import InputError
 from twinsign.inference.notice import Noticer
-from twinsign.inference.shift import check_shift, joint_statistics, learnt_from, shift_of
+from twinsign.inference.shift import check_shift, joint_statistics, shift_of, training_statistics
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.pose.layout import INDEX, JOINTS, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.runs.run import LEARNT_FROM, Run, load_run
-from twinsign.views.batches import ClipReader, ReadConfig
+from twinsign.runs.run import TRAINING_STATISTICS, Run, load_run
+from twinsign.views.batches import ClipReader
+from twinsign.views.config import ReadConfig
 
 READ = ReadConfig()
 SETS = ("wlasl300_hands", "wlasl_unlabelled_hands", "wlasl_body_hands", "webcam")
@@ -50,7 +51,7 @@ def base(rng: np.random.Generator, number: int, *, shift: float = 0.0, estimator
 
 def known(tmp_path: Path) -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    return learnt_from(packed(tmp_path / "known", [base(rng, n) for n in range(60)]), np.arange(60), READ)
+    return training_statistics(packed(tmp_path / "known", [base(rng, n) for n in range(60)]), np.arange(60), READ)
 
 
 def test_like_clips_are_not_remarked_upon(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_missing_and_unknown_joints_and_estimators(tmp_path: Path) -> None:
     assert found.missing == ["nose", "left_shoulder", "left_elbow", "right_shoulder", "right_elbow"]
     assert found.estimators == {"learnt": ["one"], "met": ["two"]}
     assert str(found).startswith("poses by two instead of one; no nose, left_shoulder, left_elbow and 2 more joints")
-    turned = learnt_from(pack, np.arange(60), READ)
+    turned = training_statistics(pack, np.arange(60), READ)
     back = shift_of(turned, packed(tmp_path / "q", [base(rng, n) for n in range(60)]), np.arange(60), READ)
     assert back.unknown == found.missing
 
@@ -96,7 +97,7 @@ def test_a_run_remembers_and_warns_or_refuses(
     strange = packed(tmp_path / "p", [base(rng, n, shift=0.3) for n in range(40)])
     for path in (trained.pretrained, trained.finetuned, trained.linear):
         run = load_run(path)
-        about = run.about[LEARNT_FROM]
+        about = run.about[TRAINING_STATISTICS]
         assert about["packs"][0]["command"] == "pack synthetic"
         assert about["estimators"] == ["synthetic"]
         own = Pack(trained.pack)
@@ -183,14 +184,14 @@ def test_the_webcam_is_told_from_wlasl_and_bodies_from_hands_alone(data_dir: Pat
         return found if split is None else found[packs[name].splits[found] == split]
 
     for name in ("wlasl300_hands", "wlasl_body_hands"):
-        learnt = learnt_from(packs[name], rows(name, "train"), READ)
+        learnt = training_statistics(packs[name], rows(name, "train"), READ)
         for split in ("val", "test"):
             assert not shift_of(learnt, packs[name], rows(name, split), READ), f"{name} {split}"
         for other in SETS:
             alike = other.endswith("_hands") and (other == "wlasl_body_hands") == (name == "wlasl_body_hands")
             found = shift_of(learnt, packs[other], rows(other), READ)
             assert bool(found) != alike, f"{name} to {other}: {found}"
-    learnt = learnt_from(packs["wlasl300_hands"], rows("wlasl300_hands", "train"), READ)
+    learnt = training_statistics(packs["wlasl300_hands"], rows("wlasl300_hands", "train"), READ)
     bodies = shift_of(learnt, packs["wlasl_body_hands"], rows("wlasl_body_hands"), READ)
     assert "nose" in bodies.unknown
     webcam = shift_of(learnt, packs["webcam"], rows("webcam"), READ)

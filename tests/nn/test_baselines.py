@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from twinsign.cli.main import main
 from twinsign.nn.baselines import FEATURES, ConvGru, StGcn, StGcnBlock, described, from_wrist, strided
-from twinsign.nn.encoder import EncoderConfig
-from twinsign.nn.networks import encoder_of
+from twinsign.nn.config import EncoderConfig
+from twinsign.nn.networks import build_encoder
 from twinsign.pose.layout import JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK, WHOLE_GRAPH
 
 BASELINES = ("conv_gru", "st_gcn")
@@ -33,7 +33,7 @@ def config_of(network: str) -> EncoderConfig:
 def encoder(request: pytest.FixtureRequest) -> nn.Module:
     """A tiny baseline whose norms have seen some data, in evaluation mode."""
     torch.manual_seed(0)
-    made = encoder_of(config_of(request.param))
+    made = build_encoder(config_of(request.param))
     made(*random_view(6, 8, seed=9))
     return made.eval()
 

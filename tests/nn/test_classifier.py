@@ -9,7 +9,7 @@ import torch
 from helpers.tiny_configs import ENCODER, random_view
 
 from twinsign.nn.classifier import Classifier, all_features, branch_features
-from twinsign.nn.heads import HeadConfig
+from twinsign.nn.config import HeadConfig
 from twinsign.views.clips import View, motion
 
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from helpers.tiny_configs import ENCODER, random_view
 
-from twinsign.nn.encoder import PARTS, Encoder, EncoderConfig, Features
+from twinsign.nn.config import PARTS, EncoderConfig
+from twinsign.nn.encoder import Encoder, Features
 from twinsign.pose.layout import HANDS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.views.clips import View
 

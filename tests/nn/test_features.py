@@ -15,7 +15,7 @@ from twinsign.nn.encoder import Encoder
 from twinsign.nn.features import embed, fixed_views, joint_embedding
 from twinsign.train.monitor import alignment, effective_rank, uniformity
 from twinsign.views.clips import motion, resample, window
-from twinsign.views.windows import WindowConfig
+from twinsign.views.config import WindowConfig
 
 
 def encoders() -> nn.ModuleDict:

@@ -9,7 +9,7 @@ import torch
 from helpers.tiny_configs import ENCODER
 
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.heads import HeadConfig
+from twinsign.nn.config import HeadConfig
 from twinsign.nn.imprint import LOGIT, imprint
 
 LABELS = [0, 2, 2, 0, 2, 3]

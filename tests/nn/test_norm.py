@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from twinsign import distributed
-from twinsign.nn.norm import BatchNorm, normalise_together, statistics
+from twinsign.nn.norm import BatchNorm, statistics, sync_batchnorm
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
 
@@ -35,7 +35,7 @@ def test_the_shared_norm_of_one_processes_rows_is_the_plain_one(
 ) -> None:
     """Two processes with the same rows: sums double, counts too."""
     ours, plain = pair(momentum)
-    normalise_together(ours, True)
+    sync_batchnorm(ours, True)
     monkeypatch.setattr(distributed, "size", lambda: 2)
     monkeypatch.setattr(distributed, "summed", lambda x: 2 * x)
     leaf = (3 + torch.randn(40, 5)).to(dtype).requires_grad_()
@@ -57,13 +57,13 @@ def test_the_shared_norm_of_one_processes_rows_is_the_plain_one(
 
 def test_alone_or_frozen_it_is_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, plain = pair()
-    normalise_together(nn.Sequential(ours), True)
+    sync_batchnorm(nn.Sequential(ours), True)
     x = torch.randn(6, 5)
     assert torch.equal(ours(x), plain(x))
     monkeypatch.setattr(distributed, "size", lambda: 2)
     monkeypatch.setattr(distributed, "summed", lambda _: pytest.fail("asked the others"))
     assert torch.equal(ours.eval()(x), plain.eval()(x))
-    normalise_together(nn.Sequential(ours), False)
+    sync_batchnorm(nn.Sequential(ours), False)
     assert torch.equal(ours.train()(x), plain.train()(x))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from twinsign.nn.pooling import largest_of
+from twinsign.nn.pooling import group_max_pool
 from twinsign.pose.layout import HAND_GRAPH, TRUNK_GRAPH, Graph
 
 
@@ -16,7 +16,7 @@ def test_values_and_gradients_are_those_of_amax(graph: Graph, dtype: torch.dtype
     # No two alike within a group, so that there is one gradient.
     x = torch.stack([torch.randperm(graph.joints * 3) for _ in range(10)]).view(5, 2 * 3, graph.joints)
     mine, theirs = (x.transpose(1, 2).to(dtype).contiguous().requires_grad_() for _ in range(2))
-    found = largest_of(mine, graph.groups)
+    found = group_max_pool(mine, graph.groups)
     wanted = torch.stack([theirs[:, list(group)].amax(dim=1) for group in graph.groups], dim=1)
     assert torch.equal(found, wanted)
     assert found.is_contiguous()
@@ -28,6 +28,6 @@ def test_values_and_gradients_are_those_of_amax(graph: Graph, dtype: torch.dtype
 
 def test_of_equals_the_first_gets_the_gradient_and_joints_in_no_group_none() -> None:
     x = torch.tensor([[[1.0], [2.0], [2.0], [2.0]]], requires_grad=True)
-    largest_of(x, [[0, 2, 3]]).sum().backward()
+    group_max_pool(x, [[0, 2, 3]]).sum().backward()
     assert x.grad is not None
     assert x.grad.flatten().tolist() == [0, 0, 1, 0]

@@ -21,7 +21,8 @@ from twinsign.pack import locate
 from twinsign.pack.bytes import RemoteBytes
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
-from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
+from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.config import ReadConfig
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
 from twinsign.files import locked
 from twinsign.pack import write
-from twinsign.pack.write import Effort, write_pack
+from twinsign.pack.write import PackOptions, write_pack
 from twinsign.pose.recording import Recording
 
 CLIPS, BATCH = 40, 3
@@ -47,7 +47,7 @@ def corpus(log: Path, wait: float = 0.0, gloss: str = "g") -> Corpus:
 def pack(found: Corpus, out: Path, workers: int) -> write.PackReport:
     """Write it in small batches, here or in a process of its own."""
     write.BATCH_CLIPS, write.BATCH_FRAMES = BATCH, 0
-    return write_pack(found, out, effort=Effort(workers))
+    return write_pack(found, out, effort=PackOptions(workers))
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,11 @@ def test_a_killed_import_goes_on(tmp_path: Path, workers: int) -> None:
     told: list[bool] = []
     ticks: list[int] = []
     report = write_pack(
-        corpus(tmp_path / "second"), out, effort=Effort(workers), tick=ticks.append, restarted=lambda: told.append(True)
+        corpus(tmp_path / "second"),
+        out,
+        effort=PackOptions(workers),
+        tick=ticks.append,
+        restarted=lambda: told.append(True),
     )
     assert (min(numbers(tmp_path / "second")), ticks[0], told) == (finished, finished, [])
     assert sorted(numbers(tmp_path / "second")) == list(range(finished, CLIPS))

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import (
-    Labelled,
+    LabelledRows,
     label_list,
-    labelled,
-    pretraining_rows,
+    labelled_rows,
+    select_labelled_training,
+    select_pretraining,
     share_of_labels,
     shared_signers,
-    training_rows,
 )
 from twinsign.pack.write import write_pack
 
@@ -39,16 +39,16 @@ def test_label_list_is_sorted_and_needs_two(tmp_path: Path) -> None:
 
 def test_labelled_rows_and_the_clip_whose_label_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pack = pack_of(tmp_path / "P", sample("a", "WATER"), sample("b"), sample("c", "APPLE"), sample("d", "WATER"))
-    found = labelled(pack, np.array([3, 1, 2]), ["APPLE", "WATER"])
+    found = labelled_rows(pack, np.array([3, 1, 2]), ["APPLE", "WATER"])
     assert found.rows.tolist() == [3, 2]
     assert "1 of 3 clips have no gloss and are left out" in caplog.text
     assert found.labels.tolist() == [1, 0]
     with pytest.raises(InputError, match="gloss 'APPLE'") as error:
-        labelled(pack, np.arange(4), ["WATER"])
+        labelled_rows(pack, np.arange(4), ["WATER"])
     assert "clip 'c'" in str(error.value)
     assert str(tmp_path / "P") in str(error.value)
     with pytest.raises(InputError, match="no clip with a gloss"):
-        labelled(pack, np.array([1]), ["WATER"])
+        labelled_rows(pack, np.array([1]), ["WATER"])
 
 
 @given(
@@ -57,7 +57,7 @@ def test_labelled_rows_and_the_clip_whose_label_is_missing(tmp_path: Path, caplo
     seed=st.integers(0, 1000),
 )
 def test_a_share_is_stratified_seeded_and_never_empty(labels: list[int], fraction: float, seed: int) -> None:
-    data = Labelled(np.arange(len(labels)) * 3, np.asarray(labels))
+    data = LabelledRows(np.arange(len(labels)) * 3, np.asarray(labels))
     found, again = share_of_labels(data, fraction, seed), share_of_labels(data, fraction, seed)
     assert found.rows.tolist() == again.rows.tolist() == sorted(set(found.rows.tolist()))
     whole = dict(zip(data.rows.tolist(), labels, strict=True))
@@ -68,7 +68,7 @@ def test_a_share_is_stratified_seeded_and_never_empty(labels: list[int], fractio
 
 
 def test_shares_differ_by_seed_and_all_is_all() -> None:
-    data = Labelled(np.arange(100), np.repeat(np.arange(5), 20))
+    data = LabelledRows(np.arange(100), np.repeat(np.arange(5), 20))
     assert share_of_labels(data, 1.0, 0).rows.tolist() == list(range(100))
     assert share_of_labels(data, 0.2, 0).rows.tolist() != share_of_labels(data, 0.2, 1).rows.tolist()
     for wrong in (0.0, -0.5, 1.5, float("nan")):
@@ -78,7 +78,7 @@ def test_shares_differ_by_seed_and_all_is_all() -> None:
 
 @given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=60), seed=st.integers(0, 1000))
 def test_shares_of_one_seed_are_nested(labels: list[int], seed: int) -> None:
-    data = Labelled(np.arange(len(labels)), np.asarray(labels))
+    data = LabelledRows(np.arange(len(labels)), np.asarray(labels))
     shares = [share_of_labels(data, fraction, seed) for fraction in (0.1, 0.2, 0.4, 0.6, 1.0)]
     counts = [share_of_labels(data, 1.0, seed, per_class) for per_class in (1, 2, 5, 60)]
     for chain in (shares, counts):
@@ -90,7 +90,7 @@ def test_shares_of_one_seed_are_nested(labels: list[int], seed: int) -> None:
 
 
 def test_labels_a_class_exclude_a_share() -> None:
-    data = Labelled(np.arange(10), np.arange(10) % 2)
+    data = LabelledRows(np.arange(10), np.arange(10) % 2)
     with pytest.raises(InputError, match="0 labels per class"):
         share_of_labels(data, 1.0, 0, 0)
     with pytest.raises(InputError, match=r"3 labels per class with label fraction 0\.5; wanted at least 1, and one of"):
@@ -131,7 +131,7 @@ def test_pretraining_never_sees_what_is_held_out(tmp_path: Path) -> None:
         sample("same as train", look=1),
         sample("handless", hand=False, look=6),
     )
-    assert ids(pack, pretraining_rows(pack)) == ["train", "unsplit", "extra", "same as train"]
+    assert ids(pack, select_pretraining(pack)) == ["train", "unsplit", "extra", "same as train"]
 
 
 def test_other_packs_clips_are_kept_out_by_id_and_by_poses(tmp_path: Path) -> None:
@@ -147,10 +147,10 @@ def test_other_packs_clips_are_kept_out_by_id_and_by_poses(tmp_path: Path) -> No
         sample("poses of x", look=11), sample("poses of y", look=12), sample("poses of z", look=13),
         sample("new", look=31),
     )  # fmt: skip
-    assert ids(pack, pretraining_rows(pack)) == ["x", "y", "z", "poses of x", "poses of y", "poses of z", "new"]
-    assert ids(pack, pretraining_rows(pack, [other])) == ["z", "poses of z", "new"]
+    assert ids(pack, select_pretraining(pack)) == ["x", "y", "z", "poses of x", "poses of y", "poses of z", "new"]
+    assert ids(pack, select_pretraining(pack, [other])) == ["z", "poses of z", "new"]
     both = Pack([tmp_path / "O", tmp_path / "P"])
-    assert ids(both, pretraining_rows(both)) == ["z", "z", "poses of z", "new"], "of joined packs, too"
+    assert ids(both, select_pretraining(both)) == ["z", "z", "poses of z", "new"], "of joined packs, too"
 
 
 def test_equal_ids_of_datasets_that_are_told_apart_are_chance(tmp_path: Path) -> None:
@@ -169,22 +169,25 @@ def test_equal_ids_of_datasets_that_are_told_apart_are_chance(tmp_path: Path) ->
     }
     for look, (name, (note, left)) in enumerate(cases.items()):
         both = Pack([wlasl, packed(name, "train", 10 * look + 10, **note)])
-        assert len(pretraining_rows(both)) == left, name
-        assert len(pretraining_rows(Pack(tmp_path / name), [Pack(wlasl)])) == left - 1, name
+        assert len(select_pretraining(both)) == left, name
+        assert len(select_pretraining(Pack(tmp_path / name), [Pack(wlasl)])) == left - 1, name
     copies = packed("copies", "train", 1, dataset="slr500")
-    assert len(pretraining_rows(Pack([wlasl, copies]))) == 2, "bit-identical poses stay out whatever the dataset"
+    assert len(select_pretraining(Pack([wlasl, copies]))) == 2, "bit-identical poses stay out whatever the dataset"
 
 
 def test_nothing_left_is_an_error(tmp_path: Path) -> None:
     pack = pack_of(tmp_path / "P", sample("a", split="test"), sample("b", hand=False))
     with pytest.raises(InputError, match="no clip to learn from"):
-        pretraining_rows(pack)
+        select_pretraining(pack)
 
 
 @pytest.mark.parametrize("split", ["train", "none"])
 def test_an_unlabelled_pack_is_said_to_be_one(tmp_path: Path, split: str) -> None:
     pack = pack_of(tmp_path / "P", sample("a", "", split), sample("b", "", split))
-    for ask in (lambda: training_rows(pack, [], 1.0, 0), lambda: labelled(pack, np.arange(2), ["a", "b"])):
+    for ask in (
+        lambda: select_labelled_training(pack, [], 1.0, 0),
+        lambda: labelled_rows(pack, np.arange(2), ["a", "b"]),
+    ):
         with pytest.raises(InputError, match=r"no labelled clip: the pack has no gloss.*--annotations"):
             ask()
 
@@ -192,4 +195,4 @@ def test_an_unlabelled_pack_is_said_to_be_one(tmp_path: Path, split: str) -> Non
 def test_a_pack_without_splits_is_said_to_be_one(tmp_path: Path) -> None:
     pack = pack_of(tmp_path / "P", sample("a", "x", "none"), sample("b", "y", ""))
     with pytest.raises(InputError, match=r"no clip of split 'train': no clip of the pack has a split.*--split_by"):
-        training_rows(pack, [], 1.0, 0)
+        select_labelled_training(pack, [], 1.0, 0)

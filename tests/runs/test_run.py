@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from twinsign.errors import InputError
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.heads import HeadConfig
+from twinsign.nn.config import HeadConfig
 from twinsign.runs.models import load_classifier, load_encoders, load_weights, random_encoders
 from twinsign.runs.recipe import ClassifyConfig, Recipe
 from twinsign.runs.run import Run, load_run, read_metrics, save_run

@@ -23,7 +23,7 @@ from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
 from twinsign.runs.recipe import SureConfig
 from twinsign.runs.run import load_run
-from twinsign.runs.training_clips import LEARNT, Learnt, learnt_by
+from twinsign.runs.training_clips import TRAINING_CLIPS, TrainingClips, load_training_clips
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def train_ids(pack: Pack) -> list[str]:
     return found
 
 
-def known(run: Path, pack: Pack) -> Learnt:
-    found = learnt_by(load_run(run), pack)
+def known(run: Path, pack: Pack) -> TrainingClips:
+    found = load_training_clips(load_run(run), pack)
     assert found is not None
     return found
 
@@ -54,10 +54,10 @@ def known(run: Path, pack: Pack) -> Learnt:
 def test_trainings_keep_what_they_learnt_from(trained: Trained) -> None:
     pack = Pack(trained.pack)
     for run in (trained.linear, trained.finetuned):
-        kept = pq.read_table(run / LEARNT)
+        kept = pq.read_table(run / TRAINING_CLIPS)
         assert kept["id"].to_pylist() == train_ids(pack)
         assert not set(kept["signer"].to_pylist()) & set(pack.column("signer")), "no names"
-    assert not is_shared(LEARNT)
+    assert not is_shared(TRAINING_CLIPS)
 
 
 def test_the_file_answers_wherever_the_clips_are(trained: Trained, run: Path, tmp_path: Path) -> None:
@@ -72,21 +72,21 @@ def test_the_file_answers_wherever_the_clips_are(trained: Trained, run: Path, tm
 
 def test_without_the_file_the_packs_of_the_command_answer(trained: Trained, run: Path, tmp_path: Path) -> None:
     before = known(run, Pack(trained.pack))
-    (run / LEARNT).unlink()
+    (run / TRAINING_CLIPS).unlink()
     assert known(run, Pack(trained.pack)) == before
     assert known(run, Pack(shutil.copy(trained.pack, tmp_path / "other"))) == before, "by its clips, not by its name"
     pack_of(tmp_path / "more", sample("x", "new"), sample("y", "new"))
     assert known(run, Pack([trained.pack, tmp_path / "more"])) == before, "those among them that the RUN names"
-    assert learnt_by(load_run(run), Pack(tmp_path / "more")) is None
-    assert learnt_by(load_run(trained.pretrained), Pack(trained.pack)) is None
+    assert load_training_clips(load_run(run), Pack(tmp_path / "more")) is None
+    assert load_training_clips(load_run(trained.pretrained), Pack(trained.pack)) is None
 
 
 def test_a_file_of_other_clips_counts_as_none_and_a_damaged_one_is_named(trained: Trained, run: Path) -> None:
     edit(run, rows_hash="0" * 16)
-    assert learnt_by(load_run(run), Pack(trained.pack)) is None
-    (run / LEARNT).write_bytes(b"PAR1")
+    assert load_training_clips(load_run(run), Pack(trained.pack)) is None
+    (run / TRAINING_CLIPS).write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"learnt\.parquet: found a damaged file"):
-        learnt_by(load_run(run), Pack(trained.pack))
+        load_training_clips(load_run(run), Pack(trained.pack))
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/x.pack", "reference::http://127.0.0.1:9/x", "memory://x.pack"])
@@ -94,7 +94,7 @@ def test_packs_that_a_run_names_are_never_opened(
     trained: Trained, run: Path, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = pack_of(tmp_path / "secret", sample("x", "a"), sample("y", "b")).paths[0]
-    (run / LEARNT).unlink()
+    (run / TRAINING_CLIPS).unlink()
     edit(run, data=[str(secret), url], init=url, rows_hash="0" * 16)
     opened: list[str] = []
     real = opening.locate

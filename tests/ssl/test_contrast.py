@@ -10,7 +10,8 @@ import torch
 from helpers.tiny_configs import ENCODER, OBJECTIVE, random_view
 
 from twinsign.pose.layout import HANDS, TRUNK
-from twinsign.ssl.contrast import FUSED, Bank, Branch, Embeddings, MomentumPair
+from twinsign.ssl.config import FUSED
+from twinsign.ssl.contrast import Branch, Embeddings, MemoryBank, MomentumPair
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.clips import View, modality, motion
 
@@ -148,7 +149,7 @@ def test_the_fused_head_sees_the_sum_of_both_features() -> None:
 
 
 def test_a_bank_keeps_float32_whatever_the_keys() -> None:
-    bank = Bank(3, 2)
+    bank = MemoryBank(3, 2)
     bank.write(torch.tensor([1]), torch.ones(1, 2, dtype=torch.bfloat16), torch.tensor([True]))
     assert bank.slots.dtype == torch.float32
     assert bank.valid.tolist() == [False, True, False]

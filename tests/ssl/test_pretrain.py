@@ -13,8 +13,9 @@ from torch import Tensor
 
 from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.ssl import losses
-from twinsign.ssl.contrast import FUSED, Embeddings
-from twinsign.ssl.pretrain import ObjectiveConfig, Outcome, Pretrainer
+from twinsign.ssl.config import FUSED, ObjectiveConfig
+from twinsign.ssl.contrast import Embeddings
+from twinsign.ssl.pretrain import Pretrainer, PretrainOutput
 from twinsign.views.clips import View
 
 CANCELS = re.compile(
@@ -45,8 +46,8 @@ def views(clips: int = 6) -> tuple[View, View]:
     return random_view(clips, 6, seed=1), random_view(clips, 6, seed=2)
 
 
-def step(model: Pretrainer, *pair: View) -> Outcome:
-    out: Outcome = model(*(pair or views()))
+def step(model: Pretrainer, *pair: View) -> PretrainOutput:
+    out: PretrainOutput = model(*(pair or views()))
     out.loss.backward()
     return out
 
@@ -85,7 +86,7 @@ def test_forward_leaves_banks_and_key_parameters_alone() -> None:
             assert torch.equal(model.state_dict()[name], value), name
 
 
-def pieces(model: Pretrainer, out: Outcome) -> Tensor:
+def pieces(model: Pretrainer, out: PretrainOutput) -> Tensor:
     """Eq. 8 put together from the losses, branch by branch."""
     c, z, k, has = model.objective, {}, {}, {}
     total = torch.zeros(())
@@ -244,7 +245,7 @@ def test_contrast_accuracy_counts_queries_nearer_to_their_own_key() -> None:
     query = torch.tensor([[0.8, 0.6], [0.8, 0.6], [0.6, 0.8], [0.0, 0.0]])
     has = torch.tensor([True, True, True, False])
     model.enqueue({"joint": Embeddings({"hand": torch.tensor([[0.6, 0.8]])}, {"hand": torch.tensor([True])})})
-    out = Outcome(
+    out = PretrainOutput(
         torch.zeros(()), {}, {"joint": Embeddings({"hand": key}, {"hand": has})},
         {"joint": Embeddings({"hand": query}, {"hand": has})},
     )  # fmt: skip

@@ -26,13 +26,13 @@ from helpers.trained_runs import Trained
 from safetensors.torch import load_file
 
 from twinsign.errors import InputError, StoppedError, TwinsignError
-from twinsign.nn.heads import HeadConfig
+from twinsign.nn.config import HeadConfig
 from twinsign.runs.recipe import Recipe, TrainerConfig, load_recipe
 from twinsign.runs.run import load_run, read_metrics
 from twinsign.train import protocols
 from twinsign.train.launch import must_start, start
 from twinsign.train.monitor import Monitor
-from twinsign.train.processes import KilledError, Said
+from twinsign.train.processes import KilledError, WorkerResult
 
 PROCESSES = 2
 
@@ -199,10 +199,12 @@ def test_a_process_that_is_killed_ends_all() -> None:
 
 
 def test_the_error_that_explains_most_is_told() -> None:
-    lost = Said(0, error=RuntimeError("connection closed by peer"))
-    read = Said(1, error=pickle.loads(pickle.dumps(InputError("a", "b", file="c", clip="d", frame=3, hint="e"))))
-    killed, stopped = Said(2, error=KilledError("killed")), Said(3, error=StoppedError(15, 7))
-    assert [one.rank for one in sorted([lost, stopped, killed, read], key=Said.order)] == [1, 2, 3, 0]
+    lost = WorkerResult(0, error=RuntimeError("connection closed by peer"))
+    read = WorkerResult(
+        1, error=pickle.loads(pickle.dumps(InputError("a", "b", file="c", clip="d", frame=3, hint="e")))
+    )
+    killed, stopped = WorkerResult(2, error=KilledError("killed")), WorkerResult(3, error=StoppedError(15, 7))
+    assert [one.rank for one in sorted([lost, stopped, killed, read], key=WorkerResult.order)] == [1, 2, 3, 0]
     assert str(read.error) == "c, clip 'd', frame 3: found a; wanted b. e"
     assert str(pickle.loads(pickle.dumps(stopped.error))) == str(stopped.error)
 

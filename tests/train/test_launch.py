@@ -16,7 +16,7 @@ import torch
 from helpers.trained_runs import Trained
 
 from twinsign.cli.main import main
-from twinsign.distributed import Place
+from twinsign.distributed import RankInfo
 from twinsign.files import locked
 from twinsign.runs.recipe import TrainerConfig
 from twinsign.runs.run import load_run, read_metrics
@@ -108,7 +108,7 @@ def test_processes_share_the_threads_of_a_machine_however_often_they_train(
     now = [5]
     monkeypatch.setattr(torch, "get_num_threads", lambda: now[-1])
     monkeypatch.setattr(torch, "set_num_threads", now.append)
-    monkeypatch.setattr(launch, "here", lambda: Place(size=processes))
+    monkeypatch.setattr(launch, "here", lambda: RankInfo(size=processes))
     launch._own_threads.cache_clear()
     for _ in range(2):
         launch.take_threads(TrainerConfig(threads=threads, devices=devices))

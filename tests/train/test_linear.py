@@ -12,14 +12,15 @@ from helpers.tiny_configs import ENCODER, OBJECTIVE, pack_of, random_view, sampl
 from torch import nn
 
 from twinsign.nn.classifier import Classifier
+from twinsign.nn.config import HeadConfig
 from twinsign.nn.encoder import Encoder
 from twinsign.nn.features import embed, fixed_views
-from twinsign.nn.heads import HeadConfig
 from twinsign.nn.imprint import imprint
 from twinsign.runs.recipe import AugmentConfig, ClassifyConfig, OptimiserConfig, Recipe
 from twinsign.train.linear import fit_linear
-from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
+from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import View, modality, resample, window
+from twinsign.views.config import ReadConfig
 
 Fitted = tuple[Classifier, list[Any]]
 STILL = AugmentConfig(crop=(1.0, 1.0), rotation=0, scale=0, mask=0, flip=0)

@@ -15,8 +15,8 @@ from twinsign.pack.open import Pack
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.runs.run import Run, load_run, save_config
 from twinsign.train import prepare, protocols
-from twinsign.train.precision import settled
-from twinsign.train.prepare import finished, training_loader
+from twinsign.train.precision import resolve_precision
+from twinsign.train.prepare import matches_finished_run, training_loader
 from twinsign.views.batches import ClipReader
 
 
@@ -28,13 +28,13 @@ def run_of(folder: Path, precision: str) -> Run:
 
 def test_a_named_precision_stays(tmp_path: Path) -> None:
     run = run_of(tmp_path, "16-mixed")
-    assert settled(run) is run
+    assert resolve_precision(run) is run
 
 
 @pytest.mark.parametrize("bfloat16", [0.5, 2.0])
 def test_auto_is_the_faster_one_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bfloat16: float) -> None:
     monkeypatch.setattr(prepare, "gemm_gflops", lambda device, side: {"float32": 1.0, "bfloat16": bfloat16})
-    run = settled(run_of(tmp_path, "auto"))
+    run = resolve_precision(run_of(tmp_path, "auto"))
     assert run.recipe.trainer.precision == ("bf16-mixed" if bfloat16 > 1 else "32-true")
 
 
@@ -42,7 +42,7 @@ def test_auto_is_the_faster_one_here(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_run_goes_on_as_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: str) -> None:
     save_config(run_of(tmp_path, begun))
     monkeypatch.setattr(prepare, "gemm_gflops", lambda device, side: pytest.fail("measured again"))
-    assert settled(run_of(tmp_path, "auto")).recipe.trainer.precision == begun
+    assert resolve_precision(run_of(tmp_path, "auto")).recipe.trainer.precision == begun
 
 
 def test_a_finished_run_says_which_it_was(trained: Trained, tmp_path: Path) -> None:
@@ -58,14 +58,14 @@ def test_another_run_is_refused_by_the_names_of_what_differs(tmp_path: Path) -> 
     save_config(run)
     recipe = run.recipe
     later = replace(recipe, finetune=replace(recipe.finetune, epochs=7), linear=replace(recipe.linear, epochs=7))
-    assert not finished(replace(run, recipe=later)), "what comes after a pre-training is not its own"
+    assert not matches_finished_run(replace(run, recipe=later)), "what comes after a pre-training is not its own"
     other = replace(recipe, pretrain=replace(recipe.pretrain, augment=replace(recipe.pretrain.augment, rotation=1.0)))
     with pytest.raises(InputError, match=r"differs in seed, pretrain\.augment\.rotation;"):
-        finished(replace(run, recipe=other, about={**run.about, "seed": 1}))
+        matches_finished_run(replace(run, recipe=other, about={**run.about, "seed": 1}))
     classifier = replace(run, kind="classifier", labels=["A", "B"], path=tmp_path / "classifier")
     save_config(classifier)
     with pytest.raises(InputError, match=r"differs in finetune\.epochs, linear\.epochs, labels;"):
-        finished(replace(classifier, recipe=later, labels=["A", "C"]))
+        matches_finished_run(replace(classifier, recipe=later, labels=["A", "C"]))
 
 
 def test_few_clips_are_warned_of_and_one_is_refused(

@@ -23,18 +23,18 @@ from twinsign.evaluation.recalibrate import recalibrate
 from twinsign.evaluation.scoring import score
 from twinsign.hub.facts import selection_of
 from twinsign.nn.classifier import Classifier
+from twinsign.nn.config import HeadConfig
 from twinsign.nn.features import features_as_tested, fixed_views
-from twinsign.nn.heads import HeadConfig
 from twinsign.nn.imprint import imprint
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import ClipSelection, labelled, labelled_clips
+from twinsign.pack.selection import ClipSelection, labelled_rows, select_training
 from twinsign.runs.models import load_classifier, load_encoders
 from twinsign.runs.recipe import Recipe, SureConfig
 from twinsign.runs.run import WEIGHTS, load_run, read_metrics
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train import protocols
-from twinsign.train.prepare import finished
-from twinsign.train.warm_start import begin_from
+from twinsign.train.prepare import matches_finished_run
+from twinsign.train.warm_start import load_initial
 from twinsign.views.batches import ClipReader
 
 
@@ -72,7 +72,7 @@ def test_finetuning_may_begin_at_the_class_means(
     chosen = replace(recipe.finetune, epochs=1, optimiser=still, head=HeadConfig(start="means"))
     recipe, clips = replace(recipe, finetune=chosen), ClipSelection([trained.pack])
     run = protocols.finetune(recipe, trained.pretrained, clips, tmp_path / "out", page=False)
-    pack, train, _, glosses = labelled_clips(clips, 0)
+    pack, train, _, glosses = select_training(clips, 0)
     wanted = Classifier(recipe.encoder, chosen.head, len(glosses))
     wanted.encoders.load_state_dict(load_encoders(load_run(trained.pretrained)).state_dict())
     reader = ClipReader(pack, train.rows, recipe.read, train.labels.tolist())
@@ -85,16 +85,14 @@ def test_finetuning_may_begin_at_the_class_means(
         torch.testing.assert_close(one, other)
     assert found.fc["joint"].weight.abs().sum() > 0
     (run.path / WEIGHTS).unlink()
-    monkeypatch.setattr(
-        "twinsign.train.prepare.imprint", lambda *_: pytest.fail("a resumed training keeps its layers")
-    )
+    monkeypatch.setattr("twinsign.train.prepare.imprint", lambda *_: pytest.fail("a resumed training keeps its layers"))
     protocols.finetune(recipe, trained.pretrained, clips, tmp_path / "out", page=False)
 
 
 def test_calibration_lowers_cross_entropy_on_val(trained: Trained) -> None:
     for path in (trained.finetuned, trained.linear):
         run, pack = load_run(path), Pack(trained.pack)
-        scored = score(run, load_classifier(run), pack, labelled(pack, pack.select(["val"]), run.labels))
+        scored = score(run, load_classifier(run), pack, labelled_rows(pack, pack.select(["val"]), run.labels))
         logits, labels = torch.from_numpy(scored.scores), torch.from_numpy(scored.labels)
         found = run.about["calibration"]
         assert F.cross_entropy(logits / found["temperature"], labels) <= F.cross_entropy(logits, labels) + 1e-6
@@ -181,7 +179,7 @@ def test_calibrated_anew_on_other_recordings(trained: Trained, tmp_path: Path) -
     run = recalibrate(model, ClipSelection([trained.pack]), ["test"], SureConfig(0.05, confidence=0))
     after = evaluate(model, ClipSelection([trained.pack]), ["test"]).report
     pack = Pack(trained.pack)
-    scored = score(run, load_classifier(run), pack, labelled(pack, pack.select(["test"]), run.labels))
+    scored = score(run, load_classifier(run), pack, labelled_rows(pack, pack.select(["test"]), run.labels))
     wanted = calibrate(scored, SureConfig(0.05, confidence=0))
     assert load_run(model).about["calibration"] == asdict(wanted)
     assert after["answered"]["threshold"] == wanted.threshold != before["answered"]["threshold"]
@@ -196,9 +194,13 @@ def test_calibrated_anew_on_other_recordings(trained: Trained, tmp_path: Path) -
     assert "8 clips of test" in selection_of(load_run(model))
     again = recalibrate(model, ClipSelection([trained.pack]), ["val"], SureConfig())
     assert load_run(model).vectors_digest() == again.vectors_digest() == digest, "the same vectors"
-    assert finished(replace(load_run(trained.finetuned), path=model)), "to resume, it is still the same training"
+    assert matches_finished_run(replace(load_run(trained.finetuned), path=model)), (
+        "to resume, it is still the same training"
+    )
     sure = replace(again.recipe, sure=SureConfig(0.8))
-    assert finished(replace(load_run(trained.finetuned), path=model, recipe=sure)), "whatever it is to be sure of"
+    assert matches_finished_run(replace(load_run(trained.finetuned), path=model, recipe=sure)), (
+        "whatever it is to be sure of"
+    )
 
 
 def test_what_it_learnt_from_calibrates_nothing(trained: Trained, tmp_path: Path) -> None:
@@ -266,7 +268,7 @@ def test_a_pretraining_begins_where_another_ended(trained: Trained, recipe: Reci
     out, state = tmp_path / "more", {}
 
     def seen(model: Pretrainer, init: str | Path) -> None:
-        begin_from(model, init)
+        load_initial(model, init)
         state.update({name: value.clone() for name, value in model.state_dict().items()})
 
     with pytest.MonkeyPatch.context() as patch:
@@ -294,25 +296,25 @@ def test_without_a_checkpoint_the_banks_begin_empty(
 ) -> None:
     bare = copy_essentials(trained.pretrained, tmp_path / "bare")
     model = Pretrainer(recipe.encoder, recipe.objective)
-    begin_from(model, bare)
+    load_initial(model, bare)
     assert "the banks begin empty" in caplog.text
     source, state = load_file(bare / WEIGHTS), model.query_weights().state_dict()
     assert all(torch.equal(state[name], value) for name, value in source.items())
     assert all(map(torch.equal, model.key.state_dict().values(), model.query.state_dict().values()))
-    begin_from(model, "none")
+    load_initial(model, "none")
     with pytest.raises(InputError, match="found a classifier"):
-        begin_from(model, trained.linear)
+        load_initial(model, trained.linear)
     (bare / WEIGHTS).unlink()
     with pytest.raises(InputError, match="an unfinished RUN"):
-        begin_from(model, bare)
+        load_initial(model, bare)
     wide = replace(recipe.objective, bank=32)
     with pytest.raises(InputError, match="of shape"):
-        begin_from(Pretrainer(recipe.encoder, wide), trained.pretrained)
+        load_initial(Pretrainer(recipe.encoder, wide), trained.pretrained)
     (bare / WEIGHTS).write_bytes(b"")
     (bare / "checkpoints").mkdir()
     (bare / "checkpoints" / "last.ckpt").write_bytes(b"no pickle")
     with pytest.raises(InputError, match="a damaged checkpoint"):
-        begin_from(model, bare)
+        load_initial(model, bare)
 
 
 def test_a_finished_pretraining_says_how_to_go_on(trained: Trained, recipe: Recipe) -> None:

@@ -20,7 +20,7 @@ from twinsign.runs.run import read_metrics
 from twinsign.train import protocols
 from twinsign.train.callbacks import Journal
 from twinsign.train.monitor import Monitor
-from twinsign.train.tasks import PretrainTask
+from twinsign.train.tasks import PretrainModule
 
 CHANGES = "pretrain: {frames: 8, epochs: 2, batch_size: 4, monitor_every: 0}\n"
 
@@ -95,14 +95,14 @@ def in_a_child(run: Callable[[], int]) -> int:
 
 def at_step(patch: pytest.MonkeyPatch, number: int, act: Callable[[], Any]) -> None:
     """Do something amid a step."""
-    step = PretrainTask.training_step
+    step = PretrainModule.training_step
 
-    def acting(self: PretrainTask, batch: Any, batch_idx: int) -> Any:
+    def acting(self: PretrainModule, batch: Any, batch_idx: int) -> Any:
         if self.number + 1 == number:
             act()
         return step(self, batch, batch_idx)
 
-    patch.setattr(PretrainTask, "training_step", acting)
+    patch.setattr(PretrainModule, "training_step", acting)
 
 
 def killed() -> None:

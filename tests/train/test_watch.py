@@ -17,7 +17,7 @@ from twinsign.runs.recipe import recipe_from, recipe_values
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train import protocols
 from twinsign.train.monitor import Monitor
-from twinsign.train.tasks import PretrainTask
+from twinsign.train.tasks import PretrainModule
 
 BROKEN = 3
 """The batch that breaks, of five an epoch, from 0."""
@@ -52,9 +52,9 @@ def test_the_batch_is_named_and_the_last_good_checkpoint_goes_on(
         trainer=replace(recipe.trainer, save_every=1),
     )
     shown: list[list[int]] = []
-    step, forward = PretrainTask.training_step, Pretrainer.forward
+    step, forward = PretrainModule.training_step, Pretrainer.forward
 
-    def noting(self: PretrainTask, batch: Any, batch_idx: int) -> Any:
+    def noting(self: PretrainModule, batch: Any, batch_idx: int) -> Any:
         shown.append(batch.index.tolist())
         return step(self, batch, batch_idx)
 
@@ -64,7 +64,7 @@ def test_the_batch_is_named_and_the_last_good_checkpoint_goes_on(
 
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        patch.setattr(PretrainTask, "training_step", noting)
+        patch.setattr(PretrainModule, "training_step", noting)
         patch.setattr(Pretrainer, "forward", harmed)
         with pytest.raises(InputError, match=rf"{found}.*at batch {BROKEN};") as caught:
             protocols.pretrain(recipe, [trained.pack], out)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from twinsign.pose.layout import HANDS, JOINT_COUNT, JOINTS, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK
-from twinsign.views.augment import AugmentConfig, Draw, apply, draw, mirror, random_view
+from twinsign.views.augment import Draw, apply, draw, mirror, random_view
 from twinsign.views.clips import Clips, View, resample, window
+from twinsign.views.config import AugmentConfig
 
 ALWAYS = AugmentConfig(crop=(0.3, 0.9), rotation=40.0, scale=0.3, shear=0.2, mask=0.5, flip=0.5, apply=1.0)
 STILL = AugmentConfig(rotation=0.0, scale=0.0, shear=0.0, mask=0.0, flip=0.0)

@@ -16,18 +16,10 @@ from hypothesis import strategies as st
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
-from twinsign.views.batches import (
-    Batches,
-    ClipLoader,
-    ClipReader,
-    ReadConfig,
-    active_frames,
-    clips_of,
-    generator_at,
-    strided,
-)
+from twinsign.views.batches import Batches, ClipLoader, ClipReader, active_frames, clips_of, generator_at, strided
 from twinsign.views.clips import Clips
-from twinsign.views.crop import CropConfig, crop
+from twinsign.views.config import CropConfig, ReadConfig
+from twinsign.views.crop import crop
 
 CLIPS = 23
 FEW_CORES = "ignore:This DataLoader will create"

@@ -28,7 +28,8 @@ from twinsign.pose.layout import (
 from twinsign.pose.read import open_landmarks
 from twinsign.views.augment import mirror
 from twinsign.views.clips import View
-from twinsign.views.crop import SIDES, CropConfig, Cropped, crop, hand_boxes
+from twinsign.views.config import CropConfig
+from twinsign.views.crop import SIDES, Cropped, crop, hand_boxes
 
 CONFIGS = {
     "wlasl": CropConfig(),

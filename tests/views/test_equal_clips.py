@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinsign.nn.features import fixed_views
-from twinsign.views.batches import ReadConfig, clips_of, equal_clips
-from twinsign.views.crop import CropConfig
-from twinsign.views.windows import WindowConfig
+from twinsign.views.batches import clips_of, equal_clips
+from twinsign.views.config import CropConfig, ReadConfig, WindowConfig
 
 CONFIGS = {
     "trim": ReadConfig(),

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from helpers.recordings import packed, recording
 
-from twinsign.inference.shift import learnt_from
+from twinsign.inference.shift import training_statistics
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import INDEX, JOINTS, LEFT_HAND, TRUNK, TRUNK_JOINTS
 from twinsign.pose.recording import Recording
-from twinsign.views.batches import ReadConfig
-from twinsign.views.crop import CropConfig
+from twinsign.views.config import CropConfig, ReadConfig
 from twinsign.views.reading import reading_of, remembered, seen_shares
 
 READ = ReadConfig()
@@ -45,7 +44,7 @@ def test_an_earlier_version_remembered_the_same(tmp_path: Path) -> None:
     """Its statistics count hands' wrists as the trunk's."""
     for bodies in (0, 100):
         pack = packed(tmp_path / str(bodies), clips(100, bodies))
-        about = learnt_from(pack, np.arange(100), READ)
+        about = training_statistics(pack, np.arange(100), READ)
         wanted = reading_of(pack, np.arange(100), READ, mirrored=True).crop
         assert remembered(about, mirrored=True) == (wanted.ignore, wanted.shape)
 
@@ -90,4 +89,4 @@ def test_real_sets_of_hands_and_of_bodies(data_dir: Path, tmp_path: Path) -> Non
         rows = np.flatnonzero(pack.usable)
         found = reading_of(pack, rows, READ, mirrored=True).crop
         assert (found.ignore, found.shape) == (ignored, "fractions")
-        assert remembered(learnt_from(pack, rows, READ), mirrored=True) == (ignored, "fractions")
+        assert remembered(training_statistics(pack, rows, READ), mirrored=True) == (ignored, "fractions")

@@ -11,8 +11,9 @@ from torch import Tensor
 from twinsign.errors import InputError
 from twinsign.pose.layout import HANDS, JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK
 from twinsign.runs.recipe import load_recipe
-from twinsign.views.augment import AugmentConfig, Draw, apply, draw, random_view
+from twinsign.views.augment import Draw, apply, draw, random_view
 from twinsign.views.clips import Clips, View, resample, window
+from twinsign.views.config import AugmentConfig
 
 CONFIG = load_recipe("released").pretrain.augment
 MANY = 8000

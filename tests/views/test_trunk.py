@@ -13,8 +13,9 @@ from torch import Tensor
 from twinsign.errors import InputError
 from twinsign.pose.layout import HAND_WRIST, HANDS, INDEX, JOINT_COUNT, JOINTS, TRUNK
 from twinsign.runs.recipe import load_recipe
-from twinsign.views.augment import LACKS, AugmentConfig, Draw, apply, draw
+from twinsign.views.augment import Draw, apply, draw
 from twinsign.views.clips import View
+from twinsign.views.config import LACKS, AugmentConfig
 
 PLAIN = AugmentConfig(rotation=0.0, scale=0.0, mask=0.0, flip=0.0)
 CLIPS, FRAMES = 400, 3

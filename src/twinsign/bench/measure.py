@@ -17,7 +17,7 @@ from twinsign.nn.networks import compile_encoders
 from twinsign.pack.open import Pack
 from twinsign.runs.models import EVALUATION_BATCH
 from twinsign.runs.recipe import Recipe
-from twinsign.ssl.pretrain import Outcome, Pretrainer
+from twinsign.ssl.pretrain import Pretrainer, PretrainOutput
 from twinsign.train.optim import optimiser_and_schedule
 from twinsign.train.precision import seconds_of, wait
 from twinsign.views.augment import random_view
@@ -75,13 +75,13 @@ class Step:
         self.model.embed_keys = self.stages.timed("keys", self.model.embed_keys)  # type: ignore[method-assign]
         self.model.embed_queries = self.stages.timed("queries", self.model.embed_queries)  # type: ignore[method-assign]
 
-    def learn(self) -> Outcome:
+    def learn(self) -> PretrainOutput:
         """Views, losses and gradients of a step."""
         chosen, draws = self.bench.recipe.pretrain, generator_at(0, self.number)
         with self.stages.stage("views"):
             query, key = (random_view(self.batch, chosen.augment, chosen.frames, draws) for _ in range(2))
         with self.stages.stage("forward"), self.bench.autocast():
-            out: Outcome = self.model(query, key)
+            out: PretrainOutput = self.model(query, key)
         with self.stages.stage("backward"):
             out.loss.backward()
         return out

@@ -28,8 +28,8 @@ def answer_files(
     more: Callable[[dict[str, Any]], list[str]],
     json: bool,
 ) -> int:
-    """Print the answer to each file, or what is wrong with it, and `more` lines of it; gives the exit code (ours)."""
-    unreadable, listed = 0, below(files)
+    """Print the answer to each file, or what is wrong with it, and `more` lines of it; gives the exit code."""
+    unreadable, listed = 0, expand_files(files)
     for file in listed:
         notes: tuple[str, ...] = ()
         try:
@@ -53,8 +53,8 @@ def answer_files(
     return NOTHING_WRITTEN if unreadable == len(listed) else SOME_UNREADABLE if unreadable else OK
 
 
-def below(files: Sequence[str]) -> list[str]:
-    """The files as given, and of each folder that is not itself one clip every pose file and video in it (ours).
+def expand_files(files: Sequence[str]) -> list[str]:
+    """The files as given, and of each folder that is not itself one clip every pose file and video in it.
 
     Raises InputError on a folder without any.
     """
@@ -74,12 +74,12 @@ def below(files: Sequence[str]) -> list[str]:
     return listed
 
 
-def told(answer: Prediction | Finding) -> dict[str, Any]:
+def as_plain(answer: Prediction | Finding) -> dict[str, Any]:
     """An answer as plain values, without a note where there is nothing to note."""
     return {name: value for name, value in asdict(answer).items() if value or name not in ("note", "unlike")}
 
 
 def in_words(found: dict[str, Any]) -> str:
-    """Ranked guesses with their confidences, and "not sure" before them where that is so (ours)."""
+    """Ranked guesses with their confidences, and "not sure" before them where that is so."""
     ranked = ", ".join(f"{guess['gloss']} {100 * guess['confidence']:.0f} %" for guess in found["guesses"])
     return ("" if found["sure"] else "not sure; perhaps ") + ranked

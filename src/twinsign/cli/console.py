@@ -12,12 +12,12 @@ from twinsign.evaluation.coverage import cautions
 from twinsign.evaluation.source import source_in_words
 from twinsign.terminal import console, errors
 
-__all__ = ["OK", "console", "errors", "numbers", "show", "splits_of", "with_interval"]
+__all__ = ["OK", "console", "errors", "parse_numbers", "parse_splits", "print_report", "with_interval"]
 
 OK = 0
 
 
-def show(report: dict[str, Any]) -> None:
+def print_report(report: dict[str, Any]) -> None:
     """Print a report's accuracies with their intervals."""
     split = ", ".join(report["split"] or ["all"]) + (", the model's signs" if "unknown" in report else "")
     source = f" ({poses})" if (poses := source_in_words(report.get("source"))) else ""
@@ -34,17 +34,17 @@ def show(report: dict[str, Any]) -> None:
 
 
 def with_interval(report: dict[str, Any], kind: str, top: str, sign: str = "") -> str:
-    """An accuracy of a report and its 95 % interval, in percent: "66.6 [62.4, 70.6]" (ours)."""
+    """An accuracy of a report and its 95 % interval, in percent: "66.6 [62.4, 70.6]"."""
     low, high = report["interval95"][f"{kind}.{top}"]
     return f"{report[kind][top]:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
 
 
-def splits_of(split: str) -> list[str] | None:
+def parse_splits(split: str) -> list[str] | None:
     """The splits that --split names, joined by commas; None for `all`."""
     return None if split == "all" else [one.strip() for one in split.split(",") if one.strip()]
 
 
-def numbers(words: list[str], what: str) -> list[float]:
+def parse_numbers(words: list[str], what: str) -> list[float]:
     """An option's words as numbers; InputError where one is none."""
     try:
         return [float(word) for word in words]

@@ -14,7 +14,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from twinsign import __version__
-from twinsign.cli.registry import COMMANDS, FLAGS, GROUPS, NEEDED, POSITIONAL, SINGLE, WORDS, Command, found
+from twinsign.cli.registry import COMMANDS, FLAGS, GROUPS, NEEDED, POSITIONAL, SINGLE, WORDS, Command, load_attribute
 from twinsign.cli.usage import Parser, check_command, plain_words
 from twinsign.errors import InputError, StoppedError, TwinsignError
 from twinsign.terminal import escape_unknown_letters, plain
@@ -45,7 +45,7 @@ def build_parser(given: Sequence[str] = ()) -> ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command. Exit codes: 0 done, 1 the doctor found errors, 2 nothing done, 3 some inputs unreadable (ours).
+    """Run a command. Exit codes: 0 done, 1 the doctor found errors, 2 nothing done, 3 some inputs unreadable.
 
     A signal's number plus 128: a training that it stopped.
     """
@@ -137,7 +137,7 @@ def _add_options(parser: ArgumentParser, command: Command) -> None:
 
         add_recipe(parser)
     for group in command.groups:
-        parser.add_class_arguments(found(GROUPS[group]), nested_key=None, as_group=False)
+        parser.add_class_arguments(load_attribute(GROUPS[group]), nested_key=None, as_group=False)
     for name in command.words:
         if name in SINGLE:
             parser.add_argument(name, type=SINGLE[name], help=WORDS[name])
@@ -163,6 +163,6 @@ def _parameters(command: Command, options: Any, given: Sequence[str]) -> dict[st
         if "config" in signature(command.run).parameters:
             values["config"] = config_name(given)
     for group in command.groups:
-        kind = found(GROUPS[group])
+        kind = load_attribute(GROUPS[group])
         values[group] = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
     return {name: value for name, value in values.items() if not name.startswith("__")}

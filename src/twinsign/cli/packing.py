@@ -18,7 +18,7 @@ from twinsign.errors import InputError
 from twinsign.files import atomic, write_json
 from twinsign.pack.clip import RESERVED
 from twinsign.pack.report import PackReport
-from twinsign.pack.write import Effort, NothingPackedError, write_pack
+from twinsign.pack.write import NothingPackedError, PackOptions, write_pack
 from twinsign.terminal import console, errors
 
 KEPT_BY_PACK = RESERVED - set(ALIASES) - {"frames", "hand_frames", "pose_hash"}
@@ -28,11 +28,11 @@ LISTED = 10
 """Ids or reasons shown of a longer list; a file and JSON hold all."""
 REDRAWN = 0.2
 """Seconds between two looks of the bar."""
-DEFAULT = Effort()
+DEFAULT = PackOptions()
 
 
 def import_corpus(
-    corpus: Corpus, out: Path, json: Path | None, provenance: dict[str, Any], effort: Effort = DEFAULT
+    corpus: Corpus, out: Path, json: Path | None, provenance: dict[str, Any], effort: PackOptions = DEFAULT
 ) -> int:
     """Pack every readable clip and show what came of it; exit code 0, 2 (nothing written) or 3 (some unreadable).
 
@@ -119,8 +119,10 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
-def pack_corpus(corpus: Corpus, out: Path, json: Path | None, note: dict[str, Any], effort: Effort = DEFAULT) -> int:
-    """Say what was found of the annotation, then pack; a pack's provenance has the notes too (ours)."""
+def pack_corpus(
+    corpus: Corpus, out: Path, json: Path | None, note: dict[str, Any], effort: PackOptions = DEFAULT
+) -> int:
+    """Say what was found of the annotation, then pack; a pack's provenance has the notes too."""
     corpus = plain_splits(corpus)
     replaced = _replaced(corpus, out, note)
     names = {name for sample in corpus.samples for name in sample.row} & KEPT_BY_PACK

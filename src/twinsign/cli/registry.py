@@ -34,10 +34,10 @@ class Command:
     @property
     def run(self) -> Callable[..., int]:
         """The function, whose module is loaded now if it never was."""
-        return found(f"cli.commands.{self.name}")  # type: ignore[no-any-return]
+        return load_attribute(f"cli.commands.{self.name}")  # type: ignore[no-any-return]
 
 
-def found(name: str) -> Any:
+def load_attribute(name: str) -> Any:
     """What stands in a module of this package under MODULE.NAME."""
     module, _, own = name.rpartition(".")
     return getattr(import_module(f"twinsign.{module}"), own)

@@ -96,7 +96,7 @@ def plain_words(words: Sequence[str]) -> list[str]:
 
 
 def explained(message: str, command: Sequence[str], options: Sequence[str]) -> tuple[str, str]:
-    """jsonargparse's message in words, and what may have been meant (ours)."""
+    """jsonargparse's message in words, and what may have been meant."""
     unknown = re.match(r"unrecognized arguments: (.*)", message, re.IGNORECASE | re.DOTALL)
     if unknown:
         strange = [word.split("=")[0] for word in unknown[1].split() if word.startswith("-")]

@@ -14,7 +14,7 @@ COLUMNS = ("Participant ID", "Video file", "Gloss", "ASL-LEX Code")
 
 
 def asl_citizen(annotations: Sequence[Path]) -> Annotation:
-    """The clips of splits/{train,val,test}.csv; an id is the video's name (ours).
+    """The clips of splits/{train,val,test}.csv; an id is the video's name.
 
     Raises InputError naming file, row and field.
     """

@@ -15,7 +15,7 @@ _NAME = re.compile(r"(signer\d+)_sample\d+")
 
 
 def autsl(annotations: Sequence[Path], subset: int | None = None) -> Annotation:
-    """The clips of {train,validation,test}_labels.csv (no head line), glosses of SignList_ClassId_TR_EN.csv (ours).
+    """The clips of {train,validation,test}_labels.csv (no head line), glosses of SignList_ClassId_TR_EN.csv.
 
     The gloss is the Turkish one: `you` stands for two signs in English, which is column `english`. Raises InputError
     naming file, row and field.

@@ -27,13 +27,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "height": "",
     }.items()
 }
-"""What a table may say of a clip, and the other names that tables commonly use for it (ours)."""
+"""What a table may say of a clip, and the other names that tables commonly use for it."""
 LIKE = 0.75
-"""How alike, by difflib's ratio, an unknown name must be to a known one to be asked about (ours)."""
+"""How alike, by difflib's ratio, an unknown name must be to a known one to be asked about."""
 
 
 def plain(name: str) -> str:
-    """A column's name without case, surrounding blanks, and kind of separator (ours)."""
+    """A column's name without case, surrounding blanks, and kind of separator."""
     return re.sub(r"[\s\-.]+", "_", name.strip().casefold())
 
 

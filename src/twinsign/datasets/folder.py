@@ -32,7 +32,7 @@ def folder_corpus(
     unit: Unit | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> Corpus:
-    """Every clip of a folder; `size` in pixels and `fps` for formats that state neither, `unit` over theirs (ours).
+    """Every clip of a folder; `size` in pixels and `fps` for formats that state neither, `unit` over theirs.
 
     Without annotations the folder's name is the gloss: poses/GLOSS/clip.pose, or poses/SPLIT/GLOSS/clip.pose. `columns`
     says which of the table's columns is the file, gloss, split, signer where their names do not.

@@ -19,7 +19,7 @@ SMALL = 50
 
 
 def include(annotations: Sequence[Path], subset: int | None = None) -> Annotation:
-    """The clips of {train,val,test}_include.csv (OpenHands) or include_{train,val,test}.txt (the authors) (ours).
+    """The clips of {train,val,test}_include.csv (OpenHands) or include_{train,val,test}.txt (the authors).
 
     A subset of 50 reads the files of INCLUDE-50 alone; else those of INCLUDE, with a column include50 where both are
     given. The gloss is the word without its number. Raises InputError naming file, row and field.

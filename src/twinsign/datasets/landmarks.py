@@ -11,12 +11,12 @@ from twinsign.pose.read import PoseSet, open_landmarks
 
 
 def landmark_corpus(path: str | PathLike[str]) -> Corpus:
-    """Every clip of a landmark set; InputError where the set itself is damaged (ours)."""
+    """Every clip of a landmark set; InputError where the set itself is damaged."""
     return set_corpus(open_landmarks(path))
 
 
 def set_corpus(clips: PoseSet) -> Corpus:
-    """Every clip of an opened set, with its row; columns under other names than a pack's are taken and noted (ours)."""
+    """Every clip of an opened set, with its row; columns under other names than a pack's are taken and noted."""
     columns, notes = find_columns(clips.path, clips.rows, {}, "id") if clips.rows else ({}, [])
     field_of = {column: field for field, column in columns.items()}
     samples = [

@@ -23,7 +23,7 @@ def lsa64(
     val: Collection[int] | None = None,
     test: Collection[int] | None = None,
 ) -> Annotation:
-    """All 3,200 clips, by name: SIGN_SIGNER_REPETITION, such as 001_002_003; lsa64_signs.md has the glosses (ours).
+    """All 3,200 clips, by name: SIGN_SIGNER_REPETITION, such as 001_002_003; lsa64_signs.md has the glosses.
 
     `val` and `test` are numbers of signers (1 to 10), or of repetitions (1 to 5); test=[3] for each signer in turn is
     the leave-one-out protocol. Raises InputError naming file, row and field.

@@ -68,7 +68,7 @@ class Annotation:
 
 
 def corpus_of(annotation: Annotation, source: Source) -> Corpus:
-    """Every annotated clip with its poses, the others as missing (ours).
+    """Every annotated clip with its poses, the others as missing.
 
     Raises InputError where no clip has a pose file, or where files may belong to clips in more than one way.
     """

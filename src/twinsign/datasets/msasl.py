@@ -25,7 +25,7 @@ FRACTION = (0.0, 1.0)
 
 
 def msasl(annotations: Sequence[Path], subset: int | None = None) -> Annotation:
-    """The clips of MSASL_{train,val,test}.json, with MSASL_classes.json and MSASL_synonym.json where given (ours).
+    """The clips of MSASL_{train,val,test}.json, with MSASL_classes.json and MSASL_synonym.json where given.
 
     A clip's id is its video's id with its first and last frame. Raises InputError naming file, row and field.
     """

@@ -20,7 +20,7 @@ CONFUSING_IMAGE, NORMAL_IMAGE = (1000, 720), (540, 540)
 
 
 def nmfs_csl(annotations: Sequence[Path], subset: int | None = None) -> Annotation:
-    """The clips of traintestlist/trainlist01.txt ("CLASS/CLIP LABEL") and testlist01.txt ("CLASS/CLIP") (ours).
+    """The clips of traintestlist/trainlist01.txt ("CLASS/CLIP LABEL") and testlist01.txt ("CLASS/CLIP").
 
     Glosses are the lines of gloss*.txt in class order, else class numbers. Column `confusing` is 1 for classes 0 to
     609, or for those that confusing*.txt lists by number or word. Raises InputError naming file, row and field.

@@ -22,7 +22,7 @@ class Sample:
     read: Callable[[], Recording]
     row: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
-    """Where its poses are, if in a file or folder of their own: a change to it is then noticed (ours)."""
+    """Where its poses are, if in a file or folder of their own: a change to it is then noticed."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ COLUMNS = ("video_id", "signer_id", "split", "label_type", "label")
 
 
 def semlex(annotations: Sequence[Path]) -> Annotation:
-    """The clips of semlex_metadata.csv; some are listed twice, also in two splits, which the pack's notes say (ours).
+    """The clips of semlex_metadata.csv; some are listed twice, also in two splits, which the pack's notes say.
 
     Raises InputError naming file, row and field.
     """

@@ -24,7 +24,7 @@ Splits = Literal["paper", "files"]
 def slr500(
     annotations: Sequence[Path], subset: int | None = None, splits: Splits = "paper", val_signers: Collection[int] = ()
 ) -> Annotation:
-    """The clips of split.{train,test}.csv, else all 125,000 that the dataset's naming makes (ours).
+    """The clips of split.{train,test}.csv, else all 125,000 that the dataset's naming makes.
 
     Glosses are the lines of gloss_label.txt in class order, else the CSVs' class_name. `splits`: "paper" by signer, or
     as the CSV "files" say; `val_signers` of train become val. Raises InputError naming file, row and field.

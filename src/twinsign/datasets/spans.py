@@ -26,7 +26,7 @@ class Span:
 
 
 def cut(recording: Recording, span: Span, frames: Frames = "auto") -> Recording:
-    """The clip's frames of a recording; with "auto" decided by its length (ours).
+    """The clip's frames of a recording; with "auto" decided by its length.
 
     A file 0.75 to 2.5 times as long as the clip is the clip; a longer one that reaches the clip's end is the video; a
     clip that reaches to its video's end is left as it is. Raises InputError where neither fits, and with "video" where

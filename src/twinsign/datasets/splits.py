@@ -17,7 +17,7 @@ from twinsign.errors import InputError
 SPLITS = ("train", "val", "test")
 Shares = tuple[float, float, float]
 SHARES: Shares = (0.8, 0.1, 0.1)
-"""Of train, val and test (ours)."""
+"""Of train, val and test."""
 TRIES = 12
 """Orders in which groups are placed: large ones first, then ever less so."""
 LACKING = 1e9
@@ -56,7 +56,7 @@ def plain_splits(corpus: Corpus) -> Corpus:
 
 
 def lacking(corpus: Corpus) -> list[str]:
-    """Notes on clips without a gloss or a split, and what that means for them (ours)."""
+    """Notes on clips without a gloss or a split, and what that means for them."""
     count = len(corpus.samples)
     bare = sum(not sample.row.get("gloss") for sample in corpus.samples)
     loose = sum((sample.row.get("split") or "") in NONE for sample in corpus.samples)
@@ -73,7 +73,7 @@ def lacking(corpus: Corpus) -> list[str]:
 
 
 def split_by(corpus: Corpus, column: str, shares: Shares = SHARES, seed: int = 0) -> Corpus:
-    """The corpus with splits in which no value of `column` is in two, glosses spread as evenly as groups allow (ours).
+    """The corpus with splits in which no value of `column` is in two, glosses spread as evenly as groups allow.
 
     Groups go, large ones first and equal ones in seeded order, where they bring clips of each gloss nearest to its
     share; then groups move while that brings them nearer; of some such tries the best counts. Train gets each gloss
@@ -111,7 +111,7 @@ def _counts(corpus: Corpus, column: str, groups: Sequence[str]) -> Counts:
 
 
 def assign(counts: Counts, shares: Sequence[float], seed: int) -> list[int]:
-    """The split's number of each group, from clips by group and gloss (groups glosses): the best of TRIES (ours)."""
+    """The split's number of each group, from clips by group and gloss (groups glosses): the best of TRIES."""
     wanted = np.outer(np.asarray(shares) / sum(shares), counts.sum(axis=0))
     random, clips = np.random.default_rng(seed), counts.sum(axis=1)
     best: tuple[float, list[int]] | None = None

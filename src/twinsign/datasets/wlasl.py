@@ -37,7 +37,7 @@ ABOUT = ("source_site", "url", "variation", "box", "frame_start", "frame_end")
 
 
 def wlasl(annotations: Sequence[Path], subset: int | None = None) -> Annotation:
-    """The clips of either form of the annotation, or of both, checked one against the other (ours).
+    """The clips of either form of the annotation, or of both, checked one against the other.
 
     Raises InputError naming file, clip or row, and field.
     """

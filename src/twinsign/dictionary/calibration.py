@@ -1,4 +1,4 @@
-"""How sure a dictionary may be: similarities as confidences, with room for signs that it does not hold (ours).
+"""How sure a dictionary may be: similarities as confidences, with room for signs that it does not hold.
 
 Of a sign's similarities s_c to C glosses, the confidence in c is exp(a s_c) / (exp(a n) + sum over j of exp(a s_j)):
 a softmax of sharpness a with one more class, "none of them", as near as n. Both are fitted on a dictionary's own
@@ -43,7 +43,7 @@ class OpenCalibration:
         return _with_none(similarity, torch.tensor(self.sharpness), torch.tensor(self.none)).exp()[:, :-1]
 
 
-def fit_open(similarity: Tensor, labels: Tensor, without: Tensor, sure: SureConfig = PROMISE) -> OpenCalibration:
+def fit_open_set(similarity: Tensor, labels: Tensor, without: Tensor, sure: SureConfig = PROMISE) -> OpenCalibration:
     """Fit on similarities (N C) of recordings to all glosses, their own (N) among them, and without it (N).
 
     `without` is the similarity to the own gloss where that is taken out of the dictionary: below all others. The

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from twinsign.dictionary.calibration import FEWEST, OpenCalibration, fit_open
+from twinsign.dictionary.calibration import FEWEST, OpenCalibration, fit_open_set
 from twinsign.dictionary.entries import Added, Entries, Sign
 from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError
@@ -201,7 +201,7 @@ def ranked(entries: Entries, asked: Tensor, similar: Tensor, by: Ranking) -> Ten
 
 
 def leave_one_out(vectors: Tensor, labels: Tensor, signers: Sequence[str | None], by: Ranking) -> OpenCalibration:
-    """What unit vectors (N D) with labels (N) say of their own confidences, each asked of the others (ours).
+    """What unit vectors (N D) with labels (N) say of their own confidences, each asked of the others.
 
     Of those of its gloss, the others' signers alone where they are named: who enrolled a sign is seldom who asks.
     """
@@ -215,7 +215,7 @@ def leave_one_out(vectors: Tensor, labels: Tensor, signers: Sequence[str | None]
     names = np.asarray([name or "" for name in signers])
     own = torch.stack([_own(vectors, labels, names, one, by) for one in asked.tolist()])
     similar.scatter_(1, labels[asked][:, None], own[:, None])
-    return fit_open(similar, labels[asked], torch.full_like(own, -1.0))
+    return fit_open_set(similar, labels[asked], torch.full_like(own, -1.0))
 
 
 def _own(vectors: Tensor, labels: Tensor, signers: NDArray[np.str_], place: int, by: Ranking) -> Tensor:

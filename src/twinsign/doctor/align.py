@@ -43,7 +43,7 @@ class Fit(NamedTuple):
 
 
 def align(first: Tracks, second: Tracks, window: FloatArray, *, patient: bool = False) -> Fit:
-    """The best fit of a window (K 2) of the first clips (K), its ends searched, to all of the second ones (K) (ours).
+    """The best fit of a window (K 2) of the first clips (K), its ends searched, to all of the second ones (K).
 
     Pairs that cannot become copies are given up early, with `moved` 0, unless `patient`.
     """

@@ -53,7 +53,7 @@ NOTHING = Near(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.floa
 
 
 def describe(profile: NDArray[np.floating], first: int = 0, last: int = BINS) -> FloatArray:
-    """Descriptions (N D) of bins first to last of profiles (N BINS CHANNELS 2): centred, of unit size (ours)."""
+    """Descriptions (N D) of bins first to last of profiles (N BINS CHANNELS 2): centred, of unit size."""
     part = np.asarray(profile[:, first:last], np.float32)
     moments = part.reshape(len(part), MOMENTS, -1, CHANNELS, 2).mean(axis=2)
     seen = np.isfinite(moments).all(axis=3, keepdims=True)
@@ -64,7 +64,7 @@ def describe(profile: NDArray[np.floating], first: int = 0, last: int = BINS) ->
 
 
 def candidates(profile: NDArray[np.float16], tick: Callable[[], None] = lambda: None) -> Candidates:
-    """Pairs whose descriptions are near: a window of the first clip, turned any way, and the whole second (ours)."""
+    """Pairs whose descriptions are near: a window of the first clip, turned any way, and the whole second."""
     usable = shown(profile)
     if len(usable) < 2:
         return Candidates(np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
@@ -106,7 +106,7 @@ def _best_of_pairs(near: Near) -> Indices:
 
 
 class Cells:
-    """Descriptions (N D) sorted into cells around means, so that a question is compared with few of them (ours)."""
+    """Descriptions (N D) sorted into cells around means, so that a question is compared with few of them."""
 
     def __init__(self, described: FloatArray) -> None:
         self.described = described

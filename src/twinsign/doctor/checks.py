@@ -71,7 +71,7 @@ class Diagnosis:
 
 
 def diagnose(exam: Exam, *, near: bool = True, tick: Callable[[str], None] = lambda check: None) -> Diagnosis:
-    """Run every check (without the SLOW ones unless `near`); `tick` gets a check's name before it runs (ours)."""
+    """Run every check (without the SLOW ones unless `near`); `tick` gets a check's name before it runs."""
     found = Diagnosis()
     for name, check in CHECKS.items():
         if near or name not in SLOW:

@@ -39,7 +39,7 @@ class Exam:
         return len(self.rows)
 
     def only(self, kept: Indices) -> Exam:
-        """The same of some of the clips (ours)."""
+        """The same of some of the clips."""
         return replace(
             self,
             rows=self.rows[kept],

@@ -33,11 +33,11 @@ class Checked:
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """ "1 clip", "3 clips" (ours)."""
+    """ "1 clip", "3 clips"."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def some(names: Iterable[str], limit: int = 8) -> str:
-    """The first names of a list, and how many more there are (ours)."""
+    """The first names of a list, and how many more there are."""
     listed = list(names)
     return ", ".join(listed[:limit]) + (f" and {len(listed) - limit} more" if len(listed) > limit else "")

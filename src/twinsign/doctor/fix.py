@@ -22,7 +22,7 @@ class Dropped(NamedTuple):
 
 
 def to_drop(exam: Exam, near: Sequence[Sequence[str]] = ()) -> list[Dropped]:
-    """What to leave out, in order; `near`: pairs of names that count as identical, too (ours).
+    """What to leave out, in order; `near`: pairs of names that count as identical, too.
 
     Of copies of a val or test clip all others outside val and test go; of copies elsewhere one stays, or none where
     their glosses differ. Clips outside val and test without a hand, or of one frame, go.

@@ -14,11 +14,11 @@ from twinsign.doctor.finding import Checked, Finding, counted, some
 
 JUNK = frozenset(("background", "blank", "empty", "idle", "n/a", "na", "nan", "neutral", "no_sign", "none", "nosign"))
 JUNK |= {"nothing", "null", "undefined", "unknown", "?", "-"}
-"""Words that stand for no sign in many collections; each may be a sign of one's own language (ours)."""
+"""Words that stand for no sign in many collections; each may be a sign of one's own language."""
 
 
 def spelling(gloss: str) -> str:
-    """A gloss without case, Unicode form, and kinds and numbers of blanks, dashes and underscores (ours)."""
+    """A gloss without case, Unicode form, and kinds and numbers of blanks, dashes and underscores."""
     plain = unicodedata.normalize("NFKC", gloss).casefold().strip()
     return plain if plain in JUNK else re.sub(r"[\s_\-–]+", " ", plain).strip()
 

@@ -14,11 +14,11 @@ from twinsign.pose.recording import BoolArray, FloatArray
 HAND_SLICES = {"right": RIGHT_HAND, "left": LEFT_HAND}
 PARTS = (*HAND_SLICES.values(), TRUNK)
 JUMP = 0.3
-"""Image fractions a wrist moves from one frame to the next: more is a jump (ours; real signing stays below 0.2)."""
+"""Image fractions a wrist moves from one frame to the next: more is a jump (real signing stays below 0.2)."""
 EXCHANGED = 0.5
-"""Two hands have changed places where crosswise they moved less than this share of what they moved straight (ours)."""
+"""Two hands have changed places where crosswise they moved less than this share of what they moved straight."""
 APART = 0.1
-"""Image fractions that the wrists must be apart for such a change to be told (ours)."""
+"""Image fractions that the wrists must be apart for such a change to be told."""
 
 
 class Measures(NamedTuple):
@@ -48,7 +48,7 @@ class Measures(NamedTuple):
 
 
 def measure(xy: FloatArray, seen: BoolArray, length: Indices) -> Measures:
-    """Measures of clips xy (F 49 2), seen (F 49), length (B) (ours)."""
+    """Measures of clips xy (F 49 2), seen (F 49), length (B)."""
     clip = _Clips(np.repeat(np.arange(len(length)), length), len(length))
     wrists = [HAND_WRIST[side] for side in HAND_SLICES]
     shown: BoolArray = np.stack([seen[:, part].any(axis=1) for part in HAND_SLICES.values()], axis=1)

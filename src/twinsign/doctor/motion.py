@@ -9,7 +9,7 @@ from twinsign.doctor.finding import Checked, Finding, Level, counted
 from twinsign.doctor.measure import JUMP
 
 STILL = 5
-"""Frames in a row in which no joint of a seen part moves at all, from which a track counts as frozen (ours)."""
+"""Frames in a row in which no joint of a seen part moves at all, from which a track counts as frozen."""
 
 
 def frozen(exam: Exam) -> Checked:

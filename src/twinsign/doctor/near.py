@@ -45,7 +45,7 @@ class Copy(NamedTuple):
 
 
 def near_copies(exam: Exam, tick: Callable[[], None] = lambda: None) -> list[Copy]:
-    """Pairs of clips that are nearly, not bit by bit, the same, surest first (ours)."""
+    """Pairs of clips that are nearly, not bit by bit, the same, surest first."""
     found = candidates(exam.profile, tick)
     still = exam.measures.frozen > MOSTLY_STILL * exam.number("frames")
     known = np.asarray([_known(exam, one, other) for one, other in found.rows.tolist()], bool)
@@ -73,7 +73,7 @@ def _known(exam: Exam, one: int, other: int) -> bool:
 
 
 def fit_pairs(exam: Exam, pairs: Candidates, *, patient: bool = False) -> Fit:
-    """How well each pair agrees (K), reading a few hundred clips at a time (ours)."""
+    """How well each pair agrees (K), reading a few hundred clips at a time."""
     order = np.lexsort((pairs.rows[:, 0], pairs.way))
     parts = [Fit(*(np.zeros(0, np.float32) for _ in Fit._fields))]
     for way in range(len(WAYS)):

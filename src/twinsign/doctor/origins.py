@@ -10,7 +10,7 @@ from twinsign.doctor.finding import Checked, Finding, counted, some
 from twinsign.report.html import Table
 
 SHARE = 0.2
-"""Difference of an estimator's or source's share between train and a held-out split that is told (ours)."""
+"""Difference of an estimator's or source's share between train and a held-out split that is told."""
 
 
 def provenance(exam: Exam) -> Checked:

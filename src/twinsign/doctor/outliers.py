@@ -14,20 +14,20 @@ from twinsign.report.html import Table
 DEVIATIONS = 3.5
 """Robust deviations (|x - median| / (1.4826 MAD), x the logarithm) that make an outlier (Iglewicz and Hoaglin 1993)."""
 FACTOR = 2.0
-"""An outlier is also this many times the median, or a fraction of it (ours)."""
+"""An outlier is also this many times the median, or a fraction of it."""
 FEW = 5
-"""Clips of one source below which they are compared with the rest of their pack instead (ours)."""
+"""Clips of one source below which they are compared with the rest of their pack instead."""
 RATES = (5.0, 240.0)
-"""Frames a second that cameras take: others are a file's time base, or a mistake (ours)."""
+"""Frames a second that cameras take: others are a file's time base, or a mistake."""
 MAD_TO_DEVIATION = 1.4826
 OUTSIDE = 0.5
-"""Image fractions by which a hand's joint may leave the picture (ours)."""
+"""Image fractions by which a hand's joint may leave the picture."""
 FAR = 3.0
 """The same of any joint."""
 PIXELS = 10.0
 """Beyond this, coordinates are likely pixels."""
 HANDS = (0.01, 1.0)
-"""Least and most median size of a hand in image fractions (ours)."""
+"""Least and most median size of a hand in image fractions."""
 HANDS_TO_BODY = (0.1, 3.0)
 """The same over the distance of the shoulders."""
 

@@ -44,7 +44,7 @@ def doctor_page(path: Path, exam: Exam, found: Diagnosis) -> None:
 
 
 def lead(found: Diagnosis) -> str:
-    """The verdict in a sentence (ours)."""
+    """The verdict in a sentence."""
     if found.level == "clean":
         return "Nothing found."
     counts = [counted(found.count(level), level) for level in ("error", "warning", "note") if found.count(level)]

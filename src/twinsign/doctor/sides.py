@@ -16,12 +16,12 @@ from twinsign.pack.open import Indices
 MOST = 0.5
 """Share of a clip's frames above which it counts."""
 ONE_HANDED = 0.9
-"""Share of the hands' travel above which a clip is signed with that hand (ours)."""
+"""Share of the hands' travel above which a clip is signed with that hand."""
 SIGNER_CLIPS = 8
-"""One-handed clips from which a signer's habit is known, and the share of them that makes it one (ours)."""
+"""One-handed clips from which a signer's habit is known, and the share of them that makes it one."""
 HABIT = 0.9
 AGREE = 0.9
-"""Agreement by which two recordings with one id show one video, in one of the ways (ours)."""
+"""Agreement by which two recordings with one id show one video, in one of the ways."""
 
 
 def sides(exam: Exam) -> Checked:

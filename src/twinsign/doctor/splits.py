@@ -115,7 +115,7 @@ def _unsplit(exam: Exam) -> list[Finding]:
 
 
 def read_listed(path: Path) -> list[dict[str, str]]:
-    """Rows id, gloss, split of an annotation list; InputError where it is none (ours).
+    """Rows id, gloss, split of an annotation list; InputError where it is none.
 
     CSV with a header; JSON list of rows; JSON object of rows by id, whose split may be called `subset` (as in WLASL);
     or the JSON of a pack command, of which `missing` counts.

@@ -35,7 +35,7 @@ class Tracks(NamedTuple):
 
 
 def tracks(xy: FloatArray, seen: BoolArray, length: Indices) -> Tracks:
-    """The tracks of clips xy (F 49 2), seen (F 49), length (B); a clip without a hand keeps no frame (ours)."""
+    """The tracks of clips xy (F 49 2), seen (F 49), length (B); a clip without a hand keeps no frame."""
     points, found = xy[:, POINTS], seen[:, POINTS]
     clip = np.repeat(np.arange(len(length)), length)
     active = found.any(axis=1)
@@ -49,7 +49,7 @@ def tracks(xy: FloatArray, seen: BoolArray, length: Indices) -> Tracks:
 
 
 def turned(of: Tracks, way: str) -> Tracks:
-    """The same clips turned one of WAYS (ours)."""
+    """The same clips turned one of WAYS."""
     if way == "same":
         return of
     xy = of.xy[:, OTHER_HAND].copy()
@@ -59,7 +59,7 @@ def turned(of: Tracks, way: str) -> Tracks:
 
 
 def turned_profiles(of: NDArray[np.float16], way: str) -> NDArray[np.float16]:
-    """Profiles (N BINS CHANNELS 2) turned one of WAYS; a mirror's x is -x, for descriptions are centred (ours)."""
+    """Profiles (N BINS CHANNELS 2) turned one of WAYS; a mirror's x is -x, for descriptions are centred."""
     if way == "same":
         return of
     exchanged = of.reshape(len(of), BINS, len(SIDES), -1, 2)[:, :, ::-1].reshape(of.shape)
@@ -67,7 +67,7 @@ def turned_profiles(of: NDArray[np.float16], way: str) -> NDArray[np.float16]:
 
 
 def profiles(of: Tracks) -> NDArray[np.float16]:
-    """Each clip's course at BINS moments, (B BINS CHANNELS 2); gaps are filled, an absent hand is NaN (ours)."""
+    """Each clip's course at BINS moments, (B BINS CHANNELS 2); gaps are filled, an absent hand is NaN."""
     channels, found = _channels(of)
     ends = np.cumsum(of.length)
     clip = np.repeat(np.arange(len(ends)), of.length)

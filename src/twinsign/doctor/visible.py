@@ -15,7 +15,7 @@ from twinsign.report.html import Table
 WORST = 20
 """Clips and classes listed as the worst."""
 MOSTLY = 0.9
-"""Share of frames without a hand above which a clip is named (ours)."""
+"""Share of frames without a hand above which a clip is named."""
 
 
 def hand_unseen_rate(exam: Exam) -> Checked:

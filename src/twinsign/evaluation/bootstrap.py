@@ -13,7 +13,7 @@ from twinsign.evaluation.metrics import TOPS, Scored, calibration_error, percent
 
 
 def report_over_seeds(runs: Sequence[Scored], *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
-    """The report of the seeds' mean, its 95 % intervals by bootstrap over seeds and clips, in percent (ours).
+    """The report of the seeds' mean, its 95 % intervals by bootstrap over seeds and clips, in percent.
 
     Raises InputError where the seeds saw different clips.
     """
@@ -47,14 +47,14 @@ def report_over_seeds(runs: Sequence[Scored], *, resamples: int = 2000, seed: in
 
 
 def redrawn(random: np.random.Generator, clips: int) -> NDArray[np.int64]:
-    """How often each of N clips (N) comes up in N draws with replacement: one bootstrap sample (ours)."""
+    """How often each of N clips (N) comes up in N draws with replacement: one bootstrap sample."""
     return random.multinomial(clips, np.full(clips, 1 / clips))
 
 
 def weighted_means(
     values: NDArray[np.float64], classes: NDArray[np.int64], weight: NDArray[Any] | None = None
 ) -> NDArray[np.float64]:
-    """Weighted mean of values (N K) over clips, and over the classes (N) that occur of their clips': (2 K) (ours)."""
+    """Weighted mean of values (N K) over clips, and over the classes (N) that occur of their clips': (2 K)."""
     weight = np.ones(len(values)) if weight is None else weight
     count = np.bincount(classes, weight)
     sums = np.stack([np.bincount(classes, column) for column in (values * weight[:, None]).T], axis=1)

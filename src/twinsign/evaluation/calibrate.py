@@ -1,4 +1,4 @@
-"""Confidence that can be believed: a temperature and a "not sure" threshold, fitted on clips not learnt from (ours)."""
+"""Confidence that can be believed: a temperature and a "not sure" threshold, fitted on clips not learnt from."""
 
 from __future__ import annotations
 

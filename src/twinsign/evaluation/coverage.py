@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from twinsign.evaluation.metrics import percent
 from twinsign.pack.open import Indices, Pack
-from twinsign.pack.selection import Asked
+from twinsign.pack.selection import EvaluationScope
 from twinsign.runs.run import Run
-from twinsign.runs.training_clips import Learnt, learnt_by
+from twinsign.runs.training_clips import TrainingClips, load_training_clips
 
 
-def coverage(pack: Pack, rows: Indices, asked: Asked, labels: int) -> dict[str, Any]:
-    """Clips evaluated and listed (None: the packs do not say), in percent; classes present and of the model (ours)."""
+def coverage(pack: Pack, rows: Indices, asked: EvaluationScope, labels: int) -> dict[str, Any]:
+    """Clips evaluated and listed (None: the packs do not say), in percent; classes present and of the model."""
     splits, where, among, _ = asked
     missing = [row for row in pack.missing if splits is None or (row.get("split") or "none") in splits]
     if among is not None:
@@ -36,26 +36,26 @@ def coverage(pack: Pack, rows: Indices, asked: Asked, labels: int) -> dict[str, 
 
 
 def among_learnt(run: Run, pack: Pack, rows: Indices) -> NDArray[np.bool_] | None:
-    """Which of these rows (N) a classifier has learnt from, or from copies of; None where that is unknown (ours)."""
-    learnt = learnt_by(run, pack)
+    """Which of these rows (N) a classifier has learnt from, or from copies of; None where that is unknown."""
+    learnt = load_training_clips(run, pack)
     return None if learnt is None else copies(pack, rows, learnt)
 
 
-def copies(pack: Pack, rows: Indices, learnt: Learnt) -> NDArray[np.bool_]:
-    """Which of these rows (N) show hands in poses that are bit by bit those of a clip learnt from (ours)."""
+def copies(pack: Pack, rows: Indices, learnt: TrainingClips) -> NDArray[np.bool_]:
+    """Which of these rows (N) show hands in poses that are bit by bit those of a clip learnt from."""
     known = np.array([one in learnt.poses for one in pack.pose_hashes(rows)], bool)
     found: NDArray[np.bool_] = pack.usable[rows] & known
     return found
 
 
-def identical_ids(pack: Pack, rows: Indices, learnt: Learnt) -> list[str]:
-    """Ids among these rows of `copies` (ours)."""
+def identical_ids(pack: Pack, rows: Indices, learnt: TrainingClips) -> list[str]:
+    """Ids among these rows of `copies`."""
     found: list[str] = pack.table["id"].take(rows[copies(pack, rows, learnt)]).to_pylist()
     return found
 
 
 def cautions(report: Mapping[str, Any]) -> list[str]:
-    """What must be said beside a report's numbers: clips without poses, learnt from, or selected on (ours)."""
+    """What must be said beside a report's numbers: clips without poses, learnt from, or selected on."""
     found, learnt = report.get("coverage"), report.get("overlap")
     said = []
     if found and found["listed"] is not None and found["listed"] > found["clips"]:
@@ -66,7 +66,7 @@ def cautions(report: Mapping[str, Any]) -> list[str]:
 
 
 def chosen_in_words(report: Mapping[str, Any]) -> list[str]:
-    """On which of a report's clips its epoch, and on which its temperature and threshold, were chosen (ours)."""
+    """On which of a report's clips its epoch, and on which its temperature and threshold, were chosen."""
     chosen, fitted = report["selected_on"], report.get("calibrated_on")
     said = [f"the model was selected on {', '.join(chosen)}: this is no test result"] if chosen else []
     if fitted:

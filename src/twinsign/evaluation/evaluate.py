@@ -11,7 +11,7 @@ import numpy as np
 from twinsign.distributed import fastest_device
 from twinsign.evaluation.coverage import coverage, identical_ids
 from twinsign.evaluation.metrics import Scored, accuracy_report
-from twinsign.evaluation.open_set import apart, ask_unknown
+from twinsign.evaluation.open_set import evaluate_unknown, split_by_vocabulary
 from twinsign.evaluation.scoring import score
 from twinsign.evaluation.selective import selective_report
 from twinsign.evaluation.source import source_of
@@ -19,17 +19,17 @@ from twinsign.files import sha256
 from twinsign.inference.shift import check_shift
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import (
-    Asked,
     ClipSelection,
-    Labelled,
+    EvaluationScope,
+    LabelledRows,
     clip_ids,
-    labelled,
+    labelled_rows,
     shared_signers,
 )
 from twinsign.runs.calibration import calibration_of
 from twinsign.runs.models import head_recipe, load_classifier
 from twinsign.runs.run import CALIBRATED, Run, load_run
-from twinsign.runs.training_clips import hashed_signers, learnt_by
+from twinsign.runs.training_clips import hashed_signers, load_training_clips
 
 
 class Evaluation(NamedTuple):
@@ -39,7 +39,7 @@ class Evaluation(NamedTuple):
     scored: Scored
     run: Run
     pack: Pack
-    data: Labelled
+    data: LabelledRows
 
 
 def evaluate(
@@ -58,29 +58,29 @@ def evaluate(
     classifier = load_classifier(run).to(fastest_device())
     pack = Pack(clips.data)
     rows = pack.select(splits, clips.where)
-    rows, others = apart(pack, rows, run.labels) if unknown else (rows, None)
-    data = labelled(pack, rows, run.labels, "With --unknown such clips are counted apart.")
+    rows, others = split_by_vocabulary(pack, rows, run.labels) if unknown else (rows, None)
+    data = labelled_rows(pack, rows, run.labels, "With --unknown such clips are counted apart.")
     shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
     scored = score(run, classifier, pack, data, stream)
-    asked = Asked(splits, clips.where, None if others is None else run.labels, stream)
+    asked = EvaluationScope(splits, clips.where, None if others is None else run.labels, stream)
     report = full_report(scored, run, pack, data, asked) | {"shift": shift}
     if others is not None:
-        report["unknown"] = ask_unknown(run, classifier, pack, others, scored, stream)
+        report["unknown"] = evaluate_unknown(run, classifier, pack, others, scored, stream)
     return Evaluation(report, scored, run, pack, data)
 
 
-def full_report(scored: Scored, run: Run, pack: Pack, data: Labelled, asked: Asked) -> dict[str, Any]:
+def full_report(scored: Scored, run: Run, pack: Pack, data: LabelledRows, asked: EvaluationScope) -> dict[str, Any]:
     """The contract's JSON: accuracies with intervals, and what was measured on what (design, rule 7)."""
     context = context_of(run, pack, data, asked, len(scored.glosses))
     return {**accuracy_report(scored), **selective_report(scored, calibration_of(run)), **context}
 
 
-def context_of(run: Run, pack: Pack, data: Labelled, asked: Asked, labels: int) -> dict[str, Any]:
+def context_of(run: Run, pack: Pack, data: LabelledRows, asked: EvaluationScope, labels: int) -> dict[str, Any]:
     """What a report speaks of: which clips and signers, of how much of a split, by which run (design, rule 7)."""
     ids = clip_ids(pack, data.rows)
     handless = [ids[i] for i in np.flatnonzero(~pack.usable[data.rows])]
     present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
-    learnt = learnt_by(run, pack)
+    learnt = load_training_clips(run, pack)
     return {
         "signers": None if learnt is None else shared_signers(hashed_signers(pack, data.rows), learnt.signers),
         "split": asked.splits,
@@ -105,7 +105,7 @@ def context_of(run: Run, pack: Pack, data: Labelled, asked: Asked, labels: int) 
 
 
 def _calibrated_on(run: Run, pack: Pack, rows: Indices) -> set[str]:
-    """Splits of the rows that temperature and threshold were fitted on: val, or those of `calibrate` (ours)."""
+    """Splits of the rows that temperature and threshold were fitted on: val, or those of `calibrate`."""
     anew = run.about.get(CALIBRATED)
     if anew is None:
         return {"val"} & set(run.about.get("selected_on", []))

@@ -80,8 +80,8 @@ def fuse(members: Sequence[Scored], mix: Mix) -> Scored:
 def tune(members: Sequence[Scored], add: Addends = "softmax") -> Mix:
     """Temperatures of least cross-entropy each; then, for softmaxes, the weights of least cross-entropy of the sum.
 
-    The likelihood of a mixture is concave in its weights: expectation maximisation finds the best ones from equal ones
-    (ours). Logits keep equal weights.
+     The likelihood of a mixture is concave in its weights: expectation maximisation finds the best ones from equal ones
+    . Logits keep equal weights.
     """
     temperatures = tuple(calibrate(one).temperature for one in members)
     if add == "logits":

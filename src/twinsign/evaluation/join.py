@@ -38,7 +38,7 @@ def aligned(files: Sequence[ScoreFile], common: bool = False) -> list[Scored]:
 
 
 def difference(wanted: Sequence[str], found: Sequence[str]) -> str:
-    """In words, with some of the names: "2 missing (a, b), 1 too many (c)" (ours)."""
+    """In words, with some of the names: "2 missing (a, b), 1 too many (c)"."""
     missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
     said = [
         f"{len(names)} {word} ({', '.join(names[:NAMED])}{', …' if len(names) > NAMED else ''})"

@@ -18,9 +18,15 @@ from twinsign.evaluation.retrieve import by_gallery
 from twinsign.inference.embeddings import Choice
 from twinsign.inference.shift import check_shift
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import Asked, ClipSelection, labelled, shared_signers, training_rows
+from twinsign.pack.selection import (
+    ClipSelection,
+    EvaluationScope,
+    labelled_rows,
+    select_labelled_training,
+    shared_signers,
+)
 from twinsign.runs.models import (
-    NOTHING,
+    NO_PRETRAINING,
     branches_of,
     control_encoders,
     load_encoders,
@@ -66,10 +72,10 @@ def knn(
         raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips it answers")
     pack = Pack(clips.data)
     share = (clips.label_fraction, seed, clips.labels_per_class)
-    stored, glosses = training_rows(pack, clips.where, *share, split=gallery)
-    asked = labelled(pack, pack.select(splits, clips.where), glosses)
-    if str(model) == NOTHING:
-        run = Run(Path(NOTHING), "pretrained", recipe, about={"protocol": "random", "seed": seed})
+    stored, glosses = select_labelled_training(pack, clips.where, *share, split=gallery)
+    asked = labelled_rows(pack, pack.select(splits, clips.where), glosses)
+    if str(model) == NO_PRETRAINING:
+        run = Run(Path(NO_PRETRAINING), "pretrained", recipe, about={"protocol": "random", "seed": seed})
         encoders = control_encoders(recipe, ClipReader(pack, stored.rows, recipe.read), seed)
     else:
         run = load_run(model)
@@ -79,7 +85,9 @@ def knn(
     kept = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
     scored = by_gallery(kept, pack, stored, asked, glosses, run, rank, tuple(chosen.parts))
     bare = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
-    report = full_report(scored, bare, pack, asked, Asked(splits, clips.where))  # its calibration is not k-NN's
+    report = full_report(
+        scored, bare, pack, asked, EvaluationScope(splits, clips.where)
+    )  # its calibration is not k-NN's
     report |= {"branches": list(chosen.branches), "parts": list(chosen.parts)}
     report |= {"protocol": "knn", "neighbours": k, "gallery": gallery, "gallery_clips": len(stored.rows)}
     signers = shared_signers(*(hashed_signers(pack, rows) for rows in (asked.rows, stored.rows)))

@@ -26,7 +26,7 @@ _DRAWS_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class Scored:
-    """What a model said of a set of clips: labels (N), scores (N C), higher is better (ours).
+    """What a model said of a set of clips: labels (N), scores (N C), higher is better.
 
     `ids` names the N clips, `glosses` the C classes. Raises InputError where shapes disagree, there is no clip, a name
     comes twice, a label is none of the C classes or a score is NaN or infinite.
@@ -76,7 +76,7 @@ def _chunks(scored: Scored) -> Iterator[tuple[slice, NDArray[np.float32], NDArra
 
 
 def ranks(scored: Scored) -> NDArray[np.int64]:
-    """How many other classes score at least as much as the true one, (N): 0 is right; ties count against (ours)."""
+    """How many other classes score at least as much as the true one, (N): 0 is right; ties count against."""
     found = np.empty(len(scored.labels), np.int64)
     for rows, scores, labels in _chunks(scored):
         truth = np.take_along_axis(scores, labels[:, None], axis=1)
@@ -85,7 +85,7 @@ def ranks(scored: Scored) -> NDArray[np.int64]:
 
 
 def guesses(scored: Scored) -> NDArray[np.int64]:
-    """The class that each clip was taken for, (N): never the true one where `ranks` is not 0, as on a tie (ours)."""
+    """The class that each clip was taken for, (N): never the true one where `ranks` is not 0, as on a tie."""
     found = np.empty(len(scored.labels), np.int64)
     for rows, scores, labels in _chunks(scored):
         best = scores.argmax(axis=1)
@@ -97,7 +97,7 @@ def guesses(scored: Scored) -> NDArray[np.int64]:
 
 
 def confidences(scored: Scored) -> NDArray[np.float64]:
-    """The largest of softmax(scores), (N), in [1 / C, 1] (ours)."""
+    """The largest of softmax(scores), (N), in [1 / C, 1]."""
     found = np.empty(len(scored.labels), np.float64)
     for rows, scores, _ in _chunks(scored):
         wide = scores.astype(np.float64)
@@ -145,7 +145,7 @@ def calibration_error(scored: Scored) -> float:
 
 
 def calibration_error_by_chance(scored: Scored, draws: int = 200, seed: int = 0) -> tuple[float, float]:
-    """The error in [0, 1] that so many clips show where confidences are right: mean, 95 % are below (ours).
+    """The error in [0, 1] that so many clips show where confidences are right: mean, 95 % are below.
 
     A clip is then right as often as its confidence says; few clips alone make an error of several percent.
     """
@@ -161,12 +161,12 @@ def _error_of(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> floa
 
 
 def percent(share: float) -> float:
-    """A share as percent to two decimals, as every report gives it (ours)."""
+    """A share as percent to two decimals, as every report gives it."""
     return round(100 * float(share), 2)
 
 
 def accuracy_report(scored: Scored, *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
-    """Top-1, -2, -5 per instance and per class (mean over classes present) with 95 % intervals, in percent (ours).
+    """Top-1, -2, -5 per instance and per class (mean over classes present) with 95 % intervals, in percent.
 
     Intervals: Wilson per instance; per class a seeded percentile bootstrap over clips, of no width at 0 and 100 %.
     """
@@ -191,14 +191,14 @@ def accuracy_report(scored: Scored, *, resamples: int = 2000, seed: int = 0) -> 
 
 
 def confusion(scored: Scored) -> NDArray[np.int64]:
-    """Clips by true class and guess, (C C): rows are the truth; the diagonal sums to the top-1 hits (ours)."""
+    """Clips by true class and guess, (C C): rows are the truth; the diagonal sums to the top-1 hits."""
     classes = len(scored.glosses)
     counts = np.bincount(scored.labels * classes + guesses(scored), minlength=classes * classes)
     return counts.reshape(classes, classes)
 
 
 def per_class_table(scored: Scored) -> list[dict[str, Any]]:
-    """One row a class present, in label order: gloss, clips, top1 and top5 in percent, commonest wrong guess (ours).
+    """One row a class present, in label order: gloss, clips, top1 and top5 in percent, commonest wrong guess.
 
     `wrong_guess` is None where every clip was right; `wrong_clips` counts the clips taken for it.
     """
@@ -222,7 +222,7 @@ def per_class_table(scored: Scored) -> list[dict[str, Any]]:
 
 
 def mistakes(scored: Scored, limit: int = 8) -> list[dict[str, Any]]:
-    """The wrong clips of which the model was surest, in order: row, id, truth, guess, confidence in [0, 1] (ours)."""
+    """The wrong clips of which the model was surest, in order: row, id, truth, guess, confidence in [0, 1]."""
     guess, confidence = guesses(scored), confidences(scored)
     wrong = np.flatnonzero(guess != scored.labels)
     return [

@@ -1,4 +1,4 @@
-"""Signs that a classifier does not know: how often it names them surely all the same (ours)."""
+"""Signs that a classifier does not know: how often it names them surely all the same."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from twinsign.evaluation.scoring import logits_of, score, scored_rows
 from twinsign.evaluation.selective import answered_surely, at_temperature
 from twinsign.nn.classifier import Classifier
 from twinsign.pack.open import Indices, Pack
-from twinsign.pack.selection import Labelled, clip_ids, share_of_rows
+from twinsign.pack.selection import LabelledRows, clip_ids, share_of_rows
 from twinsign.runs.calibration import Calibration, calibration_of
-from twinsign.runs.models import in_order, viewer_of
+from twinsign.runs.models import evaluation_loader, viewer_of
 from twinsign.runs.recipe import SureConfig
 from twinsign.runs.run import Run
 
@@ -28,8 +28,8 @@ MOST = 2000
 """Clips of unknown signs that a threshold is fitted on: a draw of them where there are more."""
 
 
-def fitted_on(
-    run: Run, classifier: Classifier, pack: Pack, data: Labelled, splits: Sequence[str] | None, sure: SureConfig
+def fit_calibration(
+    run: Run, classifier: Classifier, pack: Pack, data: LabelledRows, splits: Sequence[str] | None, sure: SureConfig
 ) -> tuple[Scored, Calibration]:
     """Scores of labelled clips, and temperature and threshold fitted on them and on other signs' clips of these splits.
 
@@ -43,7 +43,7 @@ def fitted_on(
     others = None
     if len(rows):
         rows = share_of_rows(rows, min(1.0, MOST / len(rows)), 0)
-        others = logits_of(classifier, in_order(pack, rows, run.recipe), viewer_of(run))
+        others = logits_of(classifier, evaluation_loader(pack, rows, run.recipe), viewer_of(run))
     fitted = calibrate(scored, sure, others)
     if fitted.unknown != sure.unknown != run.recipe.sure.unknown:
         wanted = f"{FEWEST} or more, or more clips of other signs, to expect unknown signs"
@@ -60,7 +60,7 @@ def _of_others(pack: Pack, splits: Sequence[str] | None, known: Sequence[str]) -
     return kept
 
 
-def ask_unknown(
+def evaluate_unknown(
     run: Run, classifier: Classifier, pack: Pack, rows: Indices, known: Scored, stream: bool = False
 ) -> dict[str, Any]:
     """`unknown_report` of the clips in these rows, whose glosses are none of the model's, and the surest of them."""
@@ -72,7 +72,7 @@ def ask_unknown(
     return {**report, "glosses": len({*glosses}), "split_hash": pack.split_hash(rows)}
 
 
-def apart(pack: Pack, rows: Indices, known: Sequence[str]) -> tuple[Indices, Indices]:
+def split_by_vocabulary(pack: Pack, rows: Indices, known: Sequence[str]) -> tuple[Indices, Indices]:
     """Rows whose gloss is among these, and rows of other glosses; InputError where either are none."""
     glosses, names = pack.table["gloss"].take(rows).to_pylist(), {*known}
     mine, others = (rows[[bool(gloss) and (gloss in names) == wanted for gloss in glosses]] for wanted in (True, False))
@@ -114,7 +114,7 @@ def unknown_report(known: Scored, unknown: Scored, fitted: Calibration | None) -
     }
 
 
-def in_words(found: Mapping[str, Any]) -> str:
+def unknown_in_words(found: Mapping[str, Any]) -> str:
     """An `unknown` entry as a sentence."""
     asked = f"{found['clips']} clips of {found['glosses']} glosses"
     if not found["answered"] and not found["known_answered"]:

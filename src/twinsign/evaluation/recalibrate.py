@@ -12,34 +12,34 @@ import numpy as np
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.evaluation.coverage import among_learnt
-from twinsign.evaluation.open_set import fitted_on
+from twinsign.evaluation.open_set import fit_calibration
 from twinsign.inference.likeness import with_likeness
 from twinsign.inference.shift import check_shift
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import ClipSelection, Labelled, labelled
+from twinsign.pack.selection import ClipSelection, LabelledRows, labelled_rows
 from twinsign.runs.models import load_classifier
 from twinsign.runs.recipe import SureConfig
-from twinsign.runs.run import CALIBRATED, Run, load_run, owned, save_about
+from twinsign.runs.run import CALIBRATED, Run, load_run, run_lock, save_about
 
 
 def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | None, sure: SureConfig) -> Run:
-    """Fit a classifier's temperature and threshold anew, on those clips that it never learnt from (ours)."""
+    """Fit a classifier's temperature and threshold anew, on those clips that it never learnt from."""
     pack = Pack(clips.data)
     if not os.access(load_run(model).path, os.W_OK):
         raise InputError("a RUN that cannot be written", "one whose config.yaml may be written anew", file=model)
-    with owned(Path(model)):
+    with run_lock(Path(model)):
         run = load_run(model)
         classifier = load_classifier(run).to(fastest_device())
         hint = "--where COLUMN=VALUE takes the clips of the model's own signs."
-        everything = labelled(pack, pack.select(splits, clips.where), run.labels, hint)
+        everything = labelled_rows(pack, pack.select(splits, clips.where), run.labels, hint)
         learnt = among_learnt(run, pack, everything.rows)
         new = np.ones(len(everything.rows), bool) if learnt is None else ~learnt
         if not new.any():
             found = f"{len(new)} clips, all of which the model learnt from"
             raise InputError(found, "clips that are new to it", file=pack.paths[0], hint="Name another --split.")
-        data = Labelled(everything.rows[new], everything.labels[new])
+        data = LabelledRows(everything.rows[new], everything.labels[new])
         shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
-        _, fitted = fitted_on(run, classifier, pack, data, splits, sure)
+        _, fitted = fit_calibration(run, classifier, pack, data, splits, sure)
         run = with_likeness(run, pack, data.rows)
         on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits}
         on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if learnt is None else int(learnt.sum())}

@@ -20,12 +20,20 @@ from twinsign.evaluation.bootstrap import redrawn, weighted_means
 from twinsign.evaluation.evaluate import context_of
 from twinsign.evaluation.metrics import Scored, percent, ranks
 from twinsign.evaluation.scoring import score
-from twinsign.nn.encoder import PARTS
+from twinsign.nn.config import PARTS
 from twinsign.nn.features import embed, fixed_views, joint_embedding, unit_means
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import Asked, ClipSelection, Labelled, clip_ids, labelled, shared_signers, training_rows
+from twinsign.pack.selection import (
+    ClipSelection,
+    EvaluationScope,
+    LabelledRows,
+    clip_ids,
+    labelled_rows,
+    select_labelled_training,
+    shared_signers,
+)
 from twinsign.runs.models import (
-    in_order,
+    evaluation_loader,
     load_classifier,
     load_encoders,
 )
@@ -46,7 +54,7 @@ _ROWS_AT_ONCE = 1024
 
 
 def nearest(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Scores (N C) of unit vectors (N D): similarity to each gloss's nearest gallery clip (M D), labels (M) (ours)."""
+    """Scores (N C) of unit vectors (N D): similarity to each gloss's nearest gallery clip (M D), labels (M)."""
     found = torch.full((len(query), classes), -1.0)
     for start in range(0, len(query), _ROWS_AT_ONCE):
         similar = query[start : start + _ROWS_AT_ONCE] @ gallery.T
@@ -56,7 +64,7 @@ def nearest(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Ten
 
 
 def prototypes(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Scores (N C) of unit vectors (N D): similarity to the unit mean of each gloss's gallery clips (M D) (ours)."""
+    """Scores (N C) of unit vectors (N D): similarity to the unit mean of each gloss's gallery clips (M D)."""
     return query @ unit_means(gallery, labels, classes).T
 
 
@@ -94,17 +102,17 @@ def retrieval_report(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 
 def by_gallery(
     encoders: nn.ModuleDict,
     pack: Pack,
-    gallery: Labelled,
-    query: Labelled,
+    gallery: LabelledRows,
+    query: LabelledRows,
     glosses: list[str],
     run: Run,
     rank: Ranker,
     parts: tuple[str, ...] = PARTS,
 ) -> Scored:
-    """What frozen encoders say of the query clips by the gallery's: `rank` scores each class (ours; gallery: train)."""
+    """What frozen encoders say of the query clips by the gallery's: `rank` scores each class (gallery: train)."""
     viewer = fixed_views(run.recipe.windows, run.recipe.pretrain.frames)
-    stored, labels = embed(encoders, in_order(pack, gallery.rows, run.recipe, gallery.labels), viewer, parts)
-    asked, _ = embed(encoders, in_order(pack, query.rows, run.recipe, query.labels), viewer, parts)
+    stored, labels = embed(encoders, evaluation_loader(pack, gallery.rows, run.recipe, gallery.labels), viewer, parts)
+    asked, _ = embed(encoders, evaluation_loader(pack, query.rows, run.recipe, query.labels), viewer, parts)
     scores = rank(joint_embedding(asked), joint_embedding(stored), labels, len(glosses))
     return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
 
@@ -124,16 +132,18 @@ def retrieve(
     about: dict[str, Any] = {"by": by, "measures": "retrieval"}
     if by == "logits":
         classifier = load_classifier(run).to(fastest_device())
-        asked = labelled(pack, pack.select(splits, clips.where), run.labels)
+        asked = labelled_rows(pack, pack.select(splits, clips.where), run.labels)
         scored = score(run, classifier, pack, asked)
     else:
         if gallery in splits:
             raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips it answers")
-        stored, glosses = training_rows(pack, clips.where, clips.label_fraction, 0, clips.labels_per_class, gallery)
-        asked = labelled(pack, pack.select(splits, clips.where), glosses)
+        stored, glosses = select_labelled_training(
+            pack, clips.where, clips.label_fraction, 0, clips.labels_per_class, gallery
+        )
+        asked = labelled_rows(pack, pack.select(splits, clips.where), glosses)
         encoders = load_encoders(run).to(fastest_device())
         scored = by_gallery(encoders, pack, stored, asked, glosses, run, _BY_GALLERY[by])
         about |= {"gallery": gallery, "gallery_clips": len(stored.rows)}
         about |= {"signers": shared_signers(*(hashed_signers(pack, rows) for rows in (asked.rows, stored.rows)))}
-    context = context_of(run, pack, asked, Asked(splits, clips.where), len(scored.glosses))
+    context = context_of(run, pack, asked, EvaluationScope(splits, clips.where), len(scored.glosses))
     return {**retrieval_report(scored), **context, **about}, scored

@@ -1,4 +1,4 @@
-"""How accuracy falls as recordings get worse: one curve a kind of damage (ours)."""
+"""How accuracy falls as recordings get worse: one curve a kind of damage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from twinsign.evaluation.scoring import logits_of
 from twinsign.evaluation.significance import mcnemar
 from twinsign.nn.classifier import Classifier
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import Asked, ClipSelection, Labelled, clip_ids, labelled
+from twinsign.pack.selection import ClipSelection, EvaluationScope, LabelledRows, clip_ids, labelled_rows
 from twinsign.pose.perturb import PERTURBATIONS
 from twinsign.runs.models import (
     EVALUATION_BATCH,
@@ -40,7 +40,7 @@ def checked(kinds: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(kinds)) or list(PERTURBATIONS)
 
 
-def spoilt(run: Run, pack: Pack, data: Labelled, kind: str, level: float, seed: int) -> Iterator[Clips]:
+def spoilt(run: Run, pack: Pack, data: LabelledRows, kind: str, level: float, seed: int) -> Iterator[Clips]:
     """The clips in batches, spoilt; what is drawn depends on (seed, kind, level, row) alone."""
     place = list(PERTURBATIONS).index(kind)
     for start in range(0, len(data.rows), EVALUATION_BATCH):
@@ -52,9 +52,9 @@ def spoilt(run: Run, pack: Pack, data: Labelled, kind: str, level: float, seed: 
 
 
 def curves(
-    run: Run, classifier: Classifier, pack: Pack, data: Labelled, kinds: Sequence[str], seed: int, tick: Tick
+    run: Run, classifier: Classifier, pack: Pack, data: LabelledRows, kinds: Sequence[str], seed: int, tick: Tick
 ) -> dict[str, Any]:
-    """Each kind's points: level, accuracies with intervals, change of top-1 and McNemar's p against none (ours)."""
+    """Each kind's points: level, accuracies with intervals, change of top-1 and McNemar's p against none."""
     ids, viewer = clip_ids(pack, data.rows), viewer_of(run)
 
     def scored(kind: str, level: float) -> Scored:
@@ -81,10 +81,10 @@ def curves(
 def robustness(
     model: str | Path, clips: ClipSelection, splits: list[str] | None, kinds: Sequence[str], seed: int, tick: Tick
 ) -> dict[str, Any]:
-    """Accuracy of a classifier on the named splits (None: all) as their recordings are spoilt, kind by kind (ours)."""
+    """Accuracy of a classifier on the named splits (None: all) as their recordings are spoilt, kind by kind."""
     run, pack = load_run(model), Pack(clips.data)
     classifier = load_classifier(run).to(fastest_device())
-    data = labelled(pack, pack.select(splits, clips.where), run.labels)
+    data = labelled_rows(pack, pack.select(splits, clips.where), run.labels)
     report = curves(run, classifier, pack, data, checked(kinds), seed, tick)
-    context = context_of(run, pack, data, Asked(splits, clips.where), len(run.labels))
+    context = context_of(run, pack, data, EvaluationScope(splits, clips.where), len(run.labels))
     return {**report, **context, "damage_seed": seed}

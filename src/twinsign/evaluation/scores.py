@@ -166,6 +166,6 @@ def _checked(
 
 
 def _are_probabilities(scores: NDArray[Any]) -> bool:
-    """Whether every row (N C) lies in [0, 1] and sums to 1: a softmax's output and no logits (ours)."""
+    """Whether every row (N C) lies in [0, 1] and sums to 1: a softmax's output and no logits."""
     inside = scores.shape[1] > 1 and scores.min() >= 0 and scores.max() <= 1.001
     return bool(inside and np.abs(scores.sum(axis=1, dtype=np.float64) - 1).max() < 1e-2)

@@ -14,9 +14,9 @@ from twinsign.inference.notice import Noticer
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.features import Viewer, device_of
 from twinsign.pack.open import Indices, Pack
-from twinsign.pack.selection import Labelled, clip_ids
+from twinsign.pack.selection import LabelledRows, clip_ids
 from twinsign.pose.rest import FPS
-from twinsign.runs.models import EVALUATION_BATCH, in_order, viewer_of
+from twinsign.runs.models import EVALUATION_BATCH, evaluation_loader, viewer_of
 from twinsign.runs.run import Run
 from twinsign.streaming.stream import longest_sign
 from twinsign.views.batches import clips_of
@@ -31,7 +31,7 @@ def logits_of(classifier: Classifier, batches: Iterable[Clips], viewer: Viewer) 
     return torch.cat(found).numpy()
 
 
-def score(run: Run, classifier: Classifier, pack: Pack, data: Labelled, stream: bool = False) -> Scored:
+def score(run: Run, classifier: Classifier, pack: Pack, data: LabelledRows, stream: bool = False) -> Scored:
     """What the classifier says of labelled clips, or (`stream`) of what the live segmenter hands on of them."""
     return scored_rows(run, classifier, pack, data.rows, data.labels, stream)
 
@@ -46,7 +46,7 @@ def scored_rows(
     """
     device, viewer, noticer = device_of(classifier), viewer_of(run), Noticer(run)
     batches: Iterable[tuple[Clips, list[bool]]] = (
-        ((clips, [True] * len(clips)) for clips in in_order(pack, rows, run.recipe, labels))
+        ((clips, [True] * len(clips)) for clips in evaluation_loader(pack, rows, run.recipe, labels))
         if not stream
         else _streamed(run, pack, rows)
     )

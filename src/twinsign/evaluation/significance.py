@@ -48,7 +48,7 @@ def sign_flip(differences: NDArray[np.float64], flips: int = FLIPS, seed: int = 
 def compare(
     ours: Sequence[Scored], theirs: Sequence[Scored], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, Any]:
-    """Accuracies of two models, a file a seed each, and the differences A - B with 95 % intervals, in points (ours).
+    """Accuracies of two models, a file a seed each, and the differences A - B with 95 % intervals, in points.
 
     Intervals: a paired bootstrap; a clip is drawn with all its results in both models, and with several seeds each
     side's seeds are drawn too. All files are `aligned`; InputError where their clips differ.

@@ -18,7 +18,7 @@ from twinsign.extract.video import Image, is_video, open_video
 from twinsign.pose.clip_file import ClipFile
 
 SIDE = 640
-"""Frames with a longer side, in pixels, are scaled down: hands stay large enough, and estimation keeps up (ours)."""
+"""Frames with a longer side, in pixels, are scaled down: hands stay large enough, and estimation keeps up."""
 FPS = 25.0
 """Of a video that states no frame rate."""
 DRIVERS = {"linux": "v4l2", "darwin": "avfoundation"}

@@ -50,7 +50,7 @@ HOLISTIC = EstimatorConfig()
 
 
 def identity(config: EstimatorConfig) -> dict[str, str]:
-    """What decides the estimator's results: name, version, models; InputError where it could not be loaded (ours)."""
+    """What decides the estimator's results: name, version, models; InputError where it could not be loaded."""
     if config.name == "rtm":
         return rtm.identity(_pose_model(config), config.detector)
     if config.pose_model or config.detector:

@@ -60,7 +60,7 @@ class Outcome:
 
 
 def find_jobs(videos: Iterable[str], form: Format) -> list[Job]:
-    """A job a file, and one for each video below a folder, whose subfolders the outputs keep (ours).
+    """A job a file, and one for each video below a folder, whose subfolders the outputs keep.
 
     Raises InputError on a folder without a video, and where two videos would have one output, whatever its case.
     """
@@ -102,7 +102,7 @@ def run_jobs(
     loader: Loader = LOADER,
     cluster: str | None = None,
 ) -> Outcome:
-    """Extract every video that is not done, or was done from other content or with other settings (ours).
+    """Extract every video that is not done, or was done from other content or with other settings.
 
     `tick` hears of every video that is finished: how many, and of how many frames that were estimated now.
     """

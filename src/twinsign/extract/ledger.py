@@ -30,7 +30,7 @@ def sha256_of(video: Path) -> str:
 
 
 def same_file(output: str) -> str:
-    """Equal for names that some file systems take for one: whatever their case and Unicode form (ours)."""
+    """Equal for names that some file systems take for one: whatever their case and Unicode form."""
     return unicodedata.normalize("NFC", output).casefold()
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Image = NDArray[np.uint8]
 """One frame: (H W 3), red, green, blue."""
 MAX_SIDE = 1920
-"""Frames with a longer side, in pixels, are scaled down before estimation (ours)."""
+"""Frames with a longer side, in pixels, are scaled down before estimation."""
 _WANTED = f"a whole video file ({', '.join(VIDEOS)})"
 # By content, a file of any name may be a playlist that names other files or hosts: only these containers are opened.
 _OPTIONS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi", "protocol_whitelist": "file"}

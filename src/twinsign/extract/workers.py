@@ -18,16 +18,16 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 TRIES = 2
-"""Attempts at a task whose process died: the system may have killed it for another's memory (ours)."""
+"""Attempts at a task whose process died: the system may have killed it for another's memory."""
 
 PATIENCE = 5.0
-"""Seconds that a process may take to end, before it is killed (ours)."""
+"""Seconds that a process may take to end, before it is killed."""
 
 
 def results(
     load: Callable[[], Callable[[Task], Result]], tasks: Sequence[Task], workers: int
 ) -> Iterator[tuple[Task, Result | str]]:
-    """Each task with its result, or with the reason why there is none, as they are done (ours).
+    """Each task with its result, or with the reason why there is none, as they are done.
 
     Every process calls `load` once for the function that does the tasks; both must pickle. Raises TwinsignError where
     `load` does, for then no task can be done, and NoRoomError where a task does.

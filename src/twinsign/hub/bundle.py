@@ -28,7 +28,7 @@ def is_shared(name: str) -> bool:
 
 
 def shared_files(folder: Path) -> list[str]:
-    """The names, relative to a RUN's folder, of its files that are shared, sorted (ours)."""
+    """The names, relative to a RUN's folder, of its files that are shared, sorted."""
     found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
     return sorted(name for name in found if is_shared(name))
 
@@ -45,7 +45,7 @@ def checked(folder: Path) -> Run:
 
 
 def is_inert(page: Path) -> bool:
-    """Whether a page is made as our report pages are, and lets a browser run, fetch and open nothing (ours).
+    """Whether a page is made as our report pages are, and lets a browser run, fetch and open nothing.
 
     Its policy stands before all else, but does not hold back forms, links, `base` and `meta http-equiv=refresh`: only
     tags of a report are taken, no second `http-equiv`, no handler, and addresses within the page alone.

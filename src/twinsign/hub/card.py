@@ -29,7 +29,7 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}")
 
 
 @dataclass(frozen=True)
-class Told:
+class CardMetadata:
     """What no RUN records and a person says: the weights' licence and the sign languages' ISO 639 codes (`ase`)."""
 
     license: str = UNTOLD
@@ -47,8 +47,8 @@ class Told:
             raise InputError(f"licence {self.license!r}", "an identifier of the Hub, such as cc-by-4.0, or other")
 
 
-def model_card(run: Run, reports: Sequence[facts.Report], told: Told) -> str:
-    """README.md: front matter with the results on clips that chose nothing, and the text (ours)."""
+def model_card(run: Run, reports: Sequence[facts.Report], told: CardMetadata) -> str:
+    """README.md: front matter with the results on clips that chose nothing, and the text."""
     tags = [*TAGS, *(["self-supervised-learning"] if _starts(run) else [])]
     named = {dataset_of(dict(pack)) for pack in facts.packs_of(run)}
     datasets = sorted(name for name in named if _HUB_NAME.fullmatch(name))
@@ -72,7 +72,7 @@ def model_card(run: Run, reports: Sequence[facts.Report], told: Told) -> str:
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")).rstrip() + "\n"
 
 
-def values(run: Run, reports: Sequence[facts.Report], told: Told) -> dict[str, Any]:
+def values(run: Run, reports: Sequence[facts.Report], told: CardMetadata) -> dict[str, Any]:
     """What the card's text is made of."""
     config, start = recipe_values(run.path / CONFIG), run.about.get("started_from")
     return {
@@ -92,8 +92,8 @@ def values(run: Run, reports: Sequence[facts.Report], told: Told) -> dict[str, A
     }
 
 
-def missing(run: Run, reports: Sequence[facts.Report], told: Told) -> list[str]:
-    """What a reader would want to know and neither the RUN nor a report holds (ours)."""
+def missing(run: Run, reports: Sequence[facts.Report], told: CardMetadata) -> list[str]:
+    """What a reader would want to know and neither the RUN nor a report holds."""
     packs, tested = facts.packs_of(run), [report for report in reports if not report["selected_on"]]
     estimators = (run.about.get("learnt_from") or {}).get("estimators")
     config = recipe_values(run.path / CONFIG)

@@ -53,7 +53,7 @@ class Pulled:
 
 
 def push(folder: Path, repo: str, *, private: bool = False) -> Pushed:
-    """Put a finished RUN's shared files into a model repository, in one commit; it is made where there is none (ours).
+    """Put a finished RUN's shared files into a model repository, in one commit; it is made where there is none.
 
     Files of an earlier push that this RUN has not are deleted there. InputError where the RUN is unfinished, there is
     no token, or the repository is public although `private` is asked.
@@ -79,7 +79,7 @@ def push(folder: Path, repo: str, *, private: bool = False) -> Pushed:
 
 
 def pull(repo: str, out: Path, revision: str | None = None) -> Pulled:
-    """Fetch a RUN from a model repository into a new folder, whole or not at all (ours).
+    """Fetch a RUN from a model repository into a new folder, whole or not at all.
 
     Only files that a push shares are taken, a report page only if a browser runs nothing of it. Hashes are compared
     with the repository's, and the weights must fit the config and the labels. InputError says what does not.

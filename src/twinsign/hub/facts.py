@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.errors import InputError
-from twinsign.evaluation.open_set import in_words
+from twinsign.evaluation.open_set import unknown_in_words
 from twinsign.evaluation.source import source_in_words
 from twinsign.files import parse_json
 from twinsign.runs.calibration import calibration_of, threshold_in_words
 from twinsign.runs.models import frames_of, head_recipe
-from twinsign.runs.run import CALIBRATED, EVALUATIONS, LEARNT_FROM, VAL, Run
+from twinsign.runs.run import CALIBRATED, EVALUATIONS, TRAINING_STATISTICS, VAL, Run
 
 NEEDED = ("per_instance", "per_class", "interval95", "clips", "classes", "split_hash", "selected_on")
 """Keys without which a JSON is no report of an evaluation."""
@@ -24,7 +24,7 @@ Report = Mapping[str, Any]
 
 
 def reports_of(run: Run, given: Sequence[Path]) -> list[Report]:
-    """The reports left in the RUN and those given, each once, those of clips that chose nothing first (ours).
+    """The reports left in the RUN and those given, each once, those of clips that chose nothing first.
 
     InputError where a given one is no report or of another model. Those in the RUN that do not name it, of an earlier
     version or an earlier model there, are passed over.
@@ -89,7 +89,7 @@ def notes_of(report: Report) -> list[str]:
         said.append(f"These clips ({', '.join(report['selected_on'])}) chose the model: not a test result.")
     said += [_signers(report), _coverage(report), _overlap(report)]
     if report.get("unknown"):
-        said.append(f"Signs that the model does not know, asked besides: {in_words(report['unknown'])}.")
+        said.append(f"Signs that the model does not know, asked besides: {unknown_in_words(report['unknown'])}.")
     if report.get("handless_clips"):
         said.append(
             f"{len(report['handless_clips'])} of the clips show no hand in any frame, and count like the others."
@@ -189,7 +189,7 @@ def _counts(pack: Mapping[str, Any], name: str) -> str:
 
 def packs_of(run: Run) -> list[Mapping[str, Any]]:
     """Provenance of the packs that the RUN learnt from; none of runs that did not record it."""
-    found: list[Mapping[str, Any]] = (run.about.get(LEARNT_FROM) or {}).get("packs", [])
+    found: list[Mapping[str, Any]] = (run.about.get(TRAINING_STATISTICS) or {}).get("packs", [])
     return found
 
 

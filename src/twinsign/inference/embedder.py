@@ -17,13 +17,13 @@ from twinsign.nn.features import device_of, embed, joint_embedding
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import FloatArray, Recording
-from twinsign.runs.models import EVALUATION_BATCH, in_order, load_encoders, viewer_of
+from twinsign.runs.models import EVALUATION_BATCH, evaluation_loader, load_encoders, viewer_of
 from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import clips_of
 
 
 def require_hands(recordings: Sequence[Recording]) -> None:
-    """InputError names the first recording that shows no hand in any frame (ours)."""
+    """InputError names the first recording that shows no hand in any frame."""
     for recording in recordings:
         if not recording.seen[:, HANDS].any():
             file = recording.source or None
@@ -63,5 +63,5 @@ class Embedder:
 
     def of_pack(self, pack: Pack, rows: Indices) -> FloatArray:
         """Unit vectors (N D) of these rows, which must show a hand."""
-        features, _ = embed(self.encoders, in_order(pack, rows, self.run.recipe), self.viewer, self.parts)
+        features, _ = embed(self.encoders, evaluation_loader(pack, rows, self.run.recipe), self.viewer, self.parts)
         return joint_embedding(features).numpy()

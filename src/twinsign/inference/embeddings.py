@@ -26,7 +26,7 @@ from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256
 from twinsign.nn.classifier import all_features
-from twinsign.nn.encoder import PARTS
+from twinsign.nn.config import PARTS
 from twinsign.nn.features import device_of, joint_embedding
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY

@@ -1,4 +1,4 @@
-"""A RUN as one file, preprocessing inside: poses in, probabilities and embedding out; ONNX, or torch's own (ours).
+"""A RUN as one file, preprocessing inside: poses in, probabilities and embedding out; ONNX, or torch's own.
 
 twinsign export --model RUN --out model.onnx
 twinsign export --model RUN --out model.pt2

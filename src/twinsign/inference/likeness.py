@@ -18,9 +18,10 @@ from torch import Tensor
 from twinsign.errors import InputError
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import BONES, HANDS, JOINT_COUNT, JOINTS, LEFT_HAND, RIGHT_HAND
-from twinsign.runs.run import CONFIG, LEARNT_FROM, Run
-from twinsign.views.batches import ClipReader, ReadConfig
+from twinsign.runs.run import CONFIG, TRAINING_STATISTICS, Run
+from twinsign.views.batches import ClipReader
 from twinsign.views.clips import Clips
+from twinsign.views.config import ReadConfig
 
 SAMPLE = 1024
 """Clips that are described at most, drawn by a fixed seed."""
@@ -75,7 +76,7 @@ class Likeness:
 
 def likeness_of(run: Run) -> Likeness | None:
     """What a RUN keeps of `as_dict`; None of earlier versions' RUNs, InputError where it is damaged."""
-    known = (run.about.get(LEARNT_FROM) or {}).get("likeness")
+    known = (run.about.get(TRAINING_STATISTICS) or {}).get("likeness")
     if known is None:
         return None
     try:
@@ -87,7 +88,7 @@ def likeness_of(run: Run) -> Likeness | None:
         numbers = (float(known[name]) for name in ("limit", "right_leads", "least_movement"))
         return Likeness(torch.tensor(mean), torch.tensor(deviation), *numbers)
     except (KeyError, TypeError, ValueError) as error:
-        found, wanted = f"{LEARNT_FROM}.likeness that is damaged ({error!r})", "what a training wrote"
+        found, wanted = f"{TRAINING_STATISTICS}.likeness that is damaged ({error!r})", "what a training wrote"
         raise InputError(found, wanted, file=run.path / CONFIG) from error
 
 
@@ -110,11 +111,11 @@ def learn_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indice
 
 def with_likeness(run: Run, pack: Pack, rows: Indices) -> Run:
     """A RUN of an earlier version with the likeness of these rows, which are like its training clips; others as is."""
-    known = run.about.get(LEARNT_FROM) or {}
+    known = run.about.get(TRAINING_STATISTICS) or {}
     if "likeness" in known:
         return run
     known = {**known, "likeness": learn_likeness(pack, rows, run.recipe.read).as_dict()}
-    return replace(run, about={**run.about, LEARNT_FROM: known})
+    return replace(run, about={**run.about, TRAINING_STATISTICS: known})
 
 
 def leading(clips: Clips) -> Tensor:

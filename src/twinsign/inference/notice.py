@@ -13,7 +13,7 @@ from twinsign.inference.likeness import cropped_hands, leading, likeness_of, mov
 from twinsign.inference.shift import COMMON, PARTS, known_statistics, refusal
 from twinsign.pose.layout import INDEX, JOINTS, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.runs.run import LEARNT_FROM, Run
+from twinsign.runs.run import TRAINING_STATISTICS, Run
 from twinsign.views.batches import clips_of
 from twinsign.views.clips import Clips
 
@@ -32,7 +32,7 @@ class Noticer:
     """Looks at recordings before a RUN names them."""
 
     def __init__(self, run: Run) -> None:
-        known = run.about.get(LEARNT_FROM) or {}
+        known = run.about.get(TRAINING_STATISTICS) or {}
         self.run, self.read = run, run.recipe.read
         self.ignored = [INDEX[name] for name in self.read.crop.ignore]
         self.estimators = list(known.get("estimators", []))

@@ -76,7 +76,7 @@ class Portable(nn.Module):
 
 
 def stacked(recordings: Sequence[Recording]) -> dict[str, NDArray[np.float32]]:
-    """Recordings as `forward`'s inputs; shorter ones are followed by frames that show nothing (ours).
+    """Recordings as `forward`'s inputs; shorter ones are followed by frames that show nothing.
 
     Those count for nothing where idle frames are trimmed or dropped and a hand has a box in some frame.
     """

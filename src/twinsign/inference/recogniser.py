@@ -62,7 +62,7 @@ class Recogniser:
 
     @torch.no_grad()
     def predict_many(self, recordings: Sequence[Recording], top: int = 5) -> list[Prediction]:
-        """Name each recording's sign; InputError names the first that shows no hand (ours)."""
+        """Name each recording's sign; InputError names the first that shows no hand."""
         require_hands(recordings)
         clips = clips_of(recordings, self.run.recipe.read)
         views = self.viewer(clips.to(device_of(self.classifier)))

@@ -1,4 +1,4 @@
-"""Whether clips look to a network like those it learnt from: estimators, missing parts, joints' statistics (ours).
+"""Whether clips look to a network like those it learnt from: estimators, missing parts, joints' statistics.
 
 A RUN remembers them of a sample of its clips, cropped as the network sees them.
 """
@@ -19,9 +19,10 @@ from twinsign.errors import InputError
 from twinsign.inference.likeness import learn_likeness
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.runs.run import LEARNT_FROM, Run
+from twinsign.runs.run import TRAINING_STATISTICS, Run
 from twinsign.terminal import plain
-from twinsign.views.batches import ClipReader, ReadConfig
+from twinsign.views.batches import ClipReader
+from twinsign.views.config import ReadConfig
 
 log = logging.getLogger("twinsign")
 SAMPLE = 256
@@ -36,7 +37,7 @@ COMMON, RARE = 0.3, 0.1
 """A joint is missing where it was seen in `COMMON` of the frames or more, and now in less than `RARE` of that share."""
 LEAST_SEEN = 0.02
 """Joints seen in fewer frames are not compared."""
-STEADY = 1e-3
+LEAST_DEVIATION = 1e-3
 """Least standard deviation that counts, in crop coordinates."""
 WORST = 3
 """Joints named in a message."""
@@ -80,7 +81,7 @@ class Shift:
         return "; ".join(said)
 
 
-def learnt_from(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices | None = None) -> dict[str, Any]:
+def training_statistics(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices | None = None) -> dict[str, Any]:
     """What a RUN keeps of its clips: its packs' provenance, estimators, each joint's statistics, and their likeness.
 
     `held_out`: rows that say how unlike its clips others of their kind are.
@@ -118,11 +119,11 @@ def joint_statistics(pack: Pack, rows: Indices, read: ReadConfig, seed: int = 0)
 
 
 def shift_of(known: Mapping[str, Any], pack: Pack, rows: Indices, read: ReadConfig) -> Shift:
-    """How these rows differ from what a RUN learnt from (ours)."""
+    """How these rows differ from what a RUN learnt from."""
     statistics, clips = joint_statistics(pack, rows, read)
     before = known_statistics(known)
     was, now = before[:, 4], statistics[:, 4]
-    moved = np.abs(statistics[:, :2] - before[:, :2]) / np.maximum(before[:, 2:4], STEADY)
+    moved = np.abs(statistics[:, :2] - before[:, :2]) / np.maximum(before[:, 2:4], LEAST_DEVIATION)
     compared = (was >= LEAST_SEEN) & (now >= LEAST_SEEN)
     shifts = np.where(compared, moved.max(axis=1), 0.0)
     allowed = SHIFTED + NOISE / np.sqrt(min(clips, int(known["clips_measured"])))
@@ -140,7 +141,7 @@ def shift_of(known: Mapping[str, Any], pack: Pack, rows: Indices, read: ReadConf
 
 def check_shift(run: Run, pack: Pack, rows: Indices, read: ReadConfig, strict: bool) -> dict[str, Any] | None:
     """Warn where clips differ from those of a RUN, or (strict) refuse them; what the report says, None if unknown."""
-    known = run.about.get(LEARNT_FROM)
+    known = run.about.get(TRAINING_STATISTICS)
     if not known:
         return None
     found = shift_of(known, pack, rows, read)
@@ -150,7 +151,7 @@ def check_shift(run: Run, pack: Pack, rows: Indices, read: ReadConfig, strict: b
 
 
 def known_statistics(known: Mapping[str, Any]) -> Statistics:
-    """The joint statistics (49 5) that `learnt_from` keeps."""
+    """The joint statistics (49 5) that `training_statistics` keeps."""
     return np.asarray([str(known["joints"][name]).split() for name in JOINTS], np.float64)
 
 

@@ -1,4 +1,4 @@
-"""How many CPU threads answer (ours)."""
+"""How many CPU threads answer."""
 
 from __future__ import annotations
 

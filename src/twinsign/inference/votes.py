@@ -30,7 +30,7 @@ class Explained:
 
 @torch.no_grad()
 def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 5, each: int = 3) -> list[Explained]:
-    """Each recording's prediction with its votes, `each` guesses a vote; InputError as of `predict_many` (ours)."""
+    """Each recording's prediction with its votes, `each` guesses a vote; InputError as of `predict_many`."""
     require_hands(recordings)
     classifier = recogniser.classifier
     clips = clips_of(recordings, recogniser.run.recipe.read).to(device_of(classifier))

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from twinsign.nn.config import EncoderConfig
 from twinsign.nn.dropout import Dropout
-from twinsign.nn.encoder import EncoderConfig, Features
-from twinsign.nn.gcn import STEADY, GraphConv, convolve_time
+from twinsign.nn.encoder import Features
+from twinsign.nn.gcn import INPUT_NORM_EPS, GraphConv, convolve_time
 from twinsign.nn.norm import BatchNorm
 from twinsign.pose.layout import HAND_GRAPH, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK, TRUNK_GRAPH, WHOLE_GRAPH
 from twinsign.views.clips import motion
@@ -24,12 +25,12 @@ TAPS = 9
 """Frames under a temporal convolution of ST-GCN (Yan et al. 2018)."""
 FEATURES = 5
 """Numbers that describe a joint in a frame: two of place, two of movement, whether it is seen."""
-SWIFTER = 10.0
+TRUNK_MOTION_SCALE = 10.0
 """The trunk's movements, fractions of an image, are made about as large as a hand's in its box (not tuned)."""
 
 
 class ConvGru(nn.Module):
-    """Hand-made features, convolutions over time of `joint_widths`, a GRU in both directions (ours).
+    """Hand-made features, convolutions over time of `joint_widths`, a GRU in both directions.
 
     The features: joints of a hand from its wrist, the trunk where it is, all of their movements, and what is seen; of a
     hand without its wrist nothing. One stack of convolutions serves both hands; the trunk's is half as wide. GRU and
@@ -50,10 +51,10 @@ class ConvGru(nn.Module):
         sides = [from_wrist(xy[:, :, hand], seen[:, :, hand]) for hand in (RIGHT_HAND, LEFT_HAND)]
         hands = self.hand(torch.cat([described(*side) for side in sides]))  # 2B T C
         right, left = hands[: xy.shape[0]], hands[xy.shape[0] :]  # len() or chunk() would fix B in an exported network
-        trunk = self.trunk(described(xy[:, :, TRUNK], seen[:, :, TRUNK], SWIFTER))
+        trunk = self.trunk(described(xy[:, :, TRUNK], seen[:, :, TRUNK], TRUNK_MOTION_SCALE))
         states, _ = self.gru(torch.cat([right, left, trunk], dim=2))  # B T 2D
         frames = seen.any(dim=2)
-        pooled = torch.cat([mean_of(states, frames), largest_of_frames(states, frames)], dim=1)
+        pooled = torch.cat([mean_of(states, frames), frame_max_pool(states, frames)], dim=1)
         return all_of(self.dropout(self.out(pooled)), frames)
 
 
@@ -62,7 +63,7 @@ class Convolutions(nn.Module):
 
     def __init__(self, widths: Sequence[int], dropout: float) -> None:
         super().__init__()
-        self.input_norm = BatchNorm(widths[0], eps=STEADY)
+        self.input_norm = BatchNorm(widths[0], eps=INPUT_NORM_EPS)
         self.convolutions = nn.ModuleList(
             nn.Conv1d(one, other, 5 if number == 0 else 3) for number, (one, other) in enumerate(pairwise(widths))
         )
@@ -86,7 +87,7 @@ class StGcn(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.input_norm = BatchNorm(JOINT_COUNT * 3, eps=STEADY)
+        self.input_norm = BatchNorm(JOINT_COUNT * 3, eps=INPUT_NORM_EPS)
         widths = [*config.joint_widths, *config.part_widths]
         self.layers = nn.ModuleList([StGcnBlock(3, widths[0], 1, config.graph_dropout)])
         for one, other in pairwise(widths):
@@ -128,7 +129,7 @@ def strided(seen: Tensor, stride: int) -> Tensor:
 
 
 def from_wrist(xy: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    """A hand's joints (B T 21 2) as seen from its wrist, and where both are seen (B T 21) (ours)."""
+    """A hand's joints (B T 21 2) as seen from its wrist, and where both are seen (B T 21)."""
     both = seen & seen[:, :, :1]
     return xy - xy[:, :, :1], both
 
@@ -136,7 +137,7 @@ def from_wrist(xy: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
 def described(xy: Tensor, seen: Tensor, swifter: float = 1.0) -> Tensor:
     """Hand-made features (B T 5V) of joints xy (B T V 2), seen (B T V): places, `swifter` movements, which are seen.
 
-    0 where unseen (ours).
+    0 where unseen.
     """
     xy = torch.where(seen[..., None], xy, 0.0)
     moved = swifter * motion(xy, seen).xy.roll(1, dims=1)  # from the frame before; 0, the last, comes first
@@ -149,7 +150,7 @@ def mean_of(x: Tensor, frames: Tensor) -> Tensor:
     return torch.einsum("btd,bt->bd", x, weight) / weight.sum(dim=1, keepdim=True).clamp(min=1)
 
 
-def largest_of_frames(x: Tensor, frames: Tensor) -> Tensor:
+def frame_max_pool(x: Tensor, frames: Tensor) -> Tensor:
     """Largest values (B D) of x (B T D) over the frames (B T) that count; 0 where none does."""
     most = x.masked_fill(~frames[..., None], float("-inf")).amax(dim=1)
     return torch.where(frames.any(dim=1, keepdim=True), most, 0.0)

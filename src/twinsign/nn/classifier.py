@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from twinsign.nn.encoder import PARTS, EncoderConfig, Features
-from twinsign.nn.heads import HeadConfig
-from twinsign.nn.networks import encoder_of
+from twinsign.nn.config import PARTS, EncoderConfig, HeadConfig
+from twinsign.nn.encoder import Features
+from twinsign.nn.networks import build_encoder
 from twinsign.views.clips import View, modality
 
 
@@ -19,7 +19,7 @@ class Classifier(nn.Module):
     def __init__(self, encoder: EncoderConfig, head: HeadConfig, classes: int) -> None:
         super().__init__()
         self.head = head
-        self.encoders = nn.ModuleDict({name: encoder_of(encoder) for name in head.branches})
+        self.encoders = nn.ModuleDict({name: build_encoder(encoder) for name in head.branches})
         self.fc = nn.ModuleDict({name: nn.Linear(encoder.width, classes) for name in head.branches})
 
     def features(self, views: Sequence[View]) -> dict[str, Tensor]:
@@ -48,7 +48,7 @@ def branch_features(
 
 
 def all_features(encoders: nn.ModuleDict, views: Sequence[View]) -> dict[str, Features]:
-    """Every branch's features: of each part the mean over those of a clip's views that show it (ours)."""
+    """Every branch's features: of each part the mean over those of a clip's views that show it."""
     together = views[0] if len(views) == 1 else View(*(torch.cat(one) for one in zip(*views, strict=True)))
     found: dict[str, Features] = {name: encoder(*modality(name, together)) for name, encoder in encoders.items()}
     return found if len(views) == 1 else {name: _mean(one, len(views)) for name, one in found.items()}

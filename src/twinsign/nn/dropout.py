@@ -9,7 +9,7 @@ LEVELS = 256
 
 
 class Dropout(nn.Module):
-    """Dropout (Srivastava et al. 2014) by the global generator; the probability is rounded to a 256th (ours).
+    """Dropout (Srivastava et al. 2014) by the global generator; the probability is rounded to a 256th.
 
     0.1 is thus 26/256 = 0.1016; what stays is scaled by the rounded one, so that no mean shifts. Bytes instead of
     torch's own draw a number take a sixth of its time on a CPU.

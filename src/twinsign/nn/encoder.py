@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from twinsign.errors import InputError
+from twinsign.nn.config import PARTS, EncoderConfig
 from twinsign.nn.gcn import PartNet
 from twinsign.nn.transformer import AttentionPool, TemporalTransformer
 from twinsign.pose.layout import (
@@ -20,54 +19,6 @@ from twinsign.pose.layout import (
     TRUNK_GRAPH,
     TRUNK_GROUP_GRAPH,
 )
-
-PARTS = ("hand", "trunk")
-WIDEST, DEEPEST = 2**14, 2**7
-"""Channels of a layer and blocks of a kind at most: a config from elsewhere is not to fill the memory (ours)."""
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """Widths and depths of one branch's encoder; the defaults are the paper's size (method, Encoder)."""
-
-    joint_widths: tuple[int, ...] = (128, 128, 256)
-    """Channels of the graph blocks on joints."""
-    part_widths: tuple[int, ...] = (512, 512)
-    """Channels of the graph blocks on fingers, palm, arms and nose; the last is the feature width (paper: 512)."""
-    temporal_blocks: int = 2
-    """Blocks of temporal convolutions."""
-    feed_forward: dict[str, int] = field(default_factory=lambda: {"hand": 1536, "trunk": 1024})
-    """Hidden width of the Transformer's feed-forward layers, by part."""
-    heads: int = 8
-    """Attention heads."""
-    depth: int = 3
-    """Transformer blocks."""
-    dropout: float = 0.1
-    """In the Transformer: of attention weights and of every sub-layer's output."""
-    graph_dropout: float = 0.0
-    """In the graph blocks; the paper names none."""
-    network: Literal["gcn_transformer", "conv_gru", "st_gcn"] = "gcn_transformer"
-    """The paper's, or a supervised baseline of `nn/baselines.py`, which says what the other fields are to it."""
-
-    def __post_init__(self) -> None:
-        widths = [*self.joint_widths, *self.part_widths, *self.feed_forward.values()]
-        if not self.joint_widths or not self.part_widths or not all(1 <= width <= WIDEST for width in widths):
-            found = f"encoder widths {self.joint_widths}, {self.part_widths}, {self.feed_forward}"
-            raise InputError(found, f"one or more of each, from 1 to {WIDEST}")
-        if {*self.feed_forward} != {*PARTS}:
-            raise InputError(f"encoder.feed_forward of {', '.join(self.feed_forward)}", f"of {', '.join(PARTS)}")
-        depths = (len(self.joint_widths), len(self.part_widths), self.temporal_blocks, self.depth)
-        if not all(0 <= depth <= DEEPEST for depth in depths):
-            raise InputError(f"encoder depths {depths}", f"0 to {DEEPEST} blocks of each kind")
-        if self.heads < 1 or self.width % self.heads:
-            raise InputError(f"encoder.heads {self.heads}", f"a divisor of the width {self.width}")
-        if not all(0 <= share < 1 for share in (self.dropout, self.graph_dropout)):
-            raise InputError(f"dropout {self.dropout}, graph_dropout {self.graph_dropout}", "shares in [0, 1)")
-
-    @property
-    def width(self) -> int:
-        """Width of f_hand and f_trunk."""
-        return self.part_widths[-1]
 
 
 class Features(NamedTuple):

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from twinsign.nn.classifier import branch_features
-from twinsign.nn.encoder import PARTS
-from twinsign.views.augment import AugmentConfig, random_view
+from twinsign.nn.config import PARTS
+from twinsign.views.augment import random_view
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import Clips, View
-from twinsign.views.windows import WindowConfig, window_views
+from twinsign.views.config import AugmentConfig, WindowConfig
+from twinsign.views.windows import window_views
 
 FEATURE_BATCH = 128
 """Clips embedded at once."""
@@ -62,8 +63,8 @@ def features_as_tested(
 
 
 @torch.no_grad()
-def settle_norms(encoders: nn.ModuleDict, batches: Iterable[Clips], viewer: Viewer) -> None:
-    """Give every BatchNorm the mean statistics of these batches; no weight changes (ours)."""
+def recalibrate_batchnorm(encoders: nn.ModuleDict, batches: Iterable[Clips], viewer: Viewer) -> None:
+    """Give every BatchNorm the mean statistics of these batches; no weight changes."""
     norms = [module for module in encoders.modules() if isinstance(module, nn.BatchNorm1d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -78,7 +79,7 @@ def settle_norms(encoders: nn.ModuleDict, batches: Iterable[Clips], viewer: View
 
 
 def joint_embedding(features: dict[str, Tensor]) -> Tensor:
-    """Unit vectors (N D'): every branch's feature l2-normalised, side by side (ours)."""
+    """Unit vectors (N D'): every branch's feature l2-normalised, side by side."""
     return F.normalize(torch.cat([F.normalize(value, dim=1) for value in features.values()], dim=1), dim=1)
 
 

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from twinsign.nn.dropout import Dropout
 from twinsign.nn.graph import SUBSETS, adjacency
 from twinsign.nn.norm import BatchNorm
-from twinsign.nn.pooling import largest_of
+from twinsign.nn.pooling import group_max_pool
 from twinsign.pose.layout import Graph
 
-STEADY = 0.1
+INPUT_NORM_EPS = 0.1
 """Added to the variances of what goes in (released): noise in joints that hardly move stays small."""
 
 
@@ -105,7 +105,7 @@ class PartNet(nn.Module):
     ) -> None:
         super().__init__()
         self.groups = [list(group) for group in graph.groups]
-        self.input_norm = BatchNorm(graph.joints * 2, eps=STEADY)
+        self.input_norm = BatchNorm(graph.joints * 2, eps=INPUT_NORM_EPS)
         widths = [2, *joint_widths]
         self.joint_blocks = nn.Sequential(
             *(
@@ -129,7 +129,7 @@ class PartNet(nn.Module):
         clips, frames, joints, _ = x.shape
         x = self.input_norm(x.flatten(2)).view(clips * frames, joints, 2)
         x = self.joint_blocks(x)  # B*T V C
-        x = self.part_blocks(largest_of(x, self.groups))  # B*T parts C
-        x = largest_of(x, [range(len(self.groups))]).squeeze(1)  # B*T width
+        x = self.part_blocks(group_max_pool(x, self.groups))  # B*T parts C
+        x = group_max_pool(x, [range(len(self.groups))]).squeeze(1)  # B*T width
         out: Tensor = self.temporal(self.project(x).view(clips, frames, -1))
         return out

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from twinsign.nn.encoder import PARTS
 
 
 class Projector(nn.Module):
@@ -21,17 +16,3 @@ class Projector(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (B D) to unit vectors (B out)."""
         return F.normalize(self.layers(features).float(), dim=1)
-
-
-@dataclass(frozen=True)
-class HeadConfig:
-    """Which features the classifier sees, how branches join, and where its layers begin."""
-
-    branches: tuple[str, ...] = ("joint", "motion")
-    """Modalities (Table VII)."""
-    parts: tuple[str, ...] = PARTS
-    """Parts whose features are summed (Table X)."""
-    join: Literal["sum", "mean"] = "sum"
-    """Of the branches' logits: the paper sums them, the released code takes the mean."""
-    start: Literal["random", "means"] = "random"
-    """Where the layers' weights start: as PyTorch draws them, or at the classes' mean features (imprint.py; ours)."""

@@ -1,4 +1,4 @@
-"""Layers begun at the classes' mean features: imprinted weights (Qi et al. 2018), for few labels (ours)."""
+"""Layers begun at the classes' mean features: imprinted weights (Qi et al. 2018), for few labels."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from twinsign.nn.classifier import Classifier
 from twinsign.nn.features import unit_means
 
 LOGIT = 5.0
-"""A branch's logit for its class, of a clip in the class's direction and as far out as clips are on average (ours)."""
+"""A branch's logit for its class, of a clip in the class's direction and as far out as clips are on average."""
 NEAREST = 1e-3
-"""Of the features' mean length: clips closer together than this say nothing of their classes (ours)."""
+"""Of the features' mean length: clips closer together than this say nothing of their classes."""
 
 
 @torch.no_grad()

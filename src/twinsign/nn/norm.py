@@ -22,7 +22,7 @@ class BatchNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x (… C)."""
         rows = x.reshape(-1, x.shape[-1])
-        if self.training and self.together and distributed.size() > 1:
+        if self.training and self.together and distributed.world_size() > 1:
             return self._over_all(rows).view(x.shape)
         return super().forward(rows).view(x.shape)
 
@@ -53,7 +53,7 @@ class _OverAll(torch.autograd.Function):
         # Sums of squares lose digits where the mean is large: so in float64, which costs little at C numbers.
         mean, variance, here = mean.double(), variance.double(), float(len(rows))
         sums = torch.cat([here * mean, here * (variance + mean.square()), mean.new_full((1,), here)])
-        sums = distributed.summed(sums)
+        sums = distributed.all_reduce_sum(sums)
         count = sums[-1]
         mean = sums[:width] / count
         variance = (sums[width:-1] / count - mean.square()).clamp(min=0)
@@ -73,14 +73,14 @@ class _OverAll(torch.autograd.Function):
         kernel = torch.ops.aten.native_batch_norm_backward
         through, for_weight, for_bias = kernel(grads[0].contiguous(), rows, *fixed, wanted)
         if wanted[0]:
-            of_weight, of_bias = (distributed.summed(torch.cat([for_weight, for_bias])) / count).chunk(2)
+            of_weight, of_bias = (distributed.all_reduce_sum(torch.cat([for_weight, for_bias])) / count).chunk(2)
             inverse = (variance + ctx.eps).rsqrt()
             slope = weight * of_weight * inverse.square()
             through = through - ((rows - mean) * slope + weight * of_bias * inverse).to(rows.dtype)
         return through, for_weight, for_bias, None
 
 
-def normalise_together(module: nn.Module, together: bool) -> None:
+def sync_batchnorm(module: nn.Module, together: bool) -> None:
     """Let every BatchNorm of a module take its statistics over all processes' clips, or over its own alone."""
     for norm in module.modules():
         if isinstance(norm, BatchNorm):

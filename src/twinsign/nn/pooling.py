@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 
-def largest_of(x: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
-    """Joints x (N V C) to the channel-wise largest of each group (N groups C); no joint is in two groups (ours)."""
+def group_max_pool(x: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
+    """Joints x (N V C) to the channel-wise largest of each group (N groups C); no joint is in two groups."""
     # torch leaves `apply` without annotations.
     out: Tensor = _LargestOf.apply(x, groups)  # type: ignore[no-untyped-call]
     return out

@@ -119,5 +119,5 @@ class RemoteBytes:
 
 
 def open_bytes(place: Place, wanted: str) -> Bytes:
-    """The bytes of a local or remote file; InputError where there are none (ours)."""
+    """The bytes of a local or remote file; InputError where there are none."""
     return LocalBytes(place, wanted) if isinstance(place, Path) else RemoteBytes(place, wanted)

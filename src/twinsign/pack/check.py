@@ -17,7 +17,7 @@ WANTED = "a pack written by `twinsign pack`"
 
 @contextmanager
 def decoding(place: Place) -> Iterator[None]:
-    """Turn whatever Arrow raises on damaged bytes into an InputError that names the file (ours)."""
+    """Turn whatever Arrow raises on damaged bytes into an InputError that names the file."""
     try:
         yield
     except InputError:
@@ -29,7 +29,7 @@ def decoding(place: Place) -> Iterator[None]:
 
 
 def check_schema(schema: pa.Schema, place: Place) -> None:
-    """InputError where a schema is not a pack's of this version (ours)."""
+    """InputError where a schema is not a pack's of this version."""
     version = (schema.metadata or {}).get(FORMAT_KEY)
     if version != FORMAT:
         found = "no layout version" if version is None else f"layout version {version.decode(errors='replace')}"
@@ -44,7 +44,7 @@ def check_schema(schema: pa.Schema, place: Place) -> None:
 
 
 def check_columns(batch: pa.RecordBatch, place: Place) -> None:
-    """InputError names the first clip whose columns cannot be (ours)."""
+    """InputError names the first clip whose columns cannot be."""
     batch.validate(full=True)
     for name in ("id", "frames", "hand_frames"):
         if batch.column(name).null_count:
@@ -56,7 +56,7 @@ def check_columns(batch: pa.RecordBatch, place: Place) -> None:
 
 
 def check_poses(batch: pa.RecordBatch, place: Place) -> None:
-    """InputError names the first clip whose poses are of another length than its columns say (ours)."""
+    """InputError names the first clip whose poses are of another length than its columns say."""
     batch.validate(full=True)
     frames = np.asarray(batch.column("frames"))
     for name in POSES:

@@ -36,7 +36,7 @@ class StoredClip(NamedTuple):
 
 
 def stored_clip(sample: Sample) -> StoredClip:
-    """Read and encode one clip; InputError where it cannot be packed (ours)."""
+    """Read and encode one clip; InputError where it cannot be packed."""
     if sample.row.get("split") not in SPLITS:
         found, wanted = f"split {sample.row['split']!r}", "train, val, test, or none"
         raise InputError(found, wanted, file=sample.file, clip=sample.id)
@@ -50,7 +50,7 @@ def stored_clip(sample: Sample) -> StoredClip:
 
 
 def pose_hash(xy: NDArray[np.float16], seen: NDArray[np.uint8]) -> str:
-    """The same for clips of bit-identical coordinates xy (T 98) and masks (T 7), whatever their ids (ours)."""
+    """The same for clips of bit-identical coordinates xy (T 98) and masks (T 7), whatever their ids."""
     return sha256(xy.tobytes(), seen.tobytes())
 
 
@@ -118,5 +118,5 @@ def _quantised(recording: Recording) -> NDArray[np.uint8]:
 
 
 def extra_columns(rows: Iterable[Mapping[str, str]]) -> list[str]:
-    """Names of the annotation's further columns, sorted (ours)."""
+    """Names of the annotation's further columns, sorted."""
     return sorted({name for row in rows for name in row} - RESERVED)

@@ -174,7 +174,7 @@ class PackFile:
 
 
 def spans(first: Indices, length: Indices) -> Indices:
-    """The whole numbers first, first + 1, … of each span, end to end (ours)."""
+    """The whole numbers first, first + 1, … of each span, end to end."""
     starts = np.cumsum(length) - length
     return np.repeat(first - starts, length) + np.arange(int(length.sum()))
 

@@ -15,7 +15,7 @@ from twinsign.pack.open import Indices, Pack
 
 
 def held_out(pack: Pack, rows: Indices, folds: int, fold: int, by: str | None = None, seed: int = 0) -> Indices:
-    """Those of `rows` that fold 0 … folds - 1 holds out; the folds are disjoint and glosses spread evenly (ours).
+    """Those of `rows` that fold 0 … folds - 1 holds out; the folds are disjoint and glosses spread evenly.
 
     Clips of identical poses, and those with one value in the column `by` (signer, recording session), are never on two
     sides; clips without a gloss are never held out. Raises InputError where a clip has no value in `by`, or there are
@@ -74,7 +74,7 @@ class Fold(NamedTuple):
 
 
 def fold_of(pack: Pack, rows: Indices, held: Indices, name: str) -> Fold:
-    """The clips of `rows`: those held out as split `name`, the others as train (ours).
+    """The clips of `rows`: those held out as split `name`, the others as train.
 
     Held-out clips of a gloss of which train would have no clip with a hand are left out: nobody could learn it.
     """

@@ -30,7 +30,7 @@ def is_url(name: str | PathLike[str]) -> bool:
 
 
 def check_url(url: str) -> None:
-    """InputError where a URL has a protocol that neither is plain nor was allowed by name, or chains such (ours)."""
+    """InputError where a URL has a protocol that neither is plain nor was allowed by name, or chains such."""
     *chained, last = (part.split("://")[0] for part in url.split("::"))
     named = {one.strip() for one in os.environ.get(ALLOWED, "").split(",")}
     refused = [one for one in chained if one not in named] + [last] * (not PLAIN.fullmatch(last) and last not in named)
@@ -40,7 +40,7 @@ def check_url(url: str) -> None:
 
 
 def locate(name: str | PathLike[str]) -> list[Place]:
-    """The files that one name stands for, in order; InputError where there are none, or shards are missing (ours)."""
+    """The files that one name stands for, in order; InputError where there are none, or shards are missing."""
     if is_url(name):
         return _remote(str(name))
     path = Path(name)

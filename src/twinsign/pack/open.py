@@ -41,14 +41,14 @@ class Flat(NamedTuple):
 
 
 def dataset_of(provenance: dict[str, Any]) -> str:
-    """The dataset that a pack names, or whose own command packed it (`pack wlasl`); "" where unknown (ours)."""
+    """The dataset that a pack names, or whose own command packed it (`pack wlasl`); "" where unknown."""
     command = str(provenance.get("command", "")).split()
     packed_as = command[1] if command[:1] == ["pack"] and len(command) == 2 else ""
     return str(provenance.get("dataset") or ("" if packed_as in ANY_DATASET else packed_as)).lower()
 
 
 def split_hash(ids: Sequence[str], glosses: Sequence[str | None]) -> str:
-    """A hash of clips' ids and glosses, whatever their order: equal reports are of equal clips (ours)."""
+    """A hash of clips' ids and glosses, whatever their order: equal reports are of equal clips."""
     return sha256(*sorted(f"{one}\t{gloss}" for one, gloss in zip(ids, glosses, strict=True)))
 
 
@@ -148,12 +148,12 @@ class Pack:
         return rows
 
     def split_hash(self, rows: Indices) -> str:
-        """A hash of the ids and glosses of these rows, whatever their order (ours)."""
+        """A hash of the ids and glosses of these rows, whatever their order."""
         ids, glosses = self.table["id"].take(rows).to_pylist(), self.table["gloss"].take(rows).to_pylist()
         return split_hash(ids, glosses)
 
     def pose_hashes(self, rows: Sequence[int] | Indices) -> list[str]:
-        """A hash of each clip's coordinates and mask, equal for bit-identical clips only: stored, or made (ours)."""
+        """A hash of each clip's coordinates and mask, equal for bit-identical clips only: stored, or made."""
         rows = np.asarray(rows, dtype=np.int64)
         hashes: list[str | None] = [None] * len(rows)
         if POSE_HASH in self.table.column_names:

@@ -37,7 +37,7 @@ class PackReport:
 
     @property
     def exit_code(self) -> int:
-        """0 written, 2 nothing written, 3 written but some inputs unreadable (ours)."""
+        """0 written, 2 nothing written, 3 written but some inputs unreadable."""
         if not sum(self.clips.values()):
             return 2
         return 3 if self.unreadable else 0
@@ -89,7 +89,7 @@ class Tally:
 
 
 def spread(values: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, float | int]:
-    """Least, median and largest of what is known (not NaN), and how many are unknown (ours)."""
+    """Least, median and largest of what is known (not NaN), and how many are unknown."""
     known = values[~np.isnan(values)]
     found: dict[str, float | int] = {"unknown": len(values) - len(known)}
     if len(known):
@@ -99,7 +99,7 @@ def spread(values: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, float | i
 
 
 def commonest(counts: Counter[str], most: int) -> dict[str, int]:
-    """The `most` commonest, the most frequent first, and the others together (ours)."""
+    """The `most` commonest, the most frequent first, and the others together."""
     ranked: Sequence[tuple[str, int]] = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     rest = sum(count for _, count in ranked[most:])
     return dict(ranked[:most]) | ({"others": rest} if rest else {})

@@ -47,7 +47,7 @@ POSES: dict[str, pa.DataType] = {
 
 
 def schema(extra: list[str], provenance: str, missing: str = "[]") -> pa.Schema:
-    """Arrow schema of a pack whose annotation has `extra` columns (ours)."""
+    """Arrow schema of a pack whose annotation has `extra` columns."""
     fields = {**COLUMNS, **OPTIONAL, **{name: pa.string() for name in extra}, **POSES}
     metadata = {FORMAT_KEY: FORMAT, PROVENANCE_KEY: provenance.encode(), MISSING_KEY: missing.encode()}
     return pa.schema(list(fields.items()), metadata=metadata)

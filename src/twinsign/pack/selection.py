@@ -21,14 +21,14 @@ HELD_OUT = ("val", "test")
 """Splits that pre-training and fitting never see."""
 
 
-class Labelled(NamedTuple):
+class LabelledRows(NamedTuple):
     """Rows of a pack and the class of each."""
 
     rows: Indices
     labels: Indices
 
 
-class Asked(NamedTuple):
+class EvaluationScope(NamedTuple):
     """Which clips an evaluation is of: splits (None: all), conditions on rows, and glosses, where not all of them.
 
     `stream`: whether the live segmenter cut them first.
@@ -48,7 +48,7 @@ def label_list(pack: Pack, rows: Indices) -> list[str]:
     return glosses
 
 
-def labelled(pack: Pack, rows: Indices, glosses: Sequence[str], hint: str = "") -> Labelled:
+def labelled_rows(pack: Pack, rows: Indices, glosses: Sequence[str], hint: str = "") -> LabelledRows:
     """The rows that carry a gloss, with its number; InputError names the first clip whose gloss is not in the list."""
     number = {gloss: i for i, gloss in enumerate(glosses)}
     kept, labels = [], []
@@ -66,10 +66,10 @@ def labelled(pack: Pack, rows: Indices, glosses: Sequence[str], hint: str = "") 
         raise InputError("no clip with a gloss among those asked for", "labelled clips", file=pack.paths[0])
     if len(kept) < len(rows):
         log.warning("note: %d of %d clips have no gloss and are left out", len(rows) - len(kept), len(rows))
-    return Labelled(np.asarray(kept), np.asarray(labels))
+    return LabelledRows(np.asarray(kept), np.asarray(labels))
 
 
-def share_of_labels(data: Labelled, fraction: float, seed: int, per_class: int | None = None) -> Labelled:
+def share_of_labels(data: LabelledRows, fraction: float, seed: int, per_class: int | None = None) -> LabelledRows:
     """A seeded share of each class's clips, at least one a class, or `per_class` clips of each (paper, Sec. IV-D).
 
     One seed's shares are nested: its 20 % are among its 40 %, its 2 a class among its 5.
@@ -84,7 +84,7 @@ def share_of_labels(data: Labelled, fraction: float, seed: int, per_class: int |
         mine = random.permutation(np.flatnonzero(data.labels == label))
         kept.append(mine[: max(1, round(fraction * len(mine))) if per_class is None else per_class])
     order = np.sort(np.concatenate(kept))
-    return Labelled(data.rows[order], data.labels[order])
+    return LabelledRows(data.rows[order], data.labels[order])
 
 
 def share_of_rows(rows: Indices, fraction: float, seed: int) -> Indices:
@@ -95,15 +95,15 @@ def share_of_rows(rows: Indices, fraction: float, seed: int) -> Indices:
     return np.sort(drawn)
 
 
-def training_rows(
+def select_labelled_training(
     pack: Pack, where: Sequence[str], fraction: float, seed: int, per_class: int | None = None, split: str = "train"
-) -> tuple[Labelled, list[str]]:
+) -> tuple[LabelledRows, list[str]]:
     """The labelled train clips that show a hand, a share of them, and all their glosses: what a classifier learns."""
     _check_labels(pack)
     rows = pack.select([split], where)
     rows = rows[pack.usable[rows]]
     glosses = label_list(pack, rows)
-    return share_of_labels(labelled(pack, rows, glosses), fraction, seed, per_class), glosses
+    return share_of_labels(labelled_rows(pack, rows, glosses), fraction, seed, per_class), glosses
 
 
 def _check_labels(pack: Pack) -> None:
@@ -134,8 +134,8 @@ def shared_signers(asked: Sequence[str], learnt: Sequence[str]) -> dict[str, Any
     }
 
 
-def pretraining_rows(pack: Pack, keep_out: Sequence[Pack] = (), where: Sequence[str] = ()) -> Indices:
-    """Rows that show a hand, are not held out and repeat no held-out clip's poses or id, here or in `keep_out` (ours).
+def select_pretraining(pack: Pack, keep_out: Sequence[Pack] = (), where: Sequence[str] = ()) -> Indices:
+    """Rows that show a hand, are not held out and repeat no held-out clip's poses or id, here or in `keep_out`.
 
     By id too, since packs made by other estimators show the same videos with other poses; but not where both packs
     name their datasets, and differently: there an equal id is chance.
@@ -200,10 +200,10 @@ class ClipSelection:
     """Refuse clips unlike those that a RUN learnt from, instead of warning."""
 
 
-def labelled_clips(clips: ClipSelection, seed: int) -> tuple[Pack, Labelled, Labelled | None, list[str]]:
+def select_training(clips: ClipSelection, seed: int) -> tuple[Pack, LabelledRows, LabelledRows | None, list[str]]:
     """The pack, its labelled train clips (a share of them), val clips or None, and the label list of train."""
     pack = Pack(clips.data)
-    train, glosses = training_rows(pack, clips.where, clips.label_fraction, seed, clips.labels_per_class)
+    train, glosses = select_labelled_training(pack, clips.where, clips.label_fraction, seed, clips.labels_per_class)
     if "val" not in pack.column("split"):
         return pack, train, None, glosses
-    return pack, train, labelled(pack, pack.select(["val"], clips.where), glosses), glosses
+    return pack, train, labelled_rows(pack, pack.select(["val"], clips.where), glosses), glosses

@@ -37,7 +37,7 @@ def cores() -> int:
 
 
 def outcomes(samples: Sequence[Sample], first: int, workers: int, patience: float) -> Iterator[Outcome]:
-    """What became of each sample from number `first` on, in order, whatever the number of workers (ours).
+    """What became of each sample from number `first` on, in order, whatever the number of workers.
 
     0 workers: in this process. Else a clip whose process dies twice, or is silent for `patience` seconds, has a reason.
     """
@@ -56,7 +56,7 @@ def outcomes(samples: Sequence[Sample], first: int, workers: int, patience: floa
 
 
 def outcomes_on_cluster(samples: Sequence[Sample], first: int, address: str, patience: float) -> Iterator[Outcome]:
-    """The same by the processes of a Ray cluster; a clip whose process dies or hangs twice has a reason (ours)."""
+    """The same by the processes of a Ray cluster; a clip whose process dies or hangs twice has a reason."""
     spans = [range(start, min(start + SPAN, len(samples))) for start in range(first, len(samples), SPAN)]
     load = partial(_reading, samples, patience)
     with connected(address):

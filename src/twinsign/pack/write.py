@@ -29,7 +29,7 @@ SHARD = "{number:05d}-of-{count:05d}.pack"
 
 
 @dataclass(frozen=True)
-class Effort:
+class PackOptions:
     """How a corpus is packed; neither workers nor patience changes a byte of the pack."""
 
     workers: int | None = None
@@ -49,7 +49,7 @@ class Effort:
             raise InputError(f"patience {self.patience}", "seconds above 0")
 
 
-HERE = Effort(workers=0)
+HERE = PackOptions(workers=0)
 """Reading in this process alone."""
 
 
@@ -69,7 +69,7 @@ def write_pack(
     path: str | PathLike[str],
     *,
     provenance: Mapping[str, Any] | None = None,
-    effort: Effort = HERE,
+    effort: PackOptions = HERE,
     tick: Callable[[int], None] = lambda done: None,
     restarted: Callable[[], None] = lambda: None,
 ) -> PackReport:
@@ -123,7 +123,7 @@ def _inputs_key(corpus: Corpus, note: Mapping[str, Any]) -> str:
     return sha256(json.dumps(note, default=str), repr(missing), digest.hexdigest())
 
 
-def _fill(parts: Parts, samples: Sequence[Sample], effort: Effort, tick: Callable[[int], None]) -> None:
+def _fill(parts: Parts, samples: Sequence[Sample], effort: PackOptions, tick: Callable[[int], None]) -> None:
     """Read what is not in the parts yet, in order, a part a record batch."""
     ids = {name for batch in parts.batches() for name in batch.column("id").to_pylist()}
     unreadable: dict[str, str] = {}
@@ -162,7 +162,7 @@ def _full(clips: int, frames: int) -> bool:
 
 
 def record_batch(clips: Sequence[StoredClip], layout: pa.Schema) -> pa.RecordBatch:
-    """Encoded clips as one Arrow record batch of a pack's schema (ours)."""
+    """Encoded clips as one Arrow record batch of a pack's schema."""
     poses = {name: _ragged([getattr(clip, name) for clip in clips], name) for name in POSES}
     columns = [
         poses.get(name) or pa.array([clip.columns.get(name) for clip in clips], layout.field(name).type)
@@ -202,7 +202,7 @@ def _assemble(
 
 
 def write_file(path: Path, layout: pa.Schema, batches: Iterable[pa.RecordBatch], rows: list[int]) -> None:
-    """Write one file of a pack whole or not at all; the rows of each batch stand in its footer, for opening (ours)."""
+    """Write one file of a pack whole or not at all; the rows of each batch stand in its footer, for opening."""
     metadata = {ROWS_KEY: json.dumps(rows).encode()}
     with atomic(path) as temporary, ipc.new_file(temporary, layout, metadata=metadata) as file:
         for batch in batches:

@@ -117,4 +117,4 @@ WHOLE_GRAPH = Graph(
     ),
     (),
 )
-"""All 49 joints as one body, each hand at its wrist (ours; for the baseline `st_gcn`)."""
+"""All 49 joints as one body, each hand at its wrist (for the baseline `st_gcn`)."""

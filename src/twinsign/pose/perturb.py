@@ -1,4 +1,4 @@
-"""What goes wrong with recordings, at a chosen strength: noise, lost joints, hands and frames, other cameras (ours).
+"""What goes wrong with recordings, at a chosen strength: noise, lost joints, hands and frames, other cameras.
 
 Each is a pure function of a recording in image fractions, a level and a generator; level 0 changes nothing.
 """

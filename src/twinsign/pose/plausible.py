@@ -14,25 +14,25 @@ from twinsign.pose.layout import HANDS, OFTEN_UNSEEN
 from twinsign.pose.recording import BoolArray, FloatArray, Recording
 
 MEDIANS = (0.0, 1.25)
-"""Where a clip's medians of x and of y lie, in image fractions: 0.01 to 1.03 in all real clips (ours)."""
+"""Where a clip's medians of x and of y lie, in image fractions: 0.01 to 1.03 in all real clips."""
 GUESSED = (-4.0, 5.0)
-"""The same of clips without a hand: all that is seen may be a guess, and single guesses lie 3.4 images away (ours)."""
+"""The same of clips without a hand: all that is seen may be a guess, and single guesses lie 3.4 images away."""
 SMALL = 32
-"""An image's longer side in pixels below which pixels cannot be told from fractions (ours)."""
+"""An image's longer side in pixels below which pixels cannot be told from fractions."""
 MARGIN = 0.1
-"""How far outside a joint must be to speak against the image's size, in image fractions (ours)."""
+"""How far outside a joint must be to speak against the image's size, in image fractions."""
 SHARE = 0.05
 """The share of joints outside from which on width and height may be exchanged. At this share and MARGIN, none of 18,938
 real clips is refused wrongly in landscape and 3 in portrait; 11 % of exchanged ones are found at 4:3, 55 % at 16:9,
-42 % at 3:4 and 88 % at 9:16 (ours)."""
+42 % at 3:4 and 88 % at 9:16."""
 FARTHEST = 10.0**6
-"""The largest coordinate that is taken, in either unit: larger ones are none, and their squares overflow (ours)."""
+"""The largest coordinate that is taken, in either unit: larger ones are none, and their squares overflow."""
 FITS = 0.1
-"""Exchanged, at most this part of that share may still be outside (ours)."""
+"""Exchanged, at most this part of that share may still be outside."""
 
 
 def check(recording: Recording, *, insisted: bool) -> Recording:
-    """The recording itself; InputError where its coordinates fit neither its unit nor its image (ours).
+    """The recording itself; InputError where its coordinates fit neither its unit nor its image.
 
     `insisted`: the unit is the caller's own word, so that fractions may lie anywhere up to FARTHEST.
     """

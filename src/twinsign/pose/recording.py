@@ -16,12 +16,12 @@ FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 Unit = Literal["fraction", "pixel"]
 MOST = 10**6
-"""Pixels of an image's side, and frames a second, beyond which a number is something else (ours)."""
+"""Pixels of an image's side, and frames a second, beyond which a number is something else."""
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A checked pose sequence: xy (T 49 2), score (T 49) in [0, 1], 0 = unseen (ours).
+    """A checked pose sequence: xy (T 49 2), score (T 49) in [0, 1], 0 = unseen.
 
     Unseen joints hold xy = 0. `size` is (width, height) in pixels, `fps` frames a second, None where unknown.
     `notes` say what the reader had to settle, such as which of several persons it took.

@@ -8,19 +8,19 @@ from twinsign.pose.layout import HAND_WRIST, LEFT_HAND, RIGHT_HAND, SHOULDER_ELB
 from twinsign.pose.recording import BoolArray, FloatArray, Recording
 
 LOWERED = 0.25
-"""A wrist more than this much of the upper arm's length below its elbow is lowered (ours)."""
+"""A wrist more than this much of the upper arm's length below its elbow is lowered."""
 MOVING = 0.5
-"""A wrist that covers more shoulder widths a second than this moves (ours)."""
+"""A wrist that covers more shoulder widths a second than this moves."""
 SPAN = 0.1
-"""Seconds over which a wrist's speed is measured, so that jitter is no movement (ours)."""
+"""Seconds over which a wrist's speed is measured, so that jitter is no movement."""
 MARGIN = 0.2
-"""Seconds kept before the first and after the last active frame (ours)."""
+"""Seconds kept before the first and after the last active frame."""
 FPS = 25.0
-"""Assumed where the frame rate is unknown (ours)."""
+"""Assumed where the frame rate is unknown."""
 
 
 def active_span(recording: Recording) -> tuple[int, int]:
-    """The frames [first, stop) from the first to the last active one, with a margin; all where none is active (ours).
+    """The frames [first, stop) from the first to the last active one, with a margin; all where none is active.
 
     Active: a hand is seen that is not lowered, or moves, or whose arm is not seen so that nothing speaks for rest.
     """
@@ -33,7 +33,7 @@ def active_span(recording: Recording) -> tuple[int, int]:
 
 
 def lowered(xy: FloatArray, seen: BoolArray, side: str) -> BoolArray:
-    """(T): whether this hand hangs, by pixels xy (T 49 2), seen (T 49); not so where its arm is unseen (ours)."""
+    """(T): whether this hand hangs, by pixels xy (T 49 2), seen (T 49); not so where its arm is unseen."""
     shoulder, elbow, _ = SHOULDER_ELBOW_WRIST[side]
     upper_arm = np.linalg.norm(xy[:, shoulder] - xy[:, elbow], axis=-1)
     hangs = xy[:, HAND_WRIST[side], 1] - xy[:, elbow, 1] > LOWERED * upper_arm

@@ -46,7 +46,7 @@ class Case:
 
 
 def case_strips(cases: Sequence[Case]) -> Figure:
-    """The cases under each other: true sign, up to six frames, the models' guesses with tick or cross (ours)."""
+    """The cases under each other: true sign, up to six frames, the models' guesses with tick or cross."""
     width = FRAMES * _CELL + 2 * _EDGE
     heights = [_height(case) for case in cases]
     figure = Figure(figsize=(width, sum(heights) + _LEGEND))

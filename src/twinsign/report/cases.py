@@ -196,7 +196,7 @@ def _in_turn(groups: Iterable[Sequence[int]], own: Sequence[Hashable], count: in
 
 
 def _panel(pack: Pack, row: int) -> Panel:
-    """The clip, seen from its first to its last frame with a hand: a strip then shows the sign, not the wait (ours)."""
+    """The clip, seen from its first to its last frame with a hand: a strip then shows the sign, not the wait."""
     recording = pack.recording(row)
     panel = clip_panel(recording.xy, recording.seen, recording.size)
     shown = np.flatnonzero(recording.seen[:, HANDS].any(axis=1))

@@ -34,7 +34,7 @@ _FAMILIES = (
 
 
 def plain(text: str, limit: int = 28) -> str:
-    """`text` as matplotlib draws it letter for letter: no formula or control character, at most `limit` long (ours)."""
+    """`text` as matplotlib draws it letter for letter: no formula or control character, at most `limit` long."""
     clean = "".join(letter if letter.isprintable() else " " for letter in text)
     return (clean if len(clean) <= limit else clean[: limit - 1] + "…").replace("$", r"\$")
 
@@ -56,7 +56,7 @@ def _is_number(value: Any) -> bool:
 
 
 def learning_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Small multiples, one panel a family of metrics, against "step" (or "epoch" where more rows carry it) (ours).
+    """Small multiples, one panel a family of metrics, against "step" (or "epoch" where more rows carry it).
 
     A row without a metric, or with NaN in it, is skipped in that metric's line. Raises InputError where none is left.
     """
@@ -101,7 +101,7 @@ def _draw_lines(axes: Axes, lines: Mapping[str, list[tuple[float, float]]]) -> N
 
 
 def confused_classes(counts: NDArray[np.int64], limit: int = MOST_CLASSES) -> list[int]:
-    """Classes to show of a confusion matrix (C C): all in play, or the `limit` of the commonest confusions (ours)."""
+    """Classes to show of a confusion matrix (C C): all in play, or the `limit` of the commonest confusions."""
     in_play = np.flatnonzero(counts.sum(axis=0) + counts.sum(axis=1))
     if len(in_play) <= limit:
         return [int(label) for label in in_play]
@@ -117,7 +117,7 @@ def confused_classes(counts: NDArray[np.int64], limit: int = MOST_CLASSES) -> li
 
 
 def confusion_matrix(scored: Scored) -> Figure:
-    """Share of each true class's clips by guess, rows the truth; of more than 40 classes the most confused (ours)."""
+    """Share of each true class's clips by guess, rows the truth; of more than 40 classes the most confused."""
     counts = confusion(scored)
     chosen = confused_classes(counts)
     shown = counts[np.ix_(chosen, chosen)]
@@ -141,7 +141,7 @@ def confusion_matrix(scored: Scored) -> Figure:
 
 
 def hardest_classes(table: Sequence[Mapping[str, Any]], limit: int = 20) -> Figure:
-    """Bars of the lowest top-1 in `per_class_table`, with Wilson's 95 % interval and the commonest wrong guess (ours).
+    """Bars of the lowest top-1 in `per_class_table`, with Wilson's 95 % interval and the commonest wrong guess.
 
     Ordered by the interval's upper end, so that ten failures in ten count for more than one in one.
     """
@@ -167,7 +167,7 @@ def hardest_classes(table: Sequence[Mapping[str, Any]], limit: int = 20) -> Figu
 
 
 def accuracy_by_clips(table: Sequence[Mapping[str, Any]], train_clips: Mapping[str, int] | None = None) -> Figure:
-    """Each class's top-1, from `per_class_table`, against its clips: in training where given, else scored (ours).
+    """Each class's top-1, from `per_class_table`, against its clips: in training where given, else scored.
 
     A dot's area is the number of classes at that spot; the line is the mean over the classes of each clip count.
     """
@@ -192,7 +192,7 @@ def accuracy_by_clips(table: Sequence[Mapping[str, Any]], train_clips: Mapping[s
 
 
 def accuracy_bars(rows: Mapping[str, tuple[float, float, float]], label: str = "top-1 (%)") -> Figure:
-    """Bars that compare models: name -> (value, low, high) in percent, whiskers from low to high (ours)."""
+    """Bars that compare models: name -> (value, low, high) in percent, whiskers from low to high."""
     figure = Figure(figsize=(7.2, 1.0 + 0.42 * len(rows)), layout="constrained")
     axes = _panel(figure)
     heights = np.arange(len(rows))
@@ -209,7 +209,7 @@ def accuracy_bars(rows: Mapping[str, tuple[float, float, float]], label: str = "
 
 
 def coverage_curve(points: Sequence[Mapping[str, float]], answered: Mapping[str, Any]) -> Figure:
-    """Accuracy against coverage of a `selective_report`, with the place of the run's own threshold (ours)."""
+    """Accuracy against coverage of a `selective_report`, with the place of the run's own threshold."""
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)

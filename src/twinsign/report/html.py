@@ -41,7 +41,7 @@ Picture = tuple[str, str, Figure]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; None is a gap. Raises InputError where a row has not the header's width (ours)."""
+    """Rows under a header; None is a gap. Raises InputError where a row has not the header's width."""
 
     title: str
     header: Sequence[str]
@@ -62,7 +62,7 @@ class Table:
 
 @dataclass(frozen=True)
 class WrongClip:
-    """A clip that the model got wrong: xy (T 49 2) in image fractions, seen (T 49), confidence in [0, 1] (ours)."""
+    """A clip that the model got wrong: xy (T 49 2) in image fractions, seen (T 49), confidence in [0, 1]."""
 
     id: str
     truth: str
@@ -86,7 +86,7 @@ def _cell(value: object) -> str:
 
 
 def svg(figure: Figure) -> bytes:
-    """The figure as SVG, the same bytes each time; letters stay text, drawn with the reader's own fonts (ours)."""
+    """The figure as SVG, the same bytes each time; letters stay text, drawn with the reader's own fonts."""
     stream = io.BytesIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "twinsign"}), warnings.catch_warnings():
         # Matplotlib's own font lacks many scripts that glosses are written in; the reader's browser has others.
@@ -96,7 +96,7 @@ def svg(figure: Figure) -> bytes:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG, 150 dots an inch, its letters from whatever fonts the machine has (ours)."""
+    """The figure as PNG, 150 dots an inch, its letters from whatever fonts the machine has."""
     letter(figure)
     stream = io.BytesIO()
     with warnings.catch_warnings():
@@ -106,7 +106,7 @@ def png(figure: Figure) -> bytes:
 
 
 def write_pictures(folder: str | os.PathLike[str], stem: str, figures: Sequence[Picture]) -> None:
-    """Write pictures as STEM-1.svg, STEM-1.png and so on, each whole or not at all (ours)."""
+    """Write pictures as STEM-1.svg, STEM-1.png and so on, each whole or not at all."""
     for number, (_, _, figure) in enumerate(figures, 1):
         for kind, drawn in (("svg", svg), ("png", png)):
             write_bytes(Path(folder) / f"{stem}-{number}.{kind}", drawn(figure))
@@ -121,7 +121,7 @@ def write_report(
     tables: Sequence[Table],
     figures: Sequence[Picture],
 ) -> None:
-    """Write one self-contained HTML page, whole or not at all; all text is escaped (ours)."""
+    """Write one self-contained HTML page, whole or not at all; all text is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["cell"] = _cell
     template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
@@ -140,7 +140,7 @@ def write_report(
 
 
 def evaluation_tables(report: Mapping[str, Any], scored: Scored) -> list[Table]:
-    """The accuracies of an `accuracy_report` with their 95 % intervals, and the per-class table (ours)."""
+    """The accuracies of an `accuracy_report` with their 95 % intervals, and the per-class table."""
     accuracies: list[list[Cell]] = []
     for kind, name in (("per_instance", "per instance"), ("per_class", "per class")):
         for top in TOPS:
@@ -171,7 +171,7 @@ def evaluation_figures(
     train_clips: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> list[Picture]:
-    """The pictures of an evaluation: title, caption, figure; curves, maps and clips only where given (ours).
+    """The pictures of an evaluation: title, caption, figure; curves, maps and clips only where given.
 
     curves: rows of metrics.jsonl; embeddings: name -> (N D), of clips with `embedding_labels`; train_clips by gloss.
     """

@@ -24,7 +24,7 @@ def _letters(file: str) -> frozenset[int]:
 
 @cache
 def families(text: str) -> tuple[str, ...]:
-    """Font families that draw `text`: matplotlib's usual one and, for letters it lacks, installed ones (ours).
+    """Font families that draw `text`: matplotlib's usual one and, for letters it lacks, installed ones.
 
     Letters that no installed font has are left to the usual one, which draws a box.
     """
@@ -41,7 +41,7 @@ def families(text: str) -> tuple[str, ...]:
 
 
 def letter(figure: Figure) -> None:
-    """Give every text of a figure the fonts that its letters need (ours)."""
+    """Give every text of a figure the fonts that its letters need."""
     for text in figure.findobj(Text):
         chosen = families(text.get_text())
         if len(chosen) > 1:

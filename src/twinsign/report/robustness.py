@@ -12,7 +12,7 @@ from twinsign.report.figures import COLOURS, GREY
 
 
 def robustness_figure(report: Mapping[str, Any]) -> Figure:
-    """A panel a kind: top-1 per instance with its 95 % interval against the level, from no damage on (ours)."""
+    """A panel a kind: top-1 per instance with its 95 % interval against the level, from no damage on."""
     found = report["curves"]
     columns = min(3, len(found))
     lines = math.ceil(len(found) / columns)

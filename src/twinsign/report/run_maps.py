@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
-from twinsign.nn.encoder import PARTS
+from twinsign.nn.config import PARTS
 from twinsign.nn.features import embed, joint_embedding
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
 from twinsign.report.tsne import embedding_map
 from twinsign.runs.models import (
+    evaluation_loader,
     head_recipe,
-    in_order,
     load_encoders,
     viewer_of,
 )
@@ -44,7 +44,7 @@ def maps(
     both = np.concatenate([shaping, rows])
     parts = head_recipe(run).head.parts if run.kind == "classifier" else PARTS
     encoders = load_encoders(run).to(fastest_device())
-    features, _ = embed(encoders, in_order(pack, both, run.recipe), viewer_of(run), parts)
+    features, _ = embed(encoders, evaluation_loader(pack, both, run.recipe), viewer_of(run), parts)
     found = {name: joint_embedding({name: value}).numpy() for name, value in features.items()}
     if len(features) > 1:
         found[" + ".join(features)] = joint_embedding(features).numpy()

@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from twinsign.distributed import fastest_device, here
+from twinsign.distributed import fastest_device, rank_info
 from twinsign.evaluation.coverage import chosen_in_words
 from twinsign.evaluation.evaluate import full_report
 from twinsign.evaluation.metrics import Scored, mistakes
-from twinsign.evaluation.open_set import in_words
+from twinsign.evaluation.open_set import unknown_in_words
 from twinsign.evaluation.scoring import score
 from twinsign.evaluation.source import source_in_words
 from twinsign.files import write_json
 from twinsign.nn.features import embed, joint_embedding
 from twinsign.pack.open import Indices, Pack
-from twinsign.pack.selection import Asked, Labelled
+from twinsign.pack.selection import EvaluationScope, LabelledRows
 from twinsign.report.figures import coverage_curve, learning_curves
 from twinsign.report.html import Picture, WrongClip, evaluation_figures, evaluation_tables, write_pictures, write_report
 from twinsign.report.tsne import embedding_map
 from twinsign.runs.calibration import calibration_of, threshold_in_words
-from twinsign.runs.models import in_order, load_classifier, load_encoders, random_encoders, viewer_of
+from twinsign.runs.models import evaluation_loader, load_classifier, load_encoders, random_encoders, viewer_of
 from twinsign.runs.run import REPORT, VAL, Run, read_metrics
 
 MOST_MAPPED = 1500
@@ -34,18 +34,18 @@ WRONG_SHOWN = 6
 """Wrong predictions drawn."""
 
 
-def report_on_val(run: Run, pack: Pack, val: Labelled, scored: Scored, page: bool) -> None:
-    """Write a classifier's val.json and, if asked, its page (ours)."""
-    report = full_report(scored, run, pack, val, Asked(["val"], run.about["where"]))
+def report_on_val(run: Run, pack: Pack, val: LabelledRows, scored: Scored, page: bool) -> None:
+    """Write a classifier's val.json and, if asked, its page."""
+    report = full_report(scored, run, pack, val, EvaluationScope(["val"], run.about["where"]))
     write_json(run.path / VAL, report)
     if page:
         classifier_page(run.path / REPORT, run, pack, val, scored, report)
 
 
-def completed(run: Run, pack: Pack, val: Labelled | None, page: bool) -> Run:
-    """A finished classifier, with the report and the page that a process killed at its end did not write (ours)."""
+def complete_report(run: Run, pack: Pack, val: LabelledRows | None, page: bool) -> Run:
+    """A finished classifier, with the report and the page that a process killed at its end did not write."""
     wanted = [VAL, REPORT] if page else [VAL]
-    if val is not None and here().first and not all((run.path / name).is_file() for name in wanted):
+    if val is not None and rank_info().first and not all((run.path / name).is_file() for name in wanted):
         classifier = load_classifier(run).to(fastest_device())
         report_on_val(run, pack, val, score(run, classifier, pack, val), page)
     return run
@@ -55,7 +55,7 @@ def classifier_page(
     page: Path,
     run: Run,
     pack: Pack,
-    data: Labelled,
+    data: LabelledRows,
     scored: Scored,
     report: Mapping[str, Any],
     pictures: Path | None = None,
@@ -81,7 +81,7 @@ def classifier_page(
         "Confidence's calibration error": _calibration_error(report),
         **({"Sure answers": threshold_in_words(fitted)} if fitted else {}),
         **_trust(report),
-        **({"Signs that it does not know": in_words(report["unknown"])} if "unknown" in report else {}),
+        **({"Signs that it does not know": unknown_in_words(report["unknown"])} if "unknown" in report else {}),
         "Clips without a hand": str(len(report["handless_clips"])),
         "Training minutes": str(run.about.get("minutes", "")),
     }
@@ -115,8 +115,10 @@ def _trust(report: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def classifier_figures(run: Run, pack: Pack, data: Labelled, scored: Scored, card: Mapping[str, Any]) -> list[Picture]:
-    """The pictures of a classifier on these clips, whose report, or `selective_report` alone, is `card` (ours)."""
+def classifier_figures(
+    run: Run, pack: Pack, data: LabelledRows, scored: Scored, card: Mapping[str, Any]
+) -> list[Picture]:
+    """The pictures of a classifier on these clips, whose report, or `selective_report` alone, is `card`."""
     maps = _before_and_after(run, pack, data.rows[:MOST_MAPPED], ("untrained encoder", "this model"))
     sure = coverage_curve(card["selective"], card["answered"])
     caption = (
@@ -141,7 +143,7 @@ def pretraining_page(run: Run, pack: Pack) -> None:
 
 
 def pretraining_figures(run: Run, pack: Pack) -> list[Picture]:
-    """Learning curves, and the maps of val (of train, where there is no val) before and after pre-training (ours)."""
+    """Learning curves, and the maps of val (of train, where there is no val) before and after pre-training."""
     caption = "Losses and the health of the embedding."
     figures: list[Picture] = [("Pre-training", caption, learning_curves(_curves(run)))]
     held = np.asarray([split == "val" for split in pack.column("split")])
@@ -165,12 +167,12 @@ def _before_and_after(run: Run, pack: Pack, rows: Indices, names: tuple[str, str
     before = nn.ModuleDict({name: untrained[name] for name in after})
     viewer = viewer_of(run)
     return {
-        name: joint_embedding(embed(encoders, in_order(pack, rows, run.recipe), viewer)[0]).numpy()
+        name: joint_embedding(embed(encoders, evaluation_loader(pack, rows, run.recipe), viewer)[0]).numpy()
         for name, encoders in zip(names, (before, after), strict=True)
     }
 
 
-def _wrong(pack: Pack, data: Labelled, mistake: Mapping[str, Any]) -> WrongClip:
+def _wrong(pack: Pack, data: LabelledRows, mistake: Mapping[str, Any]) -> WrongClip:
     recording = pack.recording(int(data.rows[mistake["row"]]))
     active = np.flatnonzero(recording.seen.any(axis=1))
     inside = slice(int(active[0]), int(active[-1]) + 1) if len(active) else slice(None)

@@ -38,7 +38,7 @@ _SHORTEST_WAIT = 20
 
 
 def draw_skeleton(axes: Axes, xy: ArrayLike, seen: ArrayLike) -> None:
-    """Draw one frame: xy (49 2) in any unit of equal length both ways, seen (49); a bone needs both its ends (ours)."""
+    """Draw one frame: xy (49 2) in any unit of equal length both ways, seen (49); a bone needs both its ends."""
     points, found = np.asarray(xy, np.float32), np.asarray(seen, bool)
     for name, (joints, colour, width) in PARTS.items():
         own = range(joints.start, joints.stop)
@@ -76,12 +76,12 @@ class Panel:
         return found
 
     def limits(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Corners (2) and (2) of a box around all seen joints and boxes, with a margin (ours)."""
+        """Corners (2) and (2) of a box around all seen joints and boxes, with a margin."""
         corners = [((x, y), (x + side, y + side)) for x, y, side in self.boxes]
         return _limits(np.concatenate([self.points[self.seen], *(np.asarray(one, np.float32) for one in corners)]))
 
     def shape(self) -> float:
-        """Height over width of a frame, kept within what can be looked at (ours)."""
+        """Height over width of a frame, kept within what can be looked at."""
         low, high = self.limits()
         return float(np.clip((high - low)[1] / (high - low)[0], 0.4, 2.2))
 
@@ -97,7 +97,7 @@ def clip_panel(xy: ArrayLike, seen: ArrayLike, size: tuple[int, int] | None = No
 def view_panel(xy: ArrayLike, seen: ArrayLike, title: str = "") -> Panel:
     """What an encoder sees, crop coordinates xy (T 49 2): the trunk above, beneath it the hands' boxes side by side.
 
-    The right hand's box stands at the left, as the signer faces the camera, and the left hand is mirrored back (ours).
+    The right hand's box stands at the left, as the signer faces the camera, and the left hand is mirrored back.
     """
     panel = Panel(title, np.array(xy, np.float32), np.asarray(seen, bool))
     points = panel.points
@@ -112,7 +112,7 @@ def view_panel(xy: ArrayLike, seen: ArrayLike, title: str = "") -> Panel:
 
 
 def skeleton_strip(xy: ArrayLike, seen: ArrayLike, size: tuple[int, int] | None = None, frames: int = 6) -> Figure:
-    """A strip of up to `frames` frames of a clip, evenly spread over those in which a joint is seen (ours).
+    """A strip of up to `frames` frames of a clip, evenly spread over those in which a joint is seen.
 
     xy (T 49 2) in image fractions, seen (T 49), size (width, height) in pixels; a square image where it is None.
     Raises InputError where the shapes disagree.
@@ -121,7 +121,7 @@ def skeleton_strip(xy: ArrayLike, seen: ArrayLike, size: tuple[int, int] | None 
 
 
 def strips(panels: Sequence[Panel], frames: int = 6) -> Figure:
-    """Panels under each other, each a strip of up to `frames` frames spread over those in which a joint is seen (ours).
+    """Panels under each other, each a strip of up to `frames` frames spread over those in which a joint is seen.
 
     A panel's title stands before the first frame's number.
     """
@@ -143,7 +143,7 @@ def strips(panels: Sequence[Panel], frames: int = 6) -> Figure:
 
 
 def draw_panel(axes: Axes, panel: Panel, frame: int) -> None:
-    """Draw one frame of a panel within the limits of the whole clip (ours)."""
+    """Draw one frame of a panel within the limits of the whole clip."""
     low, high = panel.limits()
     for x, y, side in panel.boxes:
         axes.add_patch(Rectangle((x, y), side, side, facecolor="none", edgecolor="#d0d0d0", linewidth=0.6))
@@ -154,13 +154,13 @@ def draw_panel(axes: Axes, panel: Panel, frame: int) -> None:
 
 
 def draw_frame(axes: Axes, panel: Panel, frame: int) -> None:
-    """Draw one frame of a panel under its number (ours)."""
+    """Draw one frame of a panel under its number."""
     draw_panel(axes, panel, frame)
     axes.set_title(f"frame {frame + 1} of {len(panel.points)}", fontsize=8, color="#444444")
 
 
 def moving(panels: Sequence[Panel], fps: float = 25.0) -> bytes:
-    """The panels side by side as an animated GIF, frame by frame; a shorter one rests on its last frame (ours)."""
+    """The panels side by side as an animated GIF, frame by frame; a shorter one rests on its last frame."""
     rows = [panel for panel in panels if len(panel.drawable)]
     if not rows:
         return _gif([_picture(_nothing())], fps)
@@ -207,7 +207,7 @@ def add_legend(
     loc: Literal["outside lower center", "lower center"] = "outside lower center",
     extra: Sequence[Line2D] = (),
 ) -> None:
-    """The three parts' colours, and perhaps more, in a line under the picture (ours)."""
+    """The three parts' colours, and perhaps more, in a line under the picture."""
     lines = [
         Line2D([], [], color=colour, linewidth=2 * width, label=name) for name, (_, colour, width) in PARTS.items()
     ]

@@ -29,7 +29,7 @@ _PLACED_BY = 5
 
 
 def project(embeddings: ArrayLike, seed: int = 0, placed: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
-    """A seeded map (N 2) of embeddings (N D), each scaled to length 1: t-SNE from PCA; PCA alone under 10 clips (ours).
+    """A seeded map (N 2) of embeddings (N D), each scaled to length 1: t-SNE from PCA; PCA alone under 10 clips.
 
     Embeddings that are all the same (a collapsed model) stay one point. Those `placed` (N) do not shape the map: they
     are put onto the map of the others, which stays as it is (Poličar et al. 2019).

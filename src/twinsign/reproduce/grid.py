@@ -22,9 +22,9 @@ from twinsign.evaluation.evaluate import evaluate
 from twinsign.evaluation.scores import write_scores
 from twinsign.files import sha256, write_json
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import ClipSelection, pretraining_rows
+from twinsign.pack.selection import ClipSelection, select_pretraining
 from twinsign.reproduce.plan import Column, Experiment, Protocol, Row, recipe_of
-from twinsign.runs.models import NOTHING
+from twinsign.runs.models import NO_PRETRAINING
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import CHECKPOINTS, WEIGHTS, load_run
 from twinsign.train import protocols
@@ -39,7 +39,7 @@ WAIT = 5.0
 
 
 @dataclass(frozen=True)
-class Ground:
+class GridInputs:
     """What a grid stands on: recipe, packs to evaluate on and to pre-train on, columns, splits that report, seeds."""
 
     recipe: Recipe
@@ -61,7 +61,7 @@ class Ground:
         rows = np.arange(len(evaluated))
         told = json.dumps([evaluated.column(name) for name in names], default=str)
         seen = Pack(list(self.pretrain_on))
-        learnt = pretraining_rows(seen, [evaluated])
+        learnt = select_pretraining(seen, [evaluated])
         ids = seen.table["id"].take(learnt).to_pylist()
         return sha256(told, *evaluated.pose_hashes(rows)), sha256(json.dumps(ids), *seen.pose_hashes(learnt))
 
@@ -81,7 +81,7 @@ class Cell:
 class Grid:
     """An experiment's cells on a ground, each with the places of what it leaves."""
 
-    def __init__(self, experiment: Experiment, ground: Ground) -> None:
+    def __init__(self, experiment: Experiment, ground: GridInputs) -> None:
         self.experiment, self.ground = experiment, ground
         self.evaluated, self.learnt = ground.fingerprint()
         self.cells = list(_cells(experiment, ground))
@@ -125,7 +125,7 @@ class Grid:
             train = protocols.linear if cell.protocol == "linear" else protocols.finetune
             clips = ClipSelection(data, column.train, share)
             recipe, config = _only(cell.recipe, (*PRETRAINING, cell.protocol, "sure")), Path(self.ground.config).stem
-            train(recipe, start or NOTHING, clips, run, config=config, seed=cell.seed, page=False)
+            train(recipe, start or NO_PRETRAINING, clips, run, config=config, seed=cell.seed, page=False)
             shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
         asked = ClipSelection(data, [*column.train, *column.evaluate])
         report, scored = evaluate(run, asked, list(self.ground.splits))[:2]
@@ -162,7 +162,7 @@ class Grid:
 
     def _start(self, cell: Cell) -> list[str]:
         """What decides a cell's pre-training, or its random encoders."""
-        learnt = NOTHING if cell.row.init == "none" else self.learnt
+        learnt = NO_PRETRAINING if cell.row.init == "none" else self.learnt
         return [_values(cell.recipe, PRETRAINING), _training(cell.recipe), learnt, str(cell.seed)]
 
     def _made_of(self, cell: Cell) -> list[str]:
@@ -195,7 +195,7 @@ class _Clock:
         return f", about {minutes:.0f} min left" if minutes >= 1 else ", under a minute left"
 
 
-def _cells(experiment: Experiment, ground: Ground) -> Iterator[Cell]:
+def _cells(experiment: Experiment, ground: GridInputs) -> Iterator[Cell]:
     """Seed by seed, so that a whole table of one seed is there before the next begins."""
     for seed in ground.seeds:
         for row in experiment.rows:

@@ -21,7 +21,7 @@ from twinsign.report.tsne import embedding_map
 from twinsign.reproduce.grid import Grid
 from twinsign.reproduce.plan import Picture as Wanted
 from twinsign.reproduce.results import Answers
-from twinsign.runs.models import in_order, load_encoders, viewer_of
+from twinsign.runs.models import evaluation_loader, load_encoders, viewer_of
 from twinsign.runs.run import load_run
 from twinsign.terminal import plain
 
@@ -93,7 +93,7 @@ def _maps(grid: Grid) -> Picture:
         if cell.seed == first and start is not None:
             run = load_run(start)
             encoders = load_encoders(run).to(fastest_device())
-            features, _ = embed(encoders, in_order(pack, rows, run.recipe), viewer_of(run))
+            features, _ = embed(encoders, evaluation_loader(pack, rows, run.recipe), viewer_of(run))
             embeddings[cell.row.name] = joint_embedding(features).numpy()
     glosses = pack.table["gloss"].take(np.asarray(rows)).to_pylist()
     caption = f"{len(rows)} clips of {', '.join(grid.ground.splits)}; t-SNE; the colours are the most frequent glosses."

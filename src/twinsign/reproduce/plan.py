@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from twinsign.errors import InputError
-from twinsign.nn.encoder import PARTS
+from twinsign.nn.config import PARTS
 from twinsign.pack.open import Pack
 from twinsign.runs.plain_yaml import recipe_values
 from twinsign.runs.recipe import Recipe, checked, recipe_from
-from twinsign.views.clips import BRANCHES
+from twinsign.views.config import BRANCHES
 
 Protocol = Literal["finetune", "linear", "none"]
 """How a row is evaluated; `none`: it is pre-trained only."""
@@ -174,7 +174,7 @@ def columns_for(experiment: Experiment, pack: Pack, subsets: list[str]) -> dict[
 
 
 def column_name(subset: str) -> str:
-    """A subset's name: wlasl100=1 is WLASL100, the others stay as they are typed (ours)."""
+    """A subset's name: wlasl100=1 is WLASL100, the others stay as they are typed."""
     name, _, value = subset.partition("=")
     return name.upper() if value == "1" else subset
 
@@ -210,7 +210,7 @@ def recipe_of(row: Row, recipe: Recipe) -> Recipe:
 
 
 def merged(values: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
-    """Nested plain values with some of them changed; mappings are merged, everything else is replaced (ours)."""
+    """Nested plain values with some of them changed; mappings are merged, everything else is replaced."""
     found = dict(values)
     for name, value in change.items():
         both = isinstance(value, dict) and isinstance(found.get(name), dict)

@@ -16,7 +16,7 @@ Check = Callable[[Any], bool]
 
 
 def check_about(about: Any, file: str | PathLike[str]) -> dict[str, Any]:
-    """The facts if each is of its type, else InputError; keys that nothing reads may hold anything (ours)."""
+    """The facts if each is of its type, else InputError; keys that nothing reads may hold anything."""
     if not isinstance(about, dict):
         raise InputError(f"about = {about!r}"[:200], "a mapping", file=file)
     _check(about, FACTS, "about", file)

@@ -9,24 +9,24 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from twinsign.distributed import here
+from twinsign.distributed import rank_info
 from twinsign.errors import InputError
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.features import Viewer, fixed_views, settle_norms
-from twinsign.nn.networks import encoder_of
+from twinsign.nn.features import Viewer, fixed_views, recalibrate_batchnorm
+from twinsign.nn.networks import build_encoder
 from twinsign.pack.open import Indices, Pack
 from twinsign.runs.recipe import ClassifyConfig, Recipe
 from twinsign.runs.run import WEIGHTS, Run
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 
-NOTHING = "none"
+NO_PRETRAINING = "none"
 """As --init: encoders without pre-training."""
 
 EVALUATION_BATCH = 128
 """Clips scored at once."""
 
 
-def filled(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], run: Run) -> nn.Module:
+def build_module(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], run: Run) -> nn.Module:
     """A module with these weights; InputError before any memory is taken where the config is of another size."""
     with torch.device("meta"):
         check_weights(make(), tensors, run)
@@ -63,17 +63,17 @@ def load_encoders(run: Run) -> nn.ModuleDict:
 
     def encoders() -> nn.Module:
         return nn.ModuleDict(
-            {"encoders": nn.ModuleDict({name: encoder_of(run.recipe.encoder) for name in run.branches()})}
+            {"encoders": nn.ModuleDict({name: build_encoder(run.recipe.encoder) for name in run.branches()})}
         )
 
-    return cast(nn.ModuleDict, filled(encoders, mine, run).encoders).eval()
+    return cast(nn.ModuleDict, build_module(encoders, mine, run).encoders).eval()
 
 
 def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:
-    """Untrained encoders in evaluation mode: the control of every linear and k-NN result (ours)."""
+    """Untrained encoders in evaluation mode: the control of every linear and k-NN result."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return nn.ModuleDict({name: encoder_of(recipe.encoder) for name in recipe.objective.branches}).eval()
+        return nn.ModuleDict({name: build_encoder(recipe.encoder) for name in recipe.objective.branches}).eval()
 
 
 def head_recipe(run: Run) -> ClassifyConfig:
@@ -103,11 +103,11 @@ def load_classifier(run: Run) -> Classifier:
             "a pre-trained run without a classifier", "a run of finetune or linear", file=run.path, hint=hint
         )
     head = head_recipe(run).head
-    made = filled(lambda: Classifier(run.recipe.encoder, head, len(run.labels)), run.weights(), run)
+    made = build_module(lambda: Classifier(run.recipe.encoder, head, len(run.labels)), run.weights(), run)
     return cast(Classifier, made).eval()
 
 
-def in_order(
+def evaluation_loader(
     pack: Pack, rows: Indices, recipe: Recipe, labels: Indices | None = None, part: tuple[int, int] = (0, 1)
 ) -> ClipLoader:
     """These rows' clips in their order, in batches for evaluation; or a process's `part` (rank, processes) of them."""
@@ -117,11 +117,11 @@ def in_order(
 
 
 def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.ModuleDict:
-    """Random encoders whose norms know the clips' statistics: the fair control of linear and k-NN results (ours)."""
+    """Random encoders whose norms know the clips' statistics: the fair control of linear and k-NN results."""
     encoders = random_encoders(recipe, seed)
-    size = recipe.pretrain.batch_size * here().size  # of all processes, each of which sees all clips here
+    size = recipe.pretrain.batch_size * rank_info().world_size  # of all processes, each of which sees all clips here
     loader = ClipLoader(reader, Batches(len(reader), size, seed=seed, shuffle=True))
-    settle_norms(encoders, loader, fixed_views(recipe.windows, recipe.pretrain.frames))
+    recalibrate_batchnorm(encoders, loader, fixed_views(recipe.windows, recipe.pretrain.frames))
     return encoders
 
 

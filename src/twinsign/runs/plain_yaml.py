@@ -13,7 +13,7 @@ from twinsign.files import writable
 YAML_MARKS = (",", "\n", ":", "[", "{", "- ", "? ")
 """What a value of a YAML text begins or ends with."""
 MOST_YAML = 50_000
-"""Marks of a YAML text: its loader takes twenty microseconds for each (ours)."""
+"""Marks of a YAML text: its loader takes twenty microseconds for each."""
 MOST_CONTENT = 10**6
 """Letters and values that a YAML file may stand for."""
 
@@ -53,7 +53,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
 
 
 def _check_content(values: Any) -> None:
-    """ValueError where aliases make lines stand for gigabytes or themselves, or a text has half a character (ours)."""
+    """ValueError where aliases make lines stand for gigabytes or themselves, or a text has half a character."""
     left, todo = MOST_CONTENT, [values]
     while todo:
         one = todo.pop()

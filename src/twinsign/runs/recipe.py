@@ -11,13 +11,10 @@ from typing import Any, Literal, get_type_hints
 from jsonargparse import ArgumentParser
 
 from twinsign.errors import InputError
-from twinsign.nn.encoder import EncoderConfig
-from twinsign.nn.heads import HeadConfig
+from twinsign.nn.config import EncoderConfig, HeadConfig
 from twinsign.runs.plain_yaml import recipe_values
-from twinsign.ssl.pretrain import ObjectiveConfig
-from twinsign.views.augment import AugmentConfig
-from twinsign.views.batches import ReadConfig
-from twinsign.views.windows import WindowConfig
+from twinsign.ssl.config import ObjectiveConfig
+from twinsign.views.config import AugmentConfig, ReadConfig, WindowConfig
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ class ClassifyConfig:
 
 @dataclass(frozen=True)
 class SureConfig:
-    """When a classifier is sure: what its "not sure" threshold is fitted for (ours)."""
+    """When a classifier is sure: what its "not sure" threshold is fitted for."""
 
     trusted: float = 0.9
     """Share of the sure answers that is to be right."""
@@ -174,7 +171,7 @@ def recipe_from(values: Any, source: str | Path = "recipe") -> Recipe:
 
 
 def checked(kind: type, values: Any, source: str | Path) -> Any:
-    """Plain values as nested dataclasses; unknown or ill-typed ones are an InputError that names them (ours)."""
+    """Plain values as nested dataclasses; unknown or ill-typed ones are an InputError that names them."""
     check_keys(values, source, kind)
     parser = _parser(kind)
     try:
@@ -194,12 +191,12 @@ def _parser(kind: type) -> ArgumentParser:
 
 
 def load_recipe(name: str) -> Recipe:
-    """A shipped recipe by name, or one in a file; InputError where there is none or it does not fit (ours)."""
+    """A shipped recipe by name, or one in a file; InputError where there is none or it does not fit."""
     return recipe_from(recipe_values(recipe_path(name)), name)
 
 
 def check_keys(values: Any, source: str | Path, kind: type = Recipe, place: str = "") -> None:
-    """Every key of nested plain values is a field of the dataclass, every section a mapping; else InputError (ours)."""
+    """Every key of nested plain values is a field of the dataclass, every section a mapping; else InputError."""
     if not isinstance(values, dict):
         found = f"{place.rstrip('.') or kind.__name__.lower()} = {values!r}"[:200]
         raise InputError(found, "a mapping; leave a section out to keep its defaults", file=source)

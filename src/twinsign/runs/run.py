@@ -21,13 +21,13 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from twinsign import __version__
-from twinsign.distributed import here
+from twinsign.distributed import rank_info
 from twinsign.errors import InputError
 from twinsign.files import locked, parse_json, sha256, write_bytes, write_json, write_text
 from twinsign.runs.about import check_about
 from twinsign.runs.plain_yaml import recipe_values
 from twinsign.runs.recipe import Recipe, recipe_from
-from twinsign.views.augment import AugmentConfig
+from twinsign.views.config import AugmentConfig
 from twinsign.views.reading import BEFORE, remembered
 
 Kind = Literal["pretrained", "classifier"]
@@ -44,7 +44,7 @@ RECORDED = ("torch", "pytorch-lightning", "numpy")
 """Packages whose versions a run records."""
 CALIBRATED = "calibrated"
 """Key of `about`: which clips temperature and threshold were fitted on anew, and the RUN's hash before."""
-LEARNT_FROM = "learnt_from"
+TRAINING_STATISTICS = "learnt_from"
 """Key of `about`: what poses the run learnt from, to tell others by (inference/shift.py)."""
 
 
@@ -84,24 +84,24 @@ class Run:
         return tensors
 
     def digest(self) -> str:
-        """A hash of config, labels and weights: RUNs of one hash are one model (ours)."""
+        """A hash of config, labels and weights: RUNs of one hash are one model."""
         files = [self.path / name for name in (CONFIG, LABELS, WEIGHTS)]
         return sha256(*(file.read_bytes() for file in files if file.is_file()))
 
     def vectors_digest(self) -> str:
-        """The hash of what makes its vectors: the RUN's, as it was before it was first calibrated anew (ours)."""
+        """The hash of what makes its vectors: the RUN's, as it was before it was first calibrated anew."""
         before: str | None = self.about.get(CALIBRATED, {}).get("digest")
         return before or self.digest()
 
 
 def save_about(run: Run) -> None:
-    """Write `about` anew and leave the rest of config.yaml, and what software it names, as it is (ours)."""
+    """Write `about` anew and leave the rest of config.yaml, and what software it names, as it is."""
     values = recipe_values(run.path / CONFIG)
     write_text(run.path / CONFIG, yaml.safe_dump({**values, "about": run.about}, sort_keys=False))
 
 
 def save_config(run: Run) -> None:
-    """Write labels.json and config.yaml; without weights the run counts as unfinished (ours)."""
+    """Write labels.json and config.yaml; without weights the run counts as unfinished."""
     run.path.mkdir(parents=True, exist_ok=True)
     if run.kind == "classifier":
         write_json(run.path / LABELS, run.labels)
@@ -112,7 +112,7 @@ def save_config(run: Run) -> None:
 
 
 def save_run(run: Run, module: nn.Module) -> None:
-    """Write config, labels and, last, weights; each whole or not at all (ours)."""
+    """Write config, labels and, last, weights; each whole or not at all."""
     save_config(run)
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     # By way of memory: safetensors' own temporary file would stay behind a process that is killed.
@@ -147,7 +147,7 @@ def _as_before(recipe: Any) -> Any:
 
 def _with_reading(run: Run) -> Run:
     """A run of an earlier version that leaves out the joints that it never learnt from, by what it remembers."""
-    known, read = run.about.get(LEARNT_FROM), run.recipe.read
+    known, read = run.about.get(TRAINING_STATISTICS), run.recipe.read
     if not isinstance(known, Mapping):
         return run
     ignore, shape = remembered(known, run.augment.mirrors)
@@ -199,7 +199,7 @@ def _labels(folder: Path) -> list[str]:
 
 
 @contextmanager
-def owned(out: Path) -> Iterator[None]:
+def run_lock(out: Path) -> Iterator[None]:
     """Hold a RUN folder for this training, by its first process; InputError where another one has it."""
-    with locked(out) if here().first else nullcontext():
+    with locked(out) if rank_info().first else nullcontext():
         yield

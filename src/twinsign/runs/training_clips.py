@@ -18,18 +18,18 @@ from twinsign.files import atomic, sha256
 from twinsign.pack.locate import is_url
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import POSE_HASH
-from twinsign.pack.selection import training_rows
+from twinsign.pack.selection import select_labelled_training
 from twinsign.pose.bounds import most_expanded, parquet_bytes
 from twinsign.runs.run import Run
 
-LEARNT = "learnt.parquet"
+TRAINING_CLIPS = "learnt.parquet"
 """The file's name; it is not shared by `push`."""
 _KEY = b"twinsign_rows_hash"
 _SCHEMA = pa.schema([("id", pa.string()), (POSE_HASH, pa.string()), ("signer", pa.string())])
 
 
 @dataclass(frozen=True)
-class Learnt:
+class TrainingClips:
     """Of the clips that a classifier learnt from (N): hashes of their poses, and hashes of their signers' names."""
 
     poses: frozenset[str]
@@ -37,34 +37,34 @@ class Learnt:
     """One a clip, "" where the clip names nobody."""
 
 
-def keep_learnt(folder: str | PathLike[str], pack: Pack, rows: Indices) -> None:
-    """Write the ids, pose hashes and hashed signers of these rows into a RUN's folder, whole or not at all (ours)."""
+def save_training_clips(folder: str | PathLike[str], pack: Pack, rows: Indices) -> None:
+    """Write the ids, pose hashes and hashed signers of these rows into a RUN's folder, whole or not at all."""
     columns = [pack.table["id"].take(rows).to_pylist(), pack.pose_hashes(rows), hashed_signers(pack, rows)]
     schema = _SCHEMA.with_metadata({_KEY: pack.split_hash(rows).encode()})
-    with atomic(Path(folder) / LEARNT) as temporary:
+    with atomic(Path(folder) / TRAINING_CLIPS) as temporary:
         pq.write_table(pa.table(columns, schema=schema), temporary)
 
 
-def learnt_by(run: Run, pack: Pack) -> Learnt | None:
-    """What a classifier learnt from, by its own file or by the packs that the command named (ours).
+def load_training_clips(run: Run, pack: Pack) -> TrainingClips | None:
+    """What a classifier learnt from, by its own file or by the packs that the command named.
 
     None where that is unknown: another kind of run, or neither holds these clips. InputError for a damaged file.
     """
     if run.kind != "classifier" or "rows_hash" not in run.about:
         return None
-    if (run.path / LEARNT).is_file():
-        found, rows_hash = _read(run.path / LEARNT)
+    if (run.path / TRAINING_CLIPS).is_file():
+        found, rows_hash = _read(run.path / TRAINING_CLIPS)
         if rows_hash == run.about["rows_hash"]:
             return found
     return _drawn_again(run, pack)
 
 
 def hashed_signers(pack: Pack, rows: Indices) -> list[str]:
-    """A hash of the name of each row's signer, "" where the clip names nobody (ours)."""
+    """A hash of the name of each row's signer, "" where the clip names nobody."""
     return [sha256("signer", name) if name else "" for name in pack.table["signer"].take(rows).to_pylist()]
 
 
-def _read(file: Path) -> tuple[Learnt, str]:
+def _read(file: Path) -> tuple[TrainingClips, str]:
     try:
         unpacked = parquet_bytes(pq.read_metadata(file))
         if unpacked > most_expanded(file.stat().st_size):
@@ -77,10 +77,10 @@ def _read(file: Path) -> tuple[Learnt, str]:
         raise InputError(f"columns {', '.join(table.column_names)}", ", ".join(map(str, _SCHEMA)), file=file)
     signers = [name or "" for name in table["signer"].to_pylist()]
     rows_hash = (table.schema.metadata or {}).get(_KEY, b"").decode("utf-8", "replace")
-    return Learnt(frozenset(table[POSE_HASH].to_pylist()), signers), rows_hash
+    return TrainingClips(frozenset(table[POSE_HASH].to_pylist()), signers), rows_hash
 
 
-def _drawn_again(run: Run, pack: Pack) -> Learnt | None:
+def _drawn_again(run: Run, pack: Pack) -> TrainingClips | None:
     """The same from the command's own packs, drawn as config.yaml says, where that gives the clips of its hash."""
     about, named = run.about, [str(one) for one in pack.given]
     if named != about.get("data") and not any(map(is_url, named)):
@@ -88,9 +88,9 @@ def _drawn_again(run: Run, pack: Pack) -> Learnt | None:
         pack = Pack(mine) if mine and len(mine) < len(named) else pack
     try:
         share = (about.get("label_fraction", 1.0), about.get("seed") or 0, about.get("labels_per_class"))
-        rows = training_rows(pack, about.get("where", []), *share)[0].rows
+        rows = select_labelled_training(pack, about.get("where", []), *share)[0].rows
     except InputError:
         return None
     if pack.split_hash(rows) != about["rows_hash"]:
         return None
-    return Learnt(frozenset(pack.pose_hashes(rows)), hashed_signers(pack, rows))
+    return TrainingClips(frozenset(pack.pose_hashes(rows)), hashed_signers(pack, rows))

@@ -16,13 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from twinsign import distributed
-from twinsign.nn.encoder import PARTS, EncoderConfig
+from twinsign.nn.config import PARTS, EncoderConfig
 from twinsign.nn.heads import Projector
-from twinsign.nn.networks import encoder_of
+from twinsign.nn.networks import build_encoder
+from twinsign.ssl.config import FUSED
 from twinsign.views.clips import View, modality
-
-FUSED = "fused"
-"""The head on f_hand + f_trunk (released)."""
 
 
 class Embeddings(NamedTuple):
@@ -37,7 +35,7 @@ class Branch(nn.Module):
 
     def __init__(self, config: EncoderConfig, heads: tuple[str, ...], hidden: int, width: int) -> None:
         super().__init__()
-        self.encoder = encoder_of(config)
+        self.encoder = build_encoder(config)
         self.heads = nn.ModuleDict({head: Projector(config.width, hidden, width) for head in heads})
 
     def forward(self, view: View) -> Embeddings:
@@ -51,7 +49,7 @@ class Branch(nn.Module):
         return Embeddings(z, has)
 
 
-class Bank(nn.Module):
+class MemoryBank(nn.Module):
     """A first-in-first-out queue of past keys (K D); slot i of equally large banks holds the same past clip."""
 
     slots: Tensor
@@ -89,16 +87,16 @@ class MomentumPair(nn.Module):
         self.key = copy.deepcopy(self.query).requires_grad_(False)
         self.banks = nn.ModuleDict(
             {
-                name: nn.ModuleDict({head: Bank(sizes[head], width) for head in branch.heads})
+                name: nn.ModuleDict({head: MemoryBank(sizes[head], width) for head in branch.heads})
                 for name, branch in branches.items()
             }
         )
         self.register_buffer("cursor", torch.zeros((), dtype=torch.long))
 
-    def banks_of(self, branch: str) -> dict[str, Bank]:
+    def banks_of(self, branch: str) -> dict[str, MemoryBank]:
         """A branch's banks by head."""
         heads = cast(nn.ModuleDict, self.banks[branch])
-        return {head: cast(Bank, bank) for head, bank in heads.items()}
+        return {head: cast(MemoryBank, bank) for head, bank in heads.items()}
 
     def query_encoders(self) -> nn.ModuleDict:
         """The query branches' encoders by branch: what pre-training is for (paper, Sec. III-E)."""
@@ -124,9 +122,9 @@ class MomentumPair(nn.Module):
     def enqueue(self, keys: Mapping[str, Embeddings], total: int | None = None) -> None:
         """Overwrite the oldest slots of all banks with the batch's keys; of a batch larger than the bank, the last.
 
-        Of several processes all keys enter, in the processes' order, so that all hold the same banks (`of_all`).
+        Of several processes all keys enter, in the processes' order, so that all hold the same banks (`gather_keys`).
         """
-        keys = of_all(keys, total)
+        keys = gather_keys(keys, total)
         count = len(next(iter(next(iter(keys.values())).z.values())))
         place = self.cursor + torch.arange(count, device=self.cursor.device)
         for name, embeddings in keys.items():
@@ -136,14 +134,14 @@ class MomentumPair(nn.Module):
         self.cursor.add_(count).remainder_(self.round)
 
 
-def of_all(keys: Mapping[str, Embeddings], total: int | None = None) -> Mapping[str, Embeddings]:
-    """The keys of all processes in their order, `total` clips in all (None: as many on each as here) (ours)."""
-    if distributed.size() == 1:
+def gather_keys(keys: Mapping[str, Embeddings], total: int | None = None) -> Mapping[str, Embeddings]:
+    """The keys of all processes in their order, `total` clips in all (None: as many on each as here)."""
+    if distributed.world_size() == 1:
         return keys
     places = [(name, head) for name, one in keys.items() for head in one.z]
     z = [keys[name].z[head] for name, head in places]
     has = torch.stack([keys[name].has[head] for name, head in places], dim=1)
-    rows = distributed.gathered(torch.cat([*z, has.to(z[0].dtype)], dim=1), total)  # one exchange for all banks
+    rows = distributed.all_gather(torch.cat([*z, has.to(z[0].dtype)], dim=1), total)  # one exchange for all banks
     widths = [one.shape[1] for one in z]
     found = {name: Embeddings({}, {}) for name in keys}
     split = rows.split([*widths, len(places)], dim=1)

@@ -119,7 +119,7 @@ def total(
 
 
 def similarity_logits(z: Tensor, bank: Tensor, valid: Tensor, temperature: float) -> Tensor:
-    """Similarities of z (B D) to a bank (K D) over the temperature, empty slots at EMPTY_LOGIT: (B K) (ours)."""
+    """Similarities of z (B D) to a bank (K D) over the temperature, empty slots at EMPTY_LOGIT: (B K)."""
     filled = torch.where(valid[:, None], bank.detach(), 0.0)
     return (z @ filled.T / temperature).masked_fill(~valid, EMPTY_LOGIT)
 

@@ -1,4 +1,4 @@
-"""When a sign begins and ends, by the movement of the hands, frame by frame (ours)."""
+"""When a sign begins and ends, by the movement of the hands, frame by frame."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from twinsign.pose.rest import lowered
 
 SIDES = {"right": RIGHT_HAND, "left": LEFT_HAND}
 SPAN = 0.1
-"""Seconds over which speed is measured, so that jitter is no movement (ours)."""
+"""Seconds over which speed is measured, so that jitter is no movement."""
 PALMS = 4.0
-"""Shoulder width over the length of a palm (wrist to the middle finger's base), where no shoulders are seen (ours)."""
+"""Shoulder width over the length of a palm (wrist to the middle finger's base), where no shoulders are seen."""
 MIDDLE_BASE = HAND_JOINTS.index("middle_1")
 CLOSEST = 1 / 120
 """Frames that follow one another faster, in seconds, are left out."""
@@ -26,7 +26,7 @@ State = Literal["rest", "held", "signing"]
 
 @dataclass(frozen=True)
 class SigningConfig:
-    """When a sign begins and ends; times in seconds, speeds in shoulder widths a second (ours; docs/serve.md)."""
+    """When a sign begins and ends; times in seconds, speeds in shoulder widths a second (docs/serve.md)."""
 
     moving: float = 0.7
     """A raised hand this fast begins a sign."""

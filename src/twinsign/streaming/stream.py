@@ -1,4 +1,4 @@
-"""Signs in a stream of frames, as they come: a guess while a sign goes on, the answer when it has ended (ours).
+"""Signs in a stream of frames, as they come: a guess while a sign goes on, the answer when it has ended.
 
     stream = Stream(recogniser.predict)
     for time, xy, score in frames:
@@ -28,7 +28,7 @@ Answer = TypeVar("Answer")
 EVERY = 0.4
 """Seconds between guesses while a sign goes on."""
 UNEVEN = 0.05
-"""Frames whose gaps differ by more than this share from their median are at unequal times (ours)."""
+"""Frames whose gaps differ by more than this share from their median are at unequal times."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def longest_sign(recording: Recording, fps: float, config: SigningConfig | None 
 
 
 def evened(frames: Sequence[Frame], id: str, size: tuple[int, int] | None, estimator: str = "") -> Recording:
-    """Frames at unequal times as a Recording at their median rate, by linear interpolation (ours).
+    """Frames at unequal times as a Recording at their median rate, by linear interpolation.
 
     Frames at equal times stay what they are, so that a video's answer is that of its pose file.
     Between a seen and a missing joint nothing is interpolated: the nearer of the two frames decides.

@@ -29,7 +29,7 @@ REACH = 0.98
 
 @dataclass(frozen=True)
 class Proportions:
-    """A signer's lengths in units of an average shoulder width (ours)."""
+    """A signer's lengths in units of an average shoulder width."""
 
     shoulder: float
     upper_arm: float
@@ -53,7 +53,7 @@ def hand_frame(fingers: Array, palm: Array, roll: Array) -> tuple[Array, Array, 
 
 
 def hand_joints(angles: Array, frame: tuple[Array, Array, Array]) -> Array:
-    """21 joints (... 21 3) in hand lengths from the wrist, from angles (... 12) and the hand's frame (ours)."""
+    """21 joints (... 21 3) in hand lengths from the wrist, from angles (... 12) and the hand's frame."""
     knuckle, middle, spread = angles[..., :4], angles[..., 4:8], angles[..., 8:9] * SPREAD_SHARE
     bend = np.stack([knuckle, knuckle + middle, knuckle + (1 + END_JOINT_SHARE) * middle], axis=-1)
     along, up = np.cos(bend) * PHALANGES, np.sin(bend) * PHALANGES
@@ -72,7 +72,7 @@ def hand_joints(angles: Array, frame: tuple[Array, Array, Array]) -> Array:
 
 
 def reach(shoulder: Array, wrist: Array, body: Proportions) -> Array:
-    """The wrist (... 3), drawn in to where the arm reaches from the shoulder (3,) (ours)."""
+    """The wrist (... 3), drawn in to where the arm reaches from the shoulder (3,)."""
     arm = wrist - shoulder
     length = np.sqrt((arm * arm).sum(axis=-1, keepdims=True))
     longest = REACH * (body.upper_arm + body.forearm)

@@ -191,7 +191,7 @@ def _drawn(seed: tuple[int, ...], clip: str, gloss: Gloss, signer: Signer, confi
 
 
 def planned(config: SyntheticConfig) -> Iterator[tuple[dict[str, str], Callable[[], Recording]]]:
-    """Each clip's id, gloss, signer and split, and what generates it, for every signer and gloss in turn (ours)."""
+    """Each clip's id, gloss, signer and split, and what generates it, for every signer and gloss in turn."""
     splits = [split for split, count in config.split_signers().items() for _ in range(count)]
     for number, split in enumerate(splits):
         signer, person = make_signer(number, config), f"signer{number:03d}"
@@ -203,6 +203,6 @@ def planned(config: SyntheticConfig) -> Iterator[tuple[dict[str, str], Callable[
 
 
 def synthesise(config: SyntheticConfig) -> Iterator[tuple[Recording, dict[str, str]]]:
-    """Clips of every signer and gloss in turn, each with its id, gloss, signer and split (ours)."""
+    """Clips of every signer and gloss in turn, each with its id, gloss, signer and split."""
     for row, make in planned(config):
         yield make(), row

@@ -64,7 +64,7 @@ def estimate(
     active: dict[str, Array],
     config: SyntheticConfig,
 ) -> tuple[Array, Array]:
-    """Estimated image fractions (T 49 2) and scores (T 49) of true image fractions (T 49 2) (ours).
+    """Estimated image fractions (T 49 2) and scores (T 49) of true image fractions (T 49 2).
 
     `lengths`: of a hand and the shoulders, in shorter image sides; `active`: by side, (T,) in [0, 1], 0 = at rest.
     """

@@ -7,5 +7,5 @@ from twinsign.synthetic.corpus import SyntheticConfig, planned
 
 
 def synthetic_corpus(config: SyntheticConfig) -> Corpus:
-    """Every clip of the corpus, generated as it is read (ours)."""
+    """Every clip of the corpus, generated as it is read."""
     return Corpus([Sample(row["id"], make, row) for row, make in planned(config)])

@@ -38,7 +38,7 @@ HANDSHAPES: dict[str, Array] = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sign starts: the wrist's place, the fingers' direction and the palm's normal, each (3,) (ours)."""
+    """Where a sign starts: the wrist's place, the fingers' direction and the palm's normal, each (3,)."""
 
     wrist: tuple[float, float, float]
     fingers: tuple[float, float, float]
@@ -64,7 +64,7 @@ HANDS = ("ONE", "TWO", "BASE")
 @dataclass(frozen=True)
 class Motion:
     """A stroke in time: wrist offset (T 3) in shoulder widths, forearm roll (T), share of the handshape change (T),
-    extra knuckle flexion (T 4); angles in radians (ours)."""
+    extra knuckle flexion (T 4); angles in radians."""
 
     offset: Array
     roll: Array
@@ -142,13 +142,13 @@ MOVEMENTS: dict[str, Callable[[Array, float], Motion]] = {
 
 
 def changed_handshape(name: str) -> str:
-    """The handshape that a CHANGE movement ends in: closed hands open, open hands close (ours)."""
+    """The handshape that a CHANGE movement ends in: closed hands open, open hands close."""
     return "SPREAD" if name in ("FIST", "POINT", "HORNS", "PINCH") else "FIST"
 
 
 @dataclass(frozen=True)
 class Gloss:
-    """A sign of the generated language by its four components (ours)."""
+    """A sign of the generated language by its four components."""
 
     handshape: str
     location: str
@@ -170,7 +170,7 @@ class Gloss:
 
 @cache
 def lexicon() -> tuple[Gloss, ...]:
-    """All glosses in a fixed order: families of a sign and its minimal pairs in each component in turn (ours)."""
+    """All glosses in a fixed order: families of a sign and its minimal pairs in each component in turn."""
     shapes, places, moves = tuple(HANDSHAPES), tuple(LOCATIONS), tuple(MOVEMENTS)
     glosses: dict[Gloss, None] = {}
     for k in range(3 * len(shapes)):

@@ -74,7 +74,7 @@ class SyntheticConfig:
             )
 
     def split_signers(self) -> dict[str, int]:
-        """How many signers each of train, val and test has (ours)."""
+        """How many signers each of train, val and test has."""
         train, val = round(self.signers * self.train_share), round(self.signers * self.val_share)
         return {"train": train, "val": val, "test": self.signers - train - val}
 
@@ -93,7 +93,7 @@ def rotation(vector: Array) -> Array:
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera looking at the middle between the shoulders (ours).
+    """A pinhole camera looking at the middle between the shoulders.
 
     `size` in pixels, `turn` (3 3), `zoom` in shorter image sides a shoulder width, `centre` (2,) in image fractions.
     """
@@ -113,7 +113,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Signer:
-    """One person's body and habits: arrays are by location (L), handshape angle and movement (M) (ours)."""
+    """One person's body and habits: arrays are by location (L), handshape angle and movement (M)."""
 
     left_handed: bool
     body: Proportions
@@ -145,7 +145,7 @@ def _proportions(rng: np.random.Generator, config: SyntheticConfig) -> Proportio
 
 
 def make_signer(number: int, config: SyntheticConfig) -> Signer:
-    """Signer `number`'s body, habits and camera, the same whatever the number of signers and glosses (ours)."""
+    """Signer `number`'s body, habits and camera, the same whatever the number of signers and glosses."""
     rng = np.random.default_rng([config.seed, 1, number])
     # Spread evenly instead of drawn, so that small splits too have their share of left-handed signers.
     left_handed = ((number + 0.5) * GOLDEN_RATIO) % 1.0 < config.left_handed_share

@@ -17,7 +17,7 @@ from pytorch_lightning.callbacks import Callback
 from twinsign.errors import InputError
 from twinsign.files import atomic, write_text
 from twinsign.runs.run import METRICS, read_metrics
-from twinsign.train.tasks import Task
+from twinsign.train.tasks import TrainingModule
 from twinsign.train.watch import Watch
 
 LAST = "last.ckpt"
@@ -121,7 +121,7 @@ class Journal(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the epoch's row."""
-        task: Task = pl_module  # type: ignore[assignment]
+        task: TrainingModule = pl_module  # type: ignore[assignment]
         found = {k: round(v, 5) for k, v in (task.averages.means() | task.validated.means()).items()}
         task.averages.clear()
         if not trainer.is_global_zero:

@@ -24,24 +24,24 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch.nn.parallel import DistributedDataParallel
 
-from twinsign.distributed import here
+from twinsign.distributed import rank_info
 from twinsign.errors import InputError, StoppedError
 from twinsign.nn.networks import compile_encoders
-from twinsign.nn.norm import normalise_together
+from twinsign.nn.norm import sync_batchnorm
 from twinsign.runs.recipe import TrainerConfig
 from twinsign.runs.run import CHECKPOINTS
 from twinsign.train.callbacks import LAST, Checkpoints, Journal, WholeFiles
 from twinsign.train.launch import on_all_devices, take_threads
-from twinsign.train.tasks import OURS, ClassifyTask, PretrainTask, Task
+from twinsign.train.tasks import CHECKPOINT_KEY, ClassifyModule, PretrainModule, TrainingModule
 from twinsign.train.watch import Watch
 from twinsign.views.batches import ClipLoader
 
 __all__ = [
-    "ClassifyTask",
+    "ClassifyModule",
     "Journal",
-    "PretrainTask",
-    "Task",
-    "can_go_on",
+    "PretrainModule",
+    "TrainingModule",
+    "can_resume",
     "fit",
     "load_best",
     "on_all_devices",
@@ -51,7 +51,7 @@ __all__ = [
 
 
 def fit(
-    task: Task,
+    task: TrainingModule,
     train: ClipLoader,
     val: ClipLoader | None,
     out: Path,
@@ -60,7 +60,7 @@ def fit(
     clip: float | None,
     journal: Journal,
 ) -> None:
-    """Train in `out`, going on from its last checkpoint where there is one (ours); StoppedError after a signal.
+    """Train in `out`, going on from its last checkpoint where there is one; StoppedError after a signal.
 
     Where a launcher has started several processes, all call this together.
     """
@@ -70,24 +70,24 @@ def fit(
     watch = Watch(task, train.reader.pack, out)
     trainer = _trainer(task, out, config, epochs, clip, [watch, journal, Checkpoints(folder, config.save_every, watch)])
     last = folder / LAST
-    if here().first:
+    if rank_info().first:
         for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
             leftover.unlink()
     if last.is_file():
         _go_on(task, train, last)
-    normalise_together(task.module, config.sync_norms)
+    sync_batchnorm(task.module, config.sync_norms)
     if config.compile:
         compile_encoders(task.module)
     try:
         _run(trainer, task, train, val, last)
     finally:
-        normalise_together(task.module, False)
+        sync_batchnorm(task.module, False)
     if task.stop_by is not None:  # too late for a step of its own: the last checkpoint is that of the last step
         raise StoppedError(task.stop_by, trainer.global_step)
 
 
 def _trainer(
-    task: Task, out: Path, config: TrainerConfig, epochs: int, clip: float | None, callbacks: list[Callback]
+    task: TrainingModule, out: Path, config: TrainerConfig, epochs: int, clip: float | None, callbacks: list[Callback]
 ) -> pl.Trainer:
     return pl.Trainer(
         accelerator=config.accelerator,
@@ -111,9 +111,9 @@ def _trainer(
     )
 
 
-def _strategy(task: Task) -> Strategy | str:
+def _strategy(task: TrainingModule) -> Strategy | str:
     """Data parallel where there are several processes: banks and statistics are alike already, and not sent around."""
-    if here().size == 1:
+    if rank_info().world_size == 1:
         return "auto"
     known = inspect.signature(DistributedDataParallel.__init__).parameters
     buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # until torch 2.12
@@ -123,22 +123,22 @@ def _strategy(task: Task) -> Strategy | str:
 
 def _environment() -> ClusterEnvironment:
     """Who says which process this is: nobody, torchrun (or `launch`, in its words), or srun."""
-    if here().size == 1:
+    if rank_info().world_size == 1:
         return LightningEnvironment()
     # Re-queueing is the batch script's choice: a stopped training ends with 128 and the signal's number.
     return TorchElasticEnvironment() if "RANK" in os.environ else SLURMEnvironment(auto_requeue=False)
 
 
-def can_go_on(out: Path) -> bool:
+def can_resume(out: Path) -> bool:
     """Whether a training was begun in this folder and left a checkpoint."""
     return (out / CHECKPOINTS / LAST).is_file()
 
 
-def _go_on(task: Task, train: ClipLoader, last: Path) -> None:
+def _go_on(task: TrainingModule, train: ClipLoader, last: Path) -> None:
     """Put the order of clips where the checkpoint left it; InputError where it is damaged or of another company."""
     try:
         saved: dict[str, Any] = torch.load(last, map_location="cpu", mmap=True, weights_only=True)
-        ours = saved.get(OURS, {"batches": saved["global_step"]})
+        ours = saved.get(CHECKPOINT_KEY, {"batches": saved["global_step"]})
     except Exception as error:  # whatever a damaged pickle raises
         hint = "Delete it to begin anew."
         raise InputError(f"a damaged checkpoint ({error})", "a checkpoint of this run", file=last, hint=hint) from error
@@ -150,7 +150,7 @@ def _go_on(task: Task, train: ClipLoader, last: Path) -> None:
     train.go_to(ours["batches"])
 
 
-def _run(trainer: pl.Trainer, task: Task, train: ClipLoader, val: ClipLoader | None, last: Path) -> None:
+def _run(trainer: pl.Trainer, task: TrainingModule, train: ClipLoader, val: ClipLoader | None, last: Path) -> None:
     interrupt = signal.getsignal(signal.SIGINT)
     try:
         # Tensors and plain values are all that its states are made of: a checkpoint from elsewhere runs no code.
@@ -162,7 +162,7 @@ def _run(trainer: pl.Trainer, task: Task, train: ClipLoader, val: ClipLoader | N
         raise KeyboardInterrupt from stop
 
 
-def load_best(task: Task, out: Path) -> None:
+def load_best(task: TrainingModule, out: Path) -> None:
     """Put the weights of the best epoch on val back into the task."""
     best = out / CHECKPOINTS / "best.ckpt"
     if best.is_file():

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import torch
 from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, yet not in __all__
 
-from twinsign.distributed import here
+from twinsign.distributed import rank_info
 from twinsign.errors import InputError
 from twinsign.runs.recipe import Recipe, TrainerConfig
 from twinsign.train.processes import Team
@@ -38,7 +38,7 @@ def take_threads(config: TrainerConfig) -> None:
     own = _own_threads()
     if config.threads:
         torch.set_num_threads(config.threads)
-    elif here().size > 1:
+    elif rank_info().world_size > 1:
         torch.set_num_threads(max(1, own // config.devices))
 
 
@@ -50,11 +50,13 @@ def _own_threads() -> int:
 
 def must_start(config: TrainerConfig) -> bool:
     """Whether processes are still to be started; InputError where those that are there are too many or too few."""
-    place, wanted = here(), config.devices * config.num_nodes
-    if place.size == wanted:
+    info, wanted = rank_info(), config.devices * config.num_nodes
+    if info.world_size == wanted:
         return False
-    if place.size > 1:
-        found = f"{place.size} processes for trainer.devices {config.devices} x trainer.num_nodes {config.num_nodes}"
+    if info.world_size > 1:
+        found = (
+            f"{info.world_size} processes for trainer.devices {config.devices} x trainer.num_nodes {config.num_nodes}"
+        )
         hint = "trainer.devices counts the processes of one machine, trainer.num_nodes the machines."
         raise InputError(found, "as many processes as devices on all nodes", hint=hint)
     if config.num_nodes > 1:

@@ -1,4 +1,4 @@
-"""How a pre-training goes, so that collapse is seen: k-NN, effective rank, alignment, uniformity (ours)."""
+"""How a pre-training goes, so that collapse is seen: k-NN, effective rank, alignment, uniformity."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from twinsign.errors import InputError
 from twinsign.evaluation.knn import knn_scores
 from twinsign.nn.features import drawn_views, embed, fixed_views, joint_embedding
 from twinsign.pack.open import Indices, Pack
-from twinsign.pack.selection import label_list, labelled
-from twinsign.runs.models import in_order
+from twinsign.pack.selection import label_list, labelled_rows
+from twinsign.runs.models import evaluation_loader
 from twinsign.runs.recipe import Recipe
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.batches import generator_at
@@ -48,7 +48,7 @@ class Monitor:
     def embeddings(self, encoders: nn.ModuleDict, rows: Indices) -> Tensor:
         """Unit embeddings (N D) of these rows on the test views."""
         viewer = fixed_views(self.recipe.windows, self.recipe.pretrain.frames)
-        return joint_embedding(embed(encoders, in_order(self.pack, rows, self.recipe), viewer)[0])
+        return joint_embedding(embed(encoders, evaluation_loader(self.pack, rows, self.recipe), viewer)[0])
 
     def __call__(self) -> dict[str, float]:
         """Online k-NN top-1 in percent, effective rank, alignment and uniformity."""
@@ -57,8 +57,8 @@ class Monitor:
         found = {"effective_rank": effective_rank(stored), "uniformity": uniformity(stored)}
         found["alignment"] = alignment(*(self._augmented(encoders, number) for number in range(2)))
         if len(self.query):
-            known = labelled(self.pack, self.gallery, self.glosses)
-            asked = labelled(self.pack, self.query, self.glosses)
+            known = labelled_rows(self.pack, self.gallery, self.glosses)
+            asked = labelled_rows(self.pack, self.query, self.glosses)
             labels = torch.from_numpy(known.labels)
             scores = knn_scores(self.embeddings(encoders, self.query), stored, labels, len(self.glosses), NEIGHBOURS)
             found["knn_top1"] = 100 * float((scores.argmax(dim=1) == torch.from_numpy(asked.labels)).float().mean())
@@ -67,7 +67,7 @@ class Monitor:
     def _augmented(self, encoders: nn.ModuleDict, number: int) -> Tensor:
         config, generator = self.recipe.pretrain, generator_at(0, 3, number)
         rows = self.gallery[: MOST_CLIPS // 4]
-        loader = in_order(self.pack, rows, self.recipe)
+        loader = evaluation_loader(self.pack, rows, self.recipe)
         return joint_embedding(embed(encoders, loader, drawn_views(config.augment, config.frames, generator))[0])
 
 

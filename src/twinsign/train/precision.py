@@ -32,8 +32,8 @@ PROBE = {"cpu": 1024, "cuda": 4096}
 """Rows and columns of the matrices by which a precision is chosen: some 0.1 s."""
 
 
-def settled(run: Run) -> Run:
-    """The run with a precision where its recipe says `auto`: what it began with, else the faster one here (ours)."""
+def resolve_precision(run: Run) -> Run:
+    """The run with a precision where its recipe says `auto`: what it began with, else the faster one here."""
     if run.recipe.trainer.precision != "auto":
         return run
     begun = (run.path / CONFIG).is_file()
@@ -80,7 +80,7 @@ def seconds_of(
 def gemm_gflops(
     device: torch.device, side: int | None = None, types: Sequence[torch.dtype] = TYPES
 ) -> dict[str, float]:
-    """The fastest of some products of large square matrices, in GFLOP/s, by type: the peak to compare with (ours)."""
+    """The fastest of some products of large square matrices, in GFLOP/s, by type: the peak to compare with."""
     found = {}
     for dtype in types:
         most, best = side or SIDE[device.type], 0.0

@@ -10,20 +10,21 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from twinsign.distributed import here
+from twinsign.distributed import rank_info
 from twinsign.errors import InputError
-from twinsign.inference.shift import check_shift, learnt_from
+from twinsign.inference.shift import check_shift, training_statistics
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.features import features_as_tested, fixed_views
 from twinsign.nn.imprint import imprint
 from twinsign.pack.open import Indices, Pack
-from twinsign.pack.selection import ClipSelection, Labelled
-from twinsign.runs.models import NOTHING, control_encoders, load_encoders
+from twinsign.pack.selection import ClipSelection, LabelledRows
+from twinsign.runs.models import NO_PRETRAINING, control_encoders, load_encoders
 from twinsign.runs.recipe import Recipe
-from twinsign.runs.run import CALIBRATED, CONFIG, LEARNT_FROM, WEIGHTS, Run, load_run
+from twinsign.runs.run import CALIBRATED, CONFIG, TRAINING_STATISTICS, WEIGHTS, Run, load_run
 from twinsign.terminal import plain
 from twinsign.train.precision import training_device
-from twinsign.views.batches import Batches, ClipLoader, ClipReader, ReadConfig
+from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.config import ReadConfig
 from twinsign.views.mixture import Mixture
 from twinsign.views.reading import joined, reading_of
 
@@ -42,9 +43,9 @@ def classifier_run(
     out: Path,
     config: str,
     seed: int,
-    made_of: tuple[Pack, Labelled, Labelled | None, list[str]],
+    made_of: tuple[Pack, LabelledRows, LabelledRows | None, list[str]],
 ) -> Run:
-    """A classifier's RUN, not yet trained, with the facts of its making (ours)."""
+    """A classifier's RUN, not yet trained, with the facts of its making."""
     pack, train, val, glosses = made_of
     about: dict[str, Any] = {"protocol": protocol, "config": config, "init": str(init), "seed": seed}
     about |= {"data": [str(path) for path in clips.data], "where": clips.where}
@@ -54,9 +55,11 @@ def classifier_run(
     about |= {"rows_hash": pack.split_hash(train.rows), "selected_on": ["train", "val"] if val else ["train"]}
     views = Run(out, "classifier", recipe, about=about).augment
     recipe = read_as_learnt(recipe, pack, train.rows, views.mirrors)
-    if protocol == "linear" and str(init) != NOTHING:
+    if protocol == "linear" and str(init) != NO_PRETRAINING:
         recipe = read_as_before(recipe, load_run(init))
-    about |= {LEARNT_FROM: learnt_from(pack, train.rows, recipe.read, None if val is None else val.rows)}
+    about |= {
+        TRAINING_STATISTICS: training_statistics(pack, train.rows, recipe.read, None if val is None else val.rows)
+    }
     return Run(out, "classifier", recipe, glosses, about)
 
 
@@ -72,18 +75,18 @@ def read_as_before(recipe: Recipe, source: Run) -> Recipe:
     return replace(recipe, read=replace(recipe.read, crop=both))
 
 
-def finished(run: Run) -> bool:
+def matches_finished_run(run: Run) -> bool:
     """Whether the folder holds this very run, finished; InputError where it holds another one."""
     if not (run.path / CONFIG).is_file():
         if run.path.is_dir() and (run.path / WEIGHTS).exists():
             raise InputError("weights without a config", "an empty or new folder", file=run.path)
         return False
     there = load_run(run.path)
-    ignored = {"minutes", "calibration", CALIBRATED, LEARNT_FROM, STARTED_FROM}
+    ignored = {"minutes", "calibration", CALIBRATED, TRAINING_STATISTICS, STARTED_FROM}
     one, other = ({k: v for k, v in about.items() if k not in ignored} for about in (there.about, run.about))
     apart = ("trainer", "sure", *(("finetune", "linear") if run.kind == "pretrained" else ()))
     ours, its = ({k: v for k, v in each.recipe.as_dict().items() if k not in apart} for each in (run, there))
-    keys = differing(one, other) + differing(ours, its) + ["labels"] * (there.labels != run.labels)
+    keys = differing_keys(one, other) + differing_keys(ours, its) + ["labels"] * (there.labels != run.labels)
     if keys:
         found = f"a run that differs in {', '.join(keys)}"
         longer = run.kind == "pretrained" and bool({*keys} & {"pretrain.epochs", "pretrain.steps"})
@@ -92,20 +95,20 @@ def finished(run: Run) -> bool:
     return (run.path / WEIGHTS).is_file()
 
 
-def differing(one: dict[str, Any], other: dict[str, Any], place: str = "") -> list[str]:
+def differing_keys(one: dict[str, Any], other: dict[str, Any], place: str = "") -> list[str]:
     """Where nested plain values differ, by dotted names."""
     found = []
     for name in sorted(one.keys() | other.keys()):
         mine, its = one.get(name), other.get(name)
         if isinstance(mine, dict) and isinstance(its, dict):
-            found += differing(mine, its, f"{place}{name}.")
+            found += differing_keys(mine, its, f"{place}{name}.")
         elif mine != its:
             found.append(f"{place}{name}")
     return found
 
 
-def begin_at_means(classifier: Classifier, reader: ClipReader, recipe: Recipe) -> None:
-    """Start a classifier's layers at the class means of what its encoders see before fine-tuning (ours)."""
+def start_at_class_means(classifier: Classifier, reader: ClipReader, recipe: Recipe) -> None:
+    """Start a classifier's layers at the class means of what its encoders see before fine-tuning."""
     encoders = classifier.encoders.to(training_device(recipe))
     viewer = fixed_views(recipe.windows, recipe.finetune.frames)
     features = features_as_tested(encoders, reader, viewer, recipe.finetune.head.parts)
@@ -116,32 +119,36 @@ def begin_at_means(classifier: Classifier, reader: ClipReader, recipe: Recipe) -
 def training_loader(
     reader: ClipReader, size: int, seed: int, recipe: Recipe, mixture: Mixture | None = None
 ) -> ClipLoader:
-    """Shuffled batches of `size` clips for each process, in the mixture's order if any; no short ones (ours).
+    """Shuffled batches of `size` clips for each process, in the mixture's order if any; no short ones.
 
     Raises InputError on one clip alone, and warns of fewer clips than a batch: then each batch is all of them.
     """
-    place, count = here(), len(reader) if mixture is None else len(mixture)
+    place, count = rank_info(), len(reader) if mixture is None else len(mixture)
     if len(reader) < FEWEST:
         found = f"{len(reader)} clip to learn from"
         raise InputError(found, f"{FEWEST} or more: a clip is told from others", file=reader.pack.paths[0])
-    if count < size * place.size and place.first:
-        log.warning("note: %d clips are fewer than a batch of %d: every batch is all of them", count, size * place.size)
-    part = (place.rank, place.size)
-    batches = Batches(count, size * place.size, seed=seed, shuffle=True, drop_last=True, part=part, mixture=mixture)
+    if count < size * place.world_size and place.first:
+        log.warning(
+            "note: %d clips are fewer than a batch of %d: every batch is all of them", count, size * place.world_size
+        )
+    part = (place.rank, place.world_size)
+    batches = Batches(
+        count, size * place.world_size, seed=seed, shuffle=True, drop_last=True, part=part, mixture=mixture
+    )
     return ClipLoader(reader, batches, workers=recipe.trainer.workers, pin=torch.cuda.is_available())
 
 
-def part_of(data: Labelled) -> tuple[int, int]:
-    """A process's part of evaluated clips; of fewer clips than processes each takes all (ours)."""
-    place = here()
-    return (place.rank, place.size) if len(data.rows) >= place.size else (0, 1)
+def rank_part(data: LabelledRows) -> tuple[int, int]:
+    """A process's part of evaluated clips; of fewer clips than processes each takes all."""
+    place = rank_info()
+    return (place.rank, place.world_size) if len(data.rows) >= place.world_size else (0, 1)
 
 
-def starting_encoders(
+def initial_encoders(
     recipe: Recipe, init: str | Path, reader: ClipReader, seed: int, strict: bool = False
 ) -> nn.ModuleDict:
     """A RUN's query encoders, or (`none`) random ones; InputError where its encoder, or (strict) data, is another."""
-    if str(init) == NOTHING:
+    if str(init) == NO_PRETRAINING:
         return control_encoders(recipe, reader, seed)
     source = load_run(init)
     if source.recipe.encoder != recipe.encoder:
@@ -162,12 +169,12 @@ def _without_joints(read: ReadConfig) -> ReadConfig:
     return replace(read, crop=replace(read.crop, ignore=(), shape="pixels"))
 
 
-def started_from(run: Run, init: str | Path) -> Run:
-    """The run with what a later reader must know of the RUN it begins with: its hash, clips and packs (ours)."""
-    if str(init) == NOTHING:
+def with_initial_run(run: Run, init: str | Path) -> Run:
+    """The run with what a later reader must know of the RUN it begins with: its hash, clips and packs."""
+    if str(init) == NO_PRETRAINING:
         return run
     source = load_run(init)
     kept = ("protocol", "config", "seed", "data", "where", "clips", "rows_hash")
     facts = {"digest": source.digest(), **{name: source.about[name] for name in kept if name in source.about}}
-    facts["packs"] = source.about.get(LEARNT_FROM, {}).get("packs", [])
+    facts["packs"] = source.about.get(TRAINING_STATISTICS, {}).get("packs", [])
     return replace(run, about={**run.about, STARTED_FROM: facts})

@@ -31,7 +31,7 @@ class KilledError(TwinsignError):
 
 
 @dataclass
-class Said:
+class WorkerResult:
     """What a process said at its end, and when: a result or an error."""
 
     rank: int
@@ -53,7 +53,7 @@ class Team:
 
     processes: list[BaseProcess] = field(default_factory=list)
     ears: list[connection.Connection] = field(default_factory=list)
-    said: dict[int, Said] = field(default_factory=dict)
+    said: dict[int, WorkerResult] = field(default_factory=dict)
     asked: int | None = None
     """The signal that reached the starter."""
 
@@ -103,7 +103,7 @@ class Team:
                 deadline = time.monotonic() + GRACE
         errors = [one for one in self.said.values() if one.error is not None]
         if errors:
-            raise self._explained(min(errors, key=Said.order))
+            raise self._explained(min(errors, key=WorkerResult.order))
         return self.said[0].result
 
     def end(self) -> None:
@@ -112,19 +112,19 @@ class Team:
             process.kill()
             process.join()
 
-    def _hear(self, rank: int, ear: connection.Connection) -> Said:
+    def _hear(self, rank: int, ear: connection.Connection) -> WorkerResult:
         try:
-            said: Said = pickle.loads(ear.recv_bytes())
+            said: WorkerResult = pickle.loads(ear.recv_bytes())
         except (EOFError, ConnectionError):
             self.processes[rank].join()
             code = self.processes[rank].exitcode or 0
             way = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
             why = " (the system does that when memory runs out)" if code == -signal.SIGKILL else ""
             found = f"process {rank} of {len(self.processes)} was ended by {way}{why}"
-            return Said(rank, error=KilledError(f"{found}; the same command goes on from the last checkpoint"))
+            return WorkerResult(rank, error=KilledError(f"{found}; the same command goes on from the last checkpoint"))
         return said
 
-    def _explained(self, said: Said) -> BaseException:
+    def _explained(self, said: WorkerResult) -> BaseException:
         if self.asked is not None and said.order()[0] > 0:
             steps = [one.error.step for one in self.said.values() if isinstance(one.error, StoppedError)]
             return StoppedError(self.asked, steps[0] if steps else None)
@@ -144,9 +144,9 @@ def _serve(
     threading.Thread(target=_end_with_the_starter, daemon=True).start()
     os.environ.update(variables)
     try:
-        said = Said(rank, result=call(*args, **kwargs))
+        said = WorkerResult(rank, result=call(*args, **kwargs))
     except BaseException as error:
-        said = Said(rank, error=_portable(error, rank))
+        said = WorkerResult(rank, error=_portable(error, rank))
     mouth.send_bytes(pickle.dumps(said))
     mouth.close()
     if said.error is None and dist.is_initialized():

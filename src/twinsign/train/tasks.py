@@ -14,11 +14,12 @@ from torch.nn import functional as F
 
 from twinsign import distributed
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.encoder import PARTS
+from twinsign.nn.config import PARTS
 from twinsign.nn.features import fixed_views
 from twinsign.nn.norm import statistics
 from twinsign.runs.recipe import ClassifyConfig, OptimiserConfig, PretrainConfig, Recipe
-from twinsign.ssl.contrast import FUSED, Embeddings
+from twinsign.ssl.config import FUSED
+from twinsign.ssl.contrast import Embeddings
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train.averages import Averages
 from twinsign.train.optim import optimiser_and_schedule
@@ -30,7 +31,7 @@ ACCURACY_EVERY = 10
 """Batches between measurements of the InfoNCE accuracy."""
 STOPS = (signal.SIGINT, signal.SIGTERM)
 """Signals that end a training after the step."""
-OURS = "twinsign"
+CHECKPOINT_KEY = "twinsign"
 """Our own entry in a checkpoint."""
 
 
@@ -47,7 +48,7 @@ class Report(NamedTuple):
     values: Tensor
 
 
-class Task(pl.LightningModule):
+class TrainingModule(pl.LightningModule):
     """What both trainings share: the optimiser and random numbers that depend on (seed, batch number) alone."""
 
     def __init__(self, module: torch.nn.Module, optimiser: OptimiserConfig, seed: int) -> None:
@@ -94,7 +95,7 @@ class Task(pl.LightningModule):
     def report(self, batch: Clips, values: Mapping[str, Tensor]) -> None:
         """Note a batch's values, the mean over the processes of each (of the loss first), and who was asked to stop."""
         asked = torch.tensor([float(self.stop_by == one) for one in STOPS], device=batch.xy.device)
-        vector = distributed.averaged(
+        vector = distributed.all_reduce_mean(
             torch.cat([torch.stack([value.detach().float() for value in values.values()]), asked])
         )
         self.log("loss", vector[0], on_step=True, on_epoch=False, prog_bar=True, batch_size=len(batch))
@@ -102,18 +103,22 @@ class Task(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Where the training stands, and by how many processes it came there."""
-        checkpoint[OURS] = {"batches": self.number + 1, "sums": self.averages.sums, "together": self.together()}
+        checkpoint[CHECKPOINT_KEY] = {
+            "batches": self.number + 1,
+            "sums": self.averages.sums,
+            "together": self.together(),
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The means of the epoch so far."""
-        self.averages.sums = dict(checkpoint.get(OURS, {}).get("sums", {}))
+        self.averages.sums = dict(checkpoint.get(CHECKPOINT_KEY, {}).get("sums", {}))
 
     def together(self) -> dict[str, int]:
         """What decides which clips make a step."""
         return {"processes": self.batches.part[1], "accumulate": self.accumulate}
 
 
-class PretrainTask(Task):
+class PretrainModule(TrainingModule):
     """Self-supervised pre-training of a Pretrainer."""
 
     module: Pretrainer
@@ -151,7 +156,7 @@ class PretrainTask(Task):
         self.module.update_keys()
 
 
-class ClassifyTask(Task):
+class ClassifyModule(TrainingModule):
     """Fine-tuning of a Classifier; per-instance top-1 on val each epoch."""
 
     module: Classifier
@@ -170,7 +175,7 @@ class ClassifyTask(Task):
     def training_step(self, batch: Clips, batch_idx: int) -> Tensor:
         """One view, cross entropy of the joined logits."""
         logits = self.module(*self.views(batch, self.config, 1)).float()
-        each = self.place[1] / distributed.size()  # the mean over the processes is the mean over all clips
+        each = self.place[1] / distributed.world_size()  # the mean over the processes is the mean over all clips
         smoothing = self.config.label_smoothing
         loss = F.cross_entropy(logits, batch.label, label_smoothing=smoothing, reduction="sum") / each
         right = (logits.argmax(dim=1) == batch.label).sum()
@@ -180,7 +185,7 @@ class ClassifyTask(Task):
     def on_validation_epoch_start(self) -> None:
         """Start counting; norms that were not shared become the first process's, as they are saved."""
         self.scored = torch.zeros_like(self.scored)
-        distributed.from_first(statistics(self.module))
+        distributed.broadcast(statistics(self.module))
 
     def validation_step(self, batch: Clips, batch_idx: int) -> None:
         """Top-1 and loss on the test views."""
@@ -191,7 +196,7 @@ class ClassifyTask(Task):
 
     def on_validation_epoch_end(self) -> None:
         """Top-1 in percent and loss over all processes' clips."""
-        right, loss, clips = distributed.summed(self.scored.to(self.device)).tolist()
+        right, loss, clips = distributed.all_reduce_sum(self.scored.to(self.device)).tolist()
         found = {"val_top1": 100 * right / clips, "val_loss": loss / clips}
         self.validated.clear()
         self.validated.add(found, 1)

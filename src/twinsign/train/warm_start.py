@@ -18,7 +18,7 @@ from twinsign.train.callbacks import LAST
 log = logging.getLogger("twinsign")
 
 
-def begin_from(model: Pretrainer, init: str | Path) -> None:
+def load_initial(model: Pretrainer, init: str | Path) -> None:
     """Fill a model with a finished pre-training's weights, keys and banks; its optimiser's state is left behind.
 
     From a RUN without its last checkpoint (copied, pulled or converted) come the query branches alone: the keys are

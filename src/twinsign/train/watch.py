@@ -16,7 +16,7 @@ from twinsign import distributed
 from twinsign.errors import InputError, StoppedError
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
-from twinsign.train.tasks import STOPS, Report, Task
+from twinsign.train.tasks import STOPS, Report, TrainingModule
 
 BAD_BATCH = "bad_batch.json"
 """The clips of the batch that broke a training, and of the one before it."""
@@ -27,7 +27,7 @@ LARGEST_LOSS = 1e4
 class Watch(Callback):
     """Looks at each batch's values when the next one has been computed, so that no device waits for a look."""
 
-    def __init__(self, task: Task, pack: Pack, out: Path) -> None:
+    def __init__(self, task: TrainingModule, pack: Pack, out: Path) -> None:
         self.task, self.pack, self.out = task, pack, out
         self.pending: Report | None = None
         self.before: Report | None = None
@@ -81,7 +81,7 @@ class Watch(Callback):
 
     def _stop_at(self, found: str, report: Report) -> None:
         reports = [one for one in (report, self.before) if one is not None]
-        batches = [(one.number, distributed.gathered(one.rows, one.clips).tolist()) for one in reports]
+        batches = [(one.number, distributed.all_gather(one.rows, one.clips).tolist()) for one in reports]
         file = self.out / BAD_BATCH
         if self.task.global_rank == 0:
             clips = [

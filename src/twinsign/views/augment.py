@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from twinsign.errors import InputError
 from twinsign.pose.layout import (
     HAND_WRIST,
     HANDS,
@@ -19,72 +17,9 @@ from twinsign.pose.layout import (
     TRUNK,
 )
 from twinsign.views.clips import Clips, View, resample, window
+from twinsign.views.config import KINDS, LACKS, Around, AugmentConfig
 
-KINDS = ("rotation", "scale", "shear", "mask", "distort")
-LACKS = ("all", "wrists", "below")
-"""What a view may show of the trunk less than there is: nothing, the wrists alone, or what lies above a line."""
 LOWER_HALF = (0.5, 1.0)
-Around = Literal["centre", "corner"]
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """Ranges of the random views; the paper names the kinds, not the ranges (paper, Sec. III-B; docs/paper.md)."""
-
-    crop: tuple[float, float] = (0.5, 1.0)
-    """Share of a clip kept by the temporal crop, drawn evenly between the two."""
-    crop_frames: int = 1
-    """Frames that the temporal crop keeps at least, where the clip has them (released: 32; fine-tuning: 64)."""
-    rotation: float = 15.0
-    """Largest rotation, degrees."""
-    scale: float = 0.2
-    """Scale factors are drawn from 1 - scale to 1 + scale."""
-    shear: float = 0.0
-    """Largest shear factor along either axis."""
-    shift: float = 0.0
-    """Largest shift of the trunk along either axis, as a share of the image, drawn for every view."""
-    trunk: dict[str, float] | None = None
-    """How probable it is that a view lacks the trunk (`all`), all of it but the wrists of seen hands (`wrists`), or
-    what lies `below` a line in the picture's lower half, those wrists apart; at most one of them."""
-    mask: float = 0.2
-    """Largest share of joints masked throughout a view."""
-    distort: float = 0.0
-    """Largest entry, either way, of the matrix that takes the identity's place for some joints (released: 1)."""
-    joints: int | None = None
-    """How many joints `mask` and `distort` take (released: 25); None: a share from 0 to `mask`."""
-    flip: float = 0.5
-    """Probability of the left-right mirror."""
-    swap: float = 0.0
-    """Probability that the hands change places and the trunk stays as it is (released: 0.5, without `flip`)."""
-    apply: float = 0.5
-    """Probability of each of rotation, scale, shear, mask and distort: "a random combination" (paper, Sec. III-B)."""
-    one_of: dict[str, float] | None = None
-    """Instead of `apply`: kinds of which a view gets at most one, each with its probability (released)."""
-    around: Around = "centre"
-    """Fixed point of the matrices: each crop's centre, a left hand turning as its mirror image, or the crop's corner
-    (0, 0), all stored numbers alike (released)."""
-
-    @property
-    def mirrors(self) -> bool:
-        """Whether such views show the left side what the right one does, and the other way round."""
-        return self.flip > 0 or self.swap > 0
-
-    def __post_init__(self) -> None:
-        shares = self.one_of or {}
-        unknown = sorted(set(shares) - set(KINDS))
-        if unknown:
-            raise InputError(f"one_of.{unknown[0]}", f"kinds among {', '.join(KINDS)}")
-        if min(shares.values(), default=0) < 0 or sum(shares.values()) > 1 + 1e-6:
-            raise InputError(f"one_of = {shares}", "probabilities of 0 or more that add up to at most 1")
-        self._check_trunk(self.trunk or {})
-        if self.joints is not None and not 0 <= self.joints <= JOINT_COUNT:
-            raise InputError(f"joints = {self.joints}", f"0 to {JOINT_COUNT}")
-
-    def _check_trunk(self, shares: dict[str, float]) -> None:
-        unknown = sorted(set(shares) - set(LACKS))
-        if unknown or min(shares.values(), default=0) < 0 or sum(shares.values()) > 1 + 1e-6:
-            wanted = f"probabilities of {', '.join(LACKS)} that add up to at most 1"
-            raise InputError(f"trunk = {shares}", wanted)
 
 
 class _Uniform:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,22 +18,9 @@ from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
 from twinsign.views.clips import Clips
-from twinsign.views.crop import CropConfig, Cropped, as_stored, crop
+from twinsign.views.config import ReadConfig
+from twinsign.views.crop import Cropped, as_stored, crop
 from twinsign.views.mixture import Mixture
-
-
-@dataclass(frozen=True)
-class ReadConfig:
-    """How poses are read: crop, and which frames count."""
-
-    crop: CropConfig = field(default_factory=CropConfig)
-    idle: Literal["trim", "drop", "keep"] = "trim"
-    """Frames without a hand: trimmed at both ends and masked inside, or all dropped (released)."""
-    active: Literal["box", "joint"] = "box"
-    """What makes a frame one with a hand: a box, for which a surely seen arm is enough (released), or a seen joint of a
-    hand, so that frames with hands hanging out of sight are idle whether or not the body is seen."""
-    longest: int | None = None
-    """Clips of more frames are strided down; None: never (released: 150)."""
 
 
 class ClipReader(Dataset[Clips]):
@@ -93,7 +79,7 @@ def _clips(
 
 
 def equal_clips(xy: Tensor, score: Tensor, size: Tensor, config: ReadConfig) -> Clips:
-    """Clips of equal length, xy (B T 49 2), score (B T 49), size (B 2), as a batch without labels (ours).
+    """Clips of equal length, xy (B T 49 2), score (B T 49), size (B 2), as a batch without labels.
 
     All shapes follow from B and T, as an exported network needs: frames that do not count come last, beyond every clip.
     """
@@ -237,6 +223,6 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def generator_at(seed: int, *place: int) -> torch.Generator:
-    """A generator that depends on (seed, place) alone: what is drawn at a step needs no saved state (ours)."""
+    """A generator that depends on (seed, place) alone: what is drawn at a step needs no saved state."""
     word = np.random.SeedSequence([seed, *place]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(word[0]) << 31 | int(word[1]) >> 1)

@@ -9,9 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-BRANCHES = ("joint", "motion")
-"""The modalities there are."""
-
 
 class View(NamedTuple):
     """What an encoder sees of B clips: crop coordinates xy (B T V 2) and which joints are seen (B T V)."""

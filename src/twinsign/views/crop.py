@@ -7,24 +7,22 @@ inputs. What differs between these is made equal by `as_stored`, once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from twinsign.errors import InputError
 from twinsign.pack.schema import SCORE_STEPS
 from twinsign.pose.layout import (
     HAND_WRIST,
     HANDS,
-    INDEX,
     JOINT_COUNT,
     JOINTS,
     SHOULDER_ELBOW_WRIST,
     TRUNK,
     TRUNK_JOINTS,
 )
+from twinsign.views.config import CropConfig
 
 SIDES = ("right", "left")
 """Order of the two hands wherever an axis holds both."""
@@ -36,50 +34,6 @@ for _side in SIDES:
 LANDSCAPE = 4 / 3
 """Width over height of the image that an upright one is placed in, where training clips record no sizes: WLASL's most
 frequent shape."""
-
-
-@dataclass(frozen=True)
-class CropConfig:
-    """How hands are boxed and joints counted as seen; scores matter where the pack has them."""
-
-    min_score: float = 0.5
-    """Joints under this score are missing; 0.5 for MSASL and WLASL, 0.4 elsewhere (released)."""
-    box_score: float = 0.1
-    """Joints over this score shape the hand's box (released)."""
-    box_margin: float = 2.2
-    """Side of the square box over the larger of width and height of the hand's joints (released)."""
-    box_joints: int = 10
-    """With fewer joints than this the box comes from the arm (released)."""
-    arm_score: float = 0.8
-    """Shoulder, elbow and wrist must reach this score for a box from the arm (released; 0.5 for SLR500, NMFs_CSL)."""
-    arm_reach: float = 0.33
-    """The arm's box lies at wrist + arm_reach * (wrist - elbow) (released)."""
-    arm_side: float = 1.1
-    """Side of the arm's box over the longer of forearm and 0.9 of the upper arm (released)."""
-    upper_arm: float = 0.9
-    """Weight of the upper arm beside the forearm in the arm's box (released)."""
-    keep_inside: bool = True
-    """Shift boxes to stay inside the image where they fit (released)."""
-    wrist_from_hand: bool = True
-    """A missing trunk wrist takes the hand's wrist, so that hands-only corpora keep the hands' global movement."""
-    hand_wrist_first: bool = False
-    """With `wrist_from_hand`: the hand's wrist also takes the place of the trunk's own, wherever the hand is seen."""
-    outside: float | None = 0.1
-    """Trunk joints that lie further than this share of the image beyond its border are guesses of the estimator and
-    count as unseen; None: they count. Of wrists whose hand is seen under 1 % lie further out, of others up to 40 %."""
-    ignore: tuple[str, ...] = ()
-    """Joints that the network never sees, by name. A run adds those that its training clips hardly ever show."""
-    shape: Literal["pixels", "fractions"] = "pixels"
-    """Boxes are square in pixels where the image size is known, or always in image fractions, upright images being
-    placed in landscape ones first. A run whose training clips record no image sizes takes fractions, as it has learnt
-    from nothing else."""
-
-    def __post_init__(self) -> None:
-        for name in self.ignore:
-            if name not in INDEX:
-                raise InputError(f"crop.ignore {name!r}", "names of joints (twinsign.pose.layout.JOINTS)")
-        if self.outside is not None and self.outside < 0:
-            raise InputError(f"crop.outside {self.outside}", "a share of 0 or more, or null")
 
 
 class Cropped(NamedTuple):

@@ -11,7 +11,7 @@ from twinsign.pack.open import Indices, Pack
 
 
 class Mixture:
-    """Each epoch's places, from (seed, epoch) alone: a group of weight 1 comes once, of 0.5 half, of 2 twice (ours).
+    """Each epoch's places, from (seed, epoch) alone: a group of weight 1 comes once, of 0.5 half, of 2 twice.
 
     Groups are dealt from decks of their own, shuffled anew when used up: after any number of epochs no clip of a group
     has come more than once oftener than another. They are spread evenly, so that each batch holds each group's share.
@@ -51,7 +51,7 @@ class Mixture:
 
 
 def mixture_of(pack: Pack, rows: Indices, weights: Sequence[float], seed: int) -> Mixture | None:
-    """The mixture of these rows, a weight for each pack as it was named; None without weights (ours)."""
+    """The mixture of these rows, a weight for each pack as it was named; None without weights."""
     if not weights:
         return None
     if len(weights) != len(pack.given):

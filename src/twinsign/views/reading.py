@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import HANDS, JOINTS, MIRROR, SHOULDER_ELBOW_WRIST
-from twinsign.views.batches import ReadConfig
+from twinsign.views.config import ReadConfig
 
 RARE = 0.03
 """A joint seen in a smaller share of the training frames was not learnt from."""

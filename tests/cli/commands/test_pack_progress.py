@@ -16,7 +16,7 @@ from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
 from twinsign.pack import write
 from twinsign.pack.open import Pack
-from twinsign.pack.write import Effort
+from twinsign.pack.write import PackOptions
 from twinsign.pose.read import write_npz
 from twinsign.pose.recording import Recording
 
@@ -76,7 +76,7 @@ def test_it_says_that_it_goes_on_or_starts_over(
         samples = [Sample(one.id, lambda one=one: one) for one in clips]
         return Corpus([*samples[:3], samples[3] if last else Sample("3", stop)])
 
-    alone = Effort(0)
+    alone = PackOptions(0)
     for last, note, said in (
         (False, {}, ""),
         (True, {}, "going on after 3 clips"),

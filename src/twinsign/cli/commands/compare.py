@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from twinsign.cli.console import OK, console, numbers, show, with_interval
+from twinsign.cli.console import OK, console, parse_numbers, print_report, with_interval
 from twinsign.errors import InputError
 from twinsign.evaluation import fuse as fusion
 from twinsign.evaluation import significance as comparison
@@ -44,13 +44,15 @@ def fuse(
         fusion.check_tuning(tuning, files)
         mix = fusion.tune(aligned(tuning, common), add)
     else:
-        mix = fusion.mix_of(len(files), numbers(weights, "weights"), numbers(temperatures, "temperatures"), add=add)
+        mix = fusion.mix_of(
+            len(files), parse_numbers(weights, "weights"), parse_numbers(temperatures, "temperatures"), add=add
+        )
     fused = fusion.fuse(members, mix)
     report: dict[str, Any] = fusion.fused_report(files, members, mix, fused)
     report["tuned_on"] = tune
     report["split_hash"] = split_hash(fused.ids, [fused.glosses[label] for label in fused.labels])
     _show_members(report)
-    show(report)
+    print_report(report)
     if out:
         write_scores(out, fused, report)
     if json:
@@ -84,8 +86,8 @@ def _show_members(report: dict[str, Any]) -> None:
         table.add_column(name, justify="right" if name else "left")
     for one in report["members"]:
         tops = (with_interval(one, kind, "top1") for kind in comparison.KINDS)
-        numbers = (f"{one['weight']:.3g}", f"{one['temperature']:.3g}")
-        table.add_row("/".join(Path(one["file"]).parts[-2:]), *numbers, *tops, str(one["left_out"]))
+        parse_numbers = (f"{one['weight']:.3g}", f"{one['temperature']:.3g}")
+        table.add_row("/".join(Path(one["file"]).parts[-2:]), *parse_numbers, *tops, str(one["left_out"]))
     console.print(table)
 
 

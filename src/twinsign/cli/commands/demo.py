@@ -19,7 +19,7 @@ from twinsign.evaluation.metrics import Scored
 from twinsign.evaluation.selective import selective_report
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import ClipSelection, labelled
+from twinsign.pack.selection import ClipSelection, labelled_rows
 from twinsign.pack.write import write_pack
 from twinsign.pose.read import write_npz
 from twinsign.report.figures import accuracy_bars
@@ -27,7 +27,7 @@ from twinsign.report.html import Table as ReportTable
 from twinsign.report.html import write_report
 from twinsign.report.run_page import classifier_figures, pretraining_figures
 from twinsign.runs.calibration import calibration_of
-from twinsign.runs.models import NOTHING
+from twinsign.runs.models import NO_PRETRAINING
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.runs.run import REPORT, load_run
 from twinsign.synthetic.corpus import SyntheticConfig
@@ -81,7 +81,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> int:
 
 def _seeds(recipe: Recipe, protocol: str, start: str, out: Path, clips: ClipSelection, first: int) -> list[Scored]:
     """Train on `SEEDS` draws of the few labels and score the test split; the first pre-trained one becomes out/run."""
-    init = NOTHING if start == "scratch" else str(out / "pretrained")
+    init = NO_PRETRAINING if start == "scratch" else str(out / "pretrained")
     scored = []
     for seed in range(first, first + SEEDS):
         console.print(f"3: {protocol}, {STARTS[start]}, {LABELS_PER_GLOSS} labelled clips a gloss, seed {seed}")
@@ -123,7 +123,7 @@ def _write_page(out: Path, reports: dict[str, Any], scored: Scored) -> None:
     figures = [("With and without pre-training", caption, accuracy_bars(bars))]
     pack, run = Pack(out / "corpus.pack"), load_run(out / "run")
     figures += pretraining_figures(load_run(out / "pretrained"), pack)
-    data, card = labelled(pack, pack.select(["test"]), run.labels), selective_report(scored, calibration_of(run))
+    data, card = labelled_rows(pack, pack.select(["test"]), run.labels), selective_report(scored, calibration_of(run))
     figures += classifier_figures(run, pack, data, scored, card)
     facts = {"Corpus": f"generated; test {clips} clips", "Recipe": "demo", "Recogniser": str(out / "run")}
     tables = [ReportTable("With and without pre-training", header, rows, caption)]

@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twinsign.cli.answers import NOTHING_WRITTEN, OK, SOME_UNREADABLE, answer_files, below, told
-from twinsign.cli.console import splits_of
+from twinsign.cli.answers import NOTHING_WRITTEN, OK, SOME_UNREADABLE, answer_files, as_plain, expand_files
+from twinsign.cli.console import parse_splits
 from twinsign.dictionary.calibration import FEWEST
 from twinsign.dictionary.entries import Added, Sign
 from twinsign.dictionary.lookup import Lookup, Ranking
@@ -69,10 +69,10 @@ def enrol(
         console.print(f"deleted {len(gone)} recordings: {_some(gone)}", markup=False)
         return OK
     if data:
-        _say(lookup, _enrol_pack(lookup, Pack(data), splits_of(split), where, strict))
+        _say(lookup, _enrol_pack(lookup, Pack(data), parse_splits(split), where, strict))
         return OK
     reader = Reader(estimator, size=size, fps=fps, unit=unit)
-    files = below(files)
+    files = expand_files(files)
     signs = [Sign(one, gloss, signer) for one in map(partial(_read, lookup, reader, strict), files) if one]
     if not signs:
         return NOTHING_WRITTEN
@@ -112,7 +112,7 @@ def search(
     def answer(recording: Recording) -> dict[str, Any]:
         if strict:
             lookup.embedder.noticer.require(recording)
-        return told(lookup.search(recording, top, by))
+        return as_plain(lookup.search(recording, top, by))
 
     return answer_files(files, reader, answer, _nearest, json)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from twinsign.cli.console import OK, console, ending_of, splits_of
+from twinsign.cli.console import OK, console, ending_of, parse_splits
 from twinsign.errors import InputError
 from twinsign.files import write_bytes
 from twinsign.pack.open import Pack
@@ -82,7 +82,7 @@ def map_clips(
         seed: Of the maps.
     """
     kind = ending_of(out, (".html", ".svg", ".png"))
-    figure = run_maps(model, ClipSelection(data, where), splits_of(split), glosses or top, onto, seed)
+    figure = run_maps(model, ClipSelection(data, where), parse_splits(split), glosses or top, onto, seed)
     if kind == ".html":
         lead = f"{split}{f' placed on {onto}' if onto else ''}, by each branch of the encoder and by all."
         caption = "Nearness means similar embeddings; distances between far groups mean little."

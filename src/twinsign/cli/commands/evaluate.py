@@ -6,9 +6,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from twinsign.cli.console import OK, console, errors, show, splits_of
+from twinsign.cli.console import OK, console, errors, parse_splits, print_report
 from twinsign.evaluation.evaluate import evaluate as run_evaluation
-from twinsign.evaluation.open_set import in_words
+from twinsign.evaluation.open_set import unknown_in_words
 from twinsign.evaluation.recalibrate import recalibrate
 from twinsign.evaluation.scores import write_scores
 from twinsign.files import write_json
@@ -43,13 +43,13 @@ def evaluate(
     """
     page = report or (Path(model) / REPORT if os.access(model, os.W_OK) else None)
     clips = ClipSelection(data, where, strict=strict)
-    evaluated = run_evaluation(model, clips, splits_of(split), unknown=unknown, stream=stream)
+    evaluated = run_evaluation(model, clips, parse_splits(split), unknown=unknown, stream=stream)
     if page:
         classifier_page(page, *evaluated[2:], evaluated.scored, evaluated.report, pictures)
     found, scored = evaluated.report, evaluated.scored
-    show(found)
+    print_report(found)
     if unknown:
-        console.print(f"signs that the model does not know: {in_words(found['unknown'])}")
+        console.print(f"signs that the model does not know: {unknown_in_words(found['unknown'])}")
     keep_report(model, found)
     console.print(f"page: {page}" if page else "no page: the RUN cannot be written; --report names another place")
     if scores:
@@ -82,7 +82,7 @@ def calibrate(
     """
     told = {"trusted": trusted, "unknown": unknown_share, "confidence": confidence}
     sure = replace(load_run(model).recipe.sure, **{name: one for name, one in told.items() if one is not None})
-    run = recalibrate(model, ClipSelection(data, where, strict=strict), splits_of(split), sure)
+    run = recalibrate(model, ClipSelection(data, where, strict=strict), parse_splits(split), sure)
     fitted, on = Calibration(**run.about["calibration"]), run.about[CALIBRATED]
     if on["left_out"] is None:
         errors.print("note: what it learnt from is gone or changed: whether these clips are new to it is not known")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twinsign.cli.console import OK, console, errors, splits_of
+from twinsign.cli.console import OK, console, errors, parse_splits
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.inference.embeddings import Choice, write_embeddings
@@ -37,7 +37,7 @@ def embed(
         cluster: A Ray cluster that embeds: local, auto or ray://HOST:PORT (docs/scaling.md).
     """
     run, pack = load_run(model), Pack(data)
-    rows = pack.select(splits_of(split), where)
+    rows = pack.select(parse_splits(split), where)
     if out.exists() and any(not is_url(str(path)) and out.samefile(path) for path in pack.paths):
         raise InputError("the pack itself", "another file to write", file=out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -48,7 +48,7 @@ def embed(
     vectors = [name for name, kind in note["columns"].items() if kind.startswith("fixed_size_list")]
     console.print(f"{out}: {note['clips']} clips, {', '.join(vectors)}", markup=False)
     if json:
-        write_json(json, {**note, "where": where, "split": splits_of(split)})
+        write_json(json, {**note, "where": where, "split": parse_splits(split)})
     return OK
 
 

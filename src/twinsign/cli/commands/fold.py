@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from twinsign.cli.console import OK, errors, splits_of
+from twinsign.cli.console import OK, errors, parse_splits
 from twinsign.pack.fold import fold_of, held_out
 from twinsign.pack.open import Pack
 from twinsign.pack.rewrite import rewrite
@@ -34,7 +34,7 @@ def fold(
         seed: Of who is in which fold.
     """
     given = Pack(pack)
-    rows = given.select(splits_of(split), where)
+    rows = given.select(parse_splits(split), where)
     away = held_out(given, rows, folds, fold, by, seed)
     found = fold_of(given, rows, away, held)
     note = {"of": str(pack), "where": where, "split": split, "folds": folds, "fold": fold, "by": by, "seed": seed}

@@ -14,7 +14,7 @@ from twinsign.datasets.sample import Corpus
 from twinsign.datasets.splits import SHARES, split_by
 from twinsign.datasets.tables import NONE
 from twinsign.files import sha256
-from twinsign.pack.write import Effort
+from twinsign.pack.write import PackOptions
 from twinsign.pose.read import open_set
 from twinsign.pose.recording import Unit
 from twinsign.synthetic.corpus import SyntheticConfig
@@ -26,7 +26,9 @@ Size = tuple[int, int]
 Shares = tuple[float, float, float]
 
 
-def pack_landmarks(data: Path, out: Path, dataset: str = "", json: Path | None = None, effort: Effort = DEFAULT) -> int:
+def pack_landmarks(
+    data: Path, out: Path, dataset: str = "", json: Path | None = None, effort: PackOptions = DEFAULT
+) -> int:
     """Pack a landmark set: NAME.npz with NAME.csv beside it.
 
     Args:
@@ -50,7 +52,7 @@ def pack_set(
     seed: int = 0,
     dataset: str = "",
     json: Path | None = None,
-    effort: Effort = DEFAULT,
+    effort: PackOptions = DEFAULT,
 ) -> int:
     """Pack a file of many clips of any known format, with whatever it says of gloss, split and signer.
 
@@ -91,7 +93,7 @@ def pack_folder(
     seed: int = 0,
     dataset: str = "",
     json: Path | None = None,
-    effort: Effort = DEFAULT,
+    effort: PackOptions = DEFAULT,
 ) -> int:
     """Pack one's own pose files: a folder for each gloss, or a CSV of file, gloss, split, signer.
 
@@ -132,7 +134,7 @@ def _split(corpus: Corpus, note: dict[str, Any], column: str | None, shares: Sha
 
 
 def pack_synthetic(
-    out: Path, corpus: SyntheticConfig = CORPUS, json: Path | None = None, effort: Effort = DEFAULT
+    out: Path, corpus: SyntheticConfig = CORPUS, json: Path | None = None, effort: PackOptions = DEFAULT
 ) -> int:
     """Pack generated signs: what the demo learns from.
 

@@ -18,7 +18,7 @@ from twinsign.datasets.nmfs_csl import nmfs_csl
 from twinsign.datasets.semlex import semlex
 from twinsign.datasets.slr500 import Splits, slr500
 from twinsign.datasets.wlasl import wlasl
-from twinsign.pack.write import Effort
+from twinsign.pack.write import PackOptions
 
 Numbers = tuple[int, ...]
 
@@ -29,7 +29,7 @@ def _pack(
     source: Source,
     out: Path,
     json: Path | None,
-    effort: Effort,
+    effort: PackOptions,
     **how: Any,
 ) -> int:
     """Read an annotation, match it with the poses, and pack."""
@@ -45,7 +45,7 @@ def pack_wlasl(
     out: Path,
     subset: int | None = None,
     json: Path | None = None,
-    effort: Effort = DEFAULT,
+    effort: PackOptions = DEFAULT,
 ) -> int:
     """Pack WLASL (100, 300, 1000, 2000): American signs from the web.
 
@@ -69,7 +69,7 @@ def pack_msasl(
     out: Path,
     subset: int | None = None,
     json: Path | None = None,
-    effort: Effort = DEFAULT,
+    effort: PackOptions = DEFAULT,
 ) -> int:
     """Pack MS-ASL (100, 200, 500, 1000): American signs from YouTube, no signer in two splits.
 
@@ -96,7 +96,7 @@ def pack_slr500(
     val_signers: Numbers = (),
     subset: int | None = None,
     json: Path | None = None,
-    effort: Effort = DEFAULT,
+    effort: PackOptions = DEFAULT,
 ) -> int:
     """Pack SLR500 (CSL isolated): 500 Chinese words, 50 signers.
 
@@ -122,7 +122,7 @@ def pack_nmfs_csl(
     out: Path,
     subset: int | None = None,
     json: Path | None = None,
-    effort: Effort = DEFAULT,
+    effort: PackOptions = DEFAULT,
 ) -> int:
     """Pack NMFs-CSL: 1067 Chinese words, 610 of them confusing.
 
@@ -146,7 +146,7 @@ def pack_autsl(
     out: Path,
     subset: int | None = None,
     json: Path | None = None,
-    effort: Effort = DEFAULT,
+    effort: PackOptions = DEFAULT,
 ) -> int:
     """Pack AUTSL: 226 Turkish signs, no signer in two splits.
 
@@ -171,7 +171,7 @@ def pack_lsa64(
     val: Numbers | None = None,
     test: Numbers | None = None,
     json: Path | None = None,
-    effort: Effort = DEFAULT,
+    effort: PackOptions = DEFAULT,
 ) -> int:
     """Pack LSA64: 64 Argentinian signs, 10 signers, 5 times each.
 
@@ -196,7 +196,7 @@ def pack_include(
     out: Path,
     subset: int | None = None,
     json: Path | None = None,
-    effort: Effort = DEFAULT,
+    effort: PackOptions = DEFAULT,
 ) -> int:
     """Pack INCLUDE or INCLUDE-50: 263 or 50 Indian signs.
 
@@ -215,7 +215,7 @@ def pack_include(
 
 
 def pack_asl_citizen(
-    annotations: list[str], source: Source, out: Path, json: Path | None = None, effort: Effort = DEFAULT
+    annotations: list[str], source: Source, out: Path, json: Path | None = None, effort: PackOptions = DEFAULT
 ) -> int:
     """Pack ASL Citizen: 2,731 American signs before webcams, no person in two splits.
 
@@ -232,7 +232,7 @@ def pack_asl_citizen(
 
 
 def pack_semlex(
-    annotations: list[str], source: Source, out: Path, json: Path | None = None, effort: Effort = DEFAULT
+    annotations: list[str], source: Source, out: Path, json: Path | None = None, effort: PackOptions = DEFAULT
 ) -> int:
     """Pack Sem-Lex: American signs named as in ASL-LEX or freely.
 

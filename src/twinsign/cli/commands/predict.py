@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from twinsign.cli.answers import OK, answer_files, below, in_words, told
+from twinsign.cli.answers import OK, answer_files, as_plain, expand_files, in_words
 from twinsign.dictionary.lookup import Lookup
 from twinsign.errors import InputError
 from twinsign.extract.camera import open_camera
@@ -56,7 +56,7 @@ def predict(
     """
     if bool(files) == bool(webcam):
         raise InputError("files and a webcam" if files else "no file", "files, or --webcam DEVICE")
-    files = below(files)
+    files = expand_files(files)
     use_threads(threads)
     recogniser, reader = Recogniser.load(model), Reader(estimator, size=size, fps=fps, unit=unit)
     lookup = None if dictionary is None else Lookup.of(recogniser, dictionary)
@@ -75,14 +75,14 @@ def _said(
     """What is said of one recording."""
     if strict:
         recogniser.noticer.require(recording)
-    said = told(recogniser.predict(recording, top))
+    said = as_plain(recogniser.predict(recording, top))
     if lookup is not None:
-        said["enrolled"] = told(lookup.search(recording, top))
+        said["enrolled"] = as_plain(lookup.search(recording, top))
     return said
 
 
 def watch(source: str, say: Callable[[Recording], Said], json: bool, estimator: EstimatorConfig) -> int:
-    """Name signs before a camera, or in a video that stands in for one, until it ends or Ctrl-C (ours)."""
+    """Name signs before a camera, or in a video that stands in for one, until it ends or Ctrl-C."""
     if estimator.name != "holistic":
         raise InputError(f"--estimator.name {estimator.name} with --webcam", "holistic")
     with open_camera(source) as frames:
@@ -105,9 +105,9 @@ def watch(source: str, say: Callable[[Recording], Said], json: bool, estimator: 
 
 def _show(sign: Sign[Said], json: bool) -> None:
     if json:
-        told = {"begin": round(sign.begin, 3), "end": round(sign.end, 3), "ended": sign.ended, **sign.answer}
-        told |= {"delay": round(sign.delay, 3), "seconds": round(sign.seconds, 4)}
-        print_json(told)
+        as_plain = {"begin": round(sign.begin, 3), "end": round(sign.end, 3), "ended": sign.ended, **sign.answer}
+        as_plain |= {"delay": round(sign.delay, 3), "seconds": round(sign.seconds, 4)}
+        print_json(as_plain)
         return
     words = in_words(sign.answer)
     if not sign.ended:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from twinsign.cli.console import OK, console, ending_of, show, splits_of, with_interval
+from twinsign.cli.console import OK, console, ending_of, parse_splits, print_report, with_interval
 from twinsign.evaluation.knn import knn as knn_accuracy
 from twinsign.evaluation.retrieve import KINDS, Ranking
 from twinsign.evaluation.retrieve import retrieve as retrieve_glosses
@@ -53,10 +53,10 @@ def knn(
         scores: Where to write every clip's scores.
     """
     clips = ClipSelection(data, where, label_fraction, labels_per_class, strict)
-    splits = splits_of(split) or []
+    splits = parse_splits(split) or []
     choice = Choice(branches, parts)
     found, scored = knn_accuracy(model, recipe, clips, splits, gallery=gallery, k=k, seed=seed, choice=choice)
-    show(found)
+    print_report(found)
     if scores:
         write_scores(scores, scored, found)
     if json:
@@ -84,7 +84,9 @@ def retrieve(
         json: Where to write the report as JSON.
         scores: Where to write every clip's scores.
     """
-    found, scored = retrieve_glosses(model, ClipSelection(data, where), splits_of(split) or [], gallery=gallery, by=by)
+    found, scored = retrieve_glosses(
+        model, ClipSelection(data, where), parse_splits(split) or [], gallery=gallery, by=by
+    )
     _show_retrieval(found)
     if scores:
         write_scores(scores, scored, found)
@@ -106,8 +108,8 @@ def robustness(
     """
     kind = ending_of(out, (".html", ".json"))
     with console.status("as recorded") as status:
-        found = robustness_curves(model, ClipSelection(data, where), splits_of(split), kinds, seed, status.update)
-    show(found)
+        found = robustness_curves(model, ClipSelection(data, where), parse_splits(split), kinds, seed, status.update)
+    print_report(found)
     rows = [
         [
             name,

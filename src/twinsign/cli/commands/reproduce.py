@@ -12,13 +12,13 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from twinsign.cli.console import OK, console, numbers, splits_of
+from twinsign.cli.console import OK, console, parse_numbers, parse_splits
 from twinsign.errors import InputError
 from twinsign.files import write_json, write_text
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import HELD_OUT, ClipSelection, labelled, labelled_clips
+from twinsign.pack.selection import HELD_OUT, ClipSelection, labelled_rows, select_training
 from twinsign.report.html import Picture, write_pictures, write_report
-from twinsign.reproduce.grid import Grid, Ground
+from twinsign.reproduce.grid import Grid, GridInputs
 from twinsign.reproduce.pictures import pictures
 from twinsign.reproduce.plan import Experiment, columns_for, load_experiment
 from twinsign.reproduce.results import answers, check_rgb, rgb_files, summary
@@ -54,16 +54,16 @@ def reproduce(
     name, plan = load_experiment(experiment)
     if protocol not in (None, "finetune", "linear"):
         raise InputError(f"protocol {protocol!r}", "finetune or linear")
-    splits = tuple(splits_of(split) or ())
+    splits = tuple(parse_splits(split) or ())
     if not splits or not {*splits} <= {*HELD_OUT, "train"}:
         raise InputError(f"split {split}", f"{' or '.join(HELD_OUT)}: clips of others are pre-trained on")
     pack, drawn = Pack(data), _seeds(seeds)
     columns = columns_for(plan, pack, subsets)
     for column in columns.values() if plan.protocol != "none" else ():  # what is wrong shows before hours of work
-        _, _, _, glosses = labelled_clips(ClipSelection(data, column.train), drawn[0])
-        labelled(pack, pack.select(list(splits), [*column.train, *column.evaluate]), glosses)
+        _, _, _, glosses = select_training(ClipSelection(data, column.train), drawn[0])
+        labelled_rows(pack, pack.select(list(splits), [*column.train, *column.evaluate]), glosses)
     packs = (tuple(data), tuple(pretrain_on or data))
-    ground = Ground(recipe, config, *packs, columns, splits, drawn, out, protocol)  # type: ignore[arg-type]
+    ground = GridInputs(recipe, config, *packs, columns, splits, drawn, out, protocol)  # type: ignore[arg-type]
     grid, extra = Grid(plan, ground), rgb_files(rgb, columns)
     check_rgb(extra, pack, columns, splits)
     name = f"{name}-{protocol}" if protocol else name
@@ -79,7 +79,7 @@ def reproduce(
 
 def _seeds(words: list[str]) -> tuple[int, ...]:
     """Whole numbers, each once; 0 where none is given."""
-    drawn = tuple(int(one) for one in numbers(words, "seeds") if one.is_integer() and 0 <= one < MOST_SEEDS)
+    drawn = tuple(int(one) for one in parse_numbers(words, "seeds") if one.is_integer() and 0 <= one < MOST_SEEDS)
     if len({*drawn}) < len(words):
         raise InputError(f"seeds {' '.join(words)}", "whole numbers from 0, each once: a seed is a training of its own")
     return drawn or (0,)

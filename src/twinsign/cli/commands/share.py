@@ -28,9 +28,9 @@ def card(
         repo: The repository that the card's examples name.
     """
     _need_hub()
-    from twinsign.hub.card import Told
+    from twinsign.hub.card import CardMetadata
 
-    told = Told(license, language, repo)
+    told = CardMetadata(license, language, repo)
     _write_card(checked(run), [Path(one) for one in report], told, overwrite)
     return OK
 
@@ -42,12 +42,12 @@ def push(run: Path, private: bool, repo: str) -> int:
         repo: OWNER/NAME; made where there is none. A card is written where the RUN has none.
     """
     _need_hub()
-    from twinsign.hub.card import Told
+    from twinsign.hub.card import CardMetadata
     from twinsign.hub.client import push as send
 
     made = checked(run)
     if not (run / CARD).is_file():
-        _write_card(made, [], Told(repo=repo), False)
+        _write_card(made, [], CardMetadata(repo=repo), False)
     for line in told_away(made):
         errors.print(f"note: {line}", markup=False)
     done = send(run, repo, private=private)
@@ -75,7 +75,7 @@ def pull(repository: str, out: Path, revision: str | None = None) -> int:
 
 
 def told_away(run: Run) -> list[str]:
-    """What a push gives away beside the model, to be looked at before: paths and clips' ids (ours)."""
+    """What a push gives away beside the model, to be looked at before: paths and clips' ids."""
     paths: list[Any] = [*run.about.get("data", []), run.about.get("init")]
     local = sorted({str(path) for path in paths if path and "/" in str(path)})
     return [f"config.yaml and the reports name paths of this machine: {', '.join(local)}"] if local else []

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from twinsign.cli.console import OK, console, numbers, show, splits_of
-from twinsign.distributed import here
+from twinsign.cli.console import OK, console, parse_numbers, parse_splits, print_report
+from twinsign.distributed import rank_info
 from twinsign.errors import InputError
 from twinsign.evaluation.evaluate import evaluate
 from twinsign.files import write_json
@@ -38,10 +38,10 @@ def pretrain(
         seed: Of weights, order and augmentation.
     """
     if weights:
-        recipe = replace(recipe, pretrain=replace(recipe.pretrain, weights=tuple(numbers(weights, "weights"))))
+        recipe = replace(recipe, pretrain=replace(recipe.pretrain, weights=tuple(parse_numbers(weights, "weights"))))
     about: dict[str, Any] = {"config": config, "seed": seed, "where": where, "keep_out": keep_out, "init": init}
     run = protocols.pretrain(recipe, data, out, **about)
-    if not here().first:
+    if not rank_info().first:
         return OK
     console.print(f"pre-trained on {run.about['clips']} clips in {run.about['minutes']} minutes: {run.path / REPORT}")
     return OK
@@ -129,7 +129,7 @@ def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
 
 
 def _after_training(run: Any, clips: ClipSelection, split: str, json: Path | None) -> int:
-    if not here().first:
+    if not rank_info().first:
         return OK
     console.print(f"trained on {run.about['clips']} clips of {run.about['classes']} glosses: {run.path}")
     fitted = calibration_of(run)
@@ -137,8 +137,8 @@ def _after_training(run: Any, clips: ClipSelection, split: str, json: Path | Non
     hint = "; `twinsign calibrate` tries other terms" if fitted and fitted.threshold >= NEVER else ""
     console.print(f'"not sure" threshold: {said}{hint}', markup=False, highlight=False, soft_wrap=True)
     if json:
-        found = evaluate(run.path, ClipSelection(clips.data, clips.where), splits_of(split)).report
-        show(found)
+        found = evaluate(run.path, ClipSelection(clips.data, clips.where), parse_splits(split)).report
+        print_report(found)
         keep_report(run.path, found)
         write_json(json, found)
     return OK

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 
 _DEEPEST = 100
-"""How deep tuples may nest: an array's state nests them three deep (ours)."""
+"""How deep tuples may nest: an array's state nests them three deep."""
 _REPEATED = 10**6
-"""Values in all repeated parts together, beside 16 for each byte of the pickle (ours)."""
+"""Values in all repeated parts together, beside 16 for each byte of the pickle."""
 _EXPANDED = 10**7
-"""Numbers and letters of a pickle, each counted as often as it is repeated, beside 16 for each byte (ours)."""
+"""Numbers and letters of a pickle, each counted as often as it is repeated, beside 16 for each byte."""
 _PER_BYTE = 16
 _MEMO_WRITES = ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE")
 _MEMO_READS = ("GET", "BINGET", "LONG_BINGET")
@@ -26,10 +26,10 @@ _CONTAINERS = (dict, list, tuple, set, frozenset)
 _FILLING = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
 """These give back the container that they fill, which the memo may hold already."""
 _SMALL = 100_000
-"""Containers that a pickle may have whatever its size, and the fewest bytes of each of the others (ours)."""
+"""Containers that a pickle may have whatever its size, and the fewest bytes of each of the others."""
 _CONTAINER = 8
 MOST_KEYS = 2000
-"""Keys of one dictionary or set that are no texts: those of one hash are compared each with each (ours)."""
+"""Keys of one dictionary or set that are no texts: those of one hash are compared each with each."""
 _TEXTS = ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8")
 _KEYED = ("SETITEM", "SETITEMS", "DICT")
 _LISTED = ("ADDITEMS", "FROZENSET")

@@ -168,7 +168,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load(clip: ClipFile) -> object:
-    """Load a pickle of numpy arrays (any numpy, Python 2 or 3) and plain containers; InputError on all else (ours)."""
+    """Load a pickle of numpy arrays (any numpy, Python 2 or 3) and plain containers; InputError on all else."""
     data = clip.read_bytes(_WANTED)
     with clip.decoding(_WANTED):
         try:

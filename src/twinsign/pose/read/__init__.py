@@ -112,7 +112,7 @@ def read(
     content: bytes | None = None,
     bounds: Bounds = NO_BOUNDS,
 ) -> Recording:
-    """Read one clip's file or folder of any known format (ours).
+    """Read one clip's file or folder of any known format.
 
     size (width, height) in pixels and fps fill in what the file leaves open; unit, where given, goes before the
     format's; clip_id defaults to the file's name without its ending; content are the file's bytes where none is on
@@ -135,7 +135,7 @@ def read(
 
 
 def is_clip_folder(folder: Path, names: Sequence[str]) -> bool:
-    """Whether a folder with files of these names is one clip: OpenPose's frames, or numbered rows of numbers (ours)."""
+    """Whether a folder with files of these names is one clip: OpenPose's frames, or numbered rows of numbers."""
     return any(name.endswith(openpose.ENDING) for name in names) or frame_arrays.is_clip(folder, list(names))
 
 
@@ -182,7 +182,7 @@ def open_set(
     fps: float | None = None,
     unit: Unit | None = None,
 ) -> PoseSet:
-    """Open one file of many clips of any known format (ours).
+    """Open one file of many clips of any known format.
 
     size (width, height) in pixels and fps fill in what the file leaves open; unit, where given, goes before the
     format's. Raises InputError on unknown formats and where the file as a whole is damaged; a clip that alone is bad

@@ -55,7 +55,7 @@ def _text(clip: ClipFile, arrays: Mapping[str, NDArray[Any]], name: str) -> str:
 
 
 def write_npz(recording: Recording, path: str | PathLike[str]) -> None:
-    """Write `recording` whole or not at all; reading it gives it back with the new file as its `source` (ours)."""
+    """Write `recording` whole or not at all; reading it gives it back with the new file as its `source`."""
     stated: dict[str, Any] = {"id": recording.id, "unit": recording.unit, "estimator": recording.estimator}
     stated |= {} if recording.size is None else {"size": np.asarray(recording.size)}
     stated |= {} if recording.fps is None else {"fps": np.asarray(recording.fps)}

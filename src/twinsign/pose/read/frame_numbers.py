@@ -10,7 +10,7 @@ from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.recording import FloatArray
 
 MOST_MISSING = 0.5
-"""The share of a clip's frames that may be missing: more is a clip of something else (ours)."""
+"""The share of a clip's frames that may be missing: more is a clip of something else."""
 _LISTED = 5
 
 

@@ -51,7 +51,7 @@ def open_landmarks(
     fps: float | None = None,
     unit: Unit | None = None,
 ) -> LandmarkSet:
-    """Open NAME.npz with NAME.csv beside it; InputError where either is damaged or the two disagree (ours)."""
+    """Open NAME.npz with NAME.csv beside it; InputError where either is damaged or the two disagree."""
     archive = Path(path)
     arrays = ClipFile(archive).read_arrays()
     missing = sorted({"xy", "seen", "offsets"} - arrays.keys())

@@ -46,7 +46,7 @@ class FixedLength(PoseSet):
 
 
 def without_filling(frames: FloatArray) -> FloatArray:
-    """Frames (T ...) up to where nothing but zeros, or the same frames over again, follow; at least one (ours)."""
+    """Frames (T ...) up to where nothing but zeros, or the same frames over again, follow; at least one."""
     with np.errstate(invalid="ignore"):  # NaN is used, and refused later
         used = np.flatnonzero(frames.reshape(len(frames), -1).any(axis=1))
     frames = frames[: used[-1] + 1 if len(used) else 1]

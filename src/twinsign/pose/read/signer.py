@@ -13,7 +13,7 @@ from twinsign.pose.layout import JOINT_COUNT, TRUNK
 from twinsign.pose.recording import FloatArray
 
 REACH = 0.25
-"""How far the signer may move between frames where seen, in image diagonals; farther off is someone else (ours)."""
+"""How far the signer may move between frames where seen, in image diagonals; farther off is someone else."""
 
 
 class Track(NamedTuple):
@@ -34,7 +34,7 @@ class Track(NamedTuple):
 
 
 def follow(frames: Sequence[Sequence[FloatArray]], size: tuple[int, int]) -> Track:
-    """The signer among each frame's persons (49 3), x and y in pixels of `size`, or in fractions of size (1, 1) (ours).
+    """The signer among each frame's persons (49 3), x and y in pixels of `size`, or in fractions of size (1, 1).
 
     The start is the most prominent person of the clip: large, confident, near the image's centre. From there, both ways
     in time, the signer is the person nearest to where the signer was last, within REACH.
@@ -65,7 +65,7 @@ def follow(frames: Sequence[Sequence[FloatArray]], size: tuple[int, int]) -> Tra
 
 
 def signer_of(clip: ClipFile, persons: FloatArray, size: tuple[int, int]) -> Track:
-    """The signer among persons (T M 49 3), who may change places; a single one is taken wherever it goes (ours)."""
+    """The signer among persons (T M 49 3), who may change places; a single one is taken wherever it goes."""
     clip.at_most(persons.shape[1], clip.bounds.persons, "persons")
     wrong = (persons[..., 2] > 0) & ~np.isfinite(persons).all(axis=-1)
     if wrong.any():

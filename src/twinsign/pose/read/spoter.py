@@ -38,11 +38,11 @@ COLUMNS = (
 _ROW = {"labels": "gloss", "gloss": "gloss", "split": "split", "signer": "signer", "signer_id": "signer"}
 _IDS = ("id", "video_id", "name")
 _UPRIGHT_ROWS = 50
-"""Clips asked which way y counts: it is one way through a table (ours)."""
+"""Clips asked which way y counts: it is one way through a table."""
 _UPRIGHT = 0.9
-"""The share of frames that must agree on it: 99.7 % of 469,175 real frames do (ours)."""
+"""The share of frames that must agree on it: 99.7 % of 469,175 real frames do."""
 _FIELD = 2**24
-"""The longest field in characters: an hour's frames take less (ours)."""
+"""The longest field in characters: an hour's frames take less."""
 
 
 @dataclass(frozen=True)
