@@ -39,10 +39,10 @@ def recipes(base: Recipe) -> Iterator[tuple[str, float, int, Recipe]]:
     chosen, objective = base.pretrain, base.objective
     for factor in FACTORS:
         frames, batch = round(factor * chosen.frames), round(factor * chosen.batch_size)
-        bank, near = round(factor * objective.bank), round(factor * objective.neighbours)
+        bank, near = round(factor * objective.bank_size), round(factor * objective.neighbours)
         yield "frames T", factor, frames, replace(base, pretrain=replace(chosen, frames=frames))
         yield "batch B", factor, batch, replace(base, pretrain=replace(chosen, batch_size=batch))
-        yield "bank K", factor, bank, replace(base, objective=replace(objective, bank=bank))
+        yield "bank K", factor, bank, replace(base, objective=replace(objective, bank_size=bank))
         yield "neighbours k", factor, near, replace(base, objective=replace(objective, neighbours=near))
 
 
@@ -77,7 +77,7 @@ def measure(base: Recipe, pack: Pack, steps: int) -> list[dict[str, Any]]:
 
     own = Step(Bench(base, pack, device)).run
     for what, factor, value, recipe in recipes(base):
-        if recipe.objective.neighbours <= recipe.objective.bank:
+        if recipe.objective.neighbours <= recipe.objective.bank_size:
             add(what, factor, value, own, Step(Bench(recipe, pack, device)).run)
     few = fine_tuning(Bench(base, pack, device), CLASSES[0])
     for classes in CLASSES:

@@ -70,7 +70,7 @@ def measure(recipe: Recipe, pack: Pack, run: str | None) -> dict[str, Any]:
         own = generator_at(0, number)
         return tuple(random_view(batch, chosen.augment, chosen.frames, own) for _ in range(2))  # type: ignore[return-value]
 
-    for number in range(-(-recipe.objective.bank // chosen.batch_size)):
+    for number in range(-(-recipe.objective.bank_size // chosen.batch_size)):
         with torch.no_grad():
             model.enqueue(model.embed_keys(two(number)[1]))
     views = two(10_000)

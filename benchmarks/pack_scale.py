@@ -63,7 +63,7 @@ def write(pack: Path, options: argparse.Namespace) -> dict[str, float]:
 
     started = time.perf_counter()
     write_pack(
-        generated(options.clips, options.frames), pack, effort=PackOptions(options.workers, 300, options.shard_clips)
+        generated(options.clips, options.frames), pack, options=PackOptions(options.workers, 300, options.shard_clips)
     )
     seconds = time.perf_counter() - started
     peaks = [resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

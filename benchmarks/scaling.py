@@ -128,7 +128,7 @@ def model_of(recipe: Recipe, step_seconds: float, bandwidth: float, latency: flo
                 "step_ms": 1e3 * total,
                 "efficiency": step_seconds / total,
                 "clips_per_s": clips / total,
-                "steps_until_bank_is_full": recipe.objective.bank / clips,
+                "steps_until_bank_is_full": recipe.objective.bank_size / clips,
                 "days_for_1e9_clips_100_epochs": 1e11 / (clips / total) / 86400,
             }
         )

@@ -58,10 +58,10 @@ def main() -> None:
         index.train(entries[:: max(1, given.entries // 100_000)])
         index.add(entries)
         built = time.process_time() - started
-        for effort in (8, 32, 128):
-            faiss.ParameterSpace().set_index_parameter(index, "efSearch" if "HNSW" in name else "nprobe", effort)
+        for options in (8, 32, 128):
+            faiss.ParameterSpace().set_index_parameter(index, "efSearch" if "HNSW" in name else "nprobe", options)
             row = measured(
-                f"faiss {name}, {effort}", lambda asked, index=index: index.search(asked, TOP)[1], queries, wanted
+                f"faiss {name}, {options}", lambda asked, index=index: index.search(asked, TOP)[1], queries, wanted
             )
             rows.append({**row, "build_cpu_s": round(built, 1)})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024

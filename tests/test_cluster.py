@@ -106,7 +106,7 @@ def test_a_reader_that_dies_costs_its_own_clip(tmp_path: Path) -> None:
     once, always = samples[4], samples[11]
     samples[4] = replace(once, read=partial(after_dying, tmp_path / "once", once.read))
     samples[11] = replace(always, read=partial(after_dying, None, always.read))
-    report = write_pack(samples, tmp_path / "P.pack", effort=PackOptions(cluster="local"))
+    report = write_pack(samples, tmp_path / "P.pack", options=PackOptions(cluster="local"))
     assert Pack(tmp_path / "P.pack").column("id") == [f"clip{number}" for number in range(20) if number != 11]
     assert "died 2 times" in report.unreadable["clip11"]
 
@@ -115,7 +115,7 @@ def test_a_reader_that_hangs_costs_its_own_clip(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     samples = [sample(recording(rng, f"clip{number}", 3)) for number in range(10)]
     samples[2] = replace(samples[2], read=for_ever)
-    report = write_pack(samples, tmp_path / "P.pack", effort=PackOptions(cluster="local", patience=1.0))
+    report = write_pack(samples, tmp_path / "P.pack", options=PackOptions(cluster="local", patience=1.0))
     assert Pack(tmp_path / "P.pack").column("id") == [f"clip{number}" for number in range(10) if number != 2]
     assert list(report.unreadable) == ["clip2"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from twinsign.bench import clock
 from twinsign.bench.clock import Stages, most_resident_mb
+from twinsign.train import precision
 from twinsign.train.precision import faster_precision, gemm_gflops, seconds_of
 
 CPU = torch.device("cpu")
@@ -42,7 +42,7 @@ def test_the_peak_of_slow_products_is_of_small_matrices(monkeypatch: pytest.Monk
         sides.append(len(run.args[0]))
         return [1e-9 * len(run.args[0]) ** 3 if run.args[0].dtype == torch.float32 else 1e-6 * len(run.args[0]) ** 3]
 
-    monkeypatch.setattr(clock, "seconds_of", products)
+    monkeypatch.setattr(precision, "seconds_of", products)
     assert gemm_gflops(CPU, 512) == {"float32": 2.0, "bfloat16": 0.0}
     assert sides == [256, 512, 256]
     sides.clear()
@@ -60,8 +60,8 @@ def test_stages_are_medians_in_milliseconds() -> None:
 
 
 def test_the_peak_is_of_both_types(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(clock.SIDE, "cpu", 64)
-    monkeypatch.setattr(clock, "seconds_of", lambda run, device, runs, limit: [run() is None or 0.5, 0.25])
+    monkeypatch.setitem(precision.SIDE, "cpu", 64)
+    monkeypatch.setattr(precision, "seconds_of", lambda run, device, runs, limit: [run() is None or 0.5, 0.25])
     assert gemm_gflops(CPU) == {
         "float32": round(2 * 64**3 / 0.25 / 1e9, 1),
         "bfloat16": round(2 * 64**3 / 0.25 / 1e9, 1),

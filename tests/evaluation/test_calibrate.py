@@ -14,7 +14,7 @@ from twinsign.errors import InputError
 from twinsign.evaluation.calibrate import FEWEST, calibrate, lower_bounds, threshold_of
 from twinsign.evaluation.metrics import Scored
 from twinsign.runs.calibration import NEVER, Calibration, threshold_in_words
-from twinsign.runs.recipe import SureConfig
+from twinsign.runs.recipe import AbstainConfig
 
 
 def scored_of(scores: np.ndarray, labels: np.ndarray) -> Scored:
@@ -48,7 +48,7 @@ def test_cross_entropy_never_rises_and_what_is_sure_is_right(
     scored = random_scored(seed, clips, scale)
     if ties:
         scored = scored_of(np.round(scored.scores / scale) * np.float32(scale), scored.labels)
-    found = calibrate(scored, SureConfig(trusted, 0, level))
+    found = calibrate(scored, AbstainConfig(trusted, 0, level))
     assert cross_entropy(scored, found.temperature) <= cross_entropy(scored, 1.0) + 1e-9
     logits = torch.from_numpy(scored.scores).double()
     confidence, guess = (logits / found.temperature).softmax(dim=1).max(dim=1)
@@ -90,7 +90,7 @@ def test_room_for_unknown_signs_is_that_of_clips_without_their_own_gloss(
 ) -> None:
     """By plain loops: each clip counts as itself and, with its own gloss struck out, as a sign that is not known."""
     scored = random_scored(seed, clips, scale, FEWEST)
-    found, plain = (calibrate(scored, SureConfig(trusted, share, 0)) for share in (unknown, 0))
+    found, plain = (calibrate(scored, AbstainConfig(trusted, share, 0)) for share in (unknown, 0))
     assert (found.temperature, found.trusted, found.unknown) == (plain.temperature, trusted, unknown)
     answers = []
     for row, label in zip(scored.scores.astype(float) / found.temperature, scored.labels.tolist(), strict=True):
@@ -110,7 +110,7 @@ def test_room_for_unknown_signs_is_that_of_clips_without_their_own_gloss(
     assert less <= more, "the more there is that is not known, the fewer are sure"
     enough = [confidence for confidence, _, _ in answers if kept_promise(confidence)]
     assert found.threshold == pytest.approx(min(enough, default=NEVER), abs=1e-6)
-    assert calibrate(scored, SureConfig(trusted, unknown)).threshold >= found.threshold - 1e-9, "with a margin"
+    assert calibrate(scored, AbstainConfig(trusted, unknown)).threshold >= found.threshold - 1e-9, "with a margin"
 
 
 def test_clips_of_other_signs_count_where_there_are_enough() -> None:
@@ -124,14 +124,14 @@ def test_clips_of_other_signs_count_where_there_are_enough() -> None:
     assert calibrate(scored, None, alike[:199]) == struck, "fewer than a third of all: the struck ones alone"
     easy = calibrate(scored, None, np.zeros((200, FEWEST), np.float32))
     assert (easy.threshold, easy.unknown_clips) == (struck.threshold, 200), "real ones make nothing surer"
-    assert calibrate(scored, SureConfig(unknown=0), alike) == calibrate(scored, SureConfig(unknown=0))
+    assert calibrate(scored, AbstainConfig(unknown_share=0), alike) == calibrate(scored, AbstainConfig(unknown_share=0))
 
 
 def test_of_few_glosses_only_real_clips_stand_for_an_unknown_sign() -> None:
     scored = random_scored(0, 300, 3.0, FEWEST - 1, 3.0)
-    none = calibrate(scored, SureConfig(unknown=0))
+    none = calibrate(scored, AbstainConfig(unknown_share=0))
     assert calibrate(scored) == none, "and it says so: unknown is 0"
-    half = calibrate(scored, SureConfig(unknown=0.5), random_scored(1, 300, 3.0, FEWEST - 1, 0.0).scores)
+    half = calibrate(scored, AbstainConfig(unknown_share=0.5), random_scored(1, 300, 3.0, FEWEST - 1, 0.0).scores)
     assert (half.unknown, half.unknown_clips) == (0.5, 300)
     assert half.threshold > none.threshold
 
@@ -184,7 +184,7 @@ def test_the_promise_is_kept_on_clips_to_come(unknown: float) -> None:
     for _ in range(60):
         val = drawn(165)
         for level in broken:
-            fitted = calibrate(val, SureConfig(0.9, unknown, level))
+            fitted = calibrate(val, AbstainConfig(0.9, unknown, level))
             known, others = (confidence(one, fitted.temperature) >= fitted.threshold for one in (fresh.scores, struck))
             asked = (1 - unknown) * known.mean() + unknown * others.mean()
             broken[level] += bool(asked and (1 - unknown) * (known & right).mean() / asked < 0.9)
@@ -211,8 +211,8 @@ def test_what_is_promised_in_words() -> None:
 
 @pytest.mark.parametrize("shares", [(0, 0), (1.5, 0), (0.9, 1), (0.9, -0.1), (0.9, 0, 1), (0.9, 0, -0.5)])
 def test_shares_are_shares(shares: tuple[float, ...]) -> None:
-    with pytest.raises(InputError, match=r"trusted.*confidence"):
-        SureConfig(*shares)
+    with pytest.raises(InputError, match=r"target_accuracy.*confidence"):
+        AbstainConfig(*shares)
 
 
 def test_what_an_earlier_version_fitted_is_kept() -> None:

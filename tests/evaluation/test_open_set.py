@@ -22,7 +22,7 @@ from twinsign.evaluation.open_set import split_by_vocabulary, unknown_in_words, 
 from twinsign.evaluation.recalibrate import recalibrate
 from twinsign.pack.selection import ClipSelection
 from twinsign.runs.calibration import NEVER, Calibration, calibration_of
-from twinsign.runs.recipe import SureConfig
+from twinsign.runs.recipe import AbstainConfig
 from twinsign.runs.run import load_run
 from twinsign.train import protocols
 
@@ -159,7 +159,7 @@ def test_clips_of_other_signs_take_part_in_the_threshold(trained: Trained, tmp_p
         assert (fitted.unknown, fitted.unknown_clips) == (1 / 3, 4)
 
     def anew(splits: list[str] | None, unknown: float) -> int:
-        sure = SureConfig(unknown=unknown)
+        sure = AbstainConfig(unknown_share=unknown)
         fitted = calibration_of(recalibrate(out, clips, splits, sure))
         assert fitted is not None
         return fitted.unknown_clips

@@ -38,12 +38,12 @@ from twinsign.views.clips import View
 
 Result = dict[str, Any]
 OBJECTIVES = {
-    "paper": replace(tiny_configs.OBJECTIVE, bank=23),
+    "paper": replace(tiny_configs.OBJECTIVE, bank_size=23),
     "released": replace(
         tiny_configs.OBJECTIVE,
-        bank=23,
+        bank_size=23,
         heads=(FUSED, "hand", "trunk"),
-        head_banks={"hand": 11, "trunk": 11},
+        head_bank_sizes={"hand": 11, "trunk": 11},
         anchors=(FUSED,),
         consistency_top=5,
         consistency_query_temperature=0.05,

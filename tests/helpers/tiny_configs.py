@@ -19,7 +19,7 @@ from twinsign.ssl.config import ObjectiveConfig
 from twinsign.views.clips import Clips, View
 
 ENCODER = EncoderConfig((8, 8, 8), (16, 16), 1, {"hand": 16, "trunk": 16}, heads=2, depth=1, dropout=0.0)
-OBJECTIVE = ObjectiveConfig(hidden=16, width=8, bank=24, neighbours=8)
+OBJECTIVE = ObjectiveConfig(hidden=16, width=8, bank_size=24, neighbours=8)
 RECIPE = """\
 windows: {share: 0.8, count: 2}
 encoder:
@@ -29,7 +29,7 @@ encoder:
   feed_forward: {hand: 16, trunk: 16}
   heads: 2
   depth: 1
-objective: {hidden: 16, width: 8, bank: 64, neighbours: 16}
+objective: {hidden: 16, width: 8, bank_size: 64, neighbours: 16}
 pretrain: {frames: 8, epochs: 2, batch_size: 8, monitor_every: 1}
 finetune: {frames: 8, epochs: 2, batch_size: 8}
 linear: {frames: 8, epochs: 2, batch_size: 8}

@@ -47,7 +47,7 @@ def corpus(log: Path, wait: float = 0.0, gloss: str = "g") -> Corpus:
 def pack(found: Corpus, out: Path, workers: int) -> write.PackReport:
     """Write it in small batches, here or in a process of its own."""
     write.BATCH_CLIPS, write.BATCH_FRAMES = BATCH, 0
-    return write_pack(found, out, effort=PackOptions(workers))
+    return write_pack(found, out, options=PackOptions(workers))
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,7 @@ def test_a_killed_import_goes_on(tmp_path: Path, workers: int) -> None:
     report = write_pack(
         corpus(tmp_path / "second"),
         out,
-        effort=PackOptions(workers),
+        options=PackOptions(workers),
         tick=ticks.append,
         restarted=lambda: told.append(True),
     )

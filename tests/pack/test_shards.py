@@ -23,7 +23,7 @@ def shards(recordings: list[Recording], pack: Pack, tmp_path: Path) -> Path:
     rows = pack.table.select(["gloss", "split", "signer", "subset", "note"]).to_pylist()
     samples = [sample(one, **row) for one, row in zip(recordings, rows, strict=True)]
     pack.paths[0].unlink()
-    write_pack(Corpus(samples, missing=LOST), tmp_path / "S.pack", effort=PackOptions(0, shard_clips=4))
+    write_pack(Corpus(samples, missing=LOST), tmp_path / "S.pack", options=PackOptions(0, shard_clips=4))
     return tmp_path / "S.pack"
 
 
@@ -73,7 +73,7 @@ def test_rows_know_their_file_and_their_name(shards: Path, recordings: list[Reco
 
 
 def test_a_folder_of_shards_is_replaced_whole(shards: Path, recordings: list[Recording]) -> None:
-    write_pack([sample(one) for one in recordings[:3]], shards, effort=PackOptions(0, shard_clips=100))
+    write_pack([sample(one) for one in recordings[:3]], shards, options=PackOptions(0, shard_clips=100))
     assert [path.name for path in shards.iterdir()] == ["00000-of-00001.pack"]
     assert [path.name for path in shards.parent.iterdir()] == [shards.name]
 
@@ -83,12 +83,12 @@ def test_other_folders_are_not_replaced(shards: Path, recordings: list[Recording
         write_pack([sample(recordings[0])], shards)
     (shards / "notes.txt").touch()
     with pytest.raises(InputError, match=r"a folder that holds notes\.txt"):
-        write_pack([sample(recordings[0])], shards, effort=PackOptions(0, shard_clips=1))
+        write_pack([sample(recordings[0])], shards, options=PackOptions(0, shard_clips=1))
     assert len(Pack(shards)) == len(recordings)
 
 
 def test_a_file_becomes_a_folder(recordings: list[Recording], tmp_path: Path) -> None:
     packed(tmp_path / "p", recordings)
-    write_pack([sample(one) for one in recordings[:3]], tmp_path / "p", effort=PackOptions(0, shard_clips=1))
+    write_pack([sample(one) for one in recordings[:3]], tmp_path / "p", options=PackOptions(0, shard_clips=1))
     assert len(Pack(tmp_path / "p")) == 3
     assert [path.name for path in tmp_path.iterdir()] == ["p"]

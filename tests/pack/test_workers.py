@@ -41,7 +41,7 @@ def test_the_bytes_are_the_same_for_any_number_of_workers(tmp_path: Path, small_
     samples.append(samples[3])
     found = {}
     for workers in (0, 1, 2, 5):
-        report = write_pack(samples, tmp_path / "p", effort=PackOptions(workers))
+        report = write_pack(samples, tmp_path / "p", options=PackOptions(workers))
         found[workers] = (tmp_path / "p").read_bytes()
         assert list(report.unreadable) == ["clip7", "clip3 (again)"]
     assert len(set(found.values())) == 1
@@ -74,7 +74,7 @@ def fail() -> Recording:
 def test_a_reader_that_crashes_is_named_and_the_rest_is_packed(
     tmp_path: Path, workers: int, what: Callable[[], Recording], said: str
 ) -> None:
-    report = write_pack(spoilt(11, what), tmp_path / "p", effort=PackOptions(workers))
+    report = write_pack(spoilt(11, what), tmp_path / "p", options=PackOptions(workers))
     assert list(report.unreadable) == ["clip11"]
     assert said in report.unreadable["clip11"]
     assert "clip 'clip11'" in report.unreadable["clip11"]
@@ -82,7 +82,7 @@ def test_a_reader_that_crashes_is_named_and_the_rest_is_packed(
 
 
 def test_a_reader_that_hangs_is_given_up(tmp_path: Path) -> None:
-    report = write_pack(spoilt(0, hang), tmp_path / "p", effort=PackOptions(2, patience=0.5))
+    report = write_pack(spoilt(0, hang), tmp_path / "p", options=PackOptions(2, patience=0.5))
     assert report.unreadable["clip0"].startswith("clip 'clip0': found no answer from its reader within 0.5 s")
     assert sum(report.clips.values()) == CLIPS - 1
 
@@ -96,7 +96,7 @@ def test_a_reader_that_was_killed_once_is_tried_again(tmp_path: Path) -> None:
             die()
         return good
 
-    report = write_pack(spoilt(5, once), tmp_path / "p", effort=PackOptions(2))
+    report = write_pack(spoilt(5, once), tmp_path / "p", options=PackOptions(2))
     assert report.unreadable == {}
     np.testing.assert_array_equal(Pack(tmp_path / "p").recording(5).xy, good.xy)
 
@@ -104,7 +104,7 @@ def test_a_reader_that_was_killed_once_is_tried_again(tmp_path: Path) -> None:
 def test_every_reader_may_die(tmp_path: Path) -> None:
     samples = [Sample(one.id, die, one.row) for one in corpus()[:3]]
     samples.append(corpus()[3])
-    report = write_pack(samples, tmp_path / "p", effort=PackOptions(2))
+    report = write_pack(samples, tmp_path / "p", options=PackOptions(2))
     assert list(report.unreadable) == ["clip0", "clip1", "clip2"]
     assert report.clips == {"none": 1}
 

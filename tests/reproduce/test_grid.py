@@ -119,7 +119,7 @@ def test_a_cell_has_the_recipes_windows_and_threshold(copied: Sweep) -> None:
     new = [copied.out / name for name in stamps(copied.out) if name not in before]
     runs = [load_run(one.parent) for one in new if one.name == "weights.safetensors"]
     assert [run.recipe.windows.share for run in runs] == [0.9, 0.9]
-    assert [run.recipe.sure.trusted for run in runs if run.kind == "classifier"] == [0.7]
+    assert [run.recipe.abstain.target_accuracy for run in runs if run.kind == "classifier"] == [0.7]
     (report,) = (json.loads(one.read_text()) for one in new if one.suffix == ".json" and one.parent.name == "cells")
     assert report["windows"]["share"] == 0.9
     assert main(copied.words(*options, "--sure.confidence", "0.95", experiment=one_row(copied))) == 0

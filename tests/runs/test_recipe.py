@@ -12,7 +12,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from twinsign.cli.main import build_parser, main
-from twinsign.cli.recipe_options import RecipeFile
+from twinsign.cli.recipe_options import RecipeFile, add_recipe
 from twinsign.errors import InputError
 from twinsign.runs.recipe import Recipe, recipe_from, recipe_path
 
@@ -52,7 +52,7 @@ def _plain(value: Any) -> Any:
 def test_paper_is_the_papers_column() -> None:
     r = shipped("paper")
     o = r.objective
-    assert (o.momentum, o.bank, o.heads, o.anchors) == (0.99, 16384, ("hand", "trunk"), ("hand", "trunk"))
+    assert (o.momentum, o.bank_size, o.heads, o.anchors) == (0.99, 16384, ("hand", "trunk"), ("hand", "trunk"))
     assert (o.temperature, o.width, o.hidden) == (0.07, 128, 512)
     assert o.consistency
     assert (o.consistency_temperature, o.consistency_query_temperature, o.consistency_top) == (0.1, None, None)
@@ -127,7 +127,7 @@ def test_an_objective_that_cannot_be_computed_is_refused(changes: dict[str, Any]
 def test_a_nested_change_keeps_the_other_fields() -> None:
     found = recipe_from({"pretrain": {"optimiser": {"lr": 0.5}}, "objective": {"bank": 7}})
     default = Recipe()
-    assert found.objective == replace(default.objective, bank=7)
+    assert found.objective == replace(default.objective, bank_size=7)
     wanted = replace(default.pretrain, optimiser=replace(default.pretrain.optimiser, lr=0.5))
     assert found.pretrain == wanted
     assert found.linear == default.linear
@@ -159,11 +159,32 @@ def test_a_wrong_recipe_file_is_named_by_the_command_line(
 
 def test_recipe_names_and_files(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
-    mine.write_text("objective: {bank: 7}\n")
+    mine.write_text("objective: {bank_size: 7}\n")
     assert recipe_path(str(mine)) == mine
     with pytest.raises(InputError, match=r"nonsuch.*paper.*small"):
         recipe_path("nonsuch")
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--config", action=RecipeFile)
     parser.add_class_arguments(Recipe, nested_key=None)
-    assert parser.parse_args(["--config", str(mine)]).objective.bank == 7
+    assert parser.parse_args(["--config", str(mine)]).objective.bank_size == 7
+
+
+def test_names_of_earlier_versions_are_still_read(tmp_path: Path) -> None:
+    old = {"sure": {"trusted": 0.8, "unknown": 0.2}, "objective": {"bank": 512, "head_banks": {"hand": 64}}}
+    new = {
+        "abstain": {"target_accuracy": 0.8, "unknown_share": 0.2},
+        "objective": {"bank_size": 512, "head_bank_sizes": {"hand": 64}},
+    }
+    assert recipe_from(old) == recipe_from(new) != recipe_from({})
+    with pytest.raises(InputError, match=r"key objective\.bank"):
+        recipe_from({"objective": {"bank": 1, "bank_size": 2}})
+
+
+def test_a_file_with_names_of_an_earlier_version_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "old.yaml"
+    file.write_text("objective: {bank: 7}\nsure: {trusted: 0.7}\n")
+    parser = ArgumentParser()
+    add_recipe(parser)
+    given = parser.parse_args(["--config", str(file)])
+    assert (given.objective.bank_size, given.abstain.target_accuracy) == (7, 0.7)
+    assert "old.yaml has names of an earlier version" in " ".join(capsys.readouterr().err.split())

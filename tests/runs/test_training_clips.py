@@ -21,7 +21,7 @@ from twinsign.pack import locate
 from twinsign.pack import open as opening
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
-from twinsign.runs.recipe import SureConfig
+from twinsign.runs.recipe import AbstainConfig
 from twinsign.runs.run import load_run
 from twinsign.runs.training_clips import TRAINING_CLIPS, TrainingClips, load_training_clips
 
@@ -106,7 +106,7 @@ def test_packs_that_a_run_names_are_never_opened(
     monkeypatch.setattr(opening, "locate", spy)
     monkeypatch.setattr(locate, "url_to_fs", lambda url: pytest.fail(f"opened {url}"))
     assert evaluate(run, ClipSelection([trained.pack]), ["test"]).report["overlap"] is None
-    fitted = recalibrate(run, ClipSelection([trained.pack]), ["val"], SureConfig())
+    fitted = recalibrate(run, ClipSelection([trained.pack]), ["val"], AbstainConfig())
     assert fitted.about["calibrated"]["left_out"] is None
     assert {*opened} == {str(trained.pack)}
 

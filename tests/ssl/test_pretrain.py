@@ -116,7 +116,7 @@ def pieces(model: Pretrainer, out: PretrainOutput) -> Tensor:
 @pytest.mark.parametrize("weights", [{"joint": 0.5, "motion": 0.5}, {"joint": 0.9, "motion": 0.1}])
 @pytest.mark.parametrize("slots", [24, 500], ids=["full bank", "bank half empty"])
 def test_total_is_eq_8_of_its_pieces(weights: dict[str, float], slots: int) -> None:
-    model = filled(weights=weights, bank=slots)
+    model = filled(weights=weights, bank_size=slots)
     one, other = views()
     seen = one.seen.clone()
     seen[0, :, TRUNK], seen[1, :, HANDS], seen[2] = False, False, False
@@ -240,7 +240,7 @@ def test_a_loop_without_a_trainer_learns() -> None:
 
 
 def test_contrast_accuracy_counts_queries_nearer_to_their_own_key() -> None:
-    model = model_of(branches=("joint",), heads=("hand",), anchors=("hand",), consistency=False, width=2, bank=2)
+    model = model_of(branches=("joint",), heads=("hand",), anchors=("hand",), consistency=False, width=2, bank_size=2)
     key = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]])
     query = torch.tensor([[0.8, 0.6], [0.8, 0.6], [0.6, 0.8], [0.0, 0.0]])
     has = torch.tensor([True, True, True, False])
@@ -266,7 +266,7 @@ def test_query_weights_are_the_query_branches_own() -> None:
 
 def test_defaults_are_the_papers() -> None:
     c = ObjectiveConfig()
-    assert (c.bank, c.momentum, c.temperature, c.width, c.hidden) == (16384, 0.99, 0.07, 128, 512)
+    assert (c.bank_size, c.momentum, c.temperature, c.width, c.hidden) == (16384, 0.99, 0.07, 128, 512)
     assert (c.consistency_temperature, c.neighbours, c.teacher_temperature, c.student_temperature) == (
         0.1,
         8192,

@@ -43,7 +43,7 @@ def recipes(trained: Trained) -> dict[str, Recipe]:
     base = replace(
         found,
         encoder=replace(found.encoder, dropout=0.0),
-        objective=replace(found.objective, bank=23),
+        objective=replace(found.objective, bank_size=23),
         pretrain=replace(found.pretrain, batch_size=16, monitor_every=0),
         finetune=replace(found.finetune, batch_size=16),
         # Lightning knows this precision, too: differences beyond its rounding are ours.

@@ -14,7 +14,7 @@ from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.runs.run import Run, load_run, save_config
-from twinsign.train import prepare, protocols
+from twinsign.train import precision, protocols
 from twinsign.train.precision import resolve_precision
 from twinsign.train.prepare import matches_finished_run, training_loader
 from twinsign.views.batches import ClipReader
@@ -33,7 +33,7 @@ def test_a_named_precision_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bfloat16", [0.5, 2.0])
 def test_auto_is_the_faster_one_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bfloat16: float) -> None:
-    monkeypatch.setattr(prepare, "gemm_gflops", lambda device, side: {"float32": 1.0, "bfloat16": bfloat16})
+    monkeypatch.setattr(precision, "gemm_gflops", lambda device, side: {"float32": 1.0, "bfloat16": bfloat16})
     run = resolve_precision(run_of(tmp_path, "auto"))
     assert run.recipe.trainer.precision == ("bf16-mixed" if bfloat16 > 1 else "32-true")
 
@@ -41,7 +41,7 @@ def test_auto_is_the_faster_one_here(tmp_path: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("begun", ["bf16-mixed", "32-true"])
 def test_a_run_goes_on_as_it_began(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: str) -> None:
     save_config(run_of(tmp_path, begun))
-    monkeypatch.setattr(prepare, "gemm_gflops", lambda device, side: pytest.fail("measured again"))
+    monkeypatch.setattr(precision, "gemm_gflops", lambda device, side: pytest.fail("measured again"))
     assert resolve_precision(run_of(tmp_path, "auto")).recipe.trainer.precision == begun
 
 

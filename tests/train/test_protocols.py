@@ -29,7 +29,7 @@ from twinsign.nn.imprint import imprint
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection, labelled_rows, select_training
 from twinsign.runs.models import load_classifier, load_encoders
-from twinsign.runs.recipe import Recipe, SureConfig
+from twinsign.runs.recipe import AbstainConfig, Recipe
 from twinsign.runs.run import WEIGHTS, load_run, read_metrics
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train import protocols
@@ -176,11 +176,11 @@ def test_calibrated_anew_on_other_recordings(trained: Trained, tmp_path: Path) -
     model = shutil.copytree(trained.finetuned, tmp_path / "R")
     before = evaluate(model, ClipSelection([trained.pack]), ["test"]).report
     weights, digest = (model / "weights.safetensors").read_bytes(), load_run(model).digest()
-    run = recalibrate(model, ClipSelection([trained.pack]), ["test"], SureConfig(0.05, confidence=0))
+    run = recalibrate(model, ClipSelection([trained.pack]), ["test"], AbstainConfig(0.05, confidence=0))
     after = evaluate(model, ClipSelection([trained.pack]), ["test"]).report
     pack = Pack(trained.pack)
     scored = score(run, load_classifier(run), pack, labelled_rows(pack, pack.select(["test"]), run.labels))
-    wanted = calibrate(scored, SureConfig(0.05, confidence=0))
+    wanted = calibrate(scored, AbstainConfig(0.05, confidence=0))
     assert load_run(model).about["calibration"] == asdict(wanted)
     assert after["answered"]["threshold"] == wanted.threshold != before["answered"]["threshold"]
     assert after["per_instance"] == before["per_instance"]
@@ -192,12 +192,12 @@ def test_calibrated_anew_on_other_recordings(trained: Trained, tmp_path: Path) -
     assert (model / "weights.safetensors").read_bytes() == weights
     assert "fitted on test" not in selection_of(load_run(trained.finetuned))
     assert "8 clips of test" in selection_of(load_run(model))
-    again = recalibrate(model, ClipSelection([trained.pack]), ["val"], SureConfig())
+    again = recalibrate(model, ClipSelection([trained.pack]), ["val"], AbstainConfig())
     assert load_run(model).vectors_digest() == again.vectors_digest() == digest, "the same vectors"
     assert matches_finished_run(replace(load_run(trained.finetuned), path=model)), (
         "to resume, it is still the same training"
     )
-    sure = replace(again.recipe, sure=SureConfig(0.8))
+    sure = replace(again.recipe, abstain=AbstainConfig(0.8))
     assert matches_finished_run(replace(load_run(trained.finetuned), path=model, recipe=sure)), (
         "whatever it is to be sure of"
     )
@@ -210,18 +210,18 @@ def test_what_it_learnt_from_calibrates_nothing(trained: Trained, tmp_path: Path
     (handless,) = train[~pack.usable[train]].tolist()
     shown = next(gloss for gloss in load_run(model).labels if gloss != pack.column("gloss")[handless])
     with pytest.raises(InputError, match="all of which the model learnt from"):
-        recalibrate(model, ClipSelection([trained.pack], [f"gloss={shown}"]), ["train"], SureConfig())
+        recalibrate(model, ClipSelection([trained.pack], [f"gloss={shown}"]), ["train"], AbstainConfig())
     with pytest.raises(InputError, match="4 glosses"):
-        recalibrate(model, ClipSelection([trained.pack]), ["test"], SureConfig(unknown=0.5))
+        recalibrate(model, ClipSelection([trained.pack]), ["test"], AbstainConfig(unknown_share=0.5))
     assert (model / "config.yaml").read_text() == config, "a refusal changes nothing"
-    mixed = recalibrate(model, ClipSelection([trained.pack]), None, SureConfig()).about["calibrated"]
+    mixed = recalibrate(model, ClipSelection([trained.pack]), None, AbstainConfig()).about["calibrated"]
     assert (mixed["clips"], mixed["left_out"]) == (len(pack) - len(train) + 1, len(train) - 1), (
         "the handless one is new"
     )
     found = evaluate(model, ClipSelection([trained.pack]), ["val", "test"]).report
     assert found["calibrated_on"] == ["test", "val"]
     (model / "config.yaml").write_text(config.replace(load_run(model).about["rows_hash"], "other"))
-    unsure = recalibrate(model, ClipSelection([trained.pack]), ["train"], SureConfig()).about["calibrated"]
+    unsure = recalibrate(model, ClipSelection([trained.pack]), ["train"], AbstainConfig()).about["calibrated"]
     assert unsure["left_out"] is None, "which clips are new to it is not known"
     software = load_yaml(config)["software"]
     assert load_yaml((model / "config.yaml").read_text())["software"] == software
@@ -307,7 +307,7 @@ def test_without_a_checkpoint_the_banks_begin_empty(
     (bare / WEIGHTS).unlink()
     with pytest.raises(InputError, match="an unfinished RUN"):
         load_initial(model, bare)
-    wide = replace(recipe.objective, bank=32)
+    wide = replace(recipe.objective, bank_size=32)
     with pytest.raises(InputError, match="of shape"):
         load_initial(Pretrainer(recipe.encoder, wide), trained.pretrained)
     (bare / WEIGHTS).write_bytes(b"")

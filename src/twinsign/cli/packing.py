@@ -32,7 +32,7 @@ DEFAULT = PackOptions()
 
 
 def import_corpus(
-    corpus: Corpus, out: Path, json: Path | None, provenance: dict[str, Any], effort: PackOptions = DEFAULT
+    corpus: Corpus, out: Path, json: Path | None, provenance: dict[str, Any], options: PackOptions = DEFAULT
 ) -> int:
     """Pack every readable clip and show what came of it; exit code 0, 2 (nothing written) or 3 (some unreadable).
 
@@ -41,7 +41,7 @@ def import_corpus(
     with _Bar(len(corpus.samples)) as bar:
         try:
             report = write_pack(
-                corpus, out, provenance=provenance, effort=effort, tick=bar.tick, restarted=bar.say_restarted
+                corpus, out, provenance=provenance, options=options, tick=bar.tick, restarted=bar.say_restarted
             )
         except NothingPackedError as error:
             report = error.report
@@ -120,7 +120,7 @@ def _some(names: list[str]) -> str:
 
 
 def pack_corpus(
-    corpus: Corpus, out: Path, json: Path | None, note: dict[str, Any], effort: PackOptions = DEFAULT
+    corpus: Corpus, out: Path, json: Path | None, note: dict[str, Any], options: PackOptions = DEFAULT
 ) -> int:
     """Say what was found of the annotation, then pack; a pack's provenance has the notes too."""
     corpus = plain_splits(corpus)
@@ -132,7 +132,7 @@ def pack_corpus(
         errors.print(f"note: {text}", markup=False)
     if len(corpus.notes) > LISTED:
         errors.print(f"and {len(corpus.notes) - LISTED} more notes; the pack's provenance has them all")
-    return import_corpus(corpus, out, json, {**note, "notes": list(corpus.notes)}, effort)
+    return import_corpus(corpus, out, json, {**note, "notes": list(corpus.notes)}, options)
 
 
 def _replaced(corpus: Corpus, out: Path, note: dict[str, Any]) -> list[str]:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+import yaml
+
 # ActionConfigFile is public, yet jsonargparse adds it to __all__ only at run time.
 from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
 
 from twinsign.runs.plain_yaml import recipe_values
-from twinsign.runs.recipe import Recipe, check_keys, recipe_path
+from twinsign.runs.recipe import Recipe, check_keys, recipe_path, with_current_names
+from twinsign.terminal import errors
 
 
 class RecipeFile(ActionConfigFile):
@@ -19,10 +22,16 @@ class RecipeFile(ActionConfigFile):
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
         """Turn a name into its file, its sections checked: jsonargparse would take an empty one for other defaults."""
         file = recipe_path(str(values))
-        sections = {field.name for field in fields(Recipe)}
-        check_keys({name: value for name, value in recipe_values(file).items() if name in sections}, file)
+        sections, written = {field.name for field in fields(Recipe)}, recipe_values(file)
+        current = with_current_names(written)
+        if current != written:
+            errors.print(
+                f"note: {file} has names of an earlier version; they are still read", markup=False, soft_wrap=True
+            )
+        check_keys({name: value for name, value in current.items() if name in sections}, file)
+        source = str(file) if current == written else yaml.safe_dump(current)
         # jsonargparse leaves this method without annotations.
-        super().__call__(parser, namespace, str(file), option_string)  # type: ignore[no-untyped-call]
+        super().__call__(parser, namespace, source, option_string)  # type: ignore[no-untyped-call]
 
 
 def add_recipe(parser: ArgumentParser) -> None:

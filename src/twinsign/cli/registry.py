@@ -43,9 +43,9 @@ def load_attribute(name: str) -> Any:
     return getattr(import_module(f"twinsign.{module}"), own)
 
 
-GROUPS = {"source": "datasets.matching.Source", "effort": "pack.write.Effort"}
+GROUPS = {"source": "datasets.matching.Source", "options": "pack.write.PackOptions"}
 """Parameters whose fields are options, and the dataclass of each, by name."""
-CORPUS = ("source", "effort")
+CORPUS = ("source", "options")
 ENROL = ("files", "data", "where", "delete", "strict")
 WORDS = {
     "data": "Packs: files, quoted globs, folders of shards, URLs that fsspec opens (s3://…).",
@@ -91,10 +91,10 @@ WORDS = {
 COMMANDS: dict[str, Command | dict[str, Command]] = {
     "demo": Command("demo.demo"),
     "pack": {
-        "landmarks": Command("pack.pack_landmarks", groups=("effort",)),
-        "set": Command("pack.pack_set", groups=("effort",)),
-        "folder": Command("pack.pack_folder", groups=("effort",)),
-        "synthetic": Command("pack.pack_synthetic", groups=("effort",)),
+        "landmarks": Command("pack.pack_landmarks", groups=("options",)),
+        "set": Command("pack.pack_set", groups=("options",)),
+        "folder": Command("pack.pack_folder", groups=("options",)),
+        "synthetic": Command("pack.pack_synthetic", groups=("options",)),
         "wlasl": Command("pack_datasets.pack_wlasl", ("annotations",), groups=CORPUS),
         "msasl": Command("pack_datasets.pack_msasl", ("annotations",), groups=CORPUS),
         "slr500": Command("pack_datasets.pack_slr500", ("annotations",), groups=CORPUS),

@@ -11,12 +11,21 @@ from typing import Any, NoReturn
 from jsonargparse import ArgumentParser
 
 from twinsign.cli.registry import COMMANDS, POSITIONAL, SINGLE
-from twinsign.terminal import plain
+from twinsign.terminal import errors, plain
 
 STATUS = 2
 """Exit code of a command that was not understood."""
 PAIRS = ("size",)
 LISTS = ("shares", "val_signers", "val", "test")
+FORMER_OPTIONS = {
+    "--trusted": "--target_accuracy",
+    "--sure.trusted": "--abstain.target_accuracy",
+    "--sure.unknown": "--abstain.unknown_share",
+    "--sure.confidence": "--abstain.confidence",
+    "--objective.bank": "--objective.bank_size",
+    "--objective.head_banks": "--objective.head_bank_sizes",
+}
+"""Options by the names that they had in earlier versions, which still work."""
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "Path": "a file or folder"}
 _EXAMPLES = {"tuple[int, int]": "WIDTHxHEIGHT in pixels, such as 640x480", "tuple[int, ...]": "numbers, such as 3,4"}
 _EXAMPLES |= {"tuple[float, float, float]": "three numbers, such as 0.8,0.1,0.1"}
@@ -79,6 +88,10 @@ def plain_words(words: Sequence[str]) -> list[str]:
     while rest:
         word = rest.pop(0)
         option, equals, value = word.partition("=")
+        if option in FORMER_OPTIONS:
+            errors.print(f"note: {option} is now called {FORMER_OPTIONS[option]}", markup=False)
+            option = FORMER_OPTIONS[option]
+            word = f"{option}{equals}{value}"
         name = option.removeprefix("--")
         if not option.startswith("--") or name not in PAIRS + LISTS or not (equals or rest):
             plain.append(word)

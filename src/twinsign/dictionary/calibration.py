@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from twinsign.evaluation.calibrate import threshold_of
 from twinsign.runs.calibration import NEVER
-from twinsign.runs.recipe import SureConfig
+from twinsign.runs.recipe import AbstainConfig
 
 SHARPEST = 100.0
 """The largest a: a few recordings that happen to be told apart without error would take any."""
@@ -23,7 +23,7 @@ UNFITTED = 1 / 0.07
 """a where nothing was fitted: pre-training's own temperature (paper); "none of them" is then as near as a copy."""
 FEWEST = 10
 """Recordings that must have another one of their gloss, and glosses that must differ by, before anything is fitted."""
-PROMISE = SureConfig()
+PROMISE = AbstainConfig()
 """What the threshold is fitted for."""
 _STEPS = 200
 
@@ -43,7 +43,9 @@ class OpenCalibration:
         return _with_none(similarity, torch.tensor(self.sharpness), torch.tensor(self.none)).exp()[:, :-1]
 
 
-def fit_open_set(similarity: Tensor, labels: Tensor, without: Tensor, sure: SureConfig = PROMISE) -> OpenCalibration:
+def fit_open_set(
+    similarity: Tensor, labels: Tensor, without: Tensor, abstain: AbstainConfig = PROMISE
+) -> OpenCalibration:
     """Fit on similarities (N C) of recordings to all glosses, their own (N) among them, and without it (N).
 
     `without` is the similarity to the own gloss where that is taken out of the dictionary: below all others. The
@@ -70,7 +72,7 @@ def fit_open_set(similarity: Tensor, labels: Tensor, without: Tensor, sure: Sure
     confidence, guess = fitted.confidences(both).max(dim=1)
     mine, theirs = confidence.tensor_split([len(labels)])
     right = guess[: len(labels)] == labels
-    threshold = threshold_of(mine, right, sure.trusted, sure.confidence, theirs, 0.5)
+    threshold = threshold_of(mine, right, abstain.target_accuracy, abstain.confidence, theirs, 0.5)
     return OpenCalibration(sharpness, nearness, threshold, len(labels))
 
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from twinsign.evaluation.metrics import Scored
 from twinsign.runs.calibration import NEVER, Calibration
-from twinsign.runs.recipe import SureConfig
+from twinsign.runs.recipe import AbstainConfig
 
 DECIMALS = 9
 """Confidences closer than float64 sums in another order are equal."""
@@ -23,7 +23,9 @@ EVEN = 0.5
 """Confidence of the lower bound on clips of other signs: more could seldom be had of a few hundred clips."""
 
 
-def calibrate(scored: Scored, sure: SureConfig | None = None, others: NDArray[np.float32] | None = None) -> Calibration:
+def calibrate(
+    scored: Scored, abstain: AbstainConfig | None = None, others: NDArray[np.float32] | None = None
+) -> Calibration:
     """The temperature of least cross-entropy (Guo et al. 2017) and the least threshold that keeps its promise.
 
     For unknown signs stand the same clips with their own gloss struck out of the answer; of fewer glosses than FEWEST
@@ -32,27 +34,31 @@ def calibrate(scored: Scored, sure: SureConfig | None = None, others: NDArray[np
     confidence EVEN. Without either no room is made.
     """
     logits, labels = torch.from_numpy(scored.scores).double(), torch.from_numpy(scored.labels)
-    wanted = sure or SureConfig()
+    wanted = abstain or AbstainConfig()
     grid = torch.logspace(-1.5, 1.5, 121, dtype=torch.double)
     temperature = float(grid[int(torch.stack([F.cross_entropy(logits / one, labels) for one in grid]).argmin())])
     right = logits.argmax(dim=1) == labels
     known, level = _confidence(logits / temperature), wanted.confidence
     strangers: list[tuple[Tensor, float]] = []
-    if wanted.unknown and logits.shape[1] >= FEWEST:
+    if wanted.unknown_share and logits.shape[1] >= FEWEST:
         struck = logits.scatter(1, labels[:, None], -torch.inf)
         strangers.append((_confidence(struck / temperature), level))
-    real = 0 if others is None or len(others) < wanted.unknown / (1 - wanted.unknown) * len(logits) else len(others)
-    if wanted.unknown and others is not None and real:
+    real = (
+        0
+        if others is None or len(others) < wanted.unknown_share / (1 - wanted.unknown_share) * len(logits)
+        else len(others)
+    )
+    if wanted.unknown_share and others is not None and real:
         asked = _confidence(torch.from_numpy(others).double() / temperature)
         strangers.append((asked, min(level, EVEN) if strangers else level))
-    unknown = wanted.unknown if strangers else 0.0
+    unknown = wanted.unknown_share if strangers else 0.0
     # What is surer is right more often: a threshold above one that keeps its promise keeps it too.
     threshold = max(
-        threshold_of(known, right, wanted.trusted, each, group, unknown)
+        threshold_of(known, right, wanted.target_accuracy, each, group, unknown)
         for group, each in strangers or [(known[:0], level)]
     )
     coverage = float((known >= threshold).double().mean())
-    return Calibration(temperature, threshold, wanted.trusted, unknown, level, real if unknown else 0, coverage)
+    return Calibration(temperature, threshold, wanted.target_accuracy, unknown, level, real if unknown else 0, coverage)
 
 
 def _confidence(logits: Tensor) -> Tensor:

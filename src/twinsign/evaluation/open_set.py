@@ -19,7 +19,7 @@ from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import LabelledRows, clip_ids, share_of_rows
 from twinsign.runs.calibration import Calibration, calibration_of
 from twinsign.runs.models import evaluation_loader, viewer_of
-from twinsign.runs.recipe import SureConfig
+from twinsign.runs.recipe import AbstainConfig
 from twinsign.runs.run import Run
 
 LISTED = 5
@@ -29,7 +29,12 @@ MOST = 2000
 
 
 def fit_calibration(
-    run: Run, classifier: Classifier, pack: Pack, data: LabelledRows, splits: Sequence[str] | None, sure: SureConfig
+    run: Run,
+    classifier: Classifier,
+    pack: Pack,
+    data: LabelledRows,
+    splits: Sequence[str] | None,
+    abstain: AbstainConfig,
 ) -> tuple[Scored, Calibration]:
     """Scores of labelled clips, and temperature and threshold fitted on them and on other signs' clips of these splits.
 
@@ -37,15 +42,15 @@ def fit_calibration(
     unknown signs is asked for, beyond the recipe's own, and there is nothing to make it by.
     """
     scored = score(run, classifier, pack, data)
-    rows = _of_others(pack, splits, run.labels) if sure.unknown else data.rows[:0]
+    rows = _of_others(pack, splits, run.labels) if abstain.unknown_share else data.rows[:0]
     learnt = among_learnt(run, pack, rows) if len(rows) else None
     rows = rows if learnt is None else rows[~learnt]
     others = None
     if len(rows):
         rows = share_of_rows(rows, min(1.0, MOST / len(rows)), 0)
         others = logits_of(classifier, evaluation_loader(pack, rows, run.recipe), viewer_of(run))
-    fitted = calibrate(scored, sure, others)
-    if fitted.unknown != sure.unknown != run.recipe.sure.unknown:
+    fitted = calibrate(scored, abstain, others)
+    if fitted.unknown != abstain.unknown_share != run.recipe.abstain.unknown_share:
         wanted = f"{FEWEST} or more, or more clips of other signs, to expect unknown signs"
         raise InputError(f"{len(run.labels)} glosses", wanted, file=run.path)
     return scored, fitted

@@ -18,11 +18,11 @@ from twinsign.inference.shift import check_shift
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection, LabelledRows, labelled_rows
 from twinsign.runs.models import load_classifier
-from twinsign.runs.recipe import SureConfig
+from twinsign.runs.recipe import AbstainConfig
 from twinsign.runs.run import CALIBRATED, Run, load_run, run_lock, save_about
 
 
-def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | None, sure: SureConfig) -> Run:
+def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | None, abstain: AbstainConfig) -> Run:
     """Fit a classifier's temperature and threshold anew, on those clips that it never learnt from."""
     pack = Pack(clips.data)
     if not os.access(load_run(model).path, os.W_OK):
@@ -39,7 +39,7 @@ def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | Non
             raise InputError(found, "clips that are new to it", file=pack.paths[0], hint="Name another --split.")
         data = LabelledRows(everything.rows[new], everything.labels[new])
         shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
-        _, fitted = fit_calibration(run, classifier, pack, data, splits, sure)
+        _, fitted = fit_calibration(run, classifier, pack, data, splits, abstain)
         run = with_likeness(run, pack, data.rows)
         on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits}
         on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if learnt is None else int(learnt.sum())}

@@ -69,7 +69,7 @@ def write_pack(
     path: str | PathLike[str],
     *,
     provenance: Mapping[str, Any] | None = None,
-    effort: PackOptions = HERE,
+    options: PackOptions = HERE,
     tick: Callable[[int], None] = lambda done: None,
     restarted: Callable[[], None] = lambda: None,
 ) -> PackReport:
@@ -80,13 +80,13 @@ def write_pack(
     """
     corpus = corpus if isinstance(corpus, Corpus) else Corpus(list(corpus))
     target, extra = Path(path), extra_columns(sample.row for sample in corpus.samples)
-    _check_target(target, effort.shard_clips)
+    _check_target(target, options.shard_clips)
     files = {Path(file).name: hash_file(file) for file in corpus.files}
     note = {"twinsign": __version__, **(provenance or {})} | ({"files": files} if files else {})
     with parts_of(target, _inputs_key(corpus, note), schema(extra, "{}")) as (parts, other):
         if other:
             restarted()
-        _fill(parts, corpus.samples, effort, tick)
+        _fill(parts, corpus.samples, options, tick)
         tally = Tally()
         for batch in parts.batches():
             tally.add(batch)
@@ -95,7 +95,7 @@ def write_pack(
         if parts.rows:
             words = json.dumps(note | tally.facts(), sort_keys=False)
             missing = [dict(row) for row in corpus.missing]
-            _assemble(parts, target, effort.shard_clips, lambda rows: schema(extra, words, json.dumps(rows)), missing)
+            _assemble(parts, target, options.shard_clips, lambda rows: schema(extra, words, json.dumps(rows)), missing)
     if not parts.rows:
         raise NothingPackedError(report)
     return report
@@ -123,18 +123,18 @@ def _inputs_key(corpus: Corpus, note: Mapping[str, Any]) -> str:
     return sha256(json.dumps(note, default=str), repr(missing), digest.hexdigest())
 
 
-def _fill(parts: Parts, samples: Sequence[Sample], effort: PackOptions, tick: Callable[[int], None]) -> None:
+def _fill(parts: Parts, samples: Sequence[Sample], options: PackOptions, tick: Callable[[int], None]) -> None:
     """Read what is not in the parts yet, in order, a part a record batch."""
     ids = {name for batch in parts.batches() for name in batch.column("id").to_pylist()}
     unreadable: dict[str, str] = {}
     clips: list[StoredClip] = []
     done, frames = parts.read, 0
     tick(done)
-    if effort.cluster is None:
-        workers = cores() if effort.workers is None else effort.workers
-        found = outcomes(samples, parts.read, workers, effort.patience)
+    if options.cluster is None:
+        workers = cores() if options.workers is None else options.workers
+        found = outcomes(samples, parts.read, workers, options.patience)
     else:
-        found = outcomes_on_cluster(samples, parts.read, effort.cluster, effort.patience)
+        found = outcomes_on_cluster(samples, parts.read, options.cluster, options.patience)
     for outcome in found:
         name = samples[done].id
         if isinstance(outcome, StoredClip) and name in ids:

@@ -124,7 +124,7 @@ class Grid:
         if not (run / WEIGHTS).is_file():
             train = protocols.linear if cell.protocol == "linear" else protocols.finetune
             clips = ClipSelection(data, column.train, share)
-            recipe, config = _only(cell.recipe, (*PRETRAINING, cell.protocol, "sure")), Path(self.ground.config).stem
+            recipe, config = _only(cell.recipe, (*PRETRAINING, cell.protocol, "abstain")), Path(self.ground.config).stem
             train(recipe, start or NO_PRETRAINING, clips, run, config=config, seed=cell.seed, page=False)
             shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
         asked = ClipSelection(data, [*column.train, *column.evaluate])
@@ -168,7 +168,7 @@ class Grid:
     def _made_of(self, cell: Cell) -> list[str]:
         """What decides a cell's classifier."""
         train = cell.column.train if cell.column else []
-        own = [_values(cell.recipe, (cell.protocol, "sure")), json.dumps([train, cell.row.label_fraction])]
+        own = [_values(cell.recipe, (cell.protocol, "abstain")), json.dumps([train, cell.row.label_fraction])]
         return [*self._start(cell), *own, self.evaluated]
 
     def _place(self, kind: str, made_of: list[str]) -> Path:

@@ -192,7 +192,8 @@ def recipe_of(row: Row, recipe: Recipe) -> Recipe:
     """The recipe with a row's changes; InputError names a field that is none."""
     change = row.change
     if row.neighbours is not None:
-        bank = min(recipe.objective.head_banks.get(head, recipe.objective.bank) for head in recipe.objective.anchors)
+        objective = recipe.objective
+        bank = min(objective.head_bank_sizes.get(head, objective.bank_size) for head in objective.anchors)
         change = merged(change, {"objective": {"neighbours": max(1, round(row.neighbours * bank))}})
     changed = recipe_from(merged(recipe.as_dict(), change), f"row {row.name!r}") if change else recipe
     if not row.head:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from twinsign.errors import InputError
-from twinsign.runs.recipe import SureConfig
+from twinsign.runs.recipe import AbstainConfig
 from twinsign.runs.run import CONFIG, Run
 
 NEVER = 2.0
 """A threshold that no confidence reaches."""
-TRUSTED = SureConfig().trusted
+TRUSTED = AbstainConfig().target_accuracy
 """Share of the guesses above the threshold that should be right."""
 
 

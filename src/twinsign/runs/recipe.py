@@ -77,22 +77,30 @@ class ClassifyConfig:
 
 
 @dataclass(frozen=True)
-class SureConfig:
-    """When a classifier is sure: what its "not sure" threshold is fitted for."""
+class AbstainConfig:
+    """When a classifier abstains: what its "not sure" threshold is fitted for."""
 
-    trusted: float = 0.9
-    """Share of the sure answers that is to be right."""
-    unknown: float = 1 / 3
-    """Share of the clips asked that are expected to show signs which the model does not know."""
+    target_accuracy: float = 0.9
+    """Share of the sure answers that should be right."""
+    unknown_share: float = 1 / 3
+    """Expected share of clips whose sign is outside the model's vocabulary."""
     confidence: float = 0.95
-    """That of the lower bound of the share right, which must reach `trusted`; 0: the share itself must."""
+    """Confidence level of the lower bound on that accuracy; 0: the accuracy itself, without a bound."""
 
     def __post_init__(self) -> None:
-        if not (0 < self.trusted <= 1 and 0 <= self.unknown < 1 and 0 <= self.confidence < 1):
-            found = f"trusted {self.trusted}, unknown {self.unknown}, confidence {self.confidence}"
-            raise InputError(found, "trusted in (0, 1], the others in [0, 1)")
+        if not (0 < self.target_accuracy <= 1 and 0 <= self.unknown_share < 1 and 0 <= self.confidence < 1):
+            values = ", ".join(f"{name} {value}" for name, value in vars(self).items())
+            raise InputError(f"abstain: {values}", "target_accuracy in (0, 1], the others in [0, 1)")
 
 
+FORMER_NAMES = {
+    "sure": "abstain",
+    "abstain.trusted": "abstain.target_accuracy",
+    "abstain.unknown": "abstain.unknown_share",
+    "objective.bank": "objective.bank_size",
+    "objective.head_banks": "objective.head_bank_sizes",
+}
+"""Sections and fields by the names that they had in earlier versions, which are still read, in this order."""
 Precision = Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
 
 
@@ -141,7 +149,7 @@ class Recipe:
     linear: ClassifyConfig = field(
         default_factory=lambda: ClassifyConfig(epochs=70, optimiser=OptimiserConfig(milestones=(50,)))
     )
-    sure: SureConfig = field(default_factory=SureConfig)
+    abstain: AbstainConfig = field(default_factory=AbstainConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
 
     def in_precision(self, precision: Precision) -> Recipe:
@@ -166,8 +174,23 @@ def recipe_path(name: str) -> Path:
 
 def recipe_from(values: Any, source: str | Path = "recipe") -> Recipe:
     """Check plain values against the dataclasses; unknown or ill-typed ones are an InputError that names them."""
-    recipe: Recipe = checked(Recipe, values, source)
+    recipe: Recipe = checked(Recipe, with_current_names(values), source)
     return recipe
+
+
+def with_current_names(values: Any) -> Any:
+    """Plain values of a recipe in which sections and fields of earlier versions carry the names of today."""
+    if not isinstance(values, dict):
+        return values
+    for old, new in FORMER_NAMES.items():
+        (section, _, name), renamed = old.partition("."), new.rpartition(".")[2]
+        inside = values.get(section)
+        if not name and section in values and new not in values:
+            values = {new if key == old else key: value for key, value in values.items()}
+        elif isinstance(inside, dict) and name in inside and renamed not in inside:
+            inside = {renamed if key == name else key: value for key, value in inside.items()}
+            values = {**values, section: inside}
+    return values
 
 
 def checked(kind: type, values: Any, source: str | Path) -> Any:

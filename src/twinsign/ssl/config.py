@@ -24,9 +24,9 @@ class ObjectiveConfig:
     """Hidden width of the projection heads."""
     width: int = 128
     """Embedding width D (Sec. III-E)."""
-    bank: int = 16384
-    """Slots K of each bank."""
-    head_banks: dict[str, int] = field(default_factory=dict)
+    bank_size: int = 16384
+    """Slots K of each memory bank."""
+    head_bank_sizes: dict[str, int] = field(default_factory=dict)
     """Slots of single heads' banks where they differ (released: hand and trunk 8192)."""
     momentum: float = 0.99
     """Key momentum m."""

@@ -75,14 +75,16 @@ class MomentumPair(nn.Module):
     def __init__(
         self,
         branches: Mapping[str, Branch],
-        bank: int,
+        bank_size: int,
         width: int,
         momentum: float,
-        heads: Mapping[str, int] | None = None,
+        head_bank_sizes: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
-        sizes = {head: (heads or {}).get(head, bank) for branch in branches.values() for head in branch.heads}
-        self.momentum, self.round = momentum, math.lcm(*sizes.values())
+        sizes = {
+            head: (head_bank_sizes or {}).get(head, bank_size) for branch in branches.values() for head in branch.heads
+        }
+        self.momentum, self.cursor_period = momentum, math.lcm(*sizes.values())
         self.query = nn.ModuleDict(dict(branches))
         self.key = copy.deepcopy(self.query).requires_grad_(False)
         self.banks = nn.ModuleDict(
@@ -131,7 +133,7 @@ class MomentumPair(nn.Module):
             for head, bank in self.banks_of(name).items():
                 last = slice(max(0, count - len(bank.slots)), None)
                 bank.write(place[last] % len(bank.slots), embeddings.z[head][last], embeddings.has[head][last])
-        self.cursor.add_(count).remainder_(self.round)
+        self.cursor.add_(count).remainder_(self.cursor_period)
 
 
 def gather_keys(keys: Mapping[str, Embeddings], total: int | None = None) -> Mapping[str, Embeddings]:

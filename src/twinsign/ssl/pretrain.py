@@ -42,7 +42,7 @@ class Pretrainer(MomentumPair):
         branches = {
             name: Branch(encoder, objective.heads, objective.hidden, objective.width) for name in objective.branches
         }
-        super().__init__(branches, objective.bank, objective.width, objective.momentum, objective.head_banks)
+        super().__init__(branches, objective.bank_size, objective.width, objective.momentum, objective.head_bank_sizes)
         self.objective = objective
 
     def forward(self, query_view: View, key_view: View) -> PretrainOutput:

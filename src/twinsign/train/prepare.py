@@ -84,7 +84,7 @@ def matches_finished_run(run: Run) -> bool:
     there = load_run(run.path)
     ignored = {"minutes", "calibration", CALIBRATED, TRAINING_STATISTICS, STARTED_FROM}
     one, other = ({k: v for k, v in about.items() if k not in ignored} for about in (there.about, run.about))
-    apart = ("trainer", "sure", *(("finetune", "linear") if run.kind == "pretrained" else ()))
+    apart = ("trainer", "abstain", *(("finetune", "linear") if run.kind == "pretrained" else ()))
     ours, its = ({k: v for k, v in each.recipe.as_dict().items() if k not in apart} for each in (run, there))
     keys = differing_keys(one, other) + differing_keys(ours, its) + ["labels"] * (there.labels != run.labels)
     if keys:

@@ -199,7 +199,7 @@ def _finish_classifier(run: Run, classifier: Classifier, pack: Pack, val: Labell
     if val is None:
         save_run(run, classifier)
         return run
-    scored, fitted = fit_calibration(run, classifier, pack, val, ["val"], run.recipe.sure)
+    scored, fitted = fit_calibration(run, classifier, pack, val, ["val"], run.recipe.abstain)
     run = replace(run, about={**run.about, "calibration": asdict(fitted)})
     save_run(run, classifier)
     report_on_val(run, pack, val, scored, page)

@@ -65,7 +65,7 @@ def calibrate(
     where: list[str],
     strict: bool,
     split: str = "val",
-    trusted: float | None = None,
+    target_accuracy: float | None = None,
     unknown_share: float | None = None,
     confidence: float | None = None,
 ) -> int:
@@ -74,15 +74,14 @@ def calibrate(
     Args:
         model: RUN of finetune or linear, whose config.yaml is written anew; its weights stay as they are.
         split: One split, several joined by commas, or `all`.
-        trusted: Share of the sure answers that is to be right; as the RUN's recipe has it (0.9) unless told.
-        unknown_share: Share of the clips asked that will show signs which the model does not know; as the RUN's
-            recipe has it (a third) unless told.
-        confidence: That of the lower bound of the share right, which must reach `trusted`; as the RUN's recipe has it
-            (0.95) unless told; 0: the share itself must.
+        target_accuracy: Share of the sure answers that should be right. Default: the RUN's recipe (0.9).
+        unknown_share: Expected share of clips whose sign is outside the vocabulary. Default: the RUN's recipe (1/3).
+        confidence: Confidence level of the lower bound on that accuracy; 0: no bound. Default: the RUN's recipe (0.95).
     """
-    told = {"trusted": trusted, "unknown": unknown_share, "confidence": confidence}
-    sure = replace(load_run(model).recipe.sure, **{name: one for name, one in told.items() if one is not None})
-    run = recalibrate(model, ClipSelection(data, where, strict=strict), parse_splits(split), sure)
+    given = {"target_accuracy": target_accuracy, "unknown_share": unknown_share, "confidence": confidence}
+    changed = {name: value for name, value in given.items() if value is not None}
+    abstain = replace(load_run(model).recipe.abstain, **changed)
+    run = recalibrate(model, ClipSelection(data, where, strict=strict), parse_splits(split), abstain)
     fitted, on = Calibration(**run.about["calibration"]), run.about[CALIBRATED]
     if on["left_out"] is None:
         errors.print("note: what it learnt from is gone or changed: whether these clips are new to it is not known")

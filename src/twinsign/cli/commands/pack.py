@@ -27,7 +27,7 @@ Shares = tuple[float, float, float]
 
 
 def pack_landmarks(
-    data: Path, out: Path, dataset: str = "", json: Path | None = None, effort: PackOptions = DEFAULT
+    data: Path, out: Path, dataset: str = "", json: Path | None = None, options: PackOptions = DEFAULT
 ) -> int:
     """Pack a landmark set: NAME.npz with NAME.csv beside it.
 
@@ -38,7 +38,7 @@ def pack_landmarks(
         json: Where to write what was packed and what was not.
     """
     note = {"command": "pack landmarks", "data": str(data), "dataset": dataset}
-    return pack_corpus(landmark_corpus(data), out, json, note, effort)
+    return pack_corpus(landmark_corpus(data), out, json, note, options)
 
 
 def pack_set(
@@ -52,7 +52,7 @@ def pack_set(
     seed: int = 0,
     dataset: str = "",
     json: Path | None = None,
-    effort: PackOptions = DEFAULT,
+    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack a file of many clips of any known format, with whatever it says of gloss, split and signer.
 
@@ -77,7 +77,7 @@ def pack_set(
         "unit": unit,
     }
     corpus = _split(set_corpus(open_set(data, size=size, fps=fps, unit=unit)), note, split_by, shares, seed)
-    return pack_corpus(corpus, out, json, note, effort)
+    return pack_corpus(corpus, out, json, note, options)
 
 
 def pack_folder(
@@ -93,7 +93,7 @@ def pack_folder(
     seed: int = 0,
     dataset: str = "",
     json: Path | None = None,
-    effort: PackOptions = DEFAULT,
+    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack one's own pose files: a folder for each gloss, or a CSV of file, gloss, split, signer.
 
@@ -120,7 +120,7 @@ def pack_folder(
     note |= {"size": size, "fps": fps, "unit": unit}
     note |= {"columns": columns} if columns else {}
     corpus = folder_corpus(poses, annotations, size=size, fps=fps, unit=unit, columns=parse_columns(columns))
-    return pack_corpus(_split(corpus, note, split_by, shares, seed), out, json, note, effort)
+    return pack_corpus(_split(corpus, note, split_by, shares, seed), out, json, note, options)
 
 
 def _split(corpus: Corpus, note: dict[str, Any], column: str | None, shares: Shares, seed: int) -> Corpus:
@@ -134,7 +134,7 @@ def _split(corpus: Corpus, note: dict[str, Any], column: str | None, shares: Sha
 
 
 def pack_synthetic(
-    out: Path, corpus: SyntheticConfig = CORPUS, json: Path | None = None, effort: PackOptions = DEFAULT
+    out: Path, corpus: SyntheticConfig = CORPUS, json: Path | None = None, options: PackOptions = DEFAULT
 ) -> int:
     """Pack generated signs: what the demo learns from.
 
@@ -145,4 +145,4 @@ def pack_synthetic(
     """
     note: dict[str, Any] = {"command": "pack synthetic", "corpus": asdict(corpus)}
     note |= {"dataset": f"synthetic {sha256(repr(corpus))}"}
-    return pack_corpus(synthetic_corpus(corpus), out, json, note, effort)
+    return pack_corpus(synthetic_corpus(corpus), out, json, note, options)

@@ -29,14 +29,14 @@ def _pack(
     source: Source,
     out: Path,
     json: Path | None,
-    effort: PackOptions,
+    options: PackOptions,
     **how: Any,
 ) -> int:
     """Read an annotation, match it with the poses, and pack."""
     annotation = read([Path(one) for one in annotations], **how)
     told = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(source).items()}
     note = {"command": f"pack {read.__name__}", "dataset": read.__name__, "annotations": annotations, **told, **how}
-    return pack_corpus(corpus_of(annotation, source), out, json, note, effort)
+    return pack_corpus(corpus_of(annotation, source), out, json, note, options)
 
 
 def pack_wlasl(
@@ -45,7 +45,7 @@ def pack_wlasl(
     out: Path,
     subset: int | None = None,
     json: Path | None = None,
-    effort: PackOptions = DEFAULT,
+    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack WLASL (100, 300, 1000, 2000): American signs from the web.
 
@@ -60,7 +60,7 @@ def pack_wlasl(
         subset: Pack only the first so many glosses: 100, 300, 1000.
         json: Where to write what was packed and what was not.
     """
-    return _pack(wlasl, annotations, source, out, json, effort, subset=subset)
+    return _pack(wlasl, annotations, source, out, json, options, subset=subset)
 
 
 def pack_msasl(
@@ -69,7 +69,7 @@ def pack_msasl(
     out: Path,
     subset: int | None = None,
     json: Path | None = None,
-    effort: PackOptions = DEFAULT,
+    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack MS-ASL (100, 200, 500, 1000): American signs from YouTube, no signer in two splits.
 
@@ -85,7 +85,7 @@ def pack_msasl(
         subset: Pack only the first so many glosses: 100, 200, 500.
         json: Where to write what was packed and what was not.
     """
-    return _pack(msasl, annotations, source, out, json, effort, subset=subset)
+    return _pack(msasl, annotations, source, out, json, options, subset=subset)
 
 
 def pack_slr500(
@@ -96,7 +96,7 @@ def pack_slr500(
     val_signers: Numbers = (),
     subset: int | None = None,
     json: Path | None = None,
-    effort: PackOptions = DEFAULT,
+    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack SLR500 (CSL isolated): 500 Chinese words, 50 signers.
 
@@ -113,7 +113,7 @@ def pack_slr500(
         subset: Pack only the first so many classes.
         json: Where to write what was packed and what was not.
     """
-    return _pack(slr500, annotations, source, out, json, effort, splits=splits, val_signers=val_signers, subset=subset)
+    return _pack(slr500, annotations, source, out, json, options, splits=splits, val_signers=val_signers, subset=subset)
 
 
 def pack_nmfs_csl(
@@ -122,7 +122,7 @@ def pack_nmfs_csl(
     out: Path,
     subset: int | None = None,
     json: Path | None = None,
-    effort: PackOptions = DEFAULT,
+    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack NMFs-CSL: 1067 Chinese words, 610 of them confusing.
 
@@ -137,7 +137,7 @@ def pack_nmfs_csl(
         subset: Pack only the first so many classes.
         json: Where to write what was packed and what was not.
     """
-    return _pack(nmfs_csl, annotations, source, out, json, effort, subset=subset)
+    return _pack(nmfs_csl, annotations, source, out, json, options, subset=subset)
 
 
 def pack_autsl(
@@ -146,7 +146,7 @@ def pack_autsl(
     out: Path,
     subset: int | None = None,
     json: Path | None = None,
-    effort: PackOptions = DEFAULT,
+    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack AUTSL: 226 Turkish signs, no signer in two splits.
 
@@ -160,7 +160,7 @@ def pack_autsl(
         subset: Pack only the first so many classes.
         json: Where to write what was packed and what was not.
     """
-    return _pack(autsl, annotations, source, out, json, effort, subset=subset)
+    return _pack(autsl, annotations, source, out, json, options, subset=subset)
 
 
 def pack_lsa64(
@@ -171,7 +171,7 @@ def pack_lsa64(
     val: Numbers | None = None,
     test: Numbers | None = None,
     json: Path | None = None,
-    effort: PackOptions = DEFAULT,
+    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack LSA64: 64 Argentinian signs, 10 signers, 5 times each.
 
@@ -187,7 +187,7 @@ def pack_lsa64(
         test: Signers or repetitions of test; '[1]' to '[10]' in turn leave one signer out.
         json: Where to write what was packed and what was not.
     """
-    return _pack(lsa64, annotations, source, out, json, effort, split_by=split_by, val=val, test=test)
+    return _pack(lsa64, annotations, source, out, json, options, split_by=split_by, val=val, test=test)
 
 
 def pack_include(
@@ -196,7 +196,7 @@ def pack_include(
     out: Path,
     subset: int | None = None,
     json: Path | None = None,
-    effort: PackOptions = DEFAULT,
+    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack INCLUDE or INCLUDE-50: 263 or 50 Indian signs.
 
@@ -211,11 +211,11 @@ def pack_include(
         subset: 50 for INCLUDE-50 with its own splits.
         json: Where to write what was packed and what was not.
     """
-    return _pack(include, annotations, source, out, json, effort, subset=subset)
+    return _pack(include, annotations, source, out, json, options, subset=subset)
 
 
 def pack_asl_citizen(
-    annotations: list[str], source: Source, out: Path, json: Path | None = None, effort: PackOptions = DEFAULT
+    annotations: list[str], source: Source, out: Path, json: Path | None = None, options: PackOptions = DEFAULT
 ) -> int:
     """Pack ASL Citizen: 2,731 American signs before webcams, no person in two splits.
 
@@ -228,11 +228,11 @@ def pack_asl_citizen(
         out: The pack to write.
         json: Where to write what was packed and what was not.
     """
-    return _pack(asl_citizen, annotations, source, out, json, effort)
+    return _pack(asl_citizen, annotations, source, out, json, options)
 
 
 def pack_semlex(
-    annotations: list[str], source: Source, out: Path, json: Path | None = None, effort: PackOptions = DEFAULT
+    annotations: list[str], source: Source, out: Path, json: Path | None = None, options: PackOptions = DEFAULT
 ) -> int:
     """Pack Sem-Lex: American signs named as in ASL-LEX or freely.
 
@@ -245,4 +245,4 @@ def pack_semlex(
         out: The pack to write.
         json: Where to write what was packed and what was not.
     """
-    return _pack(semlex, annotations, source, out, json, effort)
+    return _pack(semlex, annotations, source, out, json, options)
