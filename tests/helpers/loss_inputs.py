@@ -37,19 +37,37 @@ class Case(NamedTuple):
         return self._replace(**floats, valid=torch.tensor(self.valid), has=torch.tensor(self.has))
 
 
+def _consistency(module: Any, c: Case, **options: Any) -> Any:
+    keys, queries = {"key_hand": c.key_a, "key_trunk": c.key_b}, {"query_hand": c.query_a, "query_trunk": c.query_b}
+    banks = {"bank_hand": c.bank_a, "bank_trunk": c.bank_b}
+    return module.consistency(**keys, **queries, **banks, valid=c.valid, has=c.has, **options)
+
+
+def _transfer(call: Callable[..., Any], c: Case, **vectors: Any) -> Any:
+    options = {"k": c.k, "teacher_temperature": c.teacher, "student_temperature": c.student}
+    return call(**vectors, valid=c.valid, has=c.has, **options)
+
+
 CALLS: dict[str, Callable[[Any, Case], Any]] = {
-    "info_nce": lambda module, c: module.info_nce(c.query_a, c.key_a, c.bank_a, c.valid, c.has, c.student),
-    "consistency": lambda module, c: module.consistency(
-        c.key_a, c.key_b, c.query_a, c.query_b, c.bank_a, c.bank_b, c.valid, c.has, c.student
+    "info_nce": lambda module, c: module.info_nce(
+        c.query_a, c.key_a, c.bank_a, valid=c.valid, has=c.has, temperature=c.student
     ),
-    "consistency_top": lambda module, c: module.consistency(
-        c.key_a, c.key_b, c.query_a, c.query_b, c.bank_a, c.bank_b, c.valid, c.has, c.teacher, c.student, top=c.k
+    "consistency": lambda module, c: _consistency(module, c, temperature=c.student),
+    "consistency_top": lambda module, c: _consistency(
+        module, c, temperature=c.teacher, temperature_query=c.student, top=c.k
     ),
-    "transfer": lambda module, c: module.transfer(
-        c.key_a, c.query_b, c.bank_a, c.bank_b, c.valid, c.has, c.k, c.teacher, c.student
+    "transfer": lambda module, c: _transfer(
+        module.transfer, c, key_a=c.key_a, query_b=c.query_b, anchors_a=c.bank_a, anchors_b=c.bank_b
     ),
-    "transfer_both": lambda module, c: module.transfer_both(
-        c.key_a, c.query_a, c.key_b, c.query_b, c.bank_a, c.bank_b, c.valid, c.has, c.k, c.teacher, c.student
+    "transfer_both": lambda module, c: _transfer(
+        module.transfer_both,
+        c,
+        key_joint=c.key_a,
+        query_joint=c.query_a,
+        key_motion=c.key_b,
+        query_motion=c.query_b,
+        anchors_joint=c.bank_a,
+        anchors_motion=c.bank_b,
     ),
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ def motion(xy: Floats, seen: Bools) -> tuple[Floats, Bools]:
     return out, known
 
 
-def info_nce(query: Floats, key: Floats, bank: Floats, valid: Bools, has: Bools, temperature: float) -> float:
+def info_nce(query: Floats, key: Floats, bank: Floats, *, valid: Bools, has: Bools, temperature: float) -> float:
     """Eq. 2, one part: the positive against itself and the bank's valid negatives."""
     terms = []
     for b in range(len(query)):
@@ -97,7 +98,7 @@ def _agreement(
 
 
 def consistency(
-    key_hand: Floats, key_trunk: Floats, query_hand: Floats, query_trunk: Floats, bank_hand: Floats,
+    *, key_hand: Floats, key_trunk: Floats, query_hand: Floats, query_trunk: Floats, bank_hand: Floats,
     bank_trunk: Floats, valid: Bools, has: Bools, temperature: float, temperature_query: float | None = None,
     top: int | None = None,
 ) -> float:  # fmt: skip
@@ -136,7 +137,7 @@ def neighbourhood(z: Floats, anchors: Floats, temperature: float, index: NDArray
 
 
 def transfer(
-    key_a: Floats, query_b: Floats, anchors_a: Floats, anchors_b: Floats, valid: Bools, has: Bools, k: int,
+    *, key_a: Floats, query_b: Floats, anchors_a: Floats, anchors_b: Floats, valid: Bools, has: Bools, k: int,
     teacher_temperature: float, student_temperature: float,
 ) -> float:  # fmt: skip
     """Eq. 6: branch A's key teaches branch B's query its similarities to the k anchors nearest the key."""
@@ -151,13 +152,15 @@ def transfer(
 
 
 def transfer_both(
-    key_joint: Floats, query_joint: Floats, key_motion: Floats, query_motion: Floats, anchors_joint: Floats,
+    *, key_joint: Floats, query_joint: Floats, key_motion: Floats, query_motion: Floats, anchors_joint: Floats,
     anchors_motion: Floats, valid: Bools, has: Bools, k: int, teacher_temperature: float, student_temperature: float,
 ) -> float:  # fmt: skip
     """Eq. 7: joint teaches motion, and motion teaches joint."""
-    temperatures = teacher_temperature, student_temperature
-    to_motion = transfer(key_joint, query_motion, anchors_joint, anchors_motion, valid, has, k, *temperatures)
-    to_joint = transfer(key_motion, query_joint, anchors_motion, anchors_joint, valid, has, k, *temperatures)
+    options: Any = {"valid": valid, "has": has, "k": k}
+    options |= {"teacher_temperature": teacher_temperature, "student_temperature": student_temperature}
+    joint, motion = anchors_joint, anchors_motion
+    to_motion = transfer(key_a=key_joint, query_b=query_motion, anchors_a=joint, anchors_b=motion, **options)
+    to_joint = transfer(key_a=key_motion, query_b=query_joint, anchors_a=motion, anchors_b=joint, **options)
     return to_motion + to_joint
 
 

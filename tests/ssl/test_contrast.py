@@ -9,6 +9,7 @@ import pytest
 import torch
 from helpers.tiny_configs import ENCODER, OBJECTIVE, random_view
 
+from twinsign.nn.networks import build_encoder
 from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.ssl.config import FUSED
 from twinsign.ssl.contrast import Branch, Embeddings, MemoryBank, MomentumPair
@@ -22,7 +23,7 @@ HEADS = ("hand", "trunk")
 def pair(size: int, branches: tuple[str, ...] = ("joint", "motion")) -> MomentumPair:
     """Banks of `size` slots behind tiny branches."""
     torch.manual_seed(0)
-    made = {name: Branch(ENCODER, HEADS, hidden=4, width=WIDTH) for name in branches}
+    made = {name: Branch(build_encoder(ENCODER), HEADS, hidden=4, width=WIDTH) for name in branches}
     return MomentumPair(made, size, WIDTH, momentum=0.9)
 
 
@@ -131,7 +132,7 @@ def test_absent_parts_have_a_zero_embedding(part: str) -> None:
     view = random_view(3, 5)
     seen = view.seen.clone()
     seen[1, :, HANDS if part == "hand" else TRUNK] = False
-    branch = Branch(ENCODER, (*HEADS, FUSED), hidden=4, width=WIDTH)
+    branch = Branch(build_encoder(ENCODER), (*HEADS, FUSED), hidden=4, width=WIDTH)
     found = branch(View(view.xy, seen))
     assert found.has[part].tolist() == [True, False, True]
     assert found.has[FUSED].all()
@@ -141,7 +142,7 @@ def test_absent_parts_have_a_zero_embedding(part: str) -> None:
 
 def test_the_fused_head_sees_the_sum_of_both_features() -> None:
     view = random_view(3, 5)
-    branch = Branch(ENCODER, (FUSED,), hidden=4, width=WIDTH).eval()
+    branch = Branch(build_encoder(ENCODER), (FUSED,), hidden=4, width=WIDTH).eval()
     torch.testing.assert_close(branch(view).z[FUSED], branch.heads[FUSED](branch.encoder(*view).whole()))
     nothing = branch(View(view.xy, torch.zeros_like(view.seen)))
     assert not nothing.has[FUSED].any()

@@ -43,7 +43,9 @@ def test_info_nce_of_equal_similarities_counts_the_candidates(slots: int, temper
     query = torch.tensor(unit(np.random.default_rng(slots), 3, 16), dtype=torch.float32)
     key = query[[1, 1, 1]]
     bank = query[[1]].expand(slots, -1)
-    loss = losses.info_nce(query, key, bank, every(bank), torch.ones(3, dtype=torch.bool), temperature)
+    loss = losses.info_nce(
+        query, key, bank, valid=every(bank), has=torch.ones(3, dtype=torch.bool), temperature=temperature
+    )
     assert loss.item() == pytest.approx(math.log(slots + 1), rel=1e-5)
 
 
@@ -52,7 +54,7 @@ def test_info_nce_of_saturated_similarities(positive: float, negative: float) ->
     slots, temperature = 1000, 0.07
     query = row(1.0, 0.0).requires_grad_()
     bank = row(negative, 0.0).expand(slots, -1)
-    loss = losses.info_nce(query, row(positive, 0.0), bank, every(bank), CLIPS, temperature)
+    loss = losses.info_nce(query, row(positive, 0.0), bank, valid=every(bank), has=CLIPS, temperature=temperature)
     loss.backward()  # type: ignore[no-untyped-call]
     wanted = math.log1p(slots * math.exp((negative - positive) / temperature))
     assert loss.item() == pytest.approx(wanted, rel=1e-5, abs=1e-6)
@@ -66,9 +68,20 @@ def test_saturated_similarities_stay_finite(name: str, sign: float) -> None:
     signs = np.where(np.arange(12)[:, None] % 3 == 0, 1.0, -1.0)
     point = np.eye(1, 8)
     batch = case(
-        0, 1, 12, 8, query_a=point, query_b=-point, key_a=sign * point, key_b=point, bank_a=signs * point,
-        bank_b=-signs * point, teacher=0.05, student=0.07, k=6,
-    ).tensors(torch.float32, grad=True)  # fmt: skip
+        0,
+        1,
+        12,
+        8,
+        query_a=point,
+        query_b=-point,
+        key_a=sign * point,
+        key_b=point,
+        bank_a=signs * point,
+        bank_b=-signs * point,
+        teacher=0.05,
+        student=0.07,
+        k=6,
+    ).tensors(torch.float32, grad=True)
     loss = CALLS[name](losses, batch)
     loss.backward()
     assert loss.isfinite()
@@ -100,7 +113,15 @@ def test_consistency_teaches_trunk_to_hand_too() -> None:
     bank_hand = torch.tensor([[1.0, 0.0], [-1.0, 0.0]])
     bank_trunk = torch.tensor([[0.6, 0.8], [-0.6, 0.8]])
     loss = losses.consistency(
-        row(0.0, 1.0), row(1.0, 0.0), row(1.0, 0.0), row(0.0, 1.0), bank_hand, bank_trunk, every(bank_hand), CLIPS, 0.5
+        key_hand=row(0.0, 1.0),
+        key_trunk=row(1.0, 0.0),
+        query_hand=row(1.0, 0.0),
+        query_trunk=row(0.0, 1.0),
+        bank_hand=bank_hand,
+        bank_trunk=bank_trunk,
+        valid=every(bank_hand),
+        has=CLIPS,
+        temperature=0.5,
     )
     hand, trunk = sigmoid(2.0 / 0.5), sigmoid(1.2 / 0.5)
     assert loss.item() == pytest.approx(kl([trunk, 1 - trunk], [hand, 1 - hand]), rel=1e-5)
@@ -166,7 +187,17 @@ def test_transfer_compares_the_teachers_nearest_anchors_only() -> None:
     assert teacher == pytest.approx(student)
     assert loss.item() == pytest.approx(0.0, abs=1e-6)
     skipped = torch.tensor([False, True, True, True])
-    loss = losses.transfer(row(1.0, 0.0), row(0.0, 1.0), anchors_a, anchors_b, skipped, CLIPS, 2, 0.5, 0.25)
+    loss = losses.transfer(
+        key_a=row(1.0, 0.0),
+        query_b=row(0.0, 1.0),
+        anchors_a=anchors_a,
+        anchors_b=anchors_b,
+        valid=skipped,
+        has=CLIPS,
+        k=2,
+        teacher_temperature=0.5,
+        student_temperature=0.25,
+    )
     teacher, student = sigmoid(2.0 / 0.5), sigmoid(-1.5 / 0.25)
     assert loss.item() == pytest.approx(kl([teacher, 1 - teacher], [student, 1 - student]), rel=1e-5)
 
@@ -174,9 +205,13 @@ def test_transfer_compares_the_teachers_nearest_anchors_only() -> None:
 def test_transfer_both_treats_the_branches_alike() -> None:
     batch = case(10, 4, 9, 8).tensors()
     swapped = batch._replace(
-        query_a=batch.query_b, query_b=batch.query_a, key_a=batch.key_b, key_b=batch.key_a, bank_a=batch.bank_b,
+        query_a=batch.query_b,
+        query_b=batch.query_a,
+        key_a=batch.key_b,
+        key_b=batch.key_a,
+        bank_a=batch.bank_b,
         bank_b=batch.bank_a,
-    )  # fmt: skip
+    )
     one_way, other_way = CALLS["transfer"](losses, batch), CALLS["transfer"](losses, swapped)
     assert abs(one_way - other_way) > 1e-3
     torch.testing.assert_close(CALLS["transfer_both"](losses, batch), one_way + other_way)

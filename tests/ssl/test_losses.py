@@ -119,13 +119,21 @@ def whole(module: Any, joint: Case, motion: Case) -> Any:
     """Eq. 8 of two branches whose parts a and b are hand and trunk, with unequal weights."""
     names = {"joint": joint, "motion": motion}
     contrast = {
-        name: module.info_nce(c.query_a, c.key_a, c.bank_a, c.valid, c.has, 0.07)
-        + module.info_nce(c.query_b, c.key_b, c.bank_b, c.valid, c.has, 0.07)
+        name: module.info_nce(c.query_a, c.key_a, c.bank_a, valid=c.valid, has=c.has, temperature=0.07)
+        + module.info_nce(c.query_b, c.key_b, c.bank_b, valid=c.valid, has=c.has, temperature=0.07)
         for name, c in names.items()
     }
     agree = {
         name: module.consistency(
-            c.key_a, c.key_b, c.query_a, c.query_b, c.bank_a, c.bank_b, c.valid, c.has, temperature=0.1
+            key_hand=c.key_a,
+            key_trunk=c.key_b,
+            query_hand=c.query_a,
+            query_trunk=c.query_b,
+            bank_hand=c.bank_a,
+            bank_trunk=c.bank_b,
+            valid=c.valid,
+            has=c.has,
+            temperature=0.1,
         )
         for name, c in names.items()
     }

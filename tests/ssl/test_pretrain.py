@@ -98,19 +98,37 @@ def pieces(model: Pretrainer, out: PretrainOutput) -> Tensor:
         own = torch.zeros(())
         for part in ("hand", "trunk"):
             bank = banks[part]
-            own = own + losses.info_nce(query.z[part], key.z[part], bank.slots, bank.valid, both[part], c.temperature)
+            own = own + losses.info_nce(
+                query.z[part], key.z[part], bank.slots, valid=bank.valid, has=both[part], temperature=c.temperature
+            )
         hand, trunk = banks["hand"], banks["trunk"]
         own = own + losses.consistency(
-            key.z["hand"], key.z["trunk"], query.z["hand"], query.z["trunk"], hand.slots, trunk.slots,
-            hand.valid & trunk.valid, both["hand"] & both["trunk"], c.consistency_temperature,
-        )  # fmt: skip
+            key_hand=key.z["hand"],
+            key_trunk=key.z["trunk"],
+            query_hand=query.z["hand"],
+            query_trunk=query.z["trunk"],
+            bank_hand=hand.slots,
+            bank_trunk=trunk.slots,
+            valid=hand.valid & trunk.valid,
+            has=both["hand"] & both["trunk"],
+            temperature=c.consistency_temperature,
+        )
         total = total + c.weights[name] * own
     anchors = {name: losses.anchors([bank.slots for bank in model.banks[name].values()]) for name in z}
     valid = torch.stack([bank.valid for bank in model.banks["joint"].values()]).any(dim=0)
     return total + losses.transfer_both(
-        k["joint"], z["joint"], k["motion"], z["motion"], anchors["joint"], anchors["motion"],
-        valid, has["joint"] & has["motion"], c.neighbours, c.teacher_temperature, c.student_temperature,
-    )  # fmt: skip
+        key_joint=k["joint"],
+        query_joint=z["joint"],
+        key_motion=k["motion"],
+        query_motion=z["motion"],
+        anchors_joint=anchors["joint"],
+        anchors_motion=anchors["motion"],
+        valid=valid,
+        has=has["joint"] & has["motion"],
+        k=c.neighbours,
+        teacher_temperature=c.teacher_temperature,
+        student_temperature=c.student_temperature,
+    )
 
 
 @pytest.mark.parametrize("weights", [{"joint": 0.5, "motion": 0.5}, {"joint": 0.9, "motion": 0.1}])
@@ -160,10 +178,18 @@ def test_released_objective_with_a_fused_head_and_its_own_anchors() -> None:
     out = step(model)
     banks = {name: model.banks[name][FUSED] for name in ("joint", "motion")}
     wanted = losses.transfer_both(
-        *(table[name].z[FUSED] for name in ("joint", "motion") for table in (out.keys, out.queries)),
-        banks["joint"].slots, banks["motion"].slots, banks["joint"].valid,
-        torch.ones(6, dtype=torch.bool), 8, 0.05, 0.1,
-    )  # fmt: skip
+        key_joint=out.keys["joint"].z[FUSED],
+        query_joint=out.queries["joint"].z[FUSED],
+        key_motion=out.keys["motion"].z[FUSED],
+        query_motion=out.queries["motion"].z[FUSED],
+        anchors_joint=banks["joint"].slots,
+        anchors_motion=banks["motion"].slots,
+        valid=banks["joint"].valid,
+        has=torch.ones(6, dtype=torch.bool),
+        k=8,
+        teacher_temperature=0.05,
+        student_temperature=0.1,
+    )
     torch.testing.assert_close(out.terms["transfer"], wanted.detach())
 
 
@@ -246,9 +272,11 @@ def test_contrast_accuracy_counts_queries_nearer_to_their_own_key() -> None:
     has = torch.tensor([True, True, True, False])
     model.enqueue({"joint": Embeddings({"hand": torch.tensor([[0.6, 0.8]])}, {"hand": torch.tensor([True])})})
     out = PretrainOutput(
-        torch.zeros(()), {}, {"joint": Embeddings({"hand": key}, {"hand": has})},
+        torch.zeros(()),
+        {},
+        {"joint": Embeddings({"hand": key}, {"hand": has})},
         {"joint": Embeddings({"hand": query}, {"hand": has})},
-    )  # fmt: skip
+    )
     # Own key against the bank's row: 0.8 < 0.96, 0.6 < 0.96, 0.6 < 1.
     assert model.contrast_accuracy(out) == 0
     model.enqueue({"joint": Embeddings({"hand": torch.tensor([[-1.0, 0.0]])}, {"hand": torch.tensor([True])})})

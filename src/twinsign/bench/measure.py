@@ -17,7 +17,8 @@ from twinsign.nn.networks import compile_encoders
 from twinsign.pack.open import Pack
 from twinsign.runs.models import EVALUATION_BATCH
 from twinsign.runs.recipe import Recipe
-from twinsign.ssl.pretrain import Pretrainer, PretrainOutput
+from twinsign.ssl.contrast import PretrainOutput
+from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train.optim import optimiser_and_schedule
 from twinsign.train.precision import seconds_of, wait
 from twinsign.views.augment import random_view

@@ -39,6 +39,7 @@ class ConvGru(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        self.width = config.width
         hand, trunk = config.joint_widths, [-(-width // 2) for width in config.joint_widths]
         self.hand = Convolutions([HAND_GRAPH.joints * FEATURES, *hand], config.graph_dropout)
         self.trunk = Convolutions([TRUNK_GRAPH.joints * FEATURES, *trunk], config.graph_dropout)
@@ -87,6 +88,7 @@ class StGcn(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        self.width = config.width
         self.input_norm = BatchNorm(JOINT_COUNT * 3, eps=INPUT_NORM_EPS)
         widths = [*config.joint_widths, *config.part_widths]
         self.layers = nn.ModuleList([StGcnBlock(3, widths[0], 1, config.graph_dropout)])

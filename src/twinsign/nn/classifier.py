@@ -7,20 +7,26 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from twinsign.errors import InputError
 from twinsign.nn.config import PARTS, EncoderConfig, HeadConfig
 from twinsign.nn.encoder import Features
-from twinsign.nn.networks import build_encoder
+from twinsign.nn.networks import build_encoder, feature_width
 from twinsign.views.clips import View, modality
 
 
 class Classifier(nn.Module):
     """Query encoders and a fully-connected layer each."""
 
-    def __init__(self, encoder: EncoderConfig, head: HeadConfig, classes: int) -> None:
+    def __init__(self, encoders: EncoderConfig | Mapping[str, nn.Module], head: HeadConfig, classes: int) -> None:
+        """Take a backbone for each of `head.branches` (as `ssl.Pretrainer` does), or one config for all of them."""
         super().__init__()
         self.head = head
-        self.encoders = nn.ModuleDict({name: build_encoder(encoder) for name in head.branches})
-        self.fc = nn.ModuleDict({name: nn.Linear(encoder.width, classes) for name in head.branches})
+        if isinstance(encoders, EncoderConfig):
+            encoders = {name: build_encoder(encoders) for name in head.branches}
+        elif missing := {*head.branches} - {*encoders}:
+            raise InputError(f"encoders for {', '.join(encoders)}", f"one for {', '.join(sorted(missing))}, too")
+        self.encoders = nn.ModuleDict({name: encoders[name] for name in head.branches})
+        self.fc = nn.ModuleDict({name: nn.Linear(feature_width(encoders[name]), classes) for name in head.branches})
 
     def features(self, views: Sequence[View]) -> dict[str, Tensor]:
         """Every branch's feature (B D): the sum of the chosen parts, averaged over the views."""

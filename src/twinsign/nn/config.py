@@ -32,8 +32,8 @@ class EncoderConfig:
     """In the Transformer: of attention weights and of every sub-layer's output."""
     graph_dropout: float = 0.0
     """In the graph blocks; the paper names none."""
-    network: Literal["gcn_transformer", "conv_gru", "st_gcn"] = "gcn_transformer"
-    """The paper's, or a supervised baseline of `nn/baselines.py`, which says what the other fields are to it."""
+    network: str = "gcn_transformer"
+    """The paper's, `conv_gru` or `st_gcn` (supervised baselines, nn/baselines.py), or a registered backbone."""
 
     def __post_init__(self) -> None:
         widths = [*self.joint_widths, *self.part_widths, *self.feed_forward.values()]

@@ -37,6 +37,7 @@ class Encoder(nn.Module):
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
+        self.width = config.width
         shape = (config.joint_widths, config.part_widths, config.temporal_blocks, config.graph_dropout)
         self.net = nn.ModuleDict(
             {

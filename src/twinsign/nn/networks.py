@@ -1,23 +1,61 @@
-"""Which network a config's encoder is."""
+"""Which network a config's encoder is: the paper's, a baseline, or a backbone of your own."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from importlib import import_module
+
 from torch import nn
 
+from twinsign.errors import InputError
 from twinsign.nn.baselines import ConvGru, StGcn
 from twinsign.nn.config import EncoderConfig
 from twinsign.nn.encoder import Encoder
 
-NETWORKS = {"gcn_transformer": Encoder, "conv_gru": ConvGru, "st_gcn": StGcn}
+NETWORKS: dict[str, Callable[[EncoderConfig], nn.Module]] = {
+    "gcn_transformer": Encoder,
+    "conv_gru": ConvGru,
+    "st_gcn": StGcn,
+}
+PLUGINS = "TWINSIGN_PLUGINS"
+"""Environment variable: modules, separated by commas, that register backbones when they are imported."""
+
+
+def register_backbone(name: str, build: Callable[[EncoderConfig], nn.Module]) -> None:
+    """Make a backbone available as `encoder.network: name`, in recipes and in RUNs that were trained with it.
+
+    `build` takes the EncoderConfig and returns a module that maps xy (B T 49 2) and seen (B T 49) to `Features`.
+    A RUN stores the name alone, never code. Raises InputError if the name belongs to another backbone.
+    """
+    if NETWORKS.get(name, build) is not build:
+        raise InputError(f"a second backbone called {name!r}", "a name of its own")
+    NETWORKS[name] = build
 
 
 def build_encoder(config: EncoderConfig) -> nn.Module:
-    """A new network: crop coordinates xy (B T 49 2), seen (B T 49) to `Features`."""
+    """Return a new network that maps xy (B T 49 2) and seen (B T 49) to `Features`; InputError for an unknown name."""
+    if config.network not in NETWORKS:
+        for module in filter(None, os.environ.get(PLUGINS, "").split(",")):
+            import_module(module.strip())
+    if config.network not in NETWORKS:
+        hint = f"Call twinsign.nn.register_backbone first, or name the module that does so in ${PLUGINS}."
+        raise InputError(f"encoder.network {config.network!r}", f"one of {', '.join(NETWORKS)}", hint=hint)
     return NETWORKS[config.network](config)
 
 
+def feature_width(encoder: nn.Module) -> int:
+    """Return the number of channels of an encoder's features; InputError if it does not state them."""
+    width = getattr(encoder, "width", None)
+    if not isinstance(width, int) or width < 1:
+        name = type(encoder).__name__
+        raise InputError(f"{name}.width is {width!r}", f"{name}.width: the number of channels of its features")
+    return width
+
+
 def compile_encoders(module: nn.Module) -> None:
-    """Have torch compile every encoder within, in place: names and weights stay as they are."""
-    for one in module.modules():
-        if isinstance(one, tuple(NETWORKS.values())):
-            one.compile()
+    """Have torch compile every encoder within a module, in place; names and weights stay as they are."""
+    encoders = tuple(network for network in NETWORKS.values() if isinstance(network, type))
+    for part in module.modules():
+        if isinstance(part, encoders):
+            part.compile()

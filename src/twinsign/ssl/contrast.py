@@ -1,8 +1,9 @@
 """Momentum contrast over two modalities: branches, their momentum copies, banks of past keys (Sec. III-A, III-B).
 
-The whole method without files, loggers or optimisers:
+A training loop is three lines, without files, loggers or a trainer:
     out = model(query_view, key_view)
-    out.loss.backward(); optimiser.step(); model.enqueue(out.keys); model.update_keys()
+    out.loss.backward(); optimiser.step(); optimiser.zero_grad()
+    model.update(out)
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from twinsign import distributed
-from twinsign.nn.config import PARTS, EncoderConfig
+from twinsign.nn.config import PARTS
 from twinsign.nn.heads import Projector
-from twinsign.nn.networks import build_encoder
+from twinsign.nn.networks import feature_width
 from twinsign.ssl.config import FUSED
 from twinsign.views.clips import View, modality
 
@@ -31,12 +32,15 @@ class Embeddings(NamedTuple):
 
 
 class Branch(nn.Module):
-    """One modality's encoder with a projection head for each of `heads` (paper, Sec. III-E)."""
+    """One modality's encoder with a projection head for each of `heads` (paper, Sec. III-E).
 
-    def __init__(self, config: EncoderConfig, heads: tuple[str, ...], hidden: int, width: int) -> None:
+    The encoder is any module that maps a view's xy (B T 49 2) and seen (B T 49) to `Features` of `width` channels.
+    """
+
+    def __init__(self, encoder: nn.Module, heads: tuple[str, ...], hidden: int, width: int) -> None:
         super().__init__()
-        self.encoder = build_encoder(config)
-        self.heads = nn.ModuleDict({head: Projector(config.width, hidden, width) for head in heads})
+        self.encoder = encoder
+        self.heads = nn.ModuleDict({head: Projector(feature_width(encoder), hidden, width) for head in heads})
 
     def forward(self, view: View) -> Embeddings:
         """A view of the branch's own modality to its embeddings."""
@@ -47,6 +51,20 @@ class Branch(nn.Module):
             feature = features.whole() if head == FUSED else features.f[head]
             z[head] = torch.where(has[head][:, None], projector(feature), 0.0)
         return Embeddings(z, has)
+
+
+class PretrainOutput(NamedTuple):
+    """A step's loss, its terms by name (detached), the batch's keys for the banks, and the queries.
+
+    In distributed training each process has its own loss and terms; their mean over the processes is that of the whole
+    batch, which has `total` clips (None: as many on each process as on this one).
+    """
+
+    loss: Tensor
+    terms: dict[str, Tensor]
+    keys: dict[str, Embeddings]
+    queries: dict[str, Embeddings]
+    total: int | None = None
 
 
 class MemoryBank(nn.Module):
@@ -119,6 +137,12 @@ class MomentumPair(nn.Module):
         keys: list[Tensor] = list(self.key.parameters())
         queries: list[Tensor] = list(self.query.parameters())
         torch._foreach_lerp_(keys, queries, 1 - self.momentum)
+
+    def update(self, *outputs: PretrainOutput) -> None:
+        """Take the keys of a step's batches into the memory banks, then let the key encoders follow (Sec. III-A)."""
+        for output in outputs:
+            self.enqueue(output.keys, output.total)
+        self.update_keys()
 
     @torch.no_grad()
     def enqueue(self, keys: Mapping[str, Embeddings], total: int | None = None) -> None:

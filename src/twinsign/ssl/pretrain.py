@@ -9,23 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from twinsign import distributed
-from twinsign.nn.config import EncoderConfig
+from twinsign.errors import InputError
+from twinsign.nn.config import PARTS, EncoderConfig
+from twinsign.nn.networks import build_encoder
 from twinsign.ssl import losses
 from twinsign.ssl.config import ObjectiveConfig
-from twinsign.ssl.contrast import Branch, Embeddings, MomentumPair
+from twinsign.ssl.contrast import Branch, Embeddings, MomentumPair, PretrainOutput
 from twinsign.views.clips import View
-
-
-class PretrainOutput(NamedTuple):
-    """A step's loss, its terms by name (detached), the batch's keys for the banks, and the queries.
-
-    Of several processes each has its own loss and terms; their mean over the processes is that of the whole batch.
-    """
-
-    loss: Tensor
-    terms: dict[str, Tensor]
-    keys: dict[str, Embeddings]
-    queries: dict[str, Embeddings]
 
 
 class TermMask(NamedTuple):
@@ -38,9 +28,21 @@ class TermMask(NamedTuple):
 class Pretrainer(MomentumPair):
     """The paper's self-supervised model; usable without any trainer."""
 
-    def __init__(self, encoder: EncoderConfig, objective: ObjectiveConfig) -> None:
+    def __init__(
+        self, encoders: EncoderConfig | Mapping[str, nn.Module], objective: ObjectiveConfig | None = None
+    ) -> None:
+        """Take a backbone for each branch, or one config that all are built from.
+
+        A backbone is any module that maps a view's xy (B T 49 2) and seen (B T 49) to `Features`, with an attribute
+        `width`: the number of channels. Raises InputError unless there is one for each of `objective.branches`.
+        """
+        objective = objective or ObjectiveConfig()
+        if isinstance(encoders, Mapping) and {*encoders} != {*objective.branches}:
+            raise InputError(f"encoders for {', '.join(encoders)}", f"for {', '.join(objective.branches)}")
+        shape = (objective.heads, objective.hidden, objective.width)
         branches = {
-            name: Branch(encoder, objective.heads, objective.hidden, objective.width) for name in objective.branches
+            name: Branch(encoders[name] if isinstance(encoders, Mapping) else build_encoder(encoders), *shape)
+            for name in objective.branches
         }
         super().__init__(branches, objective.bank_size, objective.width, objective.momentum, objective.head_bank_sizes)
         self.objective = objective
@@ -48,15 +50,18 @@ class Pretrainer(MomentumPair):
     def forward(self, query_view: View, key_view: View) -> PretrainOutput:
         """Two views (B T 49 2), (B T 49) of the same clips to the loss; banks and keys are left as they are."""
         keys, queries = self.embed_keys(key_view), self.embed_queries(query_view)
-        shown = self._shown(queries, keys)
+        masks = self._masks(queries, keys)
         with torch.autocast(query_view.xy.device.type, enabled=False):
-            contrast = {name: self._contrast(name, queries[name], keys[name], shown) for name in queries}
-            agree = {name: self._agreement(name, queries[name], keys[name], shown) for name in queries}
-            knowledge = self._knowledge(queries, keys, shown)
-            loss = losses.total(contrast, agree, knowledge, self.objective.weights)
-        terms = {"transfer": knowledge.detach()}
+            contrast = {name: self._contrast(name, queries[name], keys[name], masks) for name in queries}
+            consistency = {name: self._consistency(name, queries[name], keys[name], masks) for name in queries}
+            transfer = self._transfer(queries, keys, masks)
+            loss = losses.total(contrast, consistency, transfer, self.objective.weights)
+        terms = {"transfer": transfer.detach()}
         for name in queries:
-            terms[f"contrast_{name}"], terms[f"consistency_{name}"] = contrast[name].detach(), agree[name].detach()
+            terms[f"contrast_{name}"], terms[f"consistency_{name}"] = (
+                contrast[name].detach(),
+                consistency[name].detach(),
+            )
         return PretrainOutput(loss, terms, keys, queries)
 
     def query_weights(self) -> nn.Module:
@@ -77,72 +82,82 @@ class Pretrainer(MomentumPair):
         sums = distributed.all_reduce_sum(torch.stack([torch.stack(right).sum(), torch.stack(count).sum()]))
         return sums[0] / sums[1].clamp(min=1)
 
-    def _shown(self, queries: Mapping[str, Embeddings], keys: Mapping[str, Embeddings]) -> dict[str, TermMask]:
-        """Which clips each term averages over; of several processes the count is all clips' a process."""
-        has = {name: {head: one.has[head] & keys[name].has[head] for head in one.has} for name, one in queries.items()}
-        masks = {f"{name}.{head}": mask for name, one in has.items() for head, mask in one.items()}
+    def _masks(self, queries: Mapping[str, Embeddings], keys: Mapping[str, Embeddings]) -> dict[str, TermMask]:
+        """Which clips each term averages over; in distributed training the count is that of all clips a process."""
+        has = {
+            name: {head: query.has[head] & keys[name].has[head] for head in query.has}
+            for name, query in queries.items()
+        }
+        masks = {f"{name}.{head}": mask for name, heads in has.items() for head, mask in heads.items()}
         if self.objective.consistency:
-            masks |= {name: one["hand"] & one["trunk"] for name, one in has.items()}
+            masks |= {name: heads["hand"] & heads["trunk"] for name, heads in has.items()}
         if self.objective.transfer and len(queries) > 1:
-            tables = [[one.has[head] for head in self.objective.anchors] for one in (*queries.values(), *keys.values())]
-            masks["transfer"] = torch.stack([torch.stack(row).any(dim=0) for row in tables]).all(dim=0)
-        counts = (
-            distributed.all_reduce_sum(torch.stack([mask.sum() for mask in masks.values()])).clamp(min=1)
-            / distributed.world_size()
-        )
+            shown = [
+                torch.stack([embeddings.has[head] for head in self.objective.anchors]).any(dim=0)
+                for embeddings in (*queries.values(), *keys.values())
+            ]
+            masks["transfer"] = torch.stack(shown).all(dim=0)
+        sums = distributed.all_reduce_sum(torch.stack([mask.sum() for mask in masks.values()])).clamp(min=1)
+        counts = sums / distributed.world_size()
         return {name: TermMask(mask, count) for (name, mask), count in zip(masks.items(), counts, strict=True)}
 
-    def _contrast(self, name: str, query: Embeddings, key: Embeddings, shown: Mapping[str, TermMask]) -> Tensor:
-        terms = []
-        for head, bank in self.banks_of(name).items():
-            mine, temperature = shown[f"{name}.{head}"], self.objective.temperature
-            rest = (bank.slots, bank.valid, mine.has, temperature, mine.clips)
-            terms.append(losses.info_nce(query.z[head], key.z[head], *rest))
+    def _contrast(self, name: str, query: Embeddings, key: Embeddings, masks: Mapping[str, TermMask]) -> Tensor:
+        terms = [
+            losses.info_nce(
+                query.z[head],
+                key.z[head],
+                bank.slots,
+                temperature=self.objective.temperature,
+                valid=bank.valid,
+                has=masks[f"{name}.{head}"].has,
+                count=masks[f"{name}.{head}"].clips,
+            )
+            for head, bank in self.banks_of(name).items()
+        ]
         return torch.stack(terms).sum()
 
-    def _agreement(self, name: str, query: Embeddings, key: Embeddings, shown: Mapping[str, TermMask]) -> Tensor:
+    def _consistency(self, name: str, query: Embeddings, key: Embeddings, masks: Mapping[str, TermMask]) -> Tensor:
         if not self.objective.consistency:
             return torch.zeros((), device=self.cursor.device)
-        banks = self.banks_of(name)
-        hand, trunk = banks["hand"], banks["trunk"]
+        hand, trunk = (self.banks_of(name)[part] for part in PARTS)
         return losses.consistency(
-            key.z["hand"],
-            key.z["trunk"],
-            query.z["hand"],
-            query.z["trunk"],
-            hand.slots,
-            trunk.slots,
-            hand.valid & trunk.valid,
-            shown[name].has,
-            self.objective.consistency_temperature,
-            self.objective.consistency_query_temperature,
-            self.objective.consistency_top,
-            shown[name].clips,
+            key_hand=key.z["hand"],
+            key_trunk=key.z["trunk"],
+            query_hand=query.z["hand"],
+            query_trunk=query.z["trunk"],
+            bank_hand=hand.slots,
+            bank_trunk=trunk.slots,
+            temperature=self.objective.consistency_temperature,
+            temperature_query=self.objective.consistency_query_temperature,
+            top=self.objective.consistency_top,
+            valid=hand.valid & trunk.valid,
+            has=masks[name].has,
+            count=masks[name].clips,
         )
 
-    def _knowledge(
-        self, queries: Mapping[str, Embeddings], keys: Mapping[str, Embeddings], shown: Mapping[str, TermMask]
+    def _transfer(
+        self, queries: Mapping[str, Embeddings], keys: Mapping[str, Embeddings], masks: Mapping[str, TermMask]
     ) -> Tensor:
-        if "transfer" not in shown:
+        if "transfer" not in masks:
             return torch.zeros((), device=self.cursor.device)
         heads = self.objective.anchors
 
-        def whole(embeddings: Embeddings) -> Tensor:
+        def summed(embeddings: Embeddings) -> Tensor:
             return torch.stack([embeddings.z[head] for head in heads]).sum(dim=0)
 
         banks = {name: [self.banks_of(name)[head] for head in heads] for name in queries}
         valid = [torch.stack([bank.valid for bank in row]).any(dim=0) for row in banks.values()]
         return losses.transfer_both(
-            whole(keys["joint"]),
-            whole(queries["joint"]),
-            whole(keys["motion"]),
-            whole(queries["motion"]),
-            losses.anchors([bank.slots for bank in banks["joint"]]),
-            losses.anchors([bank.slots for bank in banks["motion"]]),
-            torch.stack(valid).all(dim=0),
-            shown["transfer"].has,
-            self.objective.neighbours,
-            self.objective.teacher_temperature,
-            self.objective.student_temperature,
-            shown["transfer"].clips,
+            key_joint=summed(keys["joint"]),
+            query_joint=summed(queries["joint"]),
+            key_motion=summed(keys["motion"]),
+            query_motion=summed(queries["motion"]),
+            anchors_joint=losses.anchors([bank.slots for bank in banks["joint"]]),
+            anchors_motion=losses.anchors([bank.slots for bank in banks["motion"]]),
+            k=self.objective.neighbours,
+            teacher_temperature=self.objective.teacher_temperature,
+            student_temperature=self.objective.student_temperature,
+            valid=torch.stack(valid).all(dim=0),
+            has=masks["transfer"].has,
+            count=masks["transfer"].clips,
         )

@@ -19,7 +19,7 @@ from twinsign.nn.features import fixed_views
 from twinsign.nn.norm import statistics
 from twinsign.runs.recipe import ClassifyConfig, OptimiserConfig, PretrainConfig, Recipe
 from twinsign.ssl.config import FUSED
-from twinsign.ssl.contrast import Embeddings
+from twinsign.ssl.contrast import PretrainOutput
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train.averages import Averages
 from twinsign.train.optim import optimiser_and_schedule
@@ -126,7 +126,8 @@ class PretrainModule(TrainingModule):
     def __init__(self, module: Pretrainer, config: PretrainConfig, seed: int) -> None:
         super().__init__(module, config.optimiser, seed)
         self.config = config
-        self.waiting: list[tuple[dict[str, Embeddings], int]] = []
+        self.outputs: list[PretrainOutput] = []
+        """Of the step's batches so far."""
 
     def trained(self) -> torch.nn.Module:
         """The query branches."""
@@ -138,22 +139,20 @@ class PretrainModule(TrainingModule):
         return FUSED in heads or {*PARTS} <= heads
 
     def training_step(self, batch: Clips, batch_idx: int) -> Tensor:
-        """Two views, the loss; the keys wait for the step's end."""
-        out = self.module(*self.views(batch, self.config, 2))
+        """Return the loss of two views; their keys enter the banks after the optimiser's step."""
+        out: PretrainOutput = self.module(*self.views(batch, self.config, 2))
         values = {"loss": out.loss, **out.terms}
         if batch_idx % ACCURACY_EVERY == 0:
             values["infonce_top1"] = 100 * self.module.contrast_accuracy(out)
         self.report(batch, values)
-        self.waiting.append((out.keys, self.place[1]))
+        self.outputs.append(out._replace(loss=out.loss.detach(), queries={}, total=self.place[1]))
         return self.to_step(out.loss, batch_idx)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """The optimiser's step; then its batches' keys enter the banks, in order, and the keys follow the queries."""
+        """Take the optimiser's step, then update memory banks and key encoders."""
         super().optimizer_step(*args, **kwargs)
-        for keys, clips in self.waiting:
-            self.module.enqueue(keys, clips)
-        self.waiting = []
-        self.module.update_keys()
+        self.module.update(*self.outputs)
+        self.outputs = []
 
 
 class ClassifyModule(TrainingModule):
