@@ -27,7 +27,9 @@ from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.synthetic.corpus import SyntheticConfig
 from twinsign.synthetic.generated import synthetic_corpus
-from twinsign.train.fit import Journal, PretrainTask, fit
+from twinsign.train.callbacks import Journal
+from twinsign.train.fit import fit
+from twinsign.train.tasks import PretrainModule
 from twinsign.train.launch import start
 from twinsign.train.prepare import training_loader
 from twinsign.views.batches import ClipReader

@@ -11,7 +11,7 @@ from twinsign.lazy import lazy_names
 if TYPE_CHECKING:
     from twinsign import nn as nn
     from twinsign import ssl as ssl
-    from twinsign.dictionary.lookup import Lookup as Dictionary
+    from twinsign.dictionary.lookup import Lookup as Dictionary  # noqa: F401
     from twinsign.errors import InputError as InputError
     from twinsign.evaluation.evaluate import evaluate as evaluate
     from twinsign.inference.embedder import Embedder as Embedder

@@ -43,8 +43,8 @@ def rank_info() -> RankInfo:
             try:
                 return RankInfo(*(int(os.environ[name]) for name in names))
             except ValueError as error:
-                found = ", ".join(f"{name}={os.environ[name]}" for name in names)
-                raise InputError(found, "whole numbers from the launcher") from error
+                variables = ", ".join(f"{name}={os.environ[name]}" for name in names)
+                raise InputError(variables, "whole numbers from the launcher") from error
     return RankInfo()
 
 

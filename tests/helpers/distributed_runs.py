@@ -30,9 +30,10 @@ from twinsign.runs.run import Run
 from twinsign.ssl.config import FUSED, ObjectiveConfig
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train import protocols
-from twinsign.train.callbacks import Checkpoints
-from twinsign.train.fit import Journal, PretrainTask, fit
+from twinsign.train.callbacks import Checkpoints, Journal
+from twinsign.train.fit import fit
 from twinsign.train.monitor import Monitor
+from twinsign.train.tasks import PretrainModule
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
 from twinsign.views.clips import View
 
@@ -158,7 +159,7 @@ def training(pack: Path, recipe: Recipe, out: Path, *, drop_last: bool = False) 
     rows = np.flatnonzero(opened.usable)[:39]
     loader = ClipLoader(ClipReader(opened, rows, recipe.read), batches)
     clipped = replace(recipe.pretrain.optimiser, clip=1.0)
-    task = PretrainTask(model, replace(recipe.pretrain, optimiser=clipped), 0)
+    task = PretrainModule(model, replace(recipe.pretrain, optimiser=clipped), 0)
     fit(task, loader, None, out, recipe.trainer, 2, clipped.clip, Journal(out))
     return {"state": model.state_dict(), "alike": alike(model.state_dict())}
 

@@ -66,7 +66,8 @@ class Convolutions(nn.Module):
         super().__init__()
         self.input_norm = BatchNorm(widths[0], eps=INPUT_NORM_EPS)
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(one, other, 5 if number == 0 else 3) for number, (one, other) in enumerate(pairwise(widths))
+            nn.Conv1d(width_in, width, 5 if number == 0 else 3)
+            for number, (width_in, width) in enumerate(pairwise(widths))
         )
         self.norms = nn.ModuleList(BatchNorm(width) for width in widths[1:])
         self.dropout = Dropout(dropout)
@@ -92,8 +93,8 @@ class StGcn(nn.Module):
         self.input_norm = BatchNorm(JOINT_COUNT * 3, eps=INPUT_NORM_EPS)
         widths = [*config.joint_widths, *config.part_widths]
         self.layers = nn.ModuleList([StGcnBlock(3, widths[0], 1, config.graph_dropout)])
-        for one, other in pairwise(widths):
-            self.layers.append(StGcnBlock(one, other, 1 if other <= one else 2, config.graph_dropout))
+        for width_in, width in pairwise(widths):
+            self.layers.append(StGcnBlock(width_in, width, 1 if width <= width_in else 2, config.graph_dropout))
 
     def forward(self, xy: Tensor, seen: Tensor) -> Features:
         """Crop coordinates xy (B T 49 2), seen (B T 49) to features."""
@@ -132,8 +133,8 @@ def strided(seen: Tensor, stride: int) -> Tensor:
 
 def from_wrist(xy: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
     """A hand's joints (B T 21 2) as seen from its wrist, and where both are seen (B T 21)."""
-    both = seen & seen[:, :, :1]
-    return xy - xy[:, :, :1], both
+    seen_with_wrist = seen & seen[:, :, :1]
+    return xy - xy[:, :, :1], seen_with_wrist
 
 
 def described(xy: Tensor, seen: Tensor, swifter: float = 1.0) -> Tensor:

@@ -50,14 +50,14 @@ def branch_features(
     encoders: nn.ModuleDict, views: Sequence[View], parts: tuple[str, ...] = PARTS
 ) -> dict[str, Tensor]:
     """The chosen parts' summed features (B D) of every branch, averaged over the views."""
-    return {name: one.whole(parts) for name, one in all_features(encoders, views).items()}
+    return {name: features.whole(parts) for name, features in all_features(encoders, views).items()}
 
 
 def all_features(encoders: nn.ModuleDict, views: Sequence[View]) -> dict[str, Features]:
     """Every branch's features: of each part the mean over those of a clip's views that show it."""
-    together = views[0] if len(views) == 1 else View(*(torch.cat(one) for one in zip(*views, strict=True)))
-    found: dict[str, Features] = {name: encoder(*modality(name, together)) for name, encoder in encoders.items()}
-    return found if len(views) == 1 else {name: _mean(one, len(views)) for name, one in found.items()}
+    joined_views = views[0] if len(views) == 1 else View(*(torch.cat(pieces) for pieces in zip(*views, strict=True)))
+    features: dict[str, Features] = {name: encoder(*modality(name, joined_views)) for name, encoder in encoders.items()}
+    return features if len(views) == 1 else {name: _mean(pieces, len(views)) for name, pieces in features.items()}
 
 
 def _mean(features: Features, views: int) -> Features:

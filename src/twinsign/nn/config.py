@@ -38,8 +38,8 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         widths = [*self.joint_widths, *self.part_widths, *self.feed_forward.values()]
         if not self.joint_widths or not self.part_widths or not all(1 <= width <= WIDEST for width in widths):
-            found = f"encoder widths {self.joint_widths}, {self.part_widths}, {self.feed_forward}"
-            raise InputError(found, f"one or more of each, from 1 to {WIDEST}")
+            message = f"encoder widths {self.joint_widths}, {self.part_widths}, {self.feed_forward}"
+            raise InputError(message, f"one or more of each, from 1 to {WIDEST}")
         if {*self.feed_forward} != {*PARTS}:
             raise InputError(f"encoder.feed_forward of {', '.join(self.feed_forward)}", f"of {', '.join(PARTS)}")
         depths = (len(self.joint_widths), len(self.part_widths), self.temporal_blocks, self.depth)

@@ -81,8 +81,8 @@ class TemporalBlock(nn.Module):
         """Frames x (B T C) to (B T C)."""
         wide = convolve_time(x, self.five)
         deep = convolve_time(F.relu(convolve_time(x, self.three), inplace=True), self.three_more)
-        both = F.relu(torch.cat([wide, deep], dim=-1), inplace=True)
-        return F.relu(self.norm(self.join(both)), inplace=True)
+        joined = F.relu(torch.cat([wide, deep], dim=-1), inplace=True)
+        return F.relu(self.norm(self.join(joined)), inplace=True)
 
 
 def convolve_time(x: Tensor, conv: nn.Conv1d) -> Tensor:

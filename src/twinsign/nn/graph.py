@@ -18,7 +18,7 @@ def adjacency(graph: Graph) -> Tensor:
     for parent, child in graph.bones:
         subsets[1, child, parent] = 1
         subsets[2, parent, child] = 1
-    for one, other in graph.links:
-        subsets[3, one, other] = 1
-        subsets[3, other, one] = 1
+    for first, second in graph.links:
+        subsets[3, first, second] = 1
+        subsets[3, second, first] = 1
     return subsets / subsets.sum(dim=(0, 1))

@@ -57,12 +57,12 @@ class _OverAll(torch.autograd.Function):
         count = sums[-1]
         mean = sums[:width] / count
         variance = (sums[width:-1] / count - mean.square()).clamp(min=0)
-        own = [value.to(weight.dtype) for value in (mean, variance, count)]
-        ctx.save_for_backward(rows, weight, *own)
+        saved = [value.to(weight.dtype) for value in (mean, variance, count)]
+        ctx.save_for_backward(rows, weight, *saved)
         ctx.eps = eps
         unbiased = variance * count / (count - 1).clamp(min=1)
         ctx.mark_non_differentiable(mean, unbiased)
-        return F.batch_norm(rows, own[0], own[1], weight, bias, False, 0.0, eps), mean, unbiased
+        return F.batch_norm(rows, saved[0], saved[1], weight, bias, False, 0.0, eps), mean, unbiased
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -90,5 +90,5 @@ def sync_batchnorm(module: nn.Module, together: bool) -> None:
 def statistics(module: nn.Module) -> list[Tensor]:
     """The running statistics of every BatchNorm."""
     norms = [norm for norm in module.modules() if isinstance(norm, nn.BatchNorm1d)]
-    found = [value for norm in norms for value in (norm.running_mean, norm.running_var) if value is not None]
-    return found
+    tensors = [value for norm in norms for value in (norm.running_mean, norm.running_var) if value is not None]
+    return tensors

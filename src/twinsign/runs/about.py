@@ -41,12 +41,12 @@ def _count(value: Any) -> bool:
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _packs(value: Any) -> bool:
-    mappings = isinstance(value, list) and all(isinstance(one, dict) for one in value)
-    return mappings and all(isinstance(one.get("files", {}), dict) for one in value)
+    mappings = isinstance(value, list) and all(isinstance(item, dict) for item in value)
+    return mappings and all(isinstance(item.get("files", {}), dict) for item in value)
 
 
 def _joints(value: Any) -> bool:

@@ -86,23 +86,23 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
 
 def _translated(module: nn.Module, kept: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
     """The module's tensors out of the checkpoint's; every one of those must be used."""
-    made, used, missing = {}, set(), []
-    for name, own in module.state_dict().items():
+    converted, used, missing = {}, set(), []
+    for name, parameter in module.state_dict().items():
         if name.endswith("num_batches_tracked"):
-            made[name] = own
+            converted[name] = parameter
             continue
         sources, change = _sources(name)
         absent = [source for source in sources if source not in kept]
         missing += absent
         used.update(sources)
         if not absent:
-            made[name] = change([kept[source].float() for source in sources]).contiguous()
+            converted[name] = change([kept[source].float() for source in sources]).contiguous()
     # A score's bias cancels in the pooling's softmax, so ours has none.
     unknown = sorted(name for name in kept if name not in used and not re.search(r"proj\.weight_\w+\.bias$", name))
     if missing or unknown:
-        found = "; ".join([f"no {name}" for name in sorted(set(missing))] + [f"unknown {name}" for name in unknown])
-        raise InputError(found, "the tensors of the released network", file=file)
-    return made
+        problems = "; ".join([f"no {name}" for name in sorted(set(missing))] + [f"unknown {name}" for name in unknown])
+        raise InputError(problems, "the tensors of the released network", file=file)
+    return converted
 
 
 def _sources(name: str) -> tuple[list[str], Callable[[list[Tensor]], Tensor]]:
@@ -162,15 +162,15 @@ def _glosses(labels: Path | None, classes: int) -> list[str]:
         return [f"{number:0{len(str(classes - 1))}d}" for number in range(classes)]
     try:
         text = labels.read_text(encoding="utf-8")
-        listed = text.lstrip().startswith("[")
-        found = parse_json(text) if listed else [line.strip() for line in text.splitlines() if line.strip()]
+        is_json = text.lstrip().startswith("[")
+        glosses = parse_json(text) if is_json else [line.strip() for line in text.splitlines() if line.strip()]
     except (OSError, ValueError) as error:
         raise InputError(str(error), "glosses in order: a JSON list, or one a line", file=labels) from error
-    if not all(isinstance(gloss, str | int) for gloss in found):
+    if not all(isinstance(gloss, str | int) for gloss in glosses):
         raise InputError("a gloss that is no text", "glosses in order: a JSON list, or one a line", file=labels)
-    if len(found) != classes or len(set(found)) != classes:
-        raise InputError(f"{len(set(found))} different glosses", f"{classes}, as the classifier has", file=labels)
-    return [str(gloss) for gloss in found]
+    if len(glosses) != classes or len(set(glosses)) != classes:
+        raise InputError(f"{len(set(glosses))} different glosses", f"{classes}, as the classifier has", file=labels)
+    return [str(gloss) for gloss in glosses]
 
 
 ENTRIES = {

@@ -43,30 +43,30 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> 
 
 def check_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) -> None:
     """Missing, unknown and ill-shaped tensors are listed by name in one InputError."""
-    own = module.state_dict()
-    wrong = [f"no {name}" for name in own if name not in tensors]
-    wrong += [f"unknown {name}" for name in tensors if name not in own]
+    expected = module.state_dict()
+    wrong = [f"no {name}" for name in expected if name not in tensors]
+    wrong += [f"unknown {name}" for name in tensors if name not in expected]
     wrong += [
-        f"{name} of shape {tuple(tensors[name].shape)} instead of {tuple(own[name].shape)}"
-        for name in own
-        if name in tensors and tensors[name].shape != own[name].shape
+        f"{name} of shape {tuple(tensors[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in expected
+        if name in tensors and tensors[name].shape != expected[name].shape
     ]
     if wrong:
-        found = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+        problems = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
         wanted = "the tensors of this config's network"
-        raise InputError(found, wanted, file=run.path / WEIGHTS, hint="Weights and config.yaml must be of one run.")
+        raise InputError(problems, wanted, file=run.path / WEIGHTS, hint="Weights and config.yaml must be of one run.")
 
 
 def load_encoders(run: Run) -> nn.ModuleDict:
     """The query encoders by branch, in evaluation mode, of a run of either kind."""
-    mine = {name: value for name, value in run.weights().items() if name.startswith("encoders.")}
+    tensors = {name: value for name, value in run.weights().items() if name.startswith("encoders.")}
 
     def encoders() -> nn.Module:
         return nn.ModuleDict(
             {"encoders": nn.ModuleDict({name: build_encoder(run.recipe.encoder) for name in run.branches()})}
         )
 
-    return cast(nn.ModuleDict, build_module(encoders, mine, run).encoders).eval()
+    return cast(nn.ModuleDict, build_module(encoders, tensors, run).encoders).eval()
 
 
 def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:
@@ -103,8 +103,8 @@ def load_classifier(run: Run) -> Classifier:
             "a pre-trained run without a classifier", "a run of finetune or linear", file=run.path, hint=hint
         )
     head = head_recipe(run).head
-    made = build_module(lambda: Classifier(run.recipe.encoder, head, len(run.labels)), run.weights(), run)
-    return cast(Classifier, made).eval()
+    classifier = build_module(lambda: Classifier(run.recipe.encoder, head, len(run.labels)), run.weights(), run)
+    return cast(Classifier, classifier).eval()
 
 
 def evaluation_loader(

@@ -43,10 +43,10 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]
         """As the safe loader's own; ValueError where merge keys stand for too many keys."""
         merged = [value for key, value in node.value if key.tag == "tag:yaml.org,2002:merge"]
         for value in merged:
-            for one in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                if isinstance(one, yaml.MappingNode):
-                    self.flatten_mapping(one)
-                    self.left -= len(one.value)
+            for item in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if isinstance(item, yaml.MappingNode):
+                    self.flatten_mapping(item)
+                    self.left -= len(item.value)
         if self.left < 0:
             raise ValueError(f"merge keys of more than {MOST_CONTENT:,} keys")
         super().flatten_mapping(node)
@@ -56,13 +56,13 @@ def _check_content(values: Any) -> None:
     """ValueError where aliases make lines stand for gigabytes or themselves, or a text has half a character."""
     left, todo = MOST_CONTENT, [values]
     while todo:
-        one = todo.pop()
-        left -= 1 + (len(one) if isinstance(one, str | bytes) else 0)
+        value = todo.pop()
+        left -= 1 + (len(value) if isinstance(value, str | bytes) else 0)
         if left < 0:
             raise ValueError(f"more than {MOST_CONTENT} letters and values, or one within itself")
-        if isinstance(one, dict):
-            todo += [*one.keys(), *one.values()]
-        elif isinstance(one, list | tuple | set):
-            todo += one
-        elif isinstance(one, str) and not writable(one):
+        if isinstance(value, dict):
+            todo += [*value.keys(), *value.values()]
+        elif isinstance(value, list | tuple | set):
+            todo += value
+        elif isinstance(value, str) and not writable(value):
             raise ValueError("half a character")

@@ -221,8 +221,8 @@ def load_recipe(name: str) -> Recipe:
 def check_keys(values: Any, source: str | Path, kind: type = Recipe, place: str = "") -> None:
     """Every key of nested plain values is a field of the dataclass, every section a mapping; else InputError."""
     if not isinstance(values, dict):
-        found = f"{place.rstrip('.') or kind.__name__.lower()} = {values!r}"[:200]
-        raise InputError(found, "a mapping; leave a section out to keep its defaults", file=source)
+        problem = f"{place.rstrip('.') or kind.__name__.lower()} = {values!r}"[:200]
+        raise InputError(problem, "a mapping; leave a section out to keep its defaults", file=source)
     kinds = get_type_hints(kind)
     for name, value in values.items():
         if name not in kinds:
@@ -235,4 +235,4 @@ def _lists(value: Any) -> Any:
     """Tuples as lists, for YAML's plain loader; keys in one order, for hashes."""
     if isinstance(value, dict):
         return {key: _lists(value[key]) for key in sorted(value)}
-    return [_lists(one) for one in value] if isinstance(value, tuple | list) else value
+    return [_lists(item) for item in value] if isinstance(value, tuple | list) else value

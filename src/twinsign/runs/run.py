@@ -147,10 +147,10 @@ def _as_before(recipe: Any) -> Any:
 
 def _with_reading(run: Run) -> Run:
     """A run of an earlier version that leaves out the joints that it never learnt from, by what it remembers."""
-    known, read = run.about.get(TRAINING_STATISTICS), run.recipe.read
-    if not isinstance(known, Mapping):
+    statistics, read = run.about.get(TRAINING_STATISTICS), run.recipe.read
+    if not isinstance(statistics, Mapping):
         return run
-    ignore, shape = remembered(known, run.augment.mirrors)
+    ignore, shape = remembered(statistics, run.augment.mirrors)
     crop = replace(read.crop, ignore=ignore, shape=shape)
     return replace(run, recipe=replace(run.recipe, read=replace(read, crop=crop)))
 
@@ -191,7 +191,7 @@ def _labels(folder: Path) -> list[str]:
         labels = parse_json(file.read_bytes())
     except ValueError as error:
         raise InputError(f"no JSON ({error})", "a list of glosses", file=file) from error
-    if not (isinstance(labels, list) and labels and all(isinstance(one, str) for one in labels)):
+    if not (isinstance(labels, list) and labels and all(isinstance(label, str) for label in labels)):
         raise InputError("something else", "a list of glosses", file=file)
     if len(set(labels)) < len(labels):
         raise InputError("a gloss twice", "every gloss once", file=file)

@@ -53,9 +53,9 @@ def load_training_clips(run: Run, pack: Pack) -> TrainingClips | None:
     if run.kind != "classifier" or "rows_hash" not in run.about:
         return None
     if (run.path / TRAINING_CLIPS).is_file():
-        found, rows_hash = _read(run.path / TRAINING_CLIPS)
+        clips, rows_hash = _read(run.path / TRAINING_CLIPS)
         if rows_hash == run.about["rows_hash"]:
-            return found
+            return clips
     return _drawn_again(run, pack)
 
 
@@ -82,10 +82,10 @@ def _read(file: Path) -> tuple[TrainingClips, str]:
 
 def _drawn_again(run: Run, pack: Pack) -> TrainingClips | None:
     """The same from the command's own packs, drawn as config.yaml says, where that gives the clips of its hash."""
-    about, named = run.about, [str(one) for one in pack.given]
+    about, named = run.about, [str(path) for path in pack.given]
     if named != about.get("data") and not any(map(is_url, named)):
-        mine = [one for one in pack.given if str(one) in about.get("data", [])]
-        pack = Pack(mine) if mine and len(mine) < len(named) else pack
+        packs = [path for path in pack.given if str(path) in about.get("data", [])]
+        pack = Pack(packs) if packs and len(packs) < len(named) else pack
     try:
         share = (about.get("label_fraction", 1.0), about.get("seed") or 0, about.get("labels_per_class"))
         rows = select_labelled_training(pack, about.get("where", []), *share)[0].rows

@@ -57,9 +57,9 @@ class ObjectiveConfig:
         choices = {"branches": (self.branches, BRANCHES), "heads": (self.heads, (*PARTS, FUSED))}
         if self.transfer and len(self.branches) > 1:
             choices["anchors"] = self.anchors, self.heads
-        for name, (chosen, known) in choices.items():
-            if not chosen or len({*chosen}) < len(chosen) or not {*chosen} <= {*known}:
-                raise InputError(f"objective.{name} {', '.join(chosen)}", f"one or more of {', '.join(known)}")
+        for name, (chosen, allowed) in choices.items():
+            if not chosen or len({*chosen}) < len(chosen) or not {*chosen} <= {*allowed}:
+                raise InputError(f"objective.{name} {', '.join(chosen)}", f"one or more of {', '.join(allowed)}")
         if self.consistency and not {*PARTS} <= {*self.heads}:
             raise InputError(f"objective.heads {', '.join(self.heads)}", "hand and trunk, or consistency: false")
         if not {*self.branches} <= {*self.weights}:

@@ -164,13 +164,13 @@ def gather_keys(keys: Mapping[str, Embeddings], total: int | None = None) -> Map
     """The keys of all processes in their order, `total` clips in all (None: as many on each as here)."""
     if distributed.world_size() == 1:
         return keys
-    places = [(name, head) for name, one in keys.items() for head in one.z]
+    places = [(name, head) for name, embeddings in keys.items() for head in embeddings.z]
     z = [keys[name].z[head] for name, head in places]
-    has = torch.stack([keys[name].has[head] for name, head in places], dim=1)
-    rows = distributed.all_gather(torch.cat([*z, has.to(z[0].dtype)], dim=1), total)  # one exchange for all banks
-    widths = [one.shape[1] for one in z]
-    found = {name: Embeddings({}, {}) for name in keys}
+    shown = torch.stack([keys[name].has[head] for name, head in places], dim=1)
+    rows = distributed.all_gather(torch.cat([*z, shown.to(z[0].dtype)], dim=1), total)  # one exchange for all banks
+    widths = [embeddings.shape[1] for embeddings in z]
+    gathered = {name: Embeddings({}, {}) for name in keys}
     split = rows.split([*widths, len(places)], dim=1)
     for number, (name, head) in enumerate(places):
-        found[name].z[head], found[name].has[head] = split[number], split[-1][:, number] > 0
-    return found
+        gathered[name].z[head], gathered[name].has[head] = split[number], split[-1][:, number] > 0
+    return gathered

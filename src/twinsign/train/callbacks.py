@@ -122,13 +122,13 @@ class Journal(Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the epoch's row."""
         task: TrainingModule = pl_module  # type: ignore[assignment]
-        found = {k: round(v, 5) for k, v in (task.averages.means() | task.validated.means()).items()}
+        means = {k: round(v, 5) for k, v in (task.averages.means() | task.validated.means()).items()}
         task.averages.clear()
         if not trainer.is_global_zero:
             return
         for logger in trainer.loggers:
-            logger.log_metrics({f"epoch/{name}": value for name, value in found.items()}, trainer.global_step)
-        row: dict[str, Any] = {"step": trainer.global_step, "epoch": trainer.current_epoch, **found}
+            logger.log_metrics({f"epoch/{name}": value for name, value in means.items()}, trainer.global_step)
+        row: dict[str, Any] = {"step": trainer.global_step, "epoch": trainer.current_epoch, **means}
         row["lr"] = trainer.optimizers[0].param_groups[0]["lr"]
         row["minutes"] = round(self.minutes(), 3)
         last = trainer.current_epoch + 1 == trainer.max_epochs

@@ -1,7 +1,4 @@
-"""Training on Lightning: pre-training and fine-tuning tasks, their callbacks, and one `fit` that resumes.
-
-The only room that knows the Trainer: loops, devices, precision, progress bars and loggers are Lightning's.
-"""
+"""The training loop: Lightning's Trainer, which resumes; devices, precision, progress bars and loggers are its own."""
 
 from __future__ import annotations
 
@@ -31,23 +28,9 @@ from twinsign.nn.norm import sync_batchnorm
 from twinsign.runs.recipe import TrainerConfig
 from twinsign.runs.run import CHECKPOINTS
 from twinsign.train.callbacks import LAST, Checkpoints, Journal, WholeFiles
-from twinsign.train.launch import on_all_devices, take_threads
-from twinsign.train.tasks import CHECKPOINT_KEY, ClassifyModule, PretrainModule, TrainingModule
+from twinsign.train.tasks import CHECKPOINT_KEY, TrainingModule
 from twinsign.train.watch import Watch
 from twinsign.views.batches import ClipLoader
-
-__all__ = [
-    "ClassifyModule",
-    "Journal",
-    "PretrainModule",
-    "TrainingModule",
-    "can_resume",
-    "fit",
-    "load_best",
-    "on_all_devices",
-    "quiet",
-    "take_threads",
-]
 
 
 def fit(
@@ -60,9 +43,9 @@ def fit(
     clip: float | None,
     journal: Journal,
 ) -> None:
-    """Train in `out`, going on from its last checkpoint where there is one; StoppedError after a signal.
+    """Train in `out`, resuming from its last checkpoint if there is one; StoppedError after a signal.
 
-    Where a launcher has started several processes, all call this together.
+    In distributed training every process calls this.
     """
     quiet()
     task.epochs, task.batches, task.accumulate = epochs, train.batches, config.accumulate
@@ -74,7 +57,7 @@ def fit(
         for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
             leftover.unlink()
     if last.is_file():
-        _go_on(task, train, last)
+        _restore_order(task, train, last)
     sync_batchnorm(task.module, config.sync_norms)
     if config.compile:
         compile_encoders(task.module)
@@ -95,7 +78,7 @@ def _trainer(
         num_nodes=config.num_nodes,
         strategy=_strategy(task),
         plugins=[_environment(), WholeFiles()],
-        precision="32-true" if config.precision == "auto" else config.precision,  # `prepare.settled` chooses
+        precision="32-true" if config.precision == "auto" else config.precision,  # resolved before
         max_epochs=epochs,
         accumulate_grad_batches=config.accumulate,
         gradient_clip_val=clip,
@@ -115,10 +98,12 @@ def _strategy(task: TrainingModule) -> Strategy | str:
     """Data parallel where there are several processes: banks and statistics are alike already, and not sent around."""
     if rank_info().world_size == 1:
         return "auto"
-    known = inspect.signature(DistributedDataParallel.__init__).parameters
-    buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # until torch 2.12
-    chosen: dict[str, Any] = {buffers: False, "find_unused_parameters": not task.all_used()}
-    return DDPStrategy(gradient_as_bucket_view=True, **chosen)
+    parameters = inspect.signature(DistributedDataParallel.__init__).parameters
+    buffers = (
+        "forward_sync_buffers" if "forward_sync_buffers" in parameters else "broadcast_buffers"
+    )  # until torch 2.12
+    options: dict[str, Any] = {buffers: False, "find_unused_parameters": not task.all_used()}
+    return DDPStrategy(gradient_as_bucket_view=True, **options)
 
 
 def _environment() -> ClusterEnvironment:
@@ -130,24 +115,24 @@ def _environment() -> ClusterEnvironment:
 
 
 def can_resume(out: Path) -> bool:
-    """Whether a training was begun in this folder and left a checkpoint."""
+    """Return whether a training in this folder has left a checkpoint."""
     return (out / CHECKPOINTS / LAST).is_file()
 
 
-def _go_on(task: TrainingModule, train: ClipLoader, last: Path) -> None:
-    """Put the order of clips where the checkpoint left it; InputError where it is damaged or of another company."""
+def _restore_order(task: TrainingModule, train: ClipLoader, last: Path) -> None:
+    """Put the order of clips where the checkpoint left it; InputError if it is damaged or does not fit."""
     try:
-        saved: dict[str, Any] = torch.load(last, map_location="cpu", mmap=True, weights_only=True)
-        ours = saved.get(CHECKPOINT_KEY, {"batches": saved["global_step"]})
+        checkpoint: dict[str, Any] = torch.load(last, map_location="cpu", mmap=True, weights_only=True)
+        state = checkpoint.get(CHECKPOINT_KEY, {"batches": checkpoint["global_step"]})
     except Exception as error:  # whatever a damaged pickle raises
-        hint = "Delete it to begin anew."
+        hint = "Delete it to start over."
         raise InputError(f"a damaged checkpoint ({error})", "a checkpoint of this run", file=last, hint=hint) from error
-    then, now = ours.get("together", {"processes": 1, "accumulate": 1}), task.together()
-    if then != now:
-        found, wanted = (f"{one['processes']} processes, accumulate {one['accumulate']}" for one in (now, then))
+    before, now = state.get("together", {"processes": 1, "accumulate": 1}), task.step_size()
+    if before != now:
+        found, wanted = (f"{size['processes']} processes, accumulate {size['accumulate']}" for size in (now, before))
         hint = "Other numbers would make other batches: set trainer.devices and trainer.accumulate as before."
         raise InputError(found, f"{wanted}, as the checkpoint", file=last, hint=hint)
-    train.go_to(ours["batches"])
+    train.go_to(state["batches"])
 
 
 def _run(trainer: pl.Trainer, task: TrainingModule, train: ClipLoader, val: ClipLoader | None, last: Path) -> None:
@@ -163,7 +148,7 @@ def _run(trainer: pl.Trainer, task: TrainingModule, train: ClipLoader, val: Clip
 
 
 def load_best(task: TrainingModule, out: Path) -> None:
-    """Put the weights of the best epoch on val back into the task."""
+    """Load the weights of the best epoch on val."""
     best = out / CHECKPOINTS / "best.ckpt"
     if best.is_file():
         task.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])

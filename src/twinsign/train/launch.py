@@ -12,7 +12,7 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]  # public, 
 from twinsign.distributed import rank_info
 from twinsign.errors import InputError
 from twinsign.runs.recipe import Recipe, TrainerConfig
-from twinsign.train.processes import Team
+from twinsign.train.processes import WorkerGroup
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,11 +35,11 @@ def on_all_devices(train: Callable[Concatenate[Recipe, P], R]) -> Callable[Conca
 
 def take_threads(config: TrainerConfig) -> None:
     """Let torch use as many CPU threads as the recipe says, or this process's share of its own choice."""
-    own = _own_threads()
+    default = _own_threads()
     if config.threads:
         torch.set_num_threads(config.threads)
     elif rank_info().world_size > 1:
-        torch.set_num_threads(max(1, own // config.devices))
+        torch.set_num_threads(max(1, default // config.devices))
 
 
 @functools.cache
@@ -54,11 +54,11 @@ def must_start(config: TrainerConfig) -> bool:
     if info.world_size == wanted:
         return False
     if info.world_size > 1:
-        found = (
+        message = (
             f"{info.world_size} processes for trainer.devices {config.devices} x trainer.num_nodes {config.num_nodes}"
         )
         hint = "trainer.devices counts the processes of one machine, trainer.num_nodes the machines."
-        raise InputError(found, "as many processes as devices on all nodes", hint=hint)
+        raise InputError(message, "as many processes as devices on all nodes", hint=hint)
     if config.num_nodes > 1:
         hint = "Start the command with torchrun or srun on every node (docs/scaling.md)."
         raise InputError(f"one process for trainer.num_nodes {config.num_nodes}", "one for each device", hint=hint)
@@ -75,11 +75,11 @@ def start(processes: int, call: Callable[..., Any], args: tuple[Any, ...] = (), 
     size = str(processes)
     common = {"MASTER_ADDR": HOST, "MASTER_PORT": str(store.port), "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size}
     common |= {"GROUP_RANK": "0", "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
-    team = Team()
+    workers = WorkerGroup()
     try:
-        with team.signals_passed_on():
+        with workers.signals_passed_on():
             for rank in range(processes):
-                team.start({**common, "RANK": str(rank), "LOCAL_RANK": str(rank)}, call, args, kwargs or {})
-            return team.result()
+                workers.start({**common, "RANK": str(rank), "LOCAL_RANK": str(rank)}, call, args, kwargs or {})
+            return workers.result()
     finally:
-        team.end()
+        workers.end()

@@ -84,8 +84,8 @@ def fit_layers(
         features, labels = view(epoch)
         losses = []
         for index in batches:
-            mine = {name: feature[index] for name, feature in features.items()}
-            loss = F.cross_entropy(logits(mine), labels[index], label_smoothing=config.label_smoothing)
+            batch = {name: feature[index] for name, feature in features.items()}
+            loss = F.cross_entropy(logits(batch), labels[index], label_smoothing=config.label_smoothing)
             optimiser.zero_grad()
             loss.backward()
             if config.optimiser.clip is not None:
@@ -110,15 +110,15 @@ class _FeatureBank:
             return self.kept[number]
         loader = ClipLoader(self.train, Batches(len(self.train), FEATURE_BATCH, shuffle=False))
         generator = generator_at(self.seed, FEATURE_ROUND, number)
-        made = embed(
+        features = embed(
             self.encoders,
             loader,
             drawn_views(self.config.augment, self.config.frames, generator),
             self.config.head.parts,
         )
         if self.config.views:
-            self.kept[number] = made
-        return made
+            self.kept[number] = features
+        return features
 
 
 @torch.no_grad()

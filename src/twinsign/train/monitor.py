@@ -36,8 +36,8 @@ class Monitor:
             val = pack.select(["val"])
             labelled_rows = rows[[bool(gloss) for gloss in pack.table["gloss"].take(rows).to_pylist()]]
             glosses = label_list(pack, labelled_rows)
-            known = [pack.table["gloss"][int(row)].as_py() in set(glosses) for row in val]
-            self.query = random.permutation(val[np.asarray(known, bool)])[:MOST_CLIPS]
+            in_vocabulary = [pack.table["gloss"][int(row)].as_py() in set(glosses) for row in val]
+            self.query = random.permutation(val[np.asarray(in_vocabulary, bool)])[:MOST_CLIPS]
             self.gallery = np.sort(random.permutation(labelled_rows)[:MOST_CLIPS])
             self.glosses = glosses
 
@@ -53,16 +53,18 @@ class Monitor:
     def __call__(self) -> dict[str, float]:
         """Online k-NN top-1 in percent, effective rank, alignment and uniformity."""
         encoders = self.encoders()
-        stored = self.embeddings(encoders, self.gallery)
-        found = {"effective_rank": effective_rank(stored), "uniformity": uniformity(stored)}
-        found["alignment"] = alignment(*(self._augmented(encoders, number) for number in range(2)))
+        embeddings = self.embeddings(encoders, self.gallery)
+        measures = {"effective_rank": effective_rank(embeddings), "uniformity": uniformity(embeddings)}
+        measures["alignment"] = alignment(*(self._augmented(encoders, number) for number in range(2)))
         if len(self.query):
-            known = labelled_rows(self.pack, self.gallery, self.glosses)
-            asked = labelled_rows(self.pack, self.query, self.glosses)
-            labels = torch.from_numpy(known.labels)
-            scores = knn_scores(self.embeddings(encoders, self.query), stored, labels, len(self.glosses), NEIGHBOURS)
-            found["knn_top1"] = 100 * float((scores.argmax(dim=1) == torch.from_numpy(asked.labels)).float().mean())
-        return {name: round(value, 4) for name, value in found.items()}
+            gallery = labelled_rows(self.pack, self.gallery, self.glosses)
+            query = labelled_rows(self.pack, self.query, self.glosses)
+            labels = torch.from_numpy(gallery.labels)
+            scores = knn_scores(
+                self.embeddings(encoders, self.query), embeddings, labels, len(self.glosses), NEIGHBOURS
+            )
+            measures["knn_top1"] = 100 * float((scores.argmax(dim=1) == torch.from_numpy(query.labels)).float().mean())
+        return {name: round(value, 4) for name, value in measures.items()}
 
     def _augmented(self, encoders: nn.ModuleDict, number: int) -> Tensor:
         config, generator = self.recipe.pretrain, generator_at(0, 3, number)
@@ -78,9 +80,9 @@ def effective_rank(z: Tensor) -> float:
     return float(torch.exp(-(share * share.clamp(min=1e-12).log()).sum()))
 
 
-def alignment(one: Tensor, other: Tensor) -> float:
+def alignment(first: Tensor, second: Tensor) -> float:
     """Mean squared distance of positive pairs of unit vectors (N D) (Wang and Isola 2020)."""
-    return float((one - other).square().sum(dim=1).mean())
+    return float((first - second).square().sum(dim=1).mean())
 
 
 def uniformity(z: Tensor, temperature: float = 2.0) -> float:

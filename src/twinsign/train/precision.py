@@ -63,35 +63,35 @@ def seconds_of(
 
     Past a quarter of the limit no further run is left uncounted.
     """
-    found: list[float] = []
+    seconds: list[float] = []
     began = time.perf_counter()
     for number in range(warm_up + runs):
         wait(device)
         started = time.perf_counter()
-        if len(found) >= FEWEST and started - began > limit:
+        if len(seconds) >= FEWEST and started - began > limit:
             break
         run()
         wait(device)
         if number >= warm_up or (number and started - began > limit / 4):
-            found.append(time.perf_counter() - started)
-    return found[:runs]
+            seconds.append(time.perf_counter() - started)
+    return seconds[:runs]
 
 
 def gemm_gflops(
     device: torch.device, side: int | None = None, types: Sequence[torch.dtype] = TYPES
 ) -> dict[str, float]:
     """The fastest of some products of large square matrices, in GFLOP/s, by type: the peak to compare with."""
-    found = {}
+    peaks = {}
     for dtype in types:
         most, best = side or SIDE[device.type], 0.0
         width = min(SMALLEST, most)
         while not best or (width < most and best * (most / width) ** 3 < PEAK_SECONDS):
             width = most if best else width
-            one, other = (torch.randn(width, width, device=device).to(dtype) for _ in range(2))
-            product = partial(torch.matmul, one, other)
+            left, right = (torch.randn(width, width, device=device).to(dtype) for _ in range(2))
+            product = partial(torch.matmul, left, right)
             best = min(seconds_of(product, device, PEAK_RUNS, limit=PEAK_SECONDS))
-        found[str(dtype).removeprefix("torch.")] = round(2 * width**3 / best / 1e9, 1)
-    return found
+        peaks[str(dtype).removeprefix("torch.")] = round(2 * width**3 / best / 1e9, 1)
+    return peaks
 
 
 def faster_precision(peaks: Mapping[str, float]) -> Precision:

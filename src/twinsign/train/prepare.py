@@ -70,41 +70,42 @@ def read_as_learnt(recipe: Recipe, pack: Pack, rows: Indices, mirrored: bool) ->
 
 def read_as_before(recipe: Recipe, source: Run) -> Recipe:
     """The recipe of a layer on frozen encoders, which also leave out what they themselves never learnt from."""
-    crop, known = recipe.read.crop, source.recipe.read.crop
-    both = replace(crop, ignore=joined(crop.ignore, known.ignore), shape=known.shape)
-    return replace(recipe, read=replace(recipe.read, crop=both))
+    crop, encoder_crop = recipe.read.crop, source.recipe.read.crop
+    joined_crop = replace(crop, ignore=joined(crop.ignore, encoder_crop.ignore), shape=encoder_crop.shape)
+    return replace(recipe, read=replace(recipe.read, crop=joined_crop))
 
 
 def matches_finished_run(run: Run) -> bool:
-    """Whether the folder holds this very run, finished; InputError where it holds another one."""
+    """Return whether the folder holds this very run, finished; InputError if it holds another run."""
     if not (run.path / CONFIG).is_file():
         if run.path.is_dir() and (run.path / WEIGHTS).exists():
             raise InputError("weights without a config", "an empty or new folder", file=run.path)
         return False
-    there = load_run(run.path)
+    stored = load_run(run.path)
     ignored = {"minutes", "calibration", CALIBRATED, TRAINING_STATISTICS, STARTED_FROM}
-    one, other = ({k: v for k, v in about.items() if k not in ignored} for about in (there.about, run.about))
-    apart = ("trainer", "abstain", *(("finetune", "linear") if run.kind == "pretrained" else ()))
-    ours, its = ({k: v for k, v in each.recipe.as_dict().items() if k not in apart} for each in (run, there))
-    keys = differing_keys(one, other) + differing_keys(ours, its) + ["labels"] * (there.labels != run.labels)
+    sections = ("trainer", "abstain", *(("finetune", "linear") if run.kind == "pretrained" else ()))
+    facts = [{k: v for k, v in each.about.items() if k not in ignored} for each in (stored, run)]
+    recipes = [{k: v for k, v in each.recipe.as_dict().items() if k not in sections} for each in (run, stored)]
+    keys = differing_keys(facts[0], facts[1]) + differing_keys(recipes[0], recipes[1])
+    keys += ["labels"] * (stored.labels != run.labels)
     if keys:
-        found = f"a run that differs in {', '.join(keys)}"
         longer = run.kind == "pretrained" and bool({*keys} & {"pretrain.epochs", "pretrain.steps"})
         hint = f"Choose another --out{f', with --init {run.path} to train it for longer' if longer else ''}."
-        raise InputError(found, "the same run, to go on with, or a new folder", file=run.path, hint=hint)
+        wanted = "the same run, to resume, or a new folder"
+        raise InputError(f"a run that differs in {', '.join(keys)}", wanted, file=run.path, hint=hint)
     return (run.path / WEIGHTS).is_file()
 
 
-def differing_keys(one: dict[str, Any], other: dict[str, Any], place: str = "") -> list[str]:
+def differing_keys(left: dict[str, Any], right: dict[str, Any], prefix: str = "") -> list[str]:
     """Where nested plain values differ, by dotted names."""
-    found = []
-    for name in sorted(one.keys() | other.keys()):
-        mine, its = one.get(name), other.get(name)
-        if isinstance(mine, dict) and isinstance(its, dict):
-            found += differing_keys(mine, its, f"{place}{name}.")
-        elif mine != its:
-            found.append(f"{place}{name}")
-    return found
+    keys = []
+    for name in sorted(left.keys() | right.keys()):
+        value, wanted = left.get(name), right.get(name)
+        if isinstance(value, dict) and isinstance(wanted, dict):
+            keys += differing_keys(value, wanted, f"{prefix}{name}.")
+        elif value != wanted:
+            keys.append(f"{prefix}{name}")
+    return keys
 
 
 def start_at_class_means(classifier: Classifier, reader: ClipReader, recipe: Recipe) -> None:
@@ -123,25 +124,22 @@ def training_loader(
 
     Raises InputError on one clip alone, and warns of fewer clips than a batch: then each batch is all of them.
     """
-    place, count = rank_info(), len(reader) if mixture is None else len(mixture)
+    rank, count = rank_info(), len(reader) if mixture is None else len(mixture)
+    step = size * rank.world_size
     if len(reader) < FEWEST:
-        found = f"{len(reader)} clip to learn from"
-        raise InputError(found, f"{FEWEST} or more: a clip is told from others", file=reader.pack.paths[0])
-    if count < size * place.world_size and place.first:
-        log.warning(
-            "note: %d clips are fewer than a batch of %d: every batch is all of them", count, size * place.world_size
-        )
-    part = (place.rank, place.world_size)
-    batches = Batches(
-        count, size * place.world_size, seed=seed, shuffle=True, drop_last=True, part=part, mixture=mixture
-    )
+        wanted = f"{FEWEST} or more, as a clip is contrasted with others"
+        raise InputError(f"{len(reader)} clip to learn from", wanted, file=reader.pack.paths[0])
+    if count < step and rank.first:
+        log.warning("note: %d clips are fewer than a batch of %d: every batch is all of them", count, step)
+    part = (rank.rank, rank.world_size)
+    batches = Batches(count, step, seed=seed, shuffle=True, drop_last=True, part=part, mixture=mixture)
     return ClipLoader(reader, batches, workers=recipe.trainer.workers, pin=torch.cuda.is_available())
 
 
 def rank_part(data: LabelledRows) -> tuple[int, int]:
     """A process's part of evaluated clips; of fewer clips than processes each takes all."""
-    place = rank_info()
-    return (place.rank, place.world_size) if len(data.rows) >= place.world_size else (0, 1)
+    rank = rank_info()
+    return (rank.rank, rank.world_size) if len(data.rows) >= rank.world_size else (0, 1)
 
 
 def initial_encoders(
@@ -152,12 +150,11 @@ def initial_encoders(
         return control_encoders(recipe, reader, seed)
     source = load_run(init)
     if source.recipe.encoder != recipe.encoder:
-        found, wanted = asdict(source.recipe.encoder), asdict(recipe.encoder)
-        differs = ", ".join(f"{name}={found[name]}" for name in found if found[name] != wanted[name])
-        wish = ", ".join(f"{name}={wanted[name]}" for name in found if found[name] != wanted[name])
-        raise InputError(
-            f"an encoder of {differs}", wish, file=source.path, hint="Use the config it was pre-trained with."
-        )
+        configs = [asdict(encoder) for encoder in (source.recipe.encoder, recipe.encoder)]
+        names = [name for name in configs[0] if configs[0][name] != configs[1][name]]
+        found, wanted = (", ".join(f"{name}={config[name]}" for name in names) for config in configs)
+        hint = "Use the config it was pre-trained with."
+        raise InputError(f"an encoder of {found}", wanted, file=source.path, hint=hint)
     if _without_joints(source.recipe.read) != _without_joints(recipe.read):
         log.warning("note: %s was pre-trained with other crop settings than this run's", plain(source.path))
     check_shift(source, reader.pack, reader.rows, recipe.read, strict)

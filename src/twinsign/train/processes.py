@@ -32,7 +32,7 @@ class KilledError(TwinsignError):
 
 @dataclass
 class WorkerResult:
-    """What a process said at its end, and when: a result or an error."""
+    """The result or the error that a process ended with, and when."""
 
     rank: int
     result: Any = None
@@ -40,7 +40,7 @@ class WorkerResult:
     when: float = field(default_factory=time.monotonic)
 
     def order(self) -> tuple[int, float]:
-        """The lower, the more an error explains: one that loses its partners says little."""
+        """Return a rank by which the most telling error comes first: losing contact to other processes says little."""
         if isinstance(self.error, ConnectionError):
             return 3, self.when
         kinds = ((KilledError, 1), (StoppedError, 2), (TwinsignError, 0), (OSError, 0))
@@ -48,25 +48,25 @@ class WorkerResult:
 
 
 @dataclass
-class Team:
+class WorkerGroup:
     """Processes that fail, stop and end as one."""
 
     processes: list[BaseProcess] = field(default_factory=list)
-    ears: list[connection.Connection] = field(default_factory=list)
-    said: dict[int, WorkerResult] = field(default_factory=dict)
-    asked: int | None = None
-    """The signal that reached the starter."""
+    receivers: list[connection.Connection] = field(default_factory=list)
+    results: dict[int, WorkerResult] = field(default_factory=dict)
+    stop_signal: int | None = None
+    """The signal that reached the parent process."""
 
     def start(self, variables: Mapping[str, str], call: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        """One process more, with these environment variables."""
+        """Start one more process, with these environment variables."""
         context = multiprocessing.get_context("spawn")
-        ear, mouth = context.Pipe(duplex=False)
-        process = context.Process(target=_serve, args=(mouth, len(self.processes), variables, call, args, kwargs))
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=_serve, args=(sender, len(self.processes), variables, call, args, kwargs))
         process.start()
-        mouth.close()
+        sender.close()
         self.processes.append(process)
-        self.ears.append(ear)
-        if self.asked is not None:
+        self.receivers.append(receiver)
+        if self.stop_signal is not None:
             process.terminate()
 
     @contextmanager
@@ -74,86 +74,89 @@ class Team:
         """Ctrl-C and SIGTERM ask every process to save and end; a second Ctrl-C ends them at once."""
 
         def ask(number: int, _: Any) -> None:
-            if number == signal.SIGINT and self.asked is not None:
+            if number == signal.SIGINT and self.stop_signal is not None:
                 raise KeyboardInterrupt
-            self.asked = number
+            self.stop_signal = number
             for process in self.processes:
                 process.terminate()
 
-        mine = threading.current_thread() is threading.main_thread()
-        before = {one: signal.signal(one, ask) for one in STOPS if mine}
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        handlers = {number: signal.signal(number, ask) for number in STOPS if in_main_thread}
         try:
             yield
         finally:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
     def result(self) -> Any:
-        """What the first process returned, once all have ended; else the error that explains most."""
+        """Return what the first process returned, once all have ended, or raise the most telling error."""
         deadline: float | None = None
-        while waiting := {ear: rank for rank, ear in enumerate(self.ears) if rank not in self.said}:
+        while waiting := {receiver: rank for rank, receiver in enumerate(self.receivers) if rank not in self.results}:
             ready = connection.wait(list(waiting), None if deadline is None else max(0, deadline - time.monotonic()))
-            for ear in ready:
-                if isinstance(ear, connection.Connection):
-                    self.said[waiting[ear]] = self._hear(waiting[ear], ear)
-            failed = [one.order()[0] for one in self.said.values() if one.error is not None]
+            for receiver in ready:
+                if isinstance(receiver, connection.Connection):
+                    self.results[waiting[receiver]] = self._receive(waiting[receiver], receiver)
+            failed = [result.order()[0] for result in self.results.values() if result.error is not None]
             if failed and (not ready or min(failed) == 0):
                 break
             if failed and deadline is None:
                 deadline = time.monotonic() + GRACE
-        errors = [one for one in self.said.values() if one.error is not None]
+        errors = [result for result in self.results.values() if result.error is not None]
         if errors:
-            raise self._explained(min(errors, key=WorkerResult.order))
-        return self.said[0].result
+            raise self._to_raise(min(errors, key=WorkerResult.order))
+        return self.results[0].result
 
     def end(self) -> None:
-        """End whoever is left."""
+        """Kill the processes that are left."""
         for process in self.processes:
             process.kill()
             process.join()
 
-    def _hear(self, rank: int, ear: connection.Connection) -> WorkerResult:
+    def _receive(self, rank: int, receiver: connection.Connection) -> WorkerResult:
         try:
-            said: WorkerResult = pickle.loads(ear.recv_bytes())
+            result: WorkerResult = pickle.loads(receiver.recv_bytes())
         except (EOFError, ConnectionError):
             self.processes[rank].join()
             code = self.processes[rank].exitcode or 0
-            way = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            cause = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
             why = " (the system does that when memory runs out)" if code == -signal.SIGKILL else ""
-            found = f"process {rank} of {len(self.processes)} was ended by {way}{why}"
-            return WorkerResult(rank, error=KilledError(f"{found}; the same command goes on from the last checkpoint"))
-        return said
+            message = f"process {rank} of {len(self.processes)} was ended by {cause}{why}"
+            return WorkerResult(
+                rank, error=KilledError(f"{message}; the same command resumes from the last checkpoint")
+            )
+        return result
 
-    def _explained(self, said: WorkerResult) -> BaseException:
-        if self.asked is not None and said.order()[0] > 0:
-            steps = [one.error.step for one in self.said.values() if isinstance(one.error, StoppedError)]
-            return StoppedError(self.asked, steps[0] if steps else None)
-        return said.error or RuntimeError("an error that says nothing")
+    def _to_raise(self, result: WorkerResult) -> BaseException:
+        if self.stop_signal is not None and result.order()[0] > 0:
+            errors = [other.error for other in self.results.values()]
+            steps = [error.step for error in errors if isinstance(error, StoppedError)]
+            return StoppedError(self.stop_signal, steps[0] if steps else None)
+        return result.error or RuntimeError("an error without a message")
 
 
 def _serve(
-    mouth: connection.Connection,
+    sender: connection.Connection,
     rank: int,
     variables: Mapping[str, str],
     call: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
 ) -> None:
-    """A process's whole life."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the starter passes it on, once.
-    threading.Thread(target=_end_with_the_starter, daemon=True).start()
+    """Run the call in a new process and send what it returned or raised."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent passes it on, once.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(variables)
     try:
-        said = WorkerResult(rank, result=call(*args, **kwargs))
+        result = WorkerResult(rank, result=call(*args, **kwargs))
     except BaseException as error:
-        said = WorkerResult(rank, error=_portable(error, rank))
-    mouth.send_bytes(pickle.dumps(said))
-    mouth.close()
-    if said.error is None and dist.is_initialized():
+        result = WorkerResult(rank, error=_portable(error, rank))
+    sender.send_bytes(pickle.dumps(result))
+    sender.close()
+    if result.error is None and dist.is_initialized():
         dist.destroy_process_group()
     sys.stdout.flush()
     sys.stderr.flush()
-    if said.error is not None:
+    if result.error is not None:
         os._exit(1)  # An orderly exit could wait for partners that are gone.
 
 
@@ -164,7 +167,7 @@ def _portable(error: BaseException, rank: int) -> BaseException:
     return RuntimeError(f"process {rank} failed:\n{''.join(traceback.format_exception(error))}")
 
 
-def _end_with_the_starter() -> None:
+def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])

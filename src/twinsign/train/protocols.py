@@ -28,17 +28,9 @@ from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import REPORT, TRAINING_STATISTICS, Run, load_run, run_lock, save_config, save_run
 from twinsign.runs.training_clips import save_training_clips
 from twinsign.ssl.pretrain import Pretrainer
-from twinsign.train.fit import (
-    ClassifyModule,
-    Journal,
-    PretrainModule,
-    TrainingModule,
-    can_resume,
-    fit,
-    load_best,
-    on_all_devices,
-    take_threads,
-)
+from twinsign.train.callbacks import Journal
+from twinsign.train.fit import can_resume, fit, load_best
+from twinsign.train.launch import on_all_devices, take_threads
 from twinsign.train.linear import fit_linear
 from twinsign.train.monitor import Monitor
 from twinsign.train.precision import resolve_precision, training_device
@@ -52,6 +44,7 @@ from twinsign.train.prepare import (
     training_loader,
     with_initial_run,
 )
+from twinsign.train.tasks import ClassifyModule, PretrainModule, TrainingModule
 from twinsign.train.warm_start import load_initial
 from twinsign.views.batches import ClipLoader, ClipReader
 from twinsign.views.mixture import mixture_of

@@ -94,9 +94,9 @@ class TrainingModule(pl.LightningModule):
 
     def report(self, batch: Clips, values: Mapping[str, Tensor]) -> None:
         """Note a batch's values, the mean over the processes of each (of the loss first), and who was asked to stop."""
-        asked = torch.tensor([float(self.stop_by == one) for one in STOPS], device=batch.xy.device)
+        stops = torch.tensor([float(self.stop_by == number) for number in STOPS], device=batch.xy.device)
         vector = distributed.all_reduce_mean(
-            torch.cat([torch.stack([value.detach().float() for value in values.values()]), asked])
+            torch.cat([torch.stack([value.detach().float() for value in values.values()]), stops])
         )
         self.log("loss", vector[0], on_step=True, on_epoch=False, prog_bar=True, batch_size=len(batch))
         self.latest = Report(self.number, batch.index, self.place[1], tuple(values), vector)
@@ -106,15 +106,15 @@ class TrainingModule(pl.LightningModule):
         checkpoint[CHECKPOINT_KEY] = {
             "batches": self.number + 1,
             "sums": self.averages.sums,
-            "together": self.together(),
+            "together": self.step_size(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The means of the epoch so far."""
         self.averages.sums = dict(checkpoint.get(CHECKPOINT_KEY, {}).get("sums", {}))
 
-    def together(self) -> dict[str, int]:
-        """What decides which clips make a step."""
+    def step_size(self) -> dict[str, int]:
+        """Return the numbers of processes and batches that make one optimiser step."""
         return {"processes": self.batches.part[1], "accumulate": self.accumulate}
 
 
@@ -196,7 +196,7 @@ class ClassifyModule(TrainingModule):
     def on_validation_epoch_end(self) -> None:
         """Top-1 in percent and loss over all processes' clips."""
         right, loss, clips = distributed.all_reduce_sum(self.scored.to(self.device)).tolist()
-        found = {"val_top1": 100 * right / clips, "val_loss": loss / clips}
+        means = {"val_top1": 100 * right / clips, "val_loss": loss / clips}
         self.validated.clear()
-        self.validated.add(found, 1)
-        self.log_dict({name: torch.tensor(value) for name, value in found.items()}, prog_bar=True)
+        self.validated.add(means, 1)
+        self.log_dict({name: torch.tensor(value) for name, value in means.items()}, prog_bar=True)

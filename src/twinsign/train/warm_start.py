@@ -28,8 +28,8 @@ def load_initial(model: Pretrainer, init: str | Path) -> None:
         return
     source = load_run(init)
     if source.kind != "pretrained" or not (source.path / WEIGHTS).is_file():
-        found = "an unfinished RUN" if source.kind == "pretrained" else "a classifier"
-        raise InputError(found, "a finished RUN of pretrain", file=source.path)
+        kind = "an unfinished RUN" if source.kind == "pretrained" else "a classifier"
+        raise InputError(kind, "a finished RUN of pretrain", file=source.path)
     tensors = _last_state(source.path)
     if tensors is not None:
         load_weights(model, tensors, source)

@@ -39,9 +39,9 @@ class Watch(Callback):
         if trainer.is_global_zero:
             (self.out / BAD_BATCH).unlink(missing_ok=True)
         if threading.current_thread() is threading.main_thread():
-            for one in STOPS:
-                if signal.getsignal(one) is not signal.SIG_IGN:
-                    signal.signal(one, self._asked)
+            for number in STOPS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, self._asked)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any, **__: Any) -> None:
         """Look at the batch before."""
@@ -62,8 +62,8 @@ class Watch(Callback):
         if not abs(loss) <= LARGEST_LOSS:
             self._stop_at(f"a loss of {loss:.6g}", report)
         self.task.averages.add(dict(zip(report.names, values, strict=False)), report.clips)
-        asked = [one for one, share in zip(STOPS, values[len(report.names) :], strict=True) if share > 0]
-        self.ending = self.ending or (asked[0] if asked else None)
+        stops = [number for number, share in zip(STOPS, values[len(report.names) :], strict=True) if share > 0]
+        self.ending = self.ending or (stops[0] if stops else None)
         self.before = report
 
     def check_weights(self) -> None:
@@ -79,18 +79,18 @@ class Watch(Callback):
         if self.ending is not None:
             raise StoppedError(self.ending, step)
 
-    def _stop_at(self, found: str, report: Report) -> None:
-        reports = [one for one in (report, self.before) if one is not None]
-        batches = [(one.number, distributed.all_gather(one.rows, one.clips).tolist()) for one in reports]
+    def _stop_at(self, problem: str, report: Report) -> None:
+        reports = [entry for entry in (report, self.before) if entry is not None]
+        batches = [(entry.number, distributed.all_gather(entry.rows, entry.clips).tolist()) for entry in reports]
         file = self.out / BAD_BATCH
         if self.task.global_rank == 0:
             clips = [
                 {"batch": number, "clips": [self.pack.name_of(row) for row in rows if row >= 0]}
                 for number, rows in batches
             ]
-            write_json(file, {"found": found, "batch": report.number, "batches": clips})
+            write_json(file, {"found": problem, "batch": report.number, "batches": clips})
         raise InputError(
-            f"{found} at batch {report.number}",
+            f"{problem} at batch {report.number}",
             f"a loss that is finite and below {LARGEST_LOSS:.0e}",
             hint=f"Its clips are in {file}. Lower the learning rate, or set optimiser.clip.",
         )
