@@ -1,0 +1,54 @@
+"""The public API: every name of `twinsign`, `twinsign.nn` and `twinsign.ssl`, and that the first import stays small."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import twinsign as ts
+
+PACKAGE = Path(ts.__file__).parent
+PRINTED = (
+    *("read", "Recording", "load", "Recogniser", "Dictionary", "Pack", "TwoViewLoader", "nn", "ssl"),
+    *("nn.Encoder", "nn.EncoderConfig", "nn.Features", "nn.View", "nn.Classifier", "nn.register_backbone"),
+    *("ssl.Pretrainer", "ssl.ObjectiveConfig", "ssl.losses", "ssl.losses.info_nce"),
+    *("pretrain", "finetune", "linear", "evaluate", "InputError"),
+)
+
+
+def test_import_loads_neither_torch_nor_numpy() -> None:
+    new = "json.dumps(sorted(set(sys.modules) - before))"
+    code = f"import json, sys; before = set(sys.modules); import twinsign; print({new})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(done.stdout)}
+    assert not loaded & {"torch", "numpy", "scipy", "pyarrow", "sklearn", "matplotlib", "jsonargparse", "rich"}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_documented_names_are_there(name: str) -> None:
+    value = ts
+    for part in name.split("."):
+        value = getattr(value, part)
+    assert inspect.getdoc(value)
+
+
+@pytest.mark.parametrize("module", [ts, ts.nn, ts.ssl], ids=["twinsign", "nn", "ssl"])
+def test_every_lazy_name_loads_and_is_typed(module: object) -> None:
+    source = Path(inspect.getfile(module)).read_text(encoding="utf-8")  # type: ignore[arg-type]
+    listed = [name for name in dir(module) if f'"{name}": "' in source]
+    assert listed
+    for name in listed:
+        assert getattr(module, name) is getattr(module, name)
+        assert f"import {name}" in source or f" as {name}" in source, "for type checkers"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'twinsign' has no attribute 'Recognizer'"):
+        ts.Recognizer  # noqa: B018
+    with pytest.raises(ImportError):
+        from twinsign.nn import Nothing  # noqa: F401
