@@ -161,7 +161,7 @@ def test_calibrate(trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "23 clips that the model learnt from are left out" in said.err
     for option in ("--unknown_share", "--target_accuracy"):
         assert main([*given, option, "1.5"]) == 2
-        assert f"{option.removeprefix('--').removesuffix('_share')} 1.5" in capsys.readouterr().err
+        assert f"{option.removeprefix('--')} 1.5" in capsys.readouterr().err
     assert main([*given, "--unknown_share", "0.2"]) == 2
     assert "10 or more, or more clips of other signs" in capsys.readouterr().err
 

@@ -36,8 +36,8 @@ def test_the_shared_norm_of_one_processes_rows_is_the_plain_one(
     """Two processes with the same rows: sums double, counts too."""
     ours, plain = pair(momentum)
     sync_batchnorm(ours, True)
-    monkeypatch.setattr(distributed, "size", lambda: 2)
-    monkeypatch.setattr(distributed, "summed", lambda x: 2 * x)
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    monkeypatch.setattr(distributed, "all_reduce_sum", lambda x: 2 * x)
     leaf = (3 + torch.randn(40, 5)).to(dtype).requires_grad_()
     grads = []
     for norm in (ours, plain):
@@ -60,8 +60,8 @@ def test_alone_or_frozen_it_is_the_plain_one(monkeypatch: pytest.MonkeyPatch) ->
     sync_batchnorm(nn.Sequential(ours), True)
     x = torch.randn(6, 5)
     assert torch.equal(ours(x), plain(x))
-    monkeypatch.setattr(distributed, "size", lambda: 2)
-    monkeypatch.setattr(distributed, "summed", lambda _: pytest.fail("asked the others"))
+    monkeypatch.setattr(distributed, "world_size", lambda: 2)
+    monkeypatch.setattr(distributed, "all_reduce_sum", lambda _: pytest.fail("asked the others"))
     assert torch.equal(ours.eval()(x), plain.eval()(x))
     sync_batchnorm(nn.Sequential(ours), False)
     assert torch.equal(ours.train()(x), plain.train()(x))

@@ -272,7 +272,7 @@ def test_a_pretraining_begins_where_another_ended(trained: Trained, recipe: Reci
         state.update({name: value.clone() for name, value in model.state_dict().items()})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocols, "begin_from", seen)
+        patch.setattr(protocols, "load_initial", seen)
         run = protocols.pretrain(recipe, [trained.pack], out, init=trained.pretrained, page=False)
     source = load_file(trained.pretrained / WEIGHTS)
     model = Pretrainer(recipe.encoder, recipe.objective)
