@@ -85,7 +85,7 @@ def clocked(pack: str, recipe: Recipe, steps: int, out: str) -> dict[str, float]
     opened = Pack(pack)
     torch.manual_seed(0)
     model = Pretrainer(recipe.encoder, recipe.objective)
-    each = recipe.pretrain.batch_size * distributed.rank_info().size
+    each = recipe.pretrain.batch_size * distributed.rank_info().world_size
     rows = np.resize(np.flatnonzero(opened.usable), (steps + WARM) * each)  # one epoch, so that nothing else is timed
     loader = training_loader(ClipReader(opened, rows, recipe.read), recipe.pretrain.batch_size, 0, recipe)
     task = Clocked(model, recipe.pretrain, 0)

@@ -199,7 +199,7 @@ def cut_and_resumed(pack: Path, recipe: Recipe, out: Path, cut: bool) -> Result:
 def work(tasks: dict[str, tuple[Callable[..., Result], tuple[Any, ...], dict[str, Any]]]) -> dict[str, Result]:
     """Every named task in turn."""
     torch.set_num_threads(1)
-    if distributed.rank_info().size > 1:
+    if distributed.rank_info().world_size > 1:
         dist.init_process_group("gloo")
     Monitor.__call__ = lambda _: {}  # type: ignore[method-assign]
     with doubled():
