@@ -48,4 +48,4 @@ def test_a_batch_scripts_own_process_is_alone(monkeypatch: pytest.MonkeyPatch) -
     """Without srun the variables of the job are there, those of a step are not."""
     for name, value in {"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NTASKS": "8"}.items():
         monkeypatch.setenv(name, value)
-    assert distributed.rank_info().size == 1
+    assert distributed.rank_info().world_size == 1

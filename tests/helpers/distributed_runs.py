@@ -142,7 +142,7 @@ def norm(rows: int = 13) -> Result:
 def exchange() -> Result:
     """Sums, rows in order, the first's values."""
     place = distributed.rank_info()
-    mine = torch.arange(7)[distributed.share(7, place.rank, place.size)]
+    mine = torch.arange(7)[distributed.share(7, place.rank, place.world_size)]
     values = torch.full((2,), float(place.rank))
     distributed.broadcast([values])
     return {"rows": distributed.all_gather(mine, 7), "sum": distributed.all_reduce_sum(mine.sum()), "first": values}
@@ -153,8 +153,8 @@ def training(pack: Path, recipe: Recipe, out: Path, *, drop_last: bool = False) 
     opened, place = Pack(pack), distributed.rank_info()
     torch.manual_seed(0)
     model = Pretrainer(recipe.encoder, recipe.objective)
-    part = (place.rank, place.size)
-    size = recipe.pretrain.batch_size * place.size
+    part = (place.rank, place.world_size)
+    size = recipe.pretrain.batch_size * place.world_size
     batches = Batches(39, size, shuffle=True, drop_last=drop_last, part=part)
     rows = np.flatnonzero(opened.usable)[:39]
     loader = ClipLoader(ClipReader(opened, rows, recipe.read), batches)

@@ -194,7 +194,7 @@ def test_a_company_that_is_cut_goes_on_bit_for_bit(company: dict[str, Any], fold
 
 
 def test_a_process_that_is_killed_ends_all() -> None:
-    with pytest.raises(TwinsignError, match=r"process 1 of 2 was ended by signal SIGKILL.*goes on"):
+    with pytest.raises(TwinsignError, match=r"process 1 of 2 was ended by signal SIGKILL.*resumes"):
         start(2, fail)
 
 
