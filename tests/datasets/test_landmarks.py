@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twinsign.datasets.landmarks import landmark_corpus
+from twinsign.datasets.folder import landmark_corpus
 from twinsign.datasets.splits import plain_splits
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack

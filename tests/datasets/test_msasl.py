@@ -151,7 +151,7 @@ def test_texts_unlike_the_class_list_are_noted(tmp_path: Path) -> None:
     file = written(tmp_path / "MSASL_train.json", [row(text="hallo")])
     found = msasl([file, written(tmp_path / "MSASL_classes.json", ["hello"])])
     assert found.clips[0].row["gloss"] == "hello"
-    assert found.notes == ["texts unlike the class list's: 'hallo' for 'hello'"]
+    assert found.notes == ["texts that differ from the class list: 'hallo' for 'hello'"]
 
 
 def test_files_that_are_no_lists(tmp_path: Path) -> None:

@@ -9,9 +9,8 @@ import torch
 from helpers.tiny_configs import clips_of_view, random_view
 
 from twinsign.errors import InputError
-from twinsign.views.clips import resample, window
+from twinsign.views.clips import resample, spread, window, window_views
 from twinsign.views.config import MOST, WindowConfig
-from twinsign.views.windows import spread, window_views
 
 CLIPS = clips_of_view(random_view(2, 101))
 LONG_AND_SHORT = replace(CLIPS, length=torch.tensor([101, 1]))

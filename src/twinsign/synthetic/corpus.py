@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from twinsign.datasets.sample import Corpus, Sample
 from twinsign.pose.layout import MIRROR
 from twinsign.pose.recording import Recording
 from twinsign.synthetic.body import assemble, elbow, hand_frame, hand_joints, reach
@@ -206,3 +207,8 @@ def synthesise(config: SyntheticConfig) -> Iterator[tuple[Recording, dict[str, s
     """Clips of every signer and gloss in turn, each with its id, gloss, signer and split."""
     for row, make in planned(config):
         yield make(), row
+
+
+def synthetic_corpus(config: SyntheticConfig) -> Corpus:
+    """Every clip of the corpus, generated as it is read."""
+    return Corpus([Sample(row["id"], make, row) for row, make in planned(config)])

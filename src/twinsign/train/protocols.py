@@ -53,8 +53,7 @@ from twinsign.train.prepare import (
     with_initial_run,
 )
 from twinsign.train.warm_start import load_initial
-from twinsign.views.batches import ClipLoader, ClipReader
-from twinsign.views.mixture import mixture_of
+from twinsign.views.batches import ClipLoader, ClipReader, mixture_of
 
 
 @on_all_devices

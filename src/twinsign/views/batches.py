@@ -20,7 +20,6 @@ from twinsign.pose.recording import Recording
 from twinsign.views.clips import Clips
 from twinsign.views.config import ReadConfig
 from twinsign.views.crop import Cropped, as_stored, crop
-from twinsign.views.mixture import Mixture
 
 
 class ClipReader(Dataset[Clips]):
@@ -226,3 +225,56 @@ def generator_at(seed: int, *place: int) -> torch.Generator:
     """A generator that depends on (seed, place) alone: what is drawn at a step needs no saved state."""
     word = np.random.SeedSequence([seed, *place]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(word[0]) << 31 | int(word[1]) >> 1)
+
+
+class Mixture:
+    """Each epoch's places, from (seed, epoch) alone: a group of weight 1 comes once, of 0.5 half, of 2 twice.
+
+    Groups are dealt from decks of their own, shuffled anew when used up: after any number of epochs no clip of a group
+    has come more than once oftener than another. They are spread evenly, so that each batch holds each group's share.
+    """
+
+    def __init__(self, groups: Indices, weights: Sequence[float], seed: int) -> None:
+        wrong = [weight for weight in weights if not 0 < weight < np.inf]
+        if wrong:
+            raise InputError(f"weight {wrong[0]}", "numbers above 0; leave out a pack that is not to take part")
+        self.seed = seed
+        self.members = [np.flatnonzero(groups == number) for number in range(len(weights))]
+        self.counts = [
+            max(1, round(weight * len(mine))) if len(mine) else 0
+            for weight, mine in zip(weights, self.members, strict=True)
+        ]
+        """Places of each group in an epoch."""
+
+    def __len__(self) -> int:
+        return sum(self.counts)
+
+    def order(self, epoch: int) -> Indices:
+        """The places of one epoch."""
+        places, keys = [], []
+        for number, (mine, count) in enumerate(zip(self.members, self.counts, strict=True)):
+            if count:
+                places.append(mine[self._dealt(number, len(mine), epoch * count, count)])
+                offset = np.random.default_rng([self.seed, number, 1, epoch]).random()
+                keys.append((np.arange(count) + offset) / count)
+        return np.concatenate(places)[np.argsort(np.concatenate(keys), kind="stable")]
+
+    def _dealt(self, number: int, size: int, first: int, count: int) -> Indices:
+        """`count` cards from card `first` of a group's endless row of shuffled decks."""
+        decks = range(first // size, (first + count - 1) // size + 1)
+        row = [np.random.default_rng([self.seed, number, 0, deck]).permutation(size) for deck in decks]
+        start = first - decks[0] * size
+        return np.concatenate(row)[start : start + count]
+
+
+def mixture_of(pack: Pack, rows: Indices, weights: Sequence[float], seed: int) -> Mixture | None:
+    """The mixture of these rows, a weight for each pack as it was named; None without weights."""
+    if not weights:
+        return None
+    if len(weights) != len(pack.given):
+        raise InputError(f"{len(weights)} weights", f"{len(pack.given)}, one for each pack of --data")
+    groups = pack.given_of(rows)
+    empty = sorted(set(range(len(weights))) - set(groups.tolist()))
+    if empty:
+        raise InputError("no clip to learn from", "clips of every weighted pack", file=pack.given[empty[0]])
+    return Mixture(groups, weights, seed)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from twinsign.views.config import WindowConfig
+
 
 class View(NamedTuple):
     """What an encoder sees of B clips: crop coordinates xy (B T V 2) and which joints are seen (B T V)."""
@@ -98,3 +100,15 @@ def motion(xy: Tensor, seen: Tensor) -> View:
 def modality(branch: str, view: View) -> View:
     """What a branch is fed: the view's joints as they are, or their motion (paper, Sec. III-B)."""
     return motion(*view) if branch == "motion" else view
+
+
+def window_views(clips: Clips, config: WindowConfig, frames: int) -> list[View]:
+    """Each window of B clips at `frames` frames (B T V)."""
+    return [resample(clips, *one, frames) for one in spread(clips, config)]
+
+
+def spread(clips: Clips, config: WindowConfig) -> list[tuple[Tensor, Tensor]]:
+    """Begin and span in frames (B), (B) of each window, first to last frame; one: the middle (released)."""
+    whole, last = torch.ones_like(clips.length, dtype=torch.float32), config.count - 1
+    places = [number / last for number in range(config.count)] if last else [0.5]
+    return [window(clips, config.share * whole, place * whole) for place in places]
