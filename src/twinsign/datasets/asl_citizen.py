@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twinsign.datasets.matching import Annotation, Clip
-from twinsign.datasets.sample import plain_name
+from twinsign.datasets.sample import strip_suffixes
 from twinsign.datasets.tables import annotation_files, read_csv, split_of
 
 COLUMNS = ("Participant ID", "Video file", "Gloss", "ASL-LEX Code")
@@ -21,7 +21,7 @@ def asl_citizen(annotations: Sequence[Path]) -> Annotation:
     clips = []
     for file in files:
         for row in read_csv(file, COLUMNS):
-            name = plain_name(row.path("Video file"))
+            name = strip_suffixes(row.path("Video file"))
             fields = {"gloss": row.text("Gloss"), "split": split_of(file), "signer": row.text("Participant ID")}
             clips.append(Clip(name, {**fields, "asl_lex": row.optional("ASL-LEX Code")}, {"file": name}))
     return Annotation(clips, files)

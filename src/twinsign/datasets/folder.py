@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 from twinsign.datasets.columns import find_columns
-from twinsign.datasets.sample import SUFFIXES, Corpus, Sample, plain_name
+from twinsign.datasets.sample import SUFFIXES, Corpus, Sample, strip_suffixes
 from twinsign.datasets.splits import plain_splits
 from twinsign.datasets.tables import plain_split, read_csv
 from twinsign.errors import InputError
@@ -107,11 +107,11 @@ def _from_folders(root: Path, clips: Sequence[Path]) -> tuple[list[Listed], list
             elsewhere.append(inside.as_posix())
     tables = [table for folder in (root, root.parent) for table in sorted(folder.glob("*.csv"))]
     if not listed:
-        found = f"{len(elsewhere)} pose files without a folder for their gloss" if elsewhere else "no pose file"
+        problem = f"{len(elsewhere)} pose files without a folder for their gloss" if elsewhere else "no pose file"
         if any("/" in name for name in elsewhere):
-            found = f"{len(elsewhere)} pose files in other folders, such as {elsewhere[-1]}"
+            problem = f"{len(elsewhere)} pose files in other folders, such as {elsewhere[-1]}"
         hint = f"{LAYOUT}{f', such as {tables[0]}, perhaps' if tables else ''}." if elsewhere else ""
-        raise InputError(found, f"files ending in {', '.join(SUFFIXES)}", file=root, hint=hint)
+        raise InputError(problem, f"files ending in {', '.join(SUFFIXES)}", file=root, hint=hint)
     notes = []
     if elsewhere:
         examples = ", ".join(elsewhere[:SHOWN])
@@ -161,10 +161,10 @@ def _resolve_file(root: Path, table: Path, text: str) -> Path:
             file = (folder / name).resolve()
             if file.exists() and (folder is root or file.is_relative_to(root.resolve())):
                 return file
-        plain = (root / name).with_name(Path(plain_name(name)).name)
+        plain = (root / name).with_name(Path(strip_suffixes(name)).name)
         candidates = [plain.with_name(stem + suffix) for stem in (plain.name, Path(name).name) for suffix in SUFFIXES]
         existing = list(dict.fromkeys(file for file in candidates if file.exists()))
-        if len(existing) == 1 and plain_name(name) != ".":
+        if len(existing) == 1 and strip_suffixes(name) != ".":
             return existing[0].resolve()
     return (root / text).resolve()
 
@@ -175,4 +175,4 @@ def _clip_id(text: str, file: Path) -> str:
     if file.is_dir():
         return path.as_posix()
     whole = file.name == path.name
-    return path.with_suffix("").as_posix() if whole or not file.exists() else plain_name(path.as_posix())
+    return path.with_suffix("").as_posix() if whole or not file.exists() else strip_suffixes(path.as_posix())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twinsign.datasets.matching import Annotation, Clip
-from twinsign.datasets.sample import plain_name
+from twinsign.datasets.sample import strip_suffixes
 from twinsign.datasets.tables import Row, annotation_files, line_rows, read_csv, split_of
 from twinsign.errors import InputError
 
@@ -30,11 +30,11 @@ def include(annotations: Sequence[Path], subset: int | None = None) -> Annotatio
     if subset and not small:
         raise InputError("no list of INCLUDE-50", "files whose names say include50", file=files[0])
     large = [file for file in files if file not in small]
-    listed = {plain_name(row.path("FilePath")) for file in small for row in _rows(file)}
+    listed = {strip_suffixes(row.path("FilePath")) for file in small for row in _rows(file)}
     clips = []
     for file in small if subset or not large else large:
         for row in _rows(file):
-            name = plain_name(row.path("FilePath"))
+            name = strip_suffixes(row.path("FilePath"))
             gloss = re.sub(r"^\d+\s*\.\s*", "", row.text("Word"))
             fields = {"gloss": gloss, "split": split_of(file), "category": row.optional("Category")}
             fields["include50"] = str(int(name in listed)) if small else ""

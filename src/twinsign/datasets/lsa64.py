@@ -33,8 +33,8 @@ def lsa64(
     test = {default_test} if test is None else set(test)
     val = {default_val} - test if val is None else set(val)
     if not val | test <= set(range(1, highest + 1)) or val & test:
-        found = f"val {sorted(val)} and test {sorted(test)}"
-        raise InputError(found, f"numbers of a {split_by} from 1 to {highest}, none in both")
+        problem = f"val {sorted(val)} and test {sorted(test)}"
+        raise InputError(problem, f"numbers of a {split_by} from 1 to {highest}, none in both")
     files = annotation_files(annotations, "*signs*.md", "*signs*.txt") if annotations else []
     names = _names(files)
     clips = []

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from twinsign.datasets.folder import SHOWN, clip_files
-from twinsign.datasets.sample import SUFFIXES, Corpus, Sample, plain_name
+from twinsign.datasets.sample import SUFFIXES, Corpus, Sample, strip_suffixes
 from twinsign.datasets.spans import Frames, Span, cut
 from twinsign.datasets.tables import read_csv
 from twinsign.errors import InputError
@@ -84,13 +84,13 @@ class _Poses:
             raise InputError("no pose file", f"files ending in {', '.join(SUFFIXES)}", file=self.path)
         self._by_ending: defaultdict[str, list[int]] = defaultdict(list)
         for number, name in enumerate(self.names):
-            parts = plain_name(name).split("/")
+            parts = strip_suffixes(name).split("/")
             for start in range(len(parts)):
                 self._by_ending["/".join(parts[start:])].append(number)
 
     def find(self, name: str) -> list[int]:
         """Numbers of the clips that a name matches."""
-        return self._by_ending.get(plain_name(name), [])
+        return self._by_ending.get(strip_suffixes(name), [])
 
     def sample(self, clip: Clip, number: int, frames: Frames) -> Sample:
         """The sample of an annotated clip whose poses are those of this number."""
@@ -175,11 +175,11 @@ def _match_by_naming(clips: Sequence[Clip], poses: _Poses, namings: Sequence[str
     for naming, matches in fits.items():
         differing = [clip for clip, numbers in matches.items() if fits[best].get(clip) != numbers]
         if differing:
-            found = " and ".join(
+            problem = " and ".join(
                 f"{len(fits[name])} files named by {name}, such as {poses.names[fits[name][clip][0]]} for clip {clip!r}"
                 for name, clip in ((best, next(iter(fits[best]))), (naming, differing[0]))
             )
-            raise InputError(found, "files named in one way", file=poses.path, hint=_HINT)
+            raise InputError(problem, "files named in one way", file=poses.path, hint=_HINT)
     return {clip: numbers[0] for clip, numbers in fits[best].items()}
 
 
@@ -193,7 +193,7 @@ def _match_by_table(clips: Sequence[Clip], poses: _Poses, table: Path) -> dict[s
             raise row.error("id", "the id of an annotated clip")
         if clip in matches:
             raise row.error("id", "each id once")
-        exact = [n for n in poses.find(file) if file in (poses.names[n], plain_name(poses.names[n]))]
+        exact = [n for n in poses.find(file) if file in (poses.names[n], strip_suffixes(poses.names[n]))]
         if len(exact) == 1:
             matches[clip] = exact[0]
     if not matches:

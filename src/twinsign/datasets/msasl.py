@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from twinsign.datasets.matching import VIDEO, Annotation, Clip
 from twinsign.datasets.spans import Span
@@ -27,10 +28,9 @@ def msasl(annotations: Sequence[Path], subset: int | None = None) -> Annotation:
     files = annotation_files(annotations, *PATTERNS)
     class_files = [file for file in files if "classes" in file.stem.lower()]
     synonym_files = [file for file in files if "synonym" in file.stem.lower()]
-    lists, listed_again, notes = _one_list_a_split(
-        [file for file in files if file not in class_files and file not in synonym_files]
-    )
-    classes = [gloss for file in class_files for gloss in _read_classes(file)]
+    list_files = [file for file in files if file not in class_files and file not in synonym_files]
+    lists, listed_again, notes = _one_list_a_split(list_files)
+    classes = [gloss for file in class_files for gloss in _read_list(file, "a list of glosses", str)]
     synonyms = _read_synonyms(synonym_files)
     clips: list[Clip] = []
     differing: set[str] = set()
@@ -84,21 +84,18 @@ def _vocabulary(file: Path) -> int:
     return int(match[1]) if match else 1000
 
 
-def _read_classes(file: Path) -> list[str]:
-    glosses = read_json(file, "a list of glosses")
-    if not isinstance(glosses, list) or not all(isinstance(gloss, str) for gloss in glosses):
-        raise InputError("something else", "a list of glosses", file=file)
-    return glosses
+def _read_list(file: Path, wanted: str, kind: type) -> list[Any]:
+    values = read_json(file, wanted)
+    if not isinstance(values, list) or not all(isinstance(value, kind) for value in values):
+        raise InputError("something else", wanted, file=file)
+    return values
 
 
 def _read_synonyms(files: Sequence[Path]) -> dict[str, dict[str, None]]:
     """The other words of each gloss's groups of synonyms, in order and once each."""
     synonyms: dict[str, dict[str, None]] = {}
     for file in files:
-        groups = read_json(file, "a list of lists of words")
-        if not isinstance(groups, list) or not all(isinstance(group, list) for group in groups):
-            raise InputError("something else", "a list of lists of words", file=file)
-        for group in groups:
+        for group in _read_list(file, "a list of lists of words", list):
             if len(group) > MOST_SYNONYMS:
                 raise InputError(f"a group of {len(group):,} words", f"at most {MOST_SYNONYMS}", file=file)
             for word in group:

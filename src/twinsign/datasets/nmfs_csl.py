@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from twinsign.datasets.matching import Annotation, Clip
-from twinsign.datasets.sample import plain_name
+from twinsign.datasets.sample import strip_suffixes
 from twinsign.datasets.tables import annotation_files, line_rows, read_lines, split_of
 from twinsign.errors import InputError
 
@@ -41,7 +41,7 @@ def nmfs_csl(annotations: Sequence[Path], subset: int | None = None) -> Annotati
             # int() refuses thousands of digits; no such number is a class.
             if folder.isdecimal() and (len(folder) > 18 or int(folder) != label):
                 raise row.error("label", f"the number of its folder, {folder}")
-            name = plain_name(row.path("path"))
+            name = strip_suffixes(row.path("path"))
             if subset is None or label < subset:
                 gloss = words[label] if words else f"{label:04d}"
                 fields = {

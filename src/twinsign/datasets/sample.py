@@ -37,7 +37,7 @@ class Corpus:
     """Findings on the whole: ids listed twice, annotation files that disagree, pose files that none lists."""
 
 
-def plain_name(name: str) -> str:
+def strip_suffixes(name: str) -> str:
     """A clip's name without the suffixes of pose file and video: a/01.mp4.pose is a/01."""
     path = PurePosixPath(name.replace("\\", "/"))
     for suffixes in (SUFFIXES, VIDEO_SUFFIXES):

@@ -51,8 +51,8 @@ def cut(recording: Recording, span: Span, frames: Frames = "auto") -> Recording:
             )
     last = min(max(last, first + 1), length)
     if first >= last:
-        found = f"{length} frames of a clip that begins at frame {first}"
-        raise InputError(found, "the whole source video", file=recording.source or None, clip=recording.id)
+        problem = f"{length} frames of a clip that begins at frame {first}"
+        raise InputError(problem, "the whole source video", file=recording.source or None, clip=recording.id)
     note = f"frames {first} to {last - 1} of {length} taken"
     notes = (*recording.notes, note)
     return replace(recording, xy=recording.xy[first:last], score=recording.score[first:last], notes=notes)

@@ -32,8 +32,8 @@ class Row:
 
     def error(self, name: str, wanted: str) -> InputError:
         """Return an InputError that names file, row and field and shows the field's first 60 characters."""
-        found = repr(self.fields[name])[:60] if name in self.fields else "nothing"
-        return InputError(f"{found} as {name!r} of {self.place}", wanted, file=self.file)
+        problem = repr(self.fields[name])[:60] if name in self.fields else "nothing"
+        return InputError(f"{problem} as {name!r} of {self.place}", wanted, file=self.file)
 
     def text(self, name: str) -> str:
         """A non-empty text, stripped of white space."""
@@ -163,9 +163,9 @@ def read_csv(file: Path, columns: Sequence[str], header: Sequence[str] | None = 
         rows = []
         for fields in reader:
             if None in fields or any(fields[name] is None for name in columns):
-                found = f"line {reader.line_num} with missing or extra fields"
+                problem = f"line {reader.line_num} with missing or extra fields"
                 hint = "Put a field that contains a comma in double quotes."
-                raise InputError(found, f"{len(names)} fields, as in the header line", file=file, hint=hint)
+                raise InputError(problem, f"{len(names)} fields, as in the header line", file=file, hint=hint)
             if any((value or "").strip() for value in fields.values()):  # spreadsheets write rows of commas alone
                 rows.append(Row(file, f"line {reader.line_num}", fields))
     if not rows:

@@ -71,8 +71,8 @@ def _generate(seed: tuple[int, ...], clip: str, gloss: Gloss, signer: Signer, co
     lengths = (signer.body.hand * camera.zoom, signer.body.shoulder * camera.zoom)
     active = dict(zip(sides, arms.active, strict=True))
     xy, score = estimate(rng, camera.project(joints + sway), camera.size, lengths, active, config)
-    xy, score = xy.astype(np.float32), score.astype(np.float32)
-    return Recording(clip, xy, score, "fraction", camera.size, config.fps, "synthetic", "synthetic")
+    joints_xy, joints_score = xy.astype(np.float32), score.astype(np.float32)
+    return Recording(clip, joints_xy, joints_score, "fraction", camera.size, config.fps, "synthetic", "synthetic")
 
 
 def _timeline(rng: np.random.Generator, signer: Signer, config: SyntheticConfig) -> tuple[Array, Array]:
@@ -166,8 +166,8 @@ def _joints(rng: np.random.Generator, arms: _Arm, signer: Signer) -> Array:
     shoulder = np.array([-body.shoulder / 2, 0.0, 0.0])
     tremor = smooth_noise(rng, frames, 9, 8.0)
     wander = np.stack([tremor[:, :3], tremor[:, 3:6]]) * 0.02
-    rest = signer.rest[:, None]
-    wrist = reach(shoulder, rest + active * (arms.wrist - rest) + wander, body)
+    resting = signer.rest[:, None]
+    wrist = reach(shoulder, resting + active * (arms.wrist - resting) + wander, body)
     elbows = elbow(shoulder, wrist, body)
     forearm = (wrist - elbows) / body.forearm
     fingers = REST_HAND[0] + active * (arms.fingers - REST_HAND[0]) + FOREARM_SHARE * forearm

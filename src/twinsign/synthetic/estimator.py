@@ -9,7 +9,6 @@ from twinsign.pose.layout import HANDS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUN
 from twinsign.synthetic.lexicon import Array
 from twinsign.synthetic.signers import SyntheticConfig
 
-Bools = NDArray[np.bool_]
 MARGIN = 0.1
 """Distance outside the image, in image fractions, up to which estimators place a trunk joint."""
 FAST = 0.15
@@ -19,7 +18,7 @@ IN_IMAGE_SHARE = 0.6
 
 
 def smooth_noise(rng: np.random.Generator, frames: int, width: int, spacing: float) -> Array:
-    """Slowly varying noise (frames width) of about unit spread, interpolated between normal draws every `spacing` frames."""
+    """Slowly varying noise (frames width) of about unit spread, interpolated from a draw every `spacing` frames."""
     values = rng.normal(size=(int(np.ceil(frames / spacing)) + 2, width))
     position = np.arange(frames) / spacing
     low, share = position.astype(int), (position % 1.0)[:, None]
@@ -27,20 +26,15 @@ def smooth_noise(rng: np.random.Generator, frames: int, width: int, spacing: flo
     return np.asarray(values[low] * (1 - share) + values[low + 1] * share)
 
 
-def _runs(rng: np.random.Generator, chance: Array, mean_frames: float) -> Bools:
-    """Frames (T) inside runs that start with each frame's `chance` (T) and whose lengths are geometric."""
-    frame = np.arange(len(chance))
-    ends = frame + rng.geometric(1 / max(mean_frames, 1.0), size=len(chance))
-    starts = rng.random(len(chance)) < chance
-    return np.asarray(np.maximum.accumulate(np.where(starts, ends, 0)) > frame)
-
-
 def _detected(
     rng: np.random.Generator, xy: Array, hand: Array, length: float, active: Array, config: SyntheticConfig
-) -> Bools:
+) -> NDArray[np.bool_]:
     """Frames (T) that show a hand, given its joints (T 21 2) in shorter image sides `xy` and image fractions `hand`."""
     speed = np.hypot(*np.diff(xy[:, 0], axis=0, prepend=xy[:1, 0]).T) / length
-    lost = _runs(rng, np.minimum(config.loss_rate * (1 + speed / FAST), 1.0), config.loss_frames)
+    # Losses start with a chance that grows with the speed, and last for geometrically distributed numbers of frames.
+    frame, chance = np.arange(len(speed)), np.minimum(config.loss_rate * (1 + speed / FAST), 1.0)
+    ends = frame + rng.geometric(1 / max(config.loss_frames, 1.0), size=len(speed))
+    lost = np.maximum.accumulate(np.where(rng.random(len(speed)) < chance, ends, 0)) > frame
     resting = (active < 0.25) & (rng.random() < config.rest_unseen)
     inside = ((hand > 0) & (hand < 1)).all(axis=-1).mean(axis=-1) >= IN_IMAGE_SHARE
     return np.asarray(inside & ~lost & ~resting)

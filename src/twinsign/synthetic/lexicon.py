@@ -15,23 +15,20 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def _shape(
-    knuckle: tuple[float, ...], middle: tuple[float, ...], spread: float, thumb: tuple[float, float, float]
-) -> Array:
-    return np.array([*knuckle, *middle, spread, *thumb])
-
-
 # Angles in radians: knuckle flexion and middle-joint flexion of index, middle, ring, little finger; their spread;
 # the thumb's angle away from the fingers, out of the palm's plane, and its bend a joint. Values were chosen by eye.
-HANDSHAPES: dict[str, Array] = {
-    "FLAT": _shape((0.05,) * 4, (0.05,) * 4, 0.02, (0.3, 0.15, 0.15)),
-    "FIST": _shape((1.4,) * 4, (1.6,) * 4, 0.0, (0.6, 0.5, 0.7)),
-    "POINT": _shape((0.0, 1.4, 1.4, 1.4), (0.05, 1.6, 1.6, 1.6), 0.0, (0.5, 0.6, 0.7)),
-    "VEE": _shape((0.0, 0.0, 1.4, 1.4), (0.05, 0.05, 1.6, 1.6), 0.25, (0.4, 0.7, 0.7)),
-    "CLAW": _shape((0.3,) * 4, (1.0,) * 4, 0.22, (0.8, 0.4, 0.3)),
-    "SPREAD": _shape((0.0,) * 4, (0.05,) * 4, 0.25, (0.95, 0.1, 0.0)),
-    "PINCH": _shape((0.85, 0.2, 0.1, 0.0), (0.9, 0.2, 0.15, 0.1), 0.12, (0.55, 0.7, 0.3)),
-    "HORNS": _shape((1.4, 1.4, 1.4, 0.0), (1.6, 1.6, 1.6, 0.05), 0.2, (1.0, 0.05, -0.05)),
+_ANGLES: dict[str, tuple[tuple[float, ...], tuple[float, ...], float, tuple[float, ...]]] = {
+    "FLAT": ((0.05,) * 4, (0.05,) * 4, 0.02, (0.3, 0.15, 0.15)),
+    "FIST": ((1.4,) * 4, (1.6,) * 4, 0.0, (0.6, 0.5, 0.7)),
+    "POINT": ((0.0, 1.4, 1.4, 1.4), (0.05, 1.6, 1.6, 1.6), 0.0, (0.5, 0.6, 0.7)),
+    "VEE": ((0.0, 0.0, 1.4, 1.4), (0.05, 0.05, 1.6, 1.6), 0.25, (0.4, 0.7, 0.7)),
+    "CLAW": ((0.3,) * 4, (1.0,) * 4, 0.22, (0.8, 0.4, 0.3)),
+    "SPREAD": ((0.0,) * 4, (0.05,) * 4, 0.25, (0.95, 0.1, 0.0)),
+    "PINCH": ((0.85, 0.2, 0.1, 0.0), (0.9, 0.2, 0.15, 0.1), 0.12, (0.55, 0.7, 0.3)),
+    "HORNS": ((1.4, 1.4, 1.4, 0.0), (1.6, 1.6, 1.6, 0.05), 0.2, (1.0, 0.05, -0.05)),
+}
+HANDSHAPES = {
+    name: np.array([*knuckles, *middle, spread, *thumb]) for name, (knuckles, middle, spread, thumb) in _ANGLES.items()
 }
 
 

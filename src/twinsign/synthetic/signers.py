@@ -70,8 +70,8 @@ class SyntheticConfig:
         if min(self.fps, self.stroke_seconds, self.loss_frames) <= 0:
             raise InputError("fps, stroke_seconds or loss_frames 0", "positive numbers")
         if min(self.split_signers().values()) < 1:
-            found = f"{self.signers} signers as {self.split_signers()}"
-            raise InputError(found, "at least 1 signer a split", hint="Add signers.")
+            problem = f"{self.signers} signers as {self.split_signers()}"
+            raise InputError(problem, "at least 1 signer a split", hint="Add signers.")
 
     def split_signers(self) -> dict[str, int]:
         """Number of signers in each of train, val and test."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from twinsign.pose.layout import HAND_WRIST, HANDS, JOINT_COUNT, LEFT_HAND, MIRROR, SHOULDER_ELBOW_WRIST, TRUNK
 from twinsign.views.clips import Clips, View, resample, window
-from twinsign.views.config import KINDS, LACKS, Around, AugmentConfig
+from twinsign.views.config import SPATIAL_KINDS, TRUNK_DROPS, Around, AugmentConfig
 
 LOWER_HALF = (0.5, 1.0)
 
@@ -33,9 +33,9 @@ class Draw:
     distorted: Tensor
     distortion: Tensor
     shift: Tensor
-    bare: Tensor
-    wristless: Tensor
-    line: Tensor
+    only_wrists: Tensor
+    no_trunk: Tensor
+    trunk_end: Tensor
 
     def to(self, device: torch.device | str) -> Draw:
         """The same numbers on another device."""
@@ -55,10 +55,11 @@ def draw(config: AugmentConfig, clips: int, generator: torch.Generator, place: t
 
     chosen: dict[str, Tensor] = {}
     if config.one_of is not None:
-        edges = accumulate((config.one_of.get(kind, 0.0) for kind in KINDS), initial=0.0)
+        edges = accumulate((config.one_of.get(kind, 0.0) for kind in SPATIAL_KINDS), initial=0.0)
         number = uniform(0, 1)
         chosen = {
-            kind: (number >= low) & (number < high) for kind, (low, high) in zip(KINDS, pairwise(edges), strict=True)
+            kind: (number >= low) & (number < high)
+            for kind, (low, high) in zip(SPATIAL_KINDS, pairwise(edges), strict=True)
         }
 
     def sometimes(kind: str, low: float, high: float, neutral: float) -> Tensor:
@@ -84,18 +85,18 @@ def draw(config: AugmentConfig, clips: int, generator: torch.Generator, place: t
         distortion, distorted = uniform(-config.distort, config.distort, 2, 2), some_joints("distort")
     shift = uniform(-config.shift, config.shift, 2) if config.shift else torch.zeros(clips, 2)
     matrix = _matrix(angle, scale, shear_x, shear_y)
-    bare, wristless, line = never, never, torch.full((clips,), torch.inf)
+    only_wrists, no_trunk, line = never, never, torch.full((clips,), torch.inf)
     if config.trunk is not None:
         number, line = uniform(0, 1), uniform(*LOWER_HALF)
-        limits = torch.tensor([config.trunk.get(name, 0.0) for name in LACKS]).cumsum(0)
-        kind = (number[:, None] >= limits).sum(dim=1)  # place in LACKS, or beyond
-        wristless, bare, line = kind == 0, kind == 1, torch.where(kind == 2, line, torch.inf)
-    return Draw(ratio, begin, matrix, masked, flip, swap, distorted, distortion, shift, bare, wristless, line)
+        limits = torch.tensor([config.trunk.get(name, 0.0) for name in TRUNK_DROPS]).cumsum(0)
+        kind = (number[:, None] >= limits).sum(dim=1)  # place in TRUNK_DROPS, or beyond
+        no_trunk, only_wrists, line = kind == 0, kind == 1, torch.where(kind == 2, line, torch.inf)
+    return Draw(ratio, begin, matrix, masked, flip, swap, distorted, distortion, shift, only_wrists, no_trunk, line)
 
 
 def apply(view: View, numbers: Draw, around: Around = "centre") -> View:
     """Mirror, swap, rotate, scale, shear, mask and distort a view as drawn (paper, Sec. III-B)."""
-    view = View(view.xy, without_trunk(view, numbers))
+    view = View(view.xy, drop_trunk(view, numbers))
     mirrored = mirror(view)
     hand = torch.zeros(JOINT_COUNT, dtype=torch.bool, device=view.xy.device)
     hand[HANDS] = True
@@ -118,15 +119,15 @@ def apply(view: View, numbers: Draw, around: Around = "centre") -> View:
     return View(torch.where(seen[..., None], xy, 0.0), seen)
 
 
-def without_trunk(view: View, numbers: Draw) -> Tensor:
+def drop_trunk(view: View, numbers: Draw) -> Tensor:
     """Which joints (B T V) a view still shows after its trunk is hidden as drawn; `view` is not mirrored yet."""
     seen = view.seen.clone()
-    below = view.xy[:, :, TRUNK, 1] > numbers.line[:, None, None]  # B T 7
-    trunk = seen[:, :, TRUNK] & ~(below | numbers.bare[:, None, None])
+    below = view.xy[:, :, TRUNK, 1] > numbers.trunk_end[:, None, None]  # B T 7
+    trunk = seen[:, :, TRUNK] & ~(below | numbers.only_wrists[:, None, None])
     for side, hand_wrist in HAND_WRIST.items():  # the wrist of a visible hand is in the picture
         wrist = SHOULDER_ELBOW_WRIST[side][2]
         trunk[:, :, wrist - TRUNK.start] |= seen[:, :, wrist] & seen[:, :, hand_wrist]
-    seen[:, :, TRUNK] = trunk & ~numbers.wristless[:, None, None]
+    seen[:, :, TRUNK] = trunk & ~numbers.no_trunk[:, None, None]
     return seen
 
 

@@ -56,14 +56,8 @@ def _crop_clips(flat: Flat, config: ReadConfig, label: Indices, row: Indices) ->
     cropped = crop(*as_stored(xy, score), size, config.crop)
     owner = torch.repeat_interleave(torch.from_numpy(np.asarray(flat.length, np.int64)))
     keep, length = select_frames(cropped, owner, len(flat.length), config)
-    return Clips(
-        xy=cropped.xy[keep],
-        seen=cropped.seen[keep],
-        start=length.cumsum(0) - length,
-        length=length,
-        label=torch.from_numpy(np.ascontiguousarray(label)),
-        index=torch.from_numpy(np.ascontiguousarray(row)),
-    )
+    labels, index = (torch.from_numpy(np.ascontiguousarray(values)) for values in (label, row))
+    return Clips(cropped.xy[keep], cropped.seen[keep], length.cumsum(0) - length, length, labels, index)
 
 
 def equal_clips(xy: Tensor, score: Tensor, size: Tensor, config: ReadConfig) -> Clips:
@@ -86,9 +80,9 @@ def equal_clips(xy: Tensor, score: Tensor, size: Tensor, config: ReadConfig) -> 
 class Mixture:
     """Positions of each epoch, from (seed, epoch) alone, where a group of weight 0.5 comes half as often as one of 1.
 
-    Each group is dealt from a deck of its own, shuffled anew when used up: after any number of epochs no clip of a
-    group has come more than once oftener than another. Groups are spread evenly, so that each batch holds each
-    group's share.
+    Each group is dealt from a deck of its own, which is reshuffled when it is used up: after any number of epochs no
+    clip of a group has come more than once more often than another. Groups are spread evenly over each epoch, so that
+    each batch holds each group's share.
     """
 
     def __init__(self, groups: Indices, weights: Sequence[float], seed: int) -> None:

@@ -67,11 +67,11 @@ def resample(clips: Clips, begin: Tensor, span: Tensor, frames: int) -> View:
     low, high = low + clips.start[:, None], high + clips.start[:, None]
     seen_low, seen_high = clips.seen[low], clips.seen[high]  # B T V
     nearer_high = (weight >= 0.5).expand_as(seen_low)
-    both = seen_low & seen_high
+    both_seen = seen_low & seen_high
     first, second = clips.xy[low], clips.xy[high]
     # Not torch.lerp, which rounds differently from exported networks.
     between = first + weight[..., None] * (second - first)
-    xy = torch.where(both[..., None], between, torch.where(nearer_high[..., None], second, first))
+    xy = torch.where(both_seen[..., None], between, torch.where(nearer_high[..., None], second, first))
     seen = (seen_high & (nearer_high | seen_low)) | (seen_low & ~nearer_high)
     return View(torch.where(seen[..., None], xy, 0.0), seen)
 
@@ -91,9 +91,9 @@ def _steps(frames: int, dtype: torch.dtype) -> list[float]:
 
 def motion(xy: Tensor, seen: Tensor) -> View:
     """Eq. 1: m_t = p_(t+1) - p_t, 0 in the last frame; missing where either joint is (B T V 2), (B T V)."""
-    both = seen[:, 1:] & seen[:, :-1]
-    moved = torch.where(both[..., None], xy[:, 1:] - xy[:, :-1], 0.0)
-    return View(torch.cat([moved, torch.zeros_like(xy[:, :1])], dim=1), torch.cat([both, seen[:, -1:]], dim=1))
+    both_seen = seen[:, 1:] & seen[:, :-1]
+    moved = torch.where(both_seen[..., None], xy[:, 1:] - xy[:, :-1], 0.0)
+    return View(torch.cat([moved, torch.zeros_like(xy[:, :1])], dim=1), torch.cat([both_seen, seen[:, -1:]], dim=1))
 
 
 def modality(branch: str, view: View) -> View:

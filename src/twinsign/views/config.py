@@ -10,9 +10,9 @@ from twinsign.pose.layout import INDEX, JOINT_COUNT
 
 MAX_WINDOWS = 64
 """Largest number of windows of a clip, each of which is a pass through the network."""
-KINDS = ("rotation", "scale", "shear", "mask", "distort")
+SPATIAL_KINDS = ("rotation", "scale", "shear", "mask", "distort")
 """Kinds of spatial augmentation."""
-LACKS = ("all", "wrists", "below")
+TRUNK_DROPS = ("all", "wrists", "below")
 """What a view may hide of the trunk: all of it, all but the wrists, or what lies below a line."""
 Around = Literal["centre", "corner"]
 BRANCHES = ("joint", "motion")
@@ -106,7 +106,7 @@ class AugmentConfig:
         return self.flip > 0 or self.swap > 0
 
     def __post_init__(self) -> None:
-        for name, shares, kinds in (("one_of", self.one_of, KINDS), ("trunk", self.trunk, LACKS)):
+        for name, shares, kinds in (("one_of", self.one_of, SPATIAL_KINDS), ("trunk", self.trunk, TRUNK_DROPS)):
             values = (shares or {}).values()
             if not set(shares or ()) <= set(kinds) or min(values, default=0) < 0 or sum(values) > 1 + 1e-6:
                 wanted = f"probabilities of {', '.join(kinds)} that add up to at most 1"

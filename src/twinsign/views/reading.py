@@ -26,13 +26,13 @@ BEFORE: dict[str, Any] = {"hand_wrist_first": False, "outside": None, "ignore": 
 
 def reading_of(pack: Pack, rows: Indices, read: ReadConfig, mirrored: bool) -> ReadConfig:
     """Adapt `read` to a network that learns from these rows and, if `mirrored`, from their mirror images."""
-    ignored = unlearnt(seen_shares(pack, rows, read), mirrored)
+    ignored = unlearnt_joints(seen_shares(pack, rows, read), mirrored)
     sized = 1 - int(pack.table["width"].take(rows).null_count) / max(len(rows), 1)
     shape = read.crop.shape if sized >= RARE else "fractions"
     return replace(read, crop=replace(read.crop, ignore=joined(read.crop.ignore, ignored), shape=shape))
 
 
-def unlearnt(shares: NDArray[np.float64], mirrored: bool) -> list[str]:
+def unlearnt_joints(shares: NDArray[np.float64], mirrored: bool) -> list[str]:
     """Names of the joints whose share of the training frames (49) is too small to learn from."""
     learnt = np.maximum(shares, shares[list(MIRROR)]) if mirrored else shares
     return [name for name, share in zip(JOINTS, learnt, strict=True) if share < RARE]
@@ -54,8 +54,8 @@ def seen_shares(pack: Pack, rows: Indices, read: ReadConfig) -> NDArray[np.float
 def remembered(about: Mapping[str, Any], mirrored: bool) -> tuple[tuple[str, ...], Shape]:
     """Joints to ignore and shape for a run of an earlier version, from the joint statistics in its config.
 
-    These statistics count a hand's wrist as the trunk's where it stood in for it: a wrist of the trunk is taken to have
-    been seen itself where that arm's elbow was.
+    Where a hand's wrist replaced the trunk's, these statistics count the trunk's as seen; it is taken to have been seen
+    itself only as often as that arm's elbow.
     """
     joints = about.get("joints")
     if not isinstance(joints, Mapping) or set(joints) != set(JOINTS):
@@ -65,7 +65,7 @@ def remembered(about: Mapping[str, Any], mirrored: bool) -> tuple[tuple[str, ...
         shares[wrist] = min(shares[wrist], shares[elbow])
     sizes = [pack.get("sizes") for pack in about.get("packs", []) if isinstance(pack, Mapping)]
     unsized = bool(sizes) and all(isinstance(size, Mapping) and set(size) == {"unknown"} for size in sizes)
-    return tuple(unlearnt(shares, mirrored)), "fractions" if unsized else "pixels"
+    return tuple(unlearnt_joints(shares, mirrored)), "fractions" if unsized else "pixels"
 
 
 def joined(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
