@@ -42,8 +42,7 @@ def msasl(annotations: Sequence[Path], subset: int | None = None) -> Annotation:
                 differing.add(f"{row.text('text')!r} for {gloss!r}")
             if subset is None or label < subset:
                 place = None if split in listed_again else index
-                about = {"gloss": gloss, "split": split, "synonyms": "|".join(synonyms.get(gloss, ()))}
-                clips.append(_clip(row, about, label, place))
+                clips.append(_clip(row, split, place, label, gloss, "|".join(synonyms.get(gloss, ()))))
     if differing:
         notes.append(f"texts that differ from the class list: {', '.join(sorted(differing))}")
     used = [file for file in files if file in (*lists.values(), *class_files, *synonym_files)]
@@ -72,9 +71,7 @@ def _one_list_a_split(files: Sequence[Path]) -> tuple[dict[str, Path], set[str],
     listed_again = {split_of(file) for file in left_out}
     if listed_again:
         splits = ", ".join(sorted(listed_again))
-        notes.append(
-            f"several files list {splits}: pose files numbered by place are not matched; name one list a split"
-        )
+        notes.append(f"several files list {splits}: pose files numbered by place do not match; give one list a split")
     return dict(sorted(lists.items())), listed_again, notes
 
 
@@ -104,9 +101,9 @@ def _read_synonyms(files: Sequence[Path]) -> dict[str, dict[str, None]]:
     return synonyms
 
 
-def _clip(row: Row, about: dict[str, str], label: int, place: int | None) -> Clip:
+def _clip(row: Row, split: str, place: int | None, label: int, gloss: str, synonyms: str) -> Clip:
     """A row's clip; `place` is its number within its list, None where pose files may count in another list."""
-    url, split = row.text("url"), about["split"]
+    url = row.text("url")
     video = _VIDEO_ID.search(url)
     if video is None:
         raise row.error("url", "the address of a YouTube video")
@@ -120,7 +117,7 @@ def _clip(row: Row, about: dict[str, str], label: int, place: int | None) -> Cli
         raise row.error("box", "fractions of the image: top, left, bottom, right")
     name = f"{video[1]}_{start}_{end}"
     fields = {
-        "gloss": about["gloss"],
+        "gloss": gloss,
         "split": split,
         "signer": str(row.integer("signer_id", low=-1)),
         "label": str(label),
@@ -133,7 +130,7 @@ def _clip(row: Row, about: dict[str, str], label: int, place: int | None) -> Cli
         "box": " ".join(f"{side:.4f}" for side in box),
         "review": str(row.integer("review", high=1) if "review" in row.fields else 0),
         "clean_text": row.optional("clean_text"),
-        "synonyms": about["synonyms"],
+        "synonyms": synonyms,
         **{f"video_{field}": row.optional(field) for field in ("fps", "width", "height")},
     }
     names = {"frames": name, VIDEO: video[1]}

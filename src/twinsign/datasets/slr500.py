@@ -54,7 +54,7 @@ def slr500(
     notes = []
     if moved:
         notes.append(
-            f"{moved} clips have another split by signer (train: P01 to P36) than in {tables[0].name} and others"
+            f"{moved} clips have another split by signer (train: P01 to P36) than by file ({tables[0].name}, …)"
         )
     if renamed:
         notes.append(f"{renamed} clips have another class_name than gloss_label.txt, which counts")
