@@ -8,8 +8,8 @@ from torch import Tensor
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.views.batches import ClipReader
+from twinsign.views.clips import window_views
 from twinsign.views.config import ReadConfig, WindowConfig
-from twinsign.views.windows import window_views
 
 BAND = 0.25
 """How far a frame may be from its partner, of all frames."""

@@ -27,7 +27,7 @@ from twinsign.pack.write import write_pack
 from twinsign.report.html import png
 from twinsign.report.trends import learning_curve
 from twinsign.runs.recipe import Recipe, load_recipe
-from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.synthetic.corpus import synthetic_corpus
 from twinsign.train.precision import seconds_of
 
 FACTORS = (0.5, 2, 4)

@@ -25,8 +25,7 @@ from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.ssl.pretrain import Pretrainer
-from twinsign.synthetic.corpus import SyntheticConfig
-from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.synthetic.corpus import SyntheticConfig, synthetic_corpus
 from twinsign.train.callbacks import Journal
 from twinsign.train.fit import fit
 from twinsign.train.tasks import PretrainModule

@@ -23,7 +23,7 @@ from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.runs.recipe import Recipe, load_recipe
-from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.synthetic.corpus import synthetic_corpus
 from twinsign.train.precision import gemm_gflops, seconds_of
 
 OURS = ("32-true", "bf16-mixed")

@@ -69,7 +69,7 @@ def test_a_table_in_another_encoding_says_where(poses: Path) -> None:
 def test_columns_by_option(poses: Path) -> None:
     file = table(poses, "where_it_is,what,part,word,class")
     chosen = parse_columns("file=where_it_is, gloss=what,split=Part")
-    with pytest.raises(InputError, match="fields missing"):
+    with pytest.raises(InputError, match="missing or extra fields"):
         folder_corpus(poses, table(poses, "a,b"), columns={"file": "a"})
     rows = [(*row, "1", "2") for row in ROWS]
     file = table(poses, "where_it_is,what,part,word,class", rows)

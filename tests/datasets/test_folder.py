@@ -47,12 +47,12 @@ def openpose(folder: Path, frames: int) -> None:
 
 
 def test_a_folder_for_each_gloss(tmp_path: Path) -> None:
-    found = listed(poses(tmp_path, "hello/a.npz", "hello/b.npz", "thanks/a.npz"))
-    assert [one.id for one in found] == ["hello/a", "hello/b", "thanks/a"]
-    assert [one.row["gloss"] for one in found] == ["hello", "hello", "thanks"]
-    assert not any(one.row.get("split") for one in found)
-    assert [len(one.read().xy) for one in found] == [1, 2, 3]
-    assert found[1].read().id == "hello/b"
+    samples = listed(poses(tmp_path, "hello/a.npz", "hello/b.npz", "thanks/a.npz"))
+    assert [sample.id for sample in samples] == ["hello/a", "hello/b", "thanks/a"]
+    assert [sample.row["gloss"] for sample in samples] == ["hello", "hello", "thanks"]
+    assert not any(sample.row.get("split") for sample in samples)
+    assert [len(sample.read().xy) for sample in samples] == [1, 2, 3]
+    assert samples[1].read().id == "hello/b"
 
 
 def test_splits_above_glosses(tmp_path: Path) -> None:
@@ -60,13 +60,13 @@ def test_splits_above_glosses(tmp_path: Path) -> None:
     (root / "train" / "hello" / "notes.txt").write_text("no pose")
     (root / "stray.npz").write_bytes(b"")
     poses(root, "too/deep/in/here.npz")
-    found = listed(root)
-    assert [(one.id, dict(one.row)) for one in found] == [
+    samples = listed(root)
+    assert [(sample.id, dict(sample.row)) for sample in samples] == [
         ("train/hello/a", {"gloss": "hello", "split": "train"}),
         ("train/thanks/a", {"gloss": "thanks", "split": "train"}),
         ("val/hello/b", {"gloss": "hello", "split": "val"}),
     ]
-    write_pack(found, tmp_path / "p")
+    write_pack(samples, tmp_path / "p")
     pack = Pack(tmp_path / "p")
     assert pack.column("split") == ["train", "train", "val"]
     assert pack.column("source") == [str(root / name) for name in CLIPS]
@@ -76,53 +76,53 @@ def test_a_folder_of_frames_is_one_clip(tmp_path: Path) -> None:
     openpose(tmp_path / "hello" / "a.b", 3)
     openpose(tmp_path / "val" / "thanks" / "c", 2)
     poses(tmp_path, "hello/d.npz")
-    found = listed(tmp_path, size=(200, 100), fps=30.0)
-    assert [one.id for one in found] == ["hello/a.b", "hello/d", "val/thanks/c"]
-    assert [one.row["gloss"] for one in found] == ["hello", "hello", "thanks"]
-    one = found[0].read()
-    assert (len(one.xy), one.size, one.fps, one.unit) == (3, (200, 100), 30.0, "pixel")
+    samples = listed(tmp_path, size=(200, 100), fps=30.0)
+    assert [sample.id for sample in samples] == ["hello/a.b", "hello/d", "val/thanks/c"]
+    assert [sample.row["gloss"] for sample in samples] == ["hello", "hello", "thanks"]
+    clip = samples[0].read()
+    assert (len(clip.xy), clip.size, clip.fps, clip.unit) == (3, (200, 100), 30.0, "pixel")
 
 
 def test_a_table(tmp_path: Path) -> None:
     table = "\ufefffile,gloss,split,signer,level\ntrain/hello/a.npz,Hello,train,s1,\nval/hello/b.npz,,,,3\n"
-    found = listed(poses(tmp_path, *CLIPS), table)
-    assert [one.id for one in found] == ["train/hello/a", "val/hello/b"]
-    assert {name: value for name, value in found[0].row.items() if value} == {
+    samples = listed(poses(tmp_path, *CLIPS), table)
+    assert [sample.id for sample in samples] == ["train/hello/a", "val/hello/b"]
+    assert {name: value for name, value in samples[0].row.items() if value} == {
         "gloss": "Hello",
         "split": "train",
         "signer": "s1",
     }
-    write_pack(found, tmp_path / "p")
+    write_pack(samples, tmp_path / "p")
     pack = Pack(tmp_path / "p")
     assert [pack.column(name) for name in ("gloss", "signer", "level")] == [["Hello", None], ["s1", None], [None, "3"]]
 
 
 def test_a_tables_own_ids_and_a_folder_of_frames(tmp_path: Path) -> None:
     openpose(tmp_path / "frames", 2)
-    found = listed(poses(tmp_path, "a.npz"), "id,file\n1,a.npz\n2,frames\n,a.npz\n", size=(200, 100))
-    assert [one.id for one in found] == ["1", "2", "a"]
-    assert [one.read().id for one in found] == ["1", "2", "a"]
+    samples = listed(poses(tmp_path, "a.npz"), "id,file\n1,a.npz\n2,frames\n,a.npz\n", size=(200, 100))
+    assert [sample.id for sample in samples] == ["1", "2", "a"]
+    assert [sample.read().id for sample in samples] == ["1", "2", "a"]
 
 
 def test_the_unit_goes_before_the_formats(tmp_path: Path) -> None:
     poses(tmp_path, "hello/a.npz")
-    (one,) = listed(tmp_path, unit="pixel", size=(1, 1))
-    assert one.read().unit == "pixel"
+    (sample,) = listed(tmp_path, unit="pixel", size=(1, 1))
+    assert sample.read().unit == "pixel"
 
 
 def test_a_parquet_file_is_a_clip(tmp_path: Path) -> None:
     path = tmp_path / "hello" / "100015657.parquet"
     path.parent.mkdir()
     path.write_bytes(published_formats.parquet_bytes(published_formats.isolated(published_formats.signer(0, 3))))
-    (one,) = listed(tmp_path)
-    assert (one.id, len(one.read().xy)) == ("hello/100015657", 3)
+    (sample,) = listed(tmp_path)
+    assert (sample.id, len(sample.read().xy)) == ("hello/100015657", 3)
 
 
 def test_a_column_may_be_empty_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "BATCH_CLIPS", 1)
     monkeypatch.setattr(write, "BATCH_FRAMES", 0)
-    found = listed(poses(tmp_path, *CLIPS), f"file,note\n{CLIPS[0]},\n{CLIPS[1]}\n{CLIPS[2]},late\n")
-    write_pack(found, tmp_path / "p")
+    samples = listed(poses(tmp_path, *CLIPS), f"file,note\n{CLIPS[0]},\n{CLIPS[1]}\n{CLIPS[2]},late\n")
+    write_pack(samples, tmp_path / "p")
     assert Pack(tmp_path / "p").column("note") == [None, None, "late"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twinsign.datasets.landmarks import landmark_corpus
+from twinsign.datasets.folder import landmark_corpus
 from twinsign.datasets.splits import plain_splits
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
@@ -33,7 +33,7 @@ def test_clips_with_their_rows(tmp_path: Path) -> None:
     listed = corpus.samples
     assert len(listed) == 4
     assert corpus.files == [path, path.with_suffix(".csv")]
-    assert [one.id for one in listed] == ["a", "b", "c", "d"]
+    assert [sample.id for sample in listed] == ["a", "b", "c", "d"]
     assert listed[2].row == {"gloss": "y", "split": "val", "level": "2"}
     assert len(listed[2].read().xy) == 3
     assert listed[2].read().id == "c"
@@ -55,7 +55,7 @@ def test_packing_lists_the_bad_clip_and_keeps_the_rest(tmp_path: Path) -> None:
 
 def test_ids_alone_will_do(tmp_path: Path) -> None:
     samples = landmark_corpus(write(tmp_path, "id\na\nb\nc\nd\n")).samples
-    assert [one.row for one in samples] == [{}] * 4
+    assert [sample.row for sample in samples] == [{}] * 4
 
 
 def test_a_damaged_set_is_refused_at_once(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_damaged_set_is_refused_at_once(tmp_path: Path) -> None:
 def test_a_table_under_other_names(tmp_path: Path, head: str) -> None:
     path = write(tmp_path, f"{head}\na,x,train\nb,x,dev\nc,y,Validation\nd,y,\n")
     corpus = plain_splits(landmark_corpus(path))
-    assert [(one.row["gloss"], one.row["split"]) for one in corpus.samples] == [
+    assert [(sample.row["gloss"], sample.row["split"]) for sample in corpus.samples] == [
         ("x", "train"),
         ("x", "val"),
         ("y", "val"),

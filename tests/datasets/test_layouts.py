@@ -23,30 +23,30 @@ SEMLEX = ",video_id,signer_id,duration,split,label_type,label\n"
 INCLUDE = "Category,Word,Video,FilePath\n"
 
 
-def rows(found: Annotation, *names: str) -> list[tuple[str, ...]]:
-    return [(clip.id, *(clip.row[name] for name in names)) for clip in found.clips]
+def rows(annotation: Annotation, *names: str) -> list[tuple[str, ...]]:
+    return [(clip.id, *(clip.row[name] for name in names)) for clip in annotation.clips]
 
 
 def test_nmfs_csl(tmp_path: Path) -> None:
     lists = tmp_path / "traintestlist"
     written(lists / "trainlist01.txt", "000/a_1.avi 0\n609/b_1.avi 609\n610/c_1.avi 610\n")
     written(lists / "testlist01.txt", "0/a_2.avi\n1066/d_1.avi\n")
-    found = nmfs_csl([lists])
-    assert rows(found, "gloss", "split", "label", "confusing") == [
+    annotation = nmfs_csl([lists])
+    assert rows(annotation, "gloss", "split", "label", "confusing") == [
         ("0/a_2", "0000", "test", "0", "1"),
         ("1066/d_1", "1066", "test", "1066", "0"),
         ("000/a_1", "0000", "train", "0", "1"),
         ("609/b_1", "0609", "train", "609", "1"),
         ("610/c_1", "0610", "train", "610", "0"),
     ]
-    assert [clip.size for clip in found.clips] == [(1000, 720), (540, 540), (1000, 720), (1000, 720), (540, 540)]
+    assert [clip.size for clip in annotation.clips] == [(1000, 720), (540, 540), (1000, 720), (1000, 720), (540, 540)]
     for names in (["000/a_1", "610/c_1"], ["000_a_1", "610_c_1"], ["flat/a_1", "flat/c_1"]):
-        corpus = corpus_of(found, Source(pose_files(tmp_path / names[0].replace("/", "-"), names)))
-        assert [one.id for one in corpus.samples] == ["000/a_1", "610/c_1"]
+        corpus = corpus_of(annotation, Source(pose_files(tmp_path / names[0].replace("/", "-"), names)))
+        assert [sample.id for sample in corpus.samples] == ["000/a_1", "610/c_1"]
     words = "".join(f"word{number}\n" for number in range(1067))
     more = [written(tmp_path / "gloss_label.txt", words), written(tmp_path / "confusing.txt", "word610\n1066\n")]
-    found = nmfs_csl([lists, *more])
-    assert {clip.row["gloss"] for clip in found.clips if clip.row["confusing"] == "1"} == {"word610", "word1066"}
+    annotation = nmfs_csl([lists, *more])
+    assert {clip.row["gloss"] for clip in annotation.clips if clip.row["confusing"] == "1"} == {"word610", "word1066"}
     assert len(nmfs_csl([lists], subset=610).clips) == 3
 
 
@@ -62,15 +62,15 @@ def test_autsl(tmp_path: Path) -> None:
     written(tmp_path / "train_labels.csv", "signer0_sample1,0\nsigner12_sample10,1\n")
     written(tmp_path / "validation_labels.csv", "signer1_sample7,1\n")
     written(tmp_path / "SignList_ClassId_TR_EN.csv", SIGNS)
-    found = autsl([tmp_path])
-    assert rows(found, "gloss", "english", "split", "signer", "label") == [
+    annotation = autsl([tmp_path])
+    assert rows(annotation, "gloss", "english", "split", "signer", "label") == [
         ("signer0_sample1", "sen", "you", "train", "signer0", "0"),
         ("signer12_sample10", "siz", "you", "train", "signer12", "1"),
         ("signer1_sample7", "siz", "you", "val", "signer1", "1"),
     ]
     names = ["train/signer0_sample1_color", "train/signer0_sample1_depth", "val/signer1_sample7_color"]
-    corpus = corpus_of(found, Source(pose_files(tmp_path / "poses", names)))
-    assert [one.id for one in corpus.samples] == ["signer0_sample1", "signer1_sample7"]
+    corpus = corpus_of(annotation, Source(pose_files(tmp_path / "poses", names)))
+    assert [sample.id for sample in corpus.samples] == ["signer0_sample1", "signer1_sample7"]
     assert len(autsl([tmp_path], subset=1).clips) == 1
     for bad, field in (("signer0,0", "name"), ("signer0_sample1,2", "class"), ("signer0_sample1,x", "class")):
         file = written(tmp_path / "train_labels.csv", f"{bad}\n")
@@ -83,11 +83,11 @@ def test_autsl(tmp_path: Path) -> None:
 
 def test_lsa64(tmp_path: Path) -> None:
     signs = written(tmp_path / "lsa64_signs.md", "01|Opaque|R|\n02|Red|B|\n")
-    found = lsa64([signs])
-    assert len({clip.id for clip in found.clips}) == 3200
-    assert Counter(clip.row["split"] for clip in found.clips) == {"train": 2560, "val": 320, "test": 320}
-    assert {clip.row["signer"] for clip in found.clips if clip.row["split"] == "test"} == {"10"}
-    first = next(clip for clip in found.clips if clip.id == "002_003_004")
+    annotation = lsa64([signs])
+    assert len({clip.id for clip in annotation.clips}) == 3200
+    assert Counter(clip.row["split"] for clip in annotation.clips) == {"train": 2560, "val": 320, "test": 320}
+    assert {clip.row["signer"] for clip in annotation.clips if clip.row["split"] == "test"} == {"10"}
+    first = next(clip for clip in annotation.clips if clip.id == "002_003_004")
     assert (first.row["gloss"], first.row["hands"], first.row["signer"], first.row["repetition"]) == (
         "Red",
         "B",
@@ -104,8 +104,11 @@ def test_lsa64(tmp_path: Path) -> None:
         "4": "val",
         "5": "test",
     }
-    corpus = corpus_of(found, Source(pose_files(tmp_path / "poses", ["001_002_003", "064_010_005"])))
-    assert [(one.id, one.row["gloss"]) for one in corpus.samples] == [("001_002_003", "Opaque"), ("064_010_005", "064")]
+    corpus = corpus_of(annotation, Source(pose_files(tmp_path / "poses", ["001_002_003", "064_010_005"])))
+    assert [(sample.id, sample.row["gloss"]) for sample in corpus.samples] == [
+        ("001_002_003", "Opaque"),
+        ("064_010_005", "064"),
+    ]
     assert len(corpus.missing) == 3198
     with pytest.raises(InputError, match="none in both"):
         lsa64(val=[3], test=[3])
@@ -120,15 +123,15 @@ def test_include(tmp_path: Path) -> None:
     places = "Places,19. House,Extra/MVI_2.MOV,Places/19. House/Extra/MVI_2.MOV\n"
     written(tmp_path / "test_include.csv", INCLUDE + places)
     written(tmp_path / "train_include50.csv", INCLUDE + places)
-    found = include([tmp_path])
-    assert rows(found, "gloss", "category", "split", "include50") == [
+    annotation = include([tmp_path])
+    assert rows(annotation, "gloss", "category", "split", "include50") == [
         ("Places/19. House/Extra/MVI_2", "House", "Places", "test", "1"),
         ("Animals/4. Bird/MVI_1", "Bird", "Animals", "train", "0"),
     ]
     assert rows(include([tmp_path], subset=50), "split") == [("Places/19. House/Extra/MVI_2", "train")]
     for names in (["Animals/4. Bird/MVI_1"], ["Animals_4. Bird_MVI_1"]):
-        corpus = corpus_of(found, Source(pose_files(tmp_path / names[0][:8].replace("/", "-"), names)))
-        assert [one.row["gloss"] for one in corpus.samples] == ["Bird"]
+        corpus = corpus_of(annotation, Source(pose_files(tmp_path / names[0][:8].replace("/", "-"), names)))
+        assert [sample.row["gloss"] for sample in corpus.samples] == ["Bird"]
     paths = written(tmp_path / "lists" / "include_val.txt", "Home/28. Window/MVI_9013.MOV\n")
     assert rows(include([paths.parent]), "gloss", "split") == [("Home/28. Window/MVI_9013", "Window", "val")]
     with pytest.raises(InputError, match="include50"):
@@ -144,14 +147,14 @@ def test_include(tmp_path: Path) -> None:
 def test_asl_citizen(tmp_path: Path) -> None:
     written(tmp_path / "train.csv", CITIZEN + "P1,15890366051588-APPLE.mp4,APPLE,A_01\nP2,4.7-seedDOG 2.mp4,DOG2 ,\n")
     written(tmp_path / "val.csv", CITIZEN + 'P9,x.mp4,"TO, FRO",B_02\n')
-    found = asl_citizen([tmp_path])
-    assert rows(found, "gloss", "split", "signer", "asl_lex") == [
+    annotation = asl_citizen([tmp_path])
+    assert rows(annotation, "gloss", "split", "signer", "asl_lex") == [
         ("15890366051588-APPLE", "APPLE", "train", "P1", "A_01"),
         ("4.7-seedDOG 2", "DOG2", "train", "P2", ""),
         ("x", "TO, FRO", "val", "P9", "B_02"),
     ]
-    corpus = corpus_of(found, Source(pose_files(tmp_path / "poses", ["4.7-seedDOG 2", "x.mp4"])))
-    assert [one.id for one in corpus.samples] == ["4.7-seedDOG 2", "x"]
+    corpus = corpus_of(annotation, Source(pose_files(tmp_path / "poses", ["4.7-seedDOG 2", "x.mp4"])))
+    assert [sample.id for sample in corpus.samples] == ["4.7-seedDOG 2", "x"]
     with pytest.raises(InputError, match="'Gloss' of line 2"):
         asl_citizen([written(tmp_path / "test.csv", CITIZEN + "P1,y.mp4,,\n")])
     with pytest.raises(InputError, match="Participant ID"):
@@ -163,13 +166,13 @@ def test_semlex(tmp_path: Path) -> None:
         "0,AjcE,s1,1.5,train,asllex,30_minute \n1,Bk,s2,2,val,freetext,last year\n2,AjcE,s1,1.5,test,asllex,30_minute\n"
     )
     file = written(tmp_path / "semlex_metadata.csv", SEMLEX + table)
-    found = semlex([tmp_path])
-    assert rows(found, "gloss", "split", "signer", "label_type")[:2] == [
+    annotation = semlex([tmp_path])
+    assert rows(annotation, "gloss", "split", "signer", "label_type")[:2] == [
         ("AjcE", "30_minute", "train", "s1", "asllex"),
         ("Bk", "last year", "val", "s2", "freetext"),
     ]
-    corpus = corpus_of(found, Source(pose_files(tmp_path / "poses", ["train/AjcE", "val/Bk"])))
-    assert [one.row["split"] for one in corpus.samples] == ["train", "val"]
+    corpus = corpus_of(annotation, Source(pose_files(tmp_path / "poses", ["train/AjcE", "val/Bk"])))
+    assert [sample.row["split"] for sample in corpus.samples] == ["train", "val"]
     assert corpus.notes == ["clip 'AjcE' is listed again; the first counts: split 'test' after 'train'"]
     with pytest.raises(InputError, match="'split' of line 2") as caught:
         semlex([written(file, SEMLEX + "0,a,s,1,trial,asllex,x\n")])

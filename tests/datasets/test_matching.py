@@ -10,7 +10,7 @@ import pytest
 from helpers.dataset_files import pose_files, written
 
 from twinsign.datasets.matching import VIDEO, Annotation, Clip, Source, corpus_of
-from twinsign.datasets.sample import Corpus, plain_name
+from twinsign.datasets.sample import Corpus, strip_suffixes
 from twinsign.datasets.spans import Span
 from twinsign.errors import InputError
 from twinsign.pack.write import write_pack
@@ -41,13 +41,13 @@ FOUR = [clip(number) for number in range(4)]
     ],
 )
 def test_names_are_found_out(tmp_path: Path, names: list[str]) -> None:
-    found = matched(pose_files(tmp_path, names), *FOUR)
-    assert [one.id for one in found.samples] == ["c0", "c2"]
-    assert [one.file for one in found.samples] == [tmp_path / f"{name}.npz" for name in names[:2]]
-    assert [row["id"] for row in found.missing] == ["c1", "c3"]
-    assert found.missing[0]["gloss"] == "g"
-    assert [one.read().id for one in found.samples] == ["c0", "c2"]
-    assert len(found.notes) == (1 if len(names) > 2 else 0)
+    corpus = matched(pose_files(tmp_path, names), *FOUR)
+    assert [sample.id for sample in corpus.samples] == ["c0", "c2"]
+    assert [sample.file for sample in corpus.samples] == [tmp_path / f"{name}.npz" for name in names[:2]]
+    assert [row["id"] for row in corpus.missing] == ["c1", "c3"]
+    assert corpus.missing[0]["gloss"] == "g"
+    assert [sample.read().id for sample in corpus.samples] == ["c0", "c2"]
+    assert len(corpus.notes) == (1 if len(names) > 2 else 0)
 
 
 def test_part_of_a_name_is_no_name(tmp_path: Path) -> None:
@@ -78,19 +78,22 @@ def test_two_files_for_a_clip_are_refused(tmp_path: Path) -> None:
 
 
 def test_one_video_for_several_clips(tmp_path: Path) -> None:
-    found = matched(pose_files(tmp_path, ["film"], frames=205), *FOUR[:3])
-    assert [len(one.read().xy) for one in found.samples] == [10, 10, 5]
-    assert [one.read().notes[0].split(" of ")[0] for one in found.samples][1] == "frames 100 to 109"
+    corpus = matched(pose_files(tmp_path, ["film"], frames=205), *FOUR[:3])
+    assert [len(sample.read().xy) for sample in corpus.samples] == [10, 10, 5]
+    assert [sample.read().notes[0].split(" of ")[0] for sample in corpus.samples][1] == "frames 100 to 109"
 
 
 def test_a_table_of_names(tmp_path: Path) -> None:
     poses = pose_files(tmp_path / "poses", ["x/one", "two", "film"])
     table = written(tmp_path / "names.csv", "id,file\nc3,x/one.npz\nc0,two\nc1,absent\n")
-    found = matched(poses, *FOUR, names=str(table))
-    assert {one.id: one.file for one in found.samples} == {"c0": poses / "two.npz", "c3": poses / "x" / "one.npz"}
-    assert [row["id"] for row in found.missing] == ["c1", "c2"]
-    assert table in found.files
-    assert "1 pose files belong to no listed clip, such as film.npz" in found.notes
+    corpus = matched(poses, *FOUR, names=str(table))
+    assert {sample.id: sample.file for sample in corpus.samples} == {
+        "c0": poses / "two.npz",
+        "c3": poses / "x" / "sample.npz",
+    }
+    assert [row["id"] for row in corpus.missing] == ["c1", "c2"]
+    assert table in corpus.files
+    assert "1 pose files belong to no listed clip, such as film.npz" in corpus.notes
 
 
 @pytest.mark.parametrize(
@@ -116,15 +119,15 @@ def test_tables_that_cannot_be_used(tmp_path: Path, rows: str, word: str) -> Non
 def test_annotated_names_cannot_leave_the_folder(tmp_path: Path) -> None:
     pose_files(tmp_path, ["secret", "poses/c1"])
     evil = Clip("e", {"gloss": "g"}, {"code": "../secret"})
-    found = matched(tmp_path / "poses", evil, FOUR[1])
-    assert [one.id for one in found.samples] == ["c1"]
+    corpus = matched(tmp_path / "poses", evil, FOUR[1])
+    assert [sample.id for sample in corpus.samples] == ["c1"]
 
 
 def test_ids_listed_twice_count_once_and_are_noted(tmp_path: Path) -> None:
     again = [clip(0), clip(1, gloss="h", split="test"), clip(0), clip(1)]
-    found = matched(pose_files(tmp_path, ["c0", "c1"]), *again)
-    assert [(one.id, one.row["gloss"]) for one in found.samples] == [("c0", "g"), ("c1", "h")]
-    assert found.notes == [
+    corpus = matched(pose_files(tmp_path, ["c0", "c1"]), *again)
+    assert [(sample.id, sample.row["gloss"]) for sample in corpus.samples] == [("c0", "g"), ("c1", "h")]
+    assert corpus.notes == [
         "clip 'c0' is listed again; the first counts",
         "clip 'c1' is listed again; the first counts: gloss 'g' after 'h', split 'train' after 'test'",
     ]
@@ -135,20 +138,20 @@ def test_a_set_of_clips(tmp_path: Path) -> None:
     seen = np.packbits(np.ones((3, JOINT_COUNT), bool), axis=1)
     np.savez(tmp_path / "set.npz", xy=frames, seen=seen, offsets=np.array([0, 1, 3]))
     written(tmp_path / "set.csv", "id,gloss,twin_of\nc2,other,c9\nx,,\n")
-    found = matched(tmp_path / "set.npz", *[Clip(one.id, one.row, one.names) for one in FOUR])
-    assert [one.id for one in found.samples] == ["c2"]
-    assert found.samples[0].row == {"gloss": "g", "split": "train", "twin_of": "c9"}
-    assert found.files == [Path("list.json"), tmp_path / "set.npz", tmp_path / "set.csv"]
-    assert len(found.missing) == 3
+    corpus = matched(tmp_path / "set.npz", *[Clip(one.id, one.row, one.names) for one in FOUR])
+    assert [sample.id for sample in corpus.samples] == ["c2"]
+    assert corpus.samples[0].row == {"gloss": "g", "split": "train", "twin_of": "c9"}
+    assert corpus.files == [Path("list.json"), tmp_path / "set.npz", tmp_path / "set.csv"]
+    assert len(corpus.missing) == 3
 
 
 def test_folders_of_frames_and_damaged_files(tmp_path: Path) -> None:
     written(tmp_path / "c0" / "c0_000_keypoints.json", {"people": []})
     written(tmp_path / "c1.pose", "no pose")
     pose_files(tmp_path, ["c2", ".hidden/c3"])
-    found = matched(tmp_path, *FOUR)
-    assert [one.id for one in found.samples] == ["c0", "c1", "c2"]
-    report = write_pack(found.samples, tmp_path / "out" / "p")
+    corpus = matched(tmp_path, *FOUR)
+    assert [sample.id for sample in corpus.samples] == ["c0", "c1", "c2"]
+    report = write_pack(corpus.samples, tmp_path / "out" / "p")
     assert (sum(report.clips.values()), sorted(report.unreadable)) == (1, ["c0", "c1"])
 
 
@@ -161,6 +164,6 @@ def test_nothing_to_match(tmp_path: Path) -> None:
 
 
 def test_names_without_endings() -> None:
-    assert plain_name("a/01.mp4.pose") == plain_name("a\\01.MOV") == plain_name("a/01") == "a/01"
-    assert plain_name("000/P41_01_00_1._color.mp4") == "000/P41_01_00_1._color"
-    assert plain_name("4. Bird/1.2") == "4. Bird/1.2"
+    assert strip_suffixes("a/01.mp4.pose") == strip_suffixes("a\\01.MOV") == strip_suffixes("a/01") == "a/01"
+    assert strip_suffixes("000/P41_01_00_1._color.mp4") == "000/P41_01_00_1._color"
+    assert strip_suffixes("4. Bird/1.2") == "4. Bird/1.2"

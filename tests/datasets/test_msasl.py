@@ -36,12 +36,14 @@ def test_counts_of_the_real_files(data_dir: Path) -> None:
     held_out = [clip for clip in full.clips if clip.row["split"] != "train"]
     assert sum(clip.row["msasl500"] == "1" for clip in held_out) == 3702 + 2720
     for subset, total, splits in ((100, 5736, (3789, 1190, 757)), (200, 9719, (6319, 2041, 1359))):
-        found = msasl([folder], subset)
-        counts = Counter(clip.row["split"] for clip in found.clips)
+        annotation = msasl([folder], subset)
+        counts = Counter(clip.row["split"] for clip in annotation.clips)
         assert (counts["train"], counts["val"], counts["test"]) == splits
-        assert len(found.clips) == total
-        assert len({clip.row["gloss"] for clip in found.clips}) == subset
-        assert len({clip.id for clip in found.clips}) == {100: 5721, 200: 9695}[subset], "one video is listed twice"
+        assert len(annotation.clips) == total
+        assert len({clip.row["gloss"] for clip in annotation.clips}) == subset
+        assert len({clip.id for clip in annotation.clips}) == {100: 5721, 200: 9695}[subset], (
+            "one video is listed twice"
+        )
     signers = {split: {clip.row["signer"] for clip in full.clips if clip.row["split"] == split} for split in counts}
     assert not signers["train"] & signers["val"] | signers["train"] & signers["test"] | signers["val"] & signers["test"]
     assert any("different vocabularies" in note for note in full.notes)
@@ -91,8 +93,10 @@ def test_a_rows_columns(tmp_path: Path) -> None:
 def test_names_of_pose_files(tmp_path: Path, names: list[str]) -> None:
     annotation = msasl([written(tmp_path / "MSASL_val.json", [row(), row("aaaaaaaaaaa")])])
     found = corpus_of(annotation, Source(pose_files(tmp_path / "poses", names)))
-    assert [one.file and one.file.name for one in found.samples] == [f"{Path(name).name}.npz" for name in names]
-    assert [len(one.read().xy) for one in found.samples] == [10, 10]
+    assert [sample.file and sample.file.name for sample in found.samples] == [
+        f"{Path(name).name}.npz" for name in names
+    ]
+    assert [len(sample.read().xy) for sample in found.samples] == [10, 10]
 
 
 def test_places_in_one_of_several_lists_name_no_clip(tmp_path: Path) -> None:
@@ -112,7 +116,7 @@ def test_places_in_one_of_several_lists_name_no_clip(tmp_path: Path) -> None:
 def test_a_video_with_several_clips(tmp_path: Path) -> None:
     annotation = msasl([written(tmp_path / "MSASL_val.json", [row(), row(start=50, end=70)])])
     found = corpus_of(annotation, Source(pose_files(tmp_path / "poses", ["ri3NrdgfAtE"], frames=90)))
-    assert [len(one.read().xy) for one in found.samples] == [10, 20]
+    assert [len(sample.read().xy) for sample in found.samples] == [10, 20]
 
 
 def test_the_same_clip_under_another_address(tmp_path: Path) -> None:
@@ -123,7 +127,7 @@ def test_the_same_clip_under_another_address(tmp_path: Path) -> None:
     ]
     annotation = msasl([written(tmp_path / "MSASL_val.json", rows)])
     found = corpus_of(annotation, Source(pose_files(tmp_path / "p", ["val/00000", "val/00001", "val/00002"])))
-    assert [one.id for one in found.samples] == ["ri3NrdgfAtE_0_10", "aaaaaaaaaaa_0_10"]
+    assert [sample.id for sample in found.samples] == ["ri3NrdgfAtE_0_10", "aaaaaaaaaaa_0_10"]
     assert any("listed again" in note for note in found.notes)
 
 
@@ -149,9 +153,9 @@ def test_bad_rows(tmp_path: Path, change: dict[str, Any], field: str) -> None:
 
 def test_texts_unlike_the_class_list_are_noted(tmp_path: Path) -> None:
     file = written(tmp_path / "MSASL_train.json", [row(text="hallo")])
-    found = msasl([file, written(tmp_path / "MSASL_classes.json", ["hello"])])
-    assert found.clips[0].row["gloss"] == "hello"
-    assert found.notes == ["texts unlike the class list's: 'hallo' for 'hello'"]
+    annotation = msasl([file, written(tmp_path / "MSASL_classes.json", ["hello"])])
+    assert annotation.clips[0].row["gloss"] == "hello"
+    assert annotation.notes == ["texts that differ from the class list: 'hallo' for 'hello'"]
 
 
 def test_files_that_are_no_lists(tmp_path: Path) -> None:

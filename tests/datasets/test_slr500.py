@@ -18,37 +18,37 @@ HEAD = "video_path,class_name\n"
 
 def test_counts_of_the_real_files(data_dir: Path) -> None:
     folder = data_dir / "annotations" / "slr500"
-    found = slr500([folder], val_signers=[35, 36])
-    counts = Counter(clip.row["split"] for clip in found.clips)
+    annotation = slr500([folder], val_signers=[35, 36])
+    counts = Counter(clip.row["split"] for clip in annotation.clips)
     assert counts["test"] == 35_000, "the paper's number"
-    assert (counts["train"] + counts["val"], len({clip.row["signer"] for clip in found.clips})) == (89_945, 50)
+    assert (counts["train"] + counts["val"], len({clip.row["signer"] for clip in annotation.clips})) == (89_945, 50)
     assert counts["val"] == 4995
-    assert {clip.row["gloss"] for clip in found.clips} == {
+    assert {clip.row["gloss"] for clip in annotation.clips} == {
         line.strip() for line in (folder / "gloss_label.txt").read_text(encoding="utf-8").splitlines() if line.strip()
     }
-    assert [note.split()[0] for note in found.notes] == ["2500", "124695"]
+    assert [note.split()[0] for note in annotation.notes] == ["2500", "124695"]
     by_file = Counter(clip.row["split"] for clip in slr500([folder / "split.test.csv"], splits="files").clips)
     assert by_file == {"test": 37_500}, "P36 too"
 
 
 def test_all_clips_by_name_where_no_split_file_is_there(tmp_path: Path) -> None:
-    found = slr500([written(tmp_path / "gloss_label.txt", WORDS)], subset=40)
-    assert Counter(clip.row["split"] for clip in found.clips) == {
+    annotation = slr500([written(tmp_path / "gloss_label.txt", WORDS)], subset=40)
+    assert Counter(clip.row["split"] for clip in annotation.clips) == {
         "train": 90_000 * 40 // 500,
         "test": 35_000 * 40 // 500,
     }
-    assert len({clip.id for clip in found.clips}) == 125_000 * 40 // 500
-    last = found.clips[-1]
+    assert len({clip.id for clip in annotation.clips}) == 125_000 * 40 // 500
+    last = annotation.clips[-1]
     assert (last.id, last.row["gloss"], last.row["label"], last.row["signer"]) == ("P50_02_19_4", "w39", "39", "P50")
 
 
 @pytest.mark.parametrize("name", ["000/P41_01_00_1._color", "P41_01_00_1._color", "P41_01_00_1", "x/P41_01_00_1"])
 def test_names_of_pose_files(tmp_path: Path, name: str) -> None:
     table = written(tmp_path / "split.test.csv", HEAD + "000/P41_01_00_1._color.mp4,a\n001/P41_01_01_2._color.mp4,b\n")
-    found = corpus_of(slr500([table]), Source(pose_files(tmp_path / "poses", [name])))
-    assert [one.id for one in found.samples] == ["P41_01_00_1"]
-    assert found.samples[0].row == {"gloss": "a", "split": "test", "signer": "P41", "label": "0"}
-    assert [row["gloss"] for row in found.missing] == ["b"]
+    corpus = corpus_of(slr500([table]), Source(pose_files(tmp_path / "poses", [name])))
+    assert [sample.id for sample in corpus.samples] == ["P41_01_00_1"]
+    assert corpus.samples[0].row == {"gloss": "a", "split": "test", "signer": "P41", "label": "0"}
+    assert [row["gloss"] for row in corpus.missing] == ["b"]
 
 
 @pytest.mark.parametrize(

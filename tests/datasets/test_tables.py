@@ -15,8 +15,8 @@ ROW = Row(Path("file.json"), "row 7", FIELDS)
 
 
 def test_fields_as_what_they_have_to_be() -> None:
-    assert (ROW.text("a"), ROW.whole("n"), ROW.whole("digits"), ROW.number("f")) == ("x", 3, 12, 1.5)
-    assert (ROW.maybe("n"), ROW.maybe("f"), ROW.maybe("null"), ROW.maybe("absent")) == ("3", "1.5", "", "")
+    assert (ROW.text("a"), ROW.integer("n"), ROW.integer("digits"), ROW.number("f")) == ("x", 3, 12, 1.5)
+    assert (ROW.optional("n"), ROW.optional("f"), ROW.optional("null"), ROW.optional("absent")) == ("3", "1.5", "", "")
     assert ROW.numbers("list", 2) == [1, 2.5]
     assert Row(Path(), "", {"p": "a\\b/c.mp4"}).path("p") == "a/b/c.mp4"
 
@@ -27,17 +27,17 @@ def test_fields_as_what_they_have_to_be() -> None:
         (ROW.text, "empty"),
         (ROW.text, "n"),
         (ROW.text, "absent"),
-        (ROW.whole, "f"),
-        (ROW.whole, "b"),
-        (ROW.whole, "a"),
+        (ROW.integer, "f"),
+        (ROW.integer, "b"),
+        (ROW.integer, "a"),
         (ROW.number, "a"),
         (ROW.number, "b"),
         (ROW.number, "null"),
-        (ROW.maybe, "list"),
-        (ROW.maybe, "b"),
+        (ROW.optional, "list"),
+        (ROW.optional, "b"),
         (ROW.split, "a"),
-        (lambda name: ROW.whole(name, 4), "n"),
-        (lambda name: ROW.whole(name, 0, 2), "n"),
+        (lambda name: ROW.integer(name, 4), "n"),
+        (lambda name: ROW.integer(name, 0, 2), "n"),
         (lambda name: ROW.numbers(name, 3), "list"),
     ],
 )
@@ -52,7 +52,7 @@ def test_wrong_fields_name_file_row_and_field(read: object, name: str) -> None:
 @pytest.mark.parametrize("number", ["9" * 5000, "1" + "0" * 61, "--1", "²", "nan", "inf", "1e400"])
 def test_odd_numbers(number: str) -> None:
     row = Row(Path("f"), "row 0", {"x": number})
-    for read in (row.whole, row.number):
+    for read in (row.integer, row.number):
         if number.isdecimal() and len(number) < 100 and read == row.number:
             continue
         with pytest.raises(InputError, match="'x' of row 0"):
@@ -67,12 +67,12 @@ def test_paths_that_leave_their_folder(path: str) -> None:
 
 def test_csv(tmp_path: Path) -> None:
     rows = read_csv(written(tmp_path / "a.csv", "\ufeffid,gloss\n1,a\n2,\n"), ("id",))
-    assert [(row.place, row.text("id"), row.maybe("gloss")) for row in rows] == [
+    assert [(row.place, row.text("id"), row.optional("gloss")) for row in rows] == [
         ("line 2", "1", "a"),
         ("line 3", "2", ""),
     ]
     headless = read_csv(written(tmp_path / "b.csv", "x,1\n"), ("name", "class"), ("name", "class"))
-    assert [(row.text("name"), row.whole("class")) for row in headless] == [("x", 1)]
+    assert [(row.text("name"), row.integer("class")) for row in headless] == [("x", 1)]
 
 
 @pytest.mark.parametrize(

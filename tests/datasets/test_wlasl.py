@@ -48,23 +48,23 @@ LIST = [
 )
 def test_counts_of_the_real_files(data_dir: Path, file: str, counts: tuple[int, int, int]) -> None:
     folder = data_dir / "annotations" / "wlasl"
-    found = wlasl([folder / file, folder / "wlasl_class_list.txt"])
-    splits = Counter(clip.row["split"] for clip in found.clips)
+    annotation = wlasl([folder / file, folder / "wlasl_class_list.txt"])
+    splits = Counter(clip.row["split"] for clip in annotation.clips)
     assert (splits["train"], splits["val"], splits["test"]) == counts
     glosses = int(file.removesuffix(".json").lstrip("nsltax_"))
-    assert len({clip.row["gloss"] for clip in found.clips}) == glosses
-    assert {int(clip.row["label"]) for clip in found.clips} == set(range(glosses))
-    assert sum(clip.row["wlasl100"] == "1" for clip in found.clips) == 2038
-    assert not found.notes
+    assert len({clip.row["gloss"] for clip in annotation.clips}) == glosses
+    assert {int(clip.row["label"]) for clip in annotation.clips} == set(range(glosses))
+    assert sum(clip.row["wlasl100"] == "1" for clip in annotation.clips) == 2038
+    assert not annotation.notes
 
 
 def test_both_real_forms(data_dir: Path) -> None:
     folder = data_dir / "annotations" / "wlasl"
-    found = wlasl([folder])
-    assert len(found.clips) == 21095
-    assert len(found.notes) == 2
-    assert "'lose' in the list, 163 'losear' in nslt (16 clips)" in found.notes[0]
-    first = [clip for clip in found.clips if clip.row["wlasl300"] == "1"]
+    annotation = wlasl([folder])
+    assert len(annotation.clips) == 21095
+    assert len(annotation.notes) == 2
+    assert "'lose' in the list, 163 'losear' in nslt (16 clips)" in annotation.notes[0]
+    first = [clip for clip in annotation.clips if clip.row["wlasl300"] == "1"]
     assert len(first) == 5118
     assert all(clip.row["signer"] for clip in first if clip.id != "20065"), "which only nslt lists"
     spans = Counter(clip.span is None for clip in wlasl([folder / "asl1000.json"]).clips)
@@ -72,28 +72,28 @@ def test_both_real_forms(data_dir: Path) -> None:
 
 
 def test_a_real_landmark_set(data_dir: Path) -> None:
-    found = corpus_of(
+    corpus = corpus_of(
         wlasl([data_dir / "annotations" / "wlasl" / "asl300.json"]), Source(data_dir / "wlasl300_hands.npz")
     )
-    assert (len(found.samples), len(found.missing)) == (2660, 2457)
-    assert Counter(one.row["split"] for one in found.samples) == {"train": 1897, "val": 446, "test": 317}
-    assert sum(one.row["wlasl100"] == "1" for one in found.samples) == 1013
-    assert all(one.row["signer"] for one in found.samples)
-    first = found.samples[0]
+    assert (len(corpus.samples), len(corpus.missing)) == (2660, 2457)
+    assert Counter(sample.row["split"] for sample in corpus.samples) == {"train": 1897, "val": 446, "test": 317}
+    assert sum(sample.row["wlasl100"] == "1" for sample in corpus.samples) == 1013
+    assert all(sample.row["signer"] for sample in corpus.samples)
+    first = corpus.samples[0]
     assert (first.id, first.read().id, len(first.read().xy)) == ("00414", "00414", 105)
 
 
 def test_numbers_with_their_classes(tmp_path: Path) -> None:
     files = [written(tmp_path / "nslt_2.json", NUMBERS), written(tmp_path / "class_list.txt", CLASSES)]
-    found = wlasl(files)
-    assert [(clip.id, clip.row["gloss"], clip.row["split"]) for clip in found.clips] == [
+    annotation = wlasl(files)
+    assert [(clip.id, clip.row["gloss"], clip.row["split"]) for clip in annotation.clips] == [
         ("00001", "book", "train"),
         ("00002", "vice president", "val"),
         ("00003", "vice president", "test"),
     ]
-    assert [clip.span for clip in found.clips] == [None, Span(299, 350), None]
-    assert found.clips[0].names == {"video_id": "00001", "number": "1"}
-    assert found.files == files
+    assert [clip.span for clip in annotation.clips] == [None, Span(299, 350), None]
+    assert annotation.clips[0].names == {"video_id": "00001", "number": "1"}
+    assert annotation.files == files
     with pytest.raises(InputError, match="wlasl_class_list") as caught:
         wlasl(files[:1])
     assert caught.value.file == files[0]
@@ -103,13 +103,13 @@ def test_both_forms_fill_in_and_check_each_other(tmp_path: Path) -> None:
     numbers = {**NUMBERS, "00009": {"subset": "train", "action": [0, 1, 9]}}
     for name, content in (("nslt_2.json", numbers), ("WLASL_v0.3.json", LIST), ("wlasl_class_list.txt", CLASSES)):
         written(tmp_path / name, content)
-    found = wlasl([tmp_path])
-    rows = {clip.id: clip.row for clip in found.clips}
+    annotation = wlasl([tmp_path])
+    rows = {clip.id: clip.row for clip in annotation.clips}
     assert rows["00002"]["split"] == "test"
     assert (rows["00003"]["gloss"], rows["00003"]["signer"], rows["00009"]["signer"]) == ("vice-president", "118", "")
-    assert {clip.id: clip.span for clip in found.clips} == dict.fromkeys(rows) | {"00001": Span(99, 160)}
+    assert {clip.id: clip.span for clip in annotation.clips} == dict.fromkeys(rows) | {"00001": Span(99, 160)}
     assert len({tuple(row) for row in rows.values()}) == 1, "all clips have the same columns"
-    assert found.notes == [
+    assert annotation.notes == [
         "clip '00002' is of test in the list, of val in nslt; the list counts",
         "class 1 'vice-president' in the list, 1 'vice president' in nslt (2 clips); the list counts",
         "1 clips are in nslt alone: 00009",
@@ -121,11 +121,11 @@ def test_an_id_listed_twice_is_noted(tmp_path: Path) -> None:
         {"gloss": "book", "instances": [instance("1"), instance("1")]},
         {"gloss": "go", "instances": [instance("1")]},
     ]
-    found = wlasl([written(tmp_path / "asl2.json", twice)])
-    assert [clip.row["gloss"] for clip in found.clips] == ["book"]
-    assert len(found.notes) == 2
-    assert "listed again" in found.notes[0]
-    assert "as 'go' (train), not 'book' (train)" in found.notes[1]
+    annotation = wlasl([written(tmp_path / "asl2.json", twice)])
+    assert [clip.row["gloss"] for clip in annotation.clips] == ["book"]
+    assert len(annotation.notes) == 2
+    assert "listed again" in annotation.notes[0]
+    assert "as 'go' (train), not 'book' (train)" in annotation.notes[1]
 
 
 def test_frame_ranges_of_whole_videos_and_of_cut_ones(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_frame_ranges_of_whole_videos_and_of_cut_ones(tmp_path: Path) -> None:
     pose_files(tmp_path, ["00002"], frames=30)
     annotation = wlasl([written(tmp_path / "asl2.json", LIST)])
     found = corpus_of(annotation, Source(tmp_path))
-    assert [len(one.read().xy) for one in found.samples] == [61, 30]
+    assert [len(sample.read().xy) for sample in found.samples] == [61, 30]
     pose_files(tmp_path, ["00001"], frames=72)
     assert [len(one.read().xy) for one in corpus_of(annotation, Source(tmp_path)).samples] == [72, 30]
 

@@ -12,7 +12,7 @@ from helpers.tiny_configs import sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twinsign.datasets.landmarks import landmark_corpus
+from twinsign.datasets.folder import landmark_corpus
 from twinsign.doctor.copies import duplicates, identical
 from twinsign.doctor.exam import examine
 from twinsign.pack.open import Pack

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.moving_clips import COPIES, clip, exam_of, moving, resampled
 
-from twinsign.datasets.landmarks import landmark_corpus
+from twinsign.datasets.folder import landmark_corpus
 from twinsign.doctor.near import near_copies, near_duplicates
 from twinsign.pose.layout import HANDS
 

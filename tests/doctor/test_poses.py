@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.moving_clips import clip, exam_of, exchanged, moving
 
-from twinsign.datasets.landmarks import landmark_corpus
+from twinsign.datasets.folder import landmark_corpus
 from twinsign.datasets.sample import Sample
 from twinsign.doctor.exam import Exam, examine
 from twinsign.doctor.motion import frozen, jumping

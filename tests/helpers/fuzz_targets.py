@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from helpers import mutate, mutate_binary, mutate_text, published_formats
-from twinsign.datasets.landmarks import set_corpus
+from twinsign.datasets.folder import set_corpus
 from twinsign.datasets.sample import Corpus, Sample
 from twinsign.files import write_json
 from twinsign.pack.clip import stored_clip

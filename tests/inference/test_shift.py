@@ -13,7 +13,7 @@ from helpers.recordings import packed, recording
 from helpers.trained_runs import Trained
 
 from twinsign.cli.main import main
-from twinsign.datasets.landmarks import landmark_corpus
+from twinsign.datasets.folder import landmark_corpus
 from twinsign.errors import InputError
 from twinsign.inference.notice import Noticer
 from twinsign.inference.shift import check_shift, joint_statistics, shift_of, training_statistics

@@ -13,7 +13,7 @@ import pytest
 from helpers.recordings import packed, recording
 from pyarrow import ipc
 
-from twinsign.datasets.landmarks import landmark_corpus
+from twinsign.datasets.folder import landmark_corpus
 from twinsign.errors import InputError
 from twinsign.pack.file import PackFile
 from twinsign.pack.open import Pack

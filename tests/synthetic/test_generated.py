@@ -8,8 +8,7 @@ import numpy as np
 
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
-from twinsign.synthetic.corpus import SyntheticConfig, synthesise
-from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.synthetic.corpus import SyntheticConfig, synthesise, synthetic_corpus
 
 SMALL = SyntheticConfig(signers=5, glosses=3, clips_per_signer_gloss=2)
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
-from twinsign.views.batches import Batches, ClipLoader, ClipReader, active_frames, clips_of, generator_at, strided
+from twinsign.views.batches import Batches, ClipLoader, ClipReader, clips_of, generator_at
 from twinsign.views.clips import Clips
 from twinsign.views.config import CropConfig, ReadConfig
-from twinsign.views.crop import crop
+from twinsign.views.crop import active_frames, crop, strided
 
 CLIPS = 23
 FEW_CORES = "ignore:This DataLoader will create"

@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
-from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.batches import Batches, ClipLoader, ClipReader, Mixture, mixture_of
 from twinsign.views.config import ReadConfig
-from twinsign.views.mixture import Mixture, mixture_of
 
 groups = st.lists(st.tuples(st.integers(1, 30), st.sampled_from([0.1, 0.5, 1.0, 1.7, 3.0])), min_size=1, max_size=4)
 

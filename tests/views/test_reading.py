@@ -80,7 +80,7 @@ def test_boxes_are_square_in_what_the_clips_record(tmp_path: Path) -> None:
 
 
 def test_real_sets_of_hands_and_of_bodies(data_dir: Path, tmp_path: Path) -> None:
-    from twinsign.datasets.landmarks import landmark_corpus
+    from twinsign.datasets.folder import landmark_corpus
     from twinsign.pack.write import write_pack
 
     for name, ignored in (("wlasl300_hands", TRUNK_JOINTS), ("wlasl_body_hands", ())):

@@ -15,7 +15,7 @@ from twinsign.pose.layout import HAND_WRIST, HANDS, INDEX, JOINT_COUNT, JOINTS, 
 from twinsign.runs.recipe import load_recipe
 from twinsign.views.augment import Draw, apply, draw
 from twinsign.views.clips import View
-from twinsign.views.config import LACKS, AugmentConfig
+from twinsign.views.config import TRUNK_DROPS, AugmentConfig
 
 PLAIN = AugmentConfig(rotation=0.0, scale=0.0, mask=0.0, flip=0.0)
 CLIPS, FRAMES = 400, 3
@@ -54,9 +54,9 @@ def test_what_is_left_agrees_with_the_loop(seed: int) -> None:
     given = drawn(replace(PLAIN, trunk={"all": 0.2, "wrists": 0.3, "below": 0.3}), seed)
     found = apply(one, given)
     for clip in range(0, CLIPS, 40):
-        kind = "all" if given.wristless[clip] else "wrists" if given.bare[clip] else "below"
+        kind = "all" if given.no_trunk[clip] else "wrists" if given.only_wrists[clip] else "below"
         wanted = slow_seen(
-            one, kind if kind != "below" or given.line[clip] < torch.inf else None, given.line[clip], clip
+            one, kind if kind != "below" or given.trunk_end[clip] < torch.inf else None, given.trunk_end[clip], clip
         )
         assert torch.equal(found.seen[clip], wanted)
     assert torch.equal(found.seen[:, :, HANDS], one.seen[:, :, HANDS])
@@ -66,19 +66,19 @@ def test_what_is_left_agrees_with_the_loop(seed: int) -> None:
 def test_each_kind_is_as_frequent_as_asked() -> None:
     shares = {"all": 0.1, "wrists": 0.3, "below": 0.2}
     given = drawn(replace(PLAIN, trunk=shares), 0)
-    counts = {"all": given.wristless, "wrists": given.bare, "below": given.line < torch.inf}
+    counts = {"all": given.no_trunk, "wrists": given.only_wrists, "below": given.trunk_end < torch.inf}
     for kind, share in shares.items():
         assert float(counts[kind].float().mean()) == pytest.approx(share, abs=0.06)
     assert not (counts["all"] & counts["wrists"]).any()
     assert not ((counts["all"] | counts["wrists"]) & counts["below"]).any()
-    line = given.line[given.line < torch.inf]
+    line = given.trunk_end[given.trunk_end < torch.inf]
     assert 0.5 <= line.min() < line.max() <= 1
 
 
-@pytest.mark.parametrize("kind", LACKS)
+@pytest.mark.parametrize("kind", TRUNK_DROPS)
 def test_a_kind_alone_is_always_drawn(kind: str) -> None:
     given = drawn(replace(PLAIN, trunk={kind: 1.0}), 0)
-    counts = {"all": given.wristless, "wrists": given.bare, "below": given.line < torch.inf}
+    counts = {"all": given.no_trunk, "wrists": given.only_wrists, "below": given.trunk_end < torch.inf}
     assert all(bool(mine.all()) == (name == kind) for name, mine in counts.items())
 
 
@@ -88,9 +88,9 @@ def test_hands_alone_with_their_own_wrists_lose_nothing_but_by_all() -> None:
     seen[:, :, TRUNK] = False
     for side, wrist in HAND_WRIST.items():
         seen[:, :, INDEX[f"{side}_wrist"]] = seen[:, :, wrist]
-    bare = View(torch.where(seen[..., None], one.xy, 0.0), seen)
+    only_wrists = View(torch.where(seen[..., None], one.xy, 0.0), seen)
     for kind in ("wrists", "below"):
-        assert torch.equal(apply(bare, drawn(replace(PLAIN, trunk={kind: 1.0}), 0)).seen, seen)
+        assert torch.equal(apply(only_wrists, drawn(replace(PLAIN, trunk={kind: 1.0}), 0)).seen, seen)
 
 
 def test_other_numbers_are_drawn_as_before() -> None:

@@ -9,25 +9,24 @@ import torch
 from helpers.tiny_configs import clips_of_view, random_view
 
 from twinsign.errors import InputError
-from twinsign.views.clips import resample, window
-from twinsign.views.config import MOST, WindowConfig
-from twinsign.views.windows import spread, window_views
+from twinsign.views.clips import resample, window, window_bounds, window_views
+from twinsign.views.config import MAX_WINDOWS, WindowConfig
 
 CLIPS = clips_of_view(random_view(2, 101))
 LONG_AND_SHORT = replace(CLIPS, length=torch.tensor([101, 1]))
 
 
 def test_one_window_is_the_middle() -> None:
-    ((begin, span),) = spread(LONG_AND_SHORT, WindowConfig(0.95, 1))
+    ((begin, span),) = window_bounds(LONG_AND_SHORT, WindowConfig(0.95, 1))
     torch.testing.assert_close(begin, torch.tensor([2.5, 0.0]))
     torch.testing.assert_close(span, torch.tensor([95.0, 0.0]))
-    ((begin, span),) = spread(LONG_AND_SHORT, WindowConfig(0.5, 1))
+    ((begin, span),) = window_bounds(LONG_AND_SHORT, WindowConfig(0.5, 1))
     torch.testing.assert_close(begin + span / 2, torch.tensor([50.0, 0.0]))
     assert WindowConfig() == WindowConfig(0.95, 1)
 
 
 def test_windows_are_spread_from_the_first_frame_to_the_last() -> None:
-    found = spread(LONG_AND_SHORT, WindowConfig(0.6, 3))
+    found = window_bounds(LONG_AND_SHORT, WindowConfig(0.6, 3))
     assert [begin.tolist() for begin, _ in found] == [[0, 0], [pytest.approx(20), 0], [pytest.approx(40), 0]]
     assert all(span.tolist() == [pytest.approx(60), 0] for _, span in found)
 
@@ -52,7 +51,7 @@ def test_a_share_of_a_clip_is_more_than_nothing_and_no_more_than_all(share: floa
         WindowConfig(share)
 
 
-@pytest.mark.parametrize("count", [0, -1, MOST + 1])
+@pytest.mark.parametrize("count", [0, -1, MAX_WINDOWS + 1])
 def test_windows_are_counted(count: int) -> None:
     with pytest.raises(InputError, match=r"windows\.count"):
         WindowConfig(0.8, count)

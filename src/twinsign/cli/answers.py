@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from twinsign.datasets.poses import clip_files
+from twinsign.datasets.folder import clip_files
 from twinsign.dictionary.lookup import Finding
 from twinsign.errors import InputError
 from twinsign.extract.clip import Reader

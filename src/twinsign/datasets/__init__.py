@@ -1,1 +1,1 @@
-"""From annotation files, or from nothing (synthetic), to samples: one file a dataset."""
+"""Annotation files to clips to pack: one file a dataset, and a user's own poses."""

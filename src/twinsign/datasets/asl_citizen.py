@@ -1,4 +1,4 @@
-"""ASL Citizen: 83,399 webcam clips of 2,731 American signs by 52 people, none in two splits (Desai et al., 2023)."""
+"""ASL Citizen: 83,399 webcam clips of 2,731 American signs by 52 people, each in one split (Desai et al., 2023)."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twinsign.datasets.matching import Annotation, Clip
-from twinsign.datasets.sample import plain_name
+from twinsign.datasets.sample import strip_suffixes
 from twinsign.datasets.tables import annotation_files, read_csv, split_of
 
-PATTERNS = ("train.csv", "val.csv", "test.csv")
 COLUMNS = ("Participant ID", "Video file", "Gloss", "ASL-LEX Code")
 
 
 def asl_citizen(annotations: Sequence[Path]) -> Annotation:
-    """The clips of splits/{train,val,test}.csv; an id is the video's name.
+    """Read the clips of splits/{train,val,test}.csv; a clip's id is its video's name.
 
     Raises InputError naming file, row and field.
     """
-    files = annotation_files(annotations, *PATTERNS)
+    files = annotation_files(annotations, "train.csv", "val.csv", "test.csv")
     clips = []
     for file in files:
         for row in read_csv(file, COLUMNS):
-            name = plain_name(row.path("Video file"))
-            about = {"gloss": row.text("Gloss"), "split": split_of(file), "signer": row.text("Participant ID")}
-            clips.append(Clip(name, {**about, "asl_lex": row.maybe("ASL-LEX Code")}, {"file": name}))
+            name = strip_suffixes(row.path("Video file"))
+            fields = {"gloss": row.text("Gloss"), "split": split_of(file), "signer": row.text("Participant ID")}
+            clips.append(Clip(name, {**fields, "asl_lex": row.optional("ASL-LEX Code")}, {"file": name}))
     return Annotation(clips, files)

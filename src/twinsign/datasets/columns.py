@@ -1,9 +1,9 @@
-"""Which column of a person's own table says what: by its name, its usual other names, or as `--columns` says."""
+"""Which column of a user's table holds what: by its name, a common alias, or as `--columns` says."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -27,18 +27,18 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "height": "",
     }.items()
 }
-"""What a table may say of a clip, and the other names that tables commonly use for it."""
-LIKE = 0.75
-"""How alike, by difflib's ratio, an unknown name must be to a known one to be asked about."""
+"""The fields of a clip that a table may have, and the aliases under which tables commonly have them."""
+SIMILAR = 0.75
+"""Similarity (difflib's ratio) from which an unknown column's name is taken for a misspelt one."""
 
 
 def plain(name: str) -> str:
-    """A column's name without case, surrounding blanks, and kind of separator."""
+    """Normalise a column's name: no upper case, surrounding blanks, or separators but underscores."""
     return re.sub(r"[\s\-.]+", "_", name.strip().casefold())
 
 
 def parse_columns(text: str | None) -> dict[str, str]:
-    """ "file=path,gloss=sign" as a dictionary; InputError where it is none, or names what a table cannot say."""
+    """Parse "file=path,gloss=sign" into a dictionary; InputError for other texts and for unknown or repeated fields."""
     chosen: dict[str, str] = {}
     for part in text.split(",") if text else ():
         field, equals, column = (piece.strip() for piece in part.partition("="))
@@ -52,74 +52,67 @@ def parse_columns(text: str | None) -> dict[str, str]:
 def find_columns(
     table: Path, rows: Sequence[Mapping[str, object]], chosen: Mapping[str, str], needed: str = "file"
 ) -> tuple[dict[str, str], list[str]]:
-    """Column of each field that a table's rows have, and notes on names that were taken for others or resemble them.
+    """Find the column of each field in a table's rows; also notes on columns recognised by an alias or misspelt.
 
-    A field chosen as "" is none of the columns. Raises InputError where `needed` is absent, a chosen column is, or
-    several could be meant.
+    A field chosen as "" has no column. Raises InputError where `needed` or a chosen column is absent, or where several
+    columns could be a field's.
     """
     names = list(rows[0])
     columns, notes = {}, []
     for field, aliases in ALIASES.items():
         if field in chosen:
             if chosen[field]:
-                columns[field] = _chosen(table, names, field, chosen[field])
+                columns[field] = _chosen_column(table, names, field, chosen[field])
             continue
-        column = _only(table, names, field, [name for name in names if plain(name) == field])
+        column = _only_column(table, field, [name for name in names if plain(name) == field])
         if column is None:
             taken = {*columns.values(), *chosen.values()}
-            others = [name for name in names if plain(name) in aliases and name not in taken]
-            if field == "split":
-                others = [name for name in others if _splits(rows, name)]
-            column = _only(table, names, field, others)
+            candidates = [name for name in names if plain(name) in aliases and name not in taken]
+            if field == "split":  # a column `set` or `phase` counts only if it holds nothing but names of splits
+                candidates = [
+                    name
+                    for name in candidates
+                    if all(plain_split(str(row.get(name) or "")) is not None for row in rows)
+                ]
+            column = _only_column(table, field, candidates)
             if column is not None and field != "file":
                 notes.append(f"column {column!r} taken as {field}")
         if column is not None:
             columns[field] = column
     if needed not in columns:
-        hint = "--columns file=COLUMN,gloss=COLUMN says which column is which" + _suggested(names)
-        listed = ", ".join(names) or "(none)"
+        like_file = (name for name in names if _closest(name, ["file", *ALIASES["file"]]))
+        guess = next((f": perhaps file={name}" for name in like_file), "")
+        hint = f"--columns file=COLUMN,gloss=COLUMN says which column is which{guess}."
         wanted = f"a CSV with a column {needed}, and gloss, split, signer"
-        raise InputError(f"columns {listed}", wanted, file=table, hint=hint)
-    return columns, notes + _unknown(names, columns, chosen)
+        raise InputError(f"columns {', '.join(names) or '(none)'}", wanted, file=table, hint=hint)
+    absent = [field for field in ("gloss", "split", "signer") if field not in columns and field not in chosen]
+    field_of = {word: field for field in absent for word in (field, *ALIASES[field])}
+    for name in names:
+        if name not in columns.values() and (word := _closest(name, field_of)):
+            field = field_of[word]
+            notes.append(f"column {name!r} is kept as it is; if it is the {field}: --columns {field}={name}")
+    return columns, notes
 
 
-def _chosen(table: Path, names: Sequence[str], field: str, column: str) -> str:
+def _closest(name: str, words: Iterable[str]) -> str | None:
+    """The word most similar to a column's name; None where none is similar enough."""
+    return next(iter(get_close_matches(plain(name), words, 1, SIMILAR)), None)
+
+
+def _chosen_column(table: Path, names: Sequence[str], field: str, column: str) -> str:
+    """The column of this very name, or else the only one whose normalised name is the same."""
     same = [name for name in names if name == column] or [name for name in names if plain(name) == plain(column)]
     if len(same) != 1:
-        close = get_close_matches(plain(column), names, 1, LIKE)
-        hint = f"Did you mean {field}={close[0]}?" if close else ""
+        similar = _closest(column, names)
+        hint = f"Did you mean {field}={similar}?" if similar else ""
         raise InputError(f"no column {column!r}", f"one of {', '.join(names)}", file=table, hint=hint)
     return same[0]
 
 
-def _only(table: Path, names: Sequence[str], field: str, fits: Sequence[str]) -> str | None:
-    """The column that fits; where several do, the one spelt as the field itself."""
-    if len(fits) > 1 and field not in fits:
-        listed = " and ".join(map(repr, fits))
-        hint = f"--columns {field}={fits[0]} says which; --columns {field}= that it is neither."
+def _only_column(table: Path, field: str, candidates: Sequence[str]) -> str | None:
+    """The candidate, of several the one named as the field itself, or None."""
+    if len(candidates) > 1 and field not in candidates:
+        listed = " and ".join(map(repr, candidates))
+        hint = f"--columns {field}={candidates[0]} says which; --columns {field}= that it is neither."
         raise InputError(f"columns {listed}, any of which may be the {field}", "one of them", file=table, hint=hint)
-    return field if field in fits else fits[0] if fits else None
-
-
-def _splits(rows: Sequence[Mapping[str, object]], column: str) -> bool:
-    """Whether a column that may be the split holds names of splits alone."""
-    return all(plain_split(str(row.get(column) or "")) is not None for row in rows)
-
-
-def _suggested(names: Sequence[str]) -> str:
-    close = {name: get_close_matches(plain(name), ["file", *ALIASES["file"]], 1, LIKE) for name in names}
-    like = next((name for name, found in close.items() if found), None)
-    return f": perhaps file={like}." if like else "."
-
-
-def _unknown(names: Sequence[str], columns: Mapping[str, str], chosen: Mapping[str, str]) -> list[str]:
-    """Notes on columns that resemble a field which no column has."""
-    lacking = [field for field in ("gloss", "split", "signer") if field not in columns and field not in chosen]
-    field_of = {word: field for field in lacking for word in (field, *ALIASES[field])}
-    notes = []
-    for name in names:
-        close = get_close_matches(plain(name), field_of, 1, LIKE) if name not in columns.values() else []
-        if close:
-            field = field_of[close[0]]
-            notes.append(f"column {name!r} is kept as it is; if it is the {field}: --columns {field}={name}")
-    return notes
+    return field if field in candidates else next(iter(candidates), None)

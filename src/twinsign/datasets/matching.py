@@ -1,51 +1,50 @@
-"""Annotated clips and pose files brought together by name: samples, clips without poses, and what else was found."""
+"""Annotated clips matched with pose files by name: samples, clips without poses, and notes on both."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from twinsign.datasets.poses import Poses, Size
-from twinsign.datasets.sample import Corpus, Sample
+from twinsign.datasets.folder import SHOWN, clip_files
+from twinsign.datasets.sample import SUFFIXES, Corpus, Sample, strip_suffixes
 from twinsign.datasets.spans import Frames, Span, cut
 from twinsign.datasets.tables import read_csv
 from twinsign.errors import InputError
+from twinsign.pose.read import open_set, read
 from twinsign.pose.recording import Recording, Unit
 
-SHOWN = 3
-"""Names of either side that a message shows."""
 VIDEO = "video"
-"""The naming by source video: the one in which a file may hold several clips."""
+"""The naming by source video: the only one in which a file may hold several clips."""
 _HINT = "--names FILE.csv with columns id and file says which file is which clip; --names NAMING picks a naming."
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One annotated clip: its id, its row, and by naming the name that its pose file has if files are so named.
+    """An annotated clip: its id, its row, and for each naming the name of its pose file if files are so named.
 
-    `span`: its frames where a file shows the whole source video. `size`: of the corpus's images, in pixels.
+    `span`: its frames where a file shows the whole source video. `size`: of the dataset's images, in pixels.
     """
 
     id: str
     row: dict[str, str]
     names: Mapping[str, str]
     span: Span | None = None
-    size: Size | None = None
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Source:
-    """The poses of a corpus, and how they are to be taken.
+    """The poses of a dataset, and how to read them.
 
     Args:
-        poses: A folder with one pose file a clip, at any depth, or one file of many clips whose ids are the corpus's.
+        poses: A folder with a pose file for each clip, at any depth, or a file of many clips with the dataset's ids.
         names: CSV with columns id and file that says which file is which clip, or the naming that files follow.
         size: Image width and height in pixels, for formats that do not state it.
         fps: Frames a second, for formats that do not state it.
-        unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
+        unit: Unit of the coordinates, pixels or image fractions, in place of the format's own.
         frames: What a pose file shows: the clip, the whole source video (of which the clip's frames are then taken), or
             auto: by its length.
     """
@@ -67,110 +66,141 @@ class Annotation:
     notes: list[str] = field(default_factory=list)
 
 
+class _Poses:
+    """The poses of a source by name: files of a folder, or clips of a file of many clips.
+
+    A name matches the files whose last path components it is: b/01 matches x/b/01.pose, not x/01.pose.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.path = source, Path(source.poses)
+        if self.path.is_dir():
+            self.set, self.clips = None, list(clip_files(self.path))
+            self.names = [clip.relative_to(self.path).as_posix() for clip in self.clips]
+        else:
+            self.set = open_set(self.path, size=source.size, fps=source.fps, unit=source.unit)
+            self.names = [row["id"] for row in self.set.rows]
+        if not self.names:
+            raise InputError("no pose file", f"files ending in {', '.join(SUFFIXES)}", file=self.path)
+        self._by_ending: defaultdict[str, list[int]] = defaultdict(list)
+        for number, name in enumerate(self.names):
+            parts = strip_suffixes(name).split("/")
+            for start in range(len(parts)):
+                self._by_ending["/".join(parts[start:])].append(number)
+
+    def find(self, name: str) -> list[int]:
+        """Numbers of the clips that a name matches."""
+        return self._by_ending.get(strip_suffixes(name), [])
+
+    def sample(self, clip: Clip, number: int, frames: Frames) -> Sample:
+        """The sample of an annotated clip whose poses are those of this number."""
+        if self.set is None:
+            file, row, size = self.clips[number], clip.row, self.source.size or clip.size
+            load = partial(read, file, size=size, fps=self.source.fps, clip_id=clip.id, unit=self.source.unit)
+        else:
+            file, row = None, {**self.set.rows[number], **clip.row}
+            row = {name: value for name, value in row.items() if name != "id"}
+            load = partial(self.set.clip, number)
+        return Sample(clip.id, partial(_load, load, clip.id, clip.span, frames), row, file)
+
+
+def _load(load: Callable[[], Recording], clip: str, span: Span | None, frames: Frames) -> Recording:
+    recording = load()
+    if recording.id != clip:
+        recording = replace(recording, id=clip)
+    return recording if span is None else cut(recording, span, frames)
+
+
 def corpus_of(annotation: Annotation, source: Source) -> Corpus:
-    """Every annotated clip with its poses, the others as missing.
+    """Match annotated clips with poses; those without are the corpus's missing clips.
 
     Raises InputError where no clip has a pose file, or where files may belong to clips in more than one way.
     """
     if not annotation.clips:
         raise InputError("no clip", "at least one in the subset", file=annotation.files[0])
-    poses = Poses(source.poses, source.size, source.fps, source.unit)
-    clips, again = _once(annotation.clips)
-    notes: list[str] = []
-    table = Path(source.names) if source.names and source.names not in _namings(clips) else None
-    found = _by_table(clips, poses, table) if table else _by_naming(clips, poses, source.names)
-    shared = {number for number, count in Counter(found.values()).items() if count > 1}
+    poses = _Poses(source)
+    clips, repeated = _deduplicate(annotation.clips)
+    namings = list(dict.fromkeys(naming for clip in clips for naming in clip.names))
+    table = Path(source.names) if source.names and source.names not in namings else None
+    if table:
+        matches = _match_by_table(clips, poses, table)
+    else:
+        matches = _match_by_naming(clips, poses, [source.names] if source.names else namings)
+    uses = Counter(matches.values())
     samples = [
-        _sample(clip, poses, found[clip.id], "video" if found[clip.id] in shared else source.frames)
+        poses.sample(clip, number, "video" if uses[number] > 1 else source.frames)
         for clip in clips
-        if clip.id in found
+        if (number := matches.get(clip.id)) is not None
     ]
-    missing = [{"id": clip.id, **clip.row} for clip in clips if clip.id not in found]
-    taken = set(found.values())
-    unlisted = [name for number, name in enumerate(poses.names) if number not in taken]
+    missing = [{"id": clip.id, **clip.row} for clip in clips if clip.id not in matches]
+    notes = []
+    unlisted = [name for number, name in enumerate(poses.names) if number not in uses]
     if unlisted:
-        notes.append(f"{len(unlisted)} pose files belong to no listed clip, such as {_shown(unlisted)}")
-    files = [*annotation.files, *poses.files, *([table] if table else [])]
-    return Corpus(samples, missing, files, [*notes, *poses.notes, *annotation.notes, *again])
+        notes.append(f"{len(unlisted)} pose files belong to no listed clip, such as {_examples(unlisted)}")
+    files, set_notes = (poses.set.files, poses.set.notes) if poses.set is not None else ((), ())
+    files = [*annotation.files, *files, *([table] if table else [])]
+    return Corpus(samples, missing, files, [*notes, *set_notes, *annotation.notes, *repeated])
 
 
-def _once(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
-    """Each id's first clip, and a note for each id that is listed again."""
+def _deduplicate(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
+    """The first clip of each id, and a note for each that is listed again."""
     first: dict[str, Clip] = {}
     notes = []
     for clip in clips:
-        known = first.setdefault(clip.id, clip)
-        if known is not clip:
-            changed = [name for name, value in clip.row.items() if value != known.row.get(name)]
-            other = ", ".join(f"{name} {clip.row[name]!r} after {known.row.get(name)!r}" for name in changed[:SHOWN])
-            notes.append(f"clip {clip.id!r} is listed again; the first counts" + (f": {other}" if other else ""))
+        row = first.setdefault(clip.id, clip).row
+        if first[clip.id] is not clip:
+            changed = [name for name, value in clip.row.items() if value != row.get(name)][:SHOWN]
+            changes = ", ".join(f"{name} {clip.row[name]!r} after {row.get(name)!r}" for name in changed)
+            notes.append(f"clip {clip.id!r} is listed again; the first counts" + (f": {changes}" if changes else ""))
     return list(first.values()), notes
 
 
-def _namings(clips: Sequence[Clip]) -> list[str]:
-    return list(dict.fromkeys(naming for clip in clips for naming in clip.names))
-
-
-def _by_naming(clips: Sequence[Clip], poses: Poses, forced: str | None) -> dict[str, int]:
-    """Clip id to number of pose file, by the naming that fits; InputError where several do in different ways."""
+def _match_by_naming(clips: Sequence[Clip], poses: _Poses, namings: Sequence[str]) -> dict[str, int]:
+    """Number of the poses of each clip, by the naming that matches most; InputError where namings disagree."""
     fits: dict[str, dict[str, list[int]]] = {}
-    for naming in [forced] if forced else _namings(clips):
-        matched = {clip.id: poses.find(clip.names[naming]) for clip in clips if naming in clip.names}
-        found = {clip: numbers for clip, numbers in matched.items() if numbers}
-        if found and (naming == VIDEO or max(Counter(numbers[0] for numbers in found.values()).values()) == 1):
-            fits[naming] = found
+    for naming in namings:
+        candidates = {clip.id: poses.find(clip.names[naming]) for clip in clips if naming in clip.names}
+        matches = {clip: numbers for clip, numbers in candidates.items() if numbers}
+        if matches and (naming == VIDEO or len({numbers[0] for numbers in matches.values()}) == len(matches)):
+            fits[naming] = matches
     if not fits:
-        examples = [name for clip in clips[:SHOWN] for name in clip.names.values()]
-        wanted = f"names of the annotation's {len(clips)} clips, such as {_shown(examples, 3 * SHOWN)}"
-        raise InputError(f"pose files such as {_shown(poses.names)}", wanted, file=poses.path, hint=_HINT)
+        names = [name for clip in clips[:SHOWN] for name in clip.names.values()]
+        wanted = f"names of the annotation's {len(clips)} clips, such as {_examples(names, 3 * SHOWN)}"
+        raise InputError(f"pose files such as {_examples(poses.names)}", wanted, file=poses.path, hint=_HINT)
     best = max(fits, key=lambda naming: len(fits[naming]))
     for clip, numbers in fits[best].items():
         if len(numbers) > 1:
-            files = _shown([poses.names[number] for number in numbers])
+            files = _examples([poses.names[number] for number in numbers])
             raise InputError(f"{files} for clip {clip!r}", "one pose file a clip", file=poses.path, hint=_HINT)
-    for naming in fits:
-        _check_agreement(best, naming, fits, poses)
+    for naming, matches in fits.items():
+        differing = [clip for clip, numbers in matches.items() if fits[best].get(clip) != numbers]
+        if differing:
+            problem = " and ".join(
+                f"{len(fits[name])} files named by {name}, such as {poses.names[fits[name][clip][0]]} for clip {clip!r}"
+                for name, clip in ((best, next(iter(fits[best]))), (naming, differing[0]))
+            )
+            raise InputError(problem, "files named in one way", file=poses.path, hint=_HINT)
     return {clip: numbers[0] for clip, numbers in fits[best].items()}
 
 
-def _check_agreement(best: str, other: str, fits: Mapping[str, Mapping[str, list[int]]], poses: Poses) -> None:
-    """InputError where another naming than the best finds other files, or files for other clips."""
-    differing = [clip for clip, numbers in fits[other].items() if fits[best].get(clip) != numbers]
-    if differing:
-        sides = []
-        for naming, clip in ((best, next(iter(fits[best]))), (other, differing[0])):
-            examples = f"{poses.names[fits[naming][clip][0]]} for clip {clip!r}"
-            sides.append(f"{len(fits[naming])} files named by {naming}, such as {examples}")
-        raise InputError(" and ".join(sides), "files named in one way", file=poses.path, hint=_HINT)
-
-
-def _by_table(clips: Sequence[Clip], poses: Poses, table: Path) -> dict[str, int]:
-    """Clip id to number of pose file, as a CSV of id and file says; files that are not there are left out."""
-    known = {clip.id for clip in clips}
-    found: dict[str, int] = {}
+def _match_by_table(clips: Sequence[Clip], poses: _Poses, table: Path) -> dict[str, int]:
+    """Number of the poses of each clip, from a CSV of id and file; rows whose file is absent are left out."""
+    ids = {clip.id for clip in clips}
+    matches: dict[str, int] = {}
     for row in read_csv(table, ("id", "file")):
-        clip, number = row.text("id"), poses.exactly(row.path("file"))
-        if clip not in known:
+        clip, file = row.text("id"), row.path("file")
+        if clip not in ids:
             raise row.error("id", "the id of an annotated clip")
-        if clip in found:
+        if clip in matches:
             raise row.error("id", "each id once")
-        if number is not None:
-            found[clip] = number
-    if not found:
-        raise InputError("no file that is there", f"files such as {_shown(poses.names)}", file=table)
-    return found
+        exact = [n for n in poses.find(file) if file in (poses.names[n], strip_suffixes(poses.names[n]))]
+        if len(exact) == 1:
+            matches[clip] = exact[0]
+    if not matches:
+        raise InputError("no file that is there", f"files such as {_examples(poses.names)}", file=table)
+    return matches
 
 
-def _sample(clip: Clip, poses: Poses, number: int, frames: Frames) -> Sample:
-    read = poses.reader(number, clip.id, clip.size)
-    read = partial(_cut, read, clip.span, frames) if clip.span is not None else read
-    return Sample(clip.id, read, {**poses.extras(number), **clip.row}, poses.file(number))
-
-
-def _cut(read: Callable[[], Recording], span: Span, frames: Frames) -> Recording:
-    return cut(read(), span, frames)
-
-
-def _shown(names: Iterable[str], count: int = SHOWN) -> str:
+def _examples(names: Iterable[str], count: int = SHOWN) -> str:
     listed = list(dict.fromkeys(names))
     return ", ".join(listed[:count]) + (", …" if len(listed) > count else "")

@@ -12,9 +12,8 @@ from twinsign.nn.classifier import branch_features
 from twinsign.nn.config import PARTS
 from twinsign.views.augment import random_view
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
-from twinsign.views.clips import Clips, View
+from twinsign.views.clips import Clips, View, window_views
 from twinsign.views.config import AugmentConfig, WindowConfig
-from twinsign.views.windows import window_views
 
 FEATURE_BATCH = 128
 """Clips embedded at once."""

@@ -1,4 +1,4 @@
-"""A body from its wrists: hands by finger chains, elbows by two-link inverse kinematics, all arrays over frames.
+"""A body from its wrists, for all frames at once: hands by finger chains, elbows by two-link inverse kinematics.
 
 Arms are computed as right arms (see lexicon for the axes); the other side is the mirror image.
 """
@@ -16,15 +16,17 @@ from twinsign.synthetic.lexicon import Array
 KNUCKLE_SIDEWAYS = np.array([0.17, 0.06, -0.05, -0.15])
 KNUCKLE_FORWARD = np.array([0.48, 0.50, 0.47, 0.41])
 PHALANGES = np.array([[0.24, 0.14, 0.11], [0.26, 0.16, 0.11], [0.24, 0.15, 0.11], [0.18, 0.11, 0.10]])
-THUMB_ROOT = (0.12, 0.10, 0.04)
-THUMB_BONES = (0.22, 0.17, 0.14)
+THUMB_ROOT = (0.10, 0.12, 0.04)
+THUMB_BONES = np.array([0.22, 0.17, 0.14])
 SPREAD_SHARE = np.array([1.0, 0.3, -0.4, -1.1])
 END_JOINT_SHARE = 0.6
-"""The last joint of a finger bends with the middle one, at about this share."""
+"""Bend of a finger's last joint as a share of the middle joint's."""
 ELBOW_POLE = np.array([-0.7, 1.0, 0.3])
-"""The elbow points out, down and back as far as the arm allows."""
+"""Direction in which the elbow points as far as the arm allows: out, down and back."""
 REACH = 0.98
-"""The share of the whole arm's length a wrist may be away from its shoulder: an arm is never quite straight."""
+"""Largest distance of a wrist from its shoulder as a share of the arm's length: an arm is never quite straight."""
+MIRRORED = np.array([-1.0, 1.0, 1.0])
+"""Factors that mirror points (... 3)."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class Proportions:
 
 
 def unit(v: Array) -> Array:
-    """Vectors (... 3) at length 1; a zero vector stays zero."""
-    return np.asarray(v / np.maximum(np.sqrt((v * v).sum(axis=-1, keepdims=True)), 1e-9))
+    """Normalise vectors (... 3) to length 1; a zero vector stays zero."""
+    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9))
 
 
 def hand_frame(fingers: Array, palm: Array, roll: Array) -> tuple[Array, Array, Array]:
@@ -61,20 +63,20 @@ def hand_joints(angles: Array, frame: tuple[Array, Array, Array]) -> Array:
     local = np.zeros((*angles.shape[:-1], 5, 4, 3))
     local[..., 1:, 0, 0], local[..., 1:, 0, 1] = KNUCKLE_FORWARD, KNUCKLE_SIDEWAYS
     local[..., 1:, 1:, :] = steps
-    local[..., 0, 0, :] = THUMB_ROOT[1], THUMB_ROOT[0], THUMB_ROOT[2]
+    local[..., 0, 0, :] = THUMB_ROOT
     away = angles[..., 9:10] - angles[..., 11:12] * np.arange(3)
     lift = angles[..., 10:11]
     thumb = np.stack([np.cos(lift) * np.cos(away), np.cos(lift) * np.sin(away), np.sin(lift) + 0 * away], axis=-1)
-    local[..., 0, 1:, :] = thumb * np.array(THUMB_BONES)[:, None]
+    local[..., 0, 1:, :] = thumb * THUMB_BONES[:, None]
     chains = local.cumsum(axis=-2).reshape(*angles.shape[:-1], 20, 3)
     axes = np.stack(frame, axis=-2)
     return np.concatenate([np.zeros_like(chains[..., :1, :]), chains @ axes], axis=-2)
 
 
 def reach(shoulder: Array, wrist: Array, body: Proportions) -> Array:
-    """The wrist (... 3), drawn in to where the arm reaches from the shoulder (3,)."""
+    """The wrist (... 3), moved towards the shoulder (3,) as far as the arm's length requires."""
     arm = wrist - shoulder
-    length = np.sqrt((arm * arm).sum(axis=-1, keepdims=True))
+    length = np.linalg.norm(arm, axis=-1, keepdims=True)
     longest = REACH * (body.upper_arm + body.forearm)
     return np.asarray(shoulder + arm * np.minimum(1.0, longest / np.maximum(length, 1e-9)))
 
@@ -83,7 +85,7 @@ def elbow(shoulder: Array, wrist: Array, body: Proportions) -> Array:
     """Elbows (... 3) of two-link arms from the shoulder (3,) to wrists (... 3) within reach (cosine rule)."""
     arm = wrist - shoulder
     shortest = abs(body.upper_arm - body.forearm) + 0.05
-    length = np.maximum(np.sqrt((arm * arm).sum(axis=-1, keepdims=True)), shortest)
+    length = np.maximum(np.linalg.norm(arm, axis=-1, keepdims=True), shortest)
     along = (body.upper_arm**2 - body.forearm**2 + length**2) / (2 * length)
     out = np.sqrt(np.maximum(body.upper_arm**2 - along**2, 0.0))
     axis = unit(arm)
@@ -94,11 +96,11 @@ def elbow(shoulder: Array, wrist: Array, body: Proportions) -> Array:
 def assemble(body: Proportions, wrists: Array, elbows: Array, hands: Array, nose: Array) -> Array:
     """The 49 joints (T 49 3) of a right-handed signer.
 
-    Wrists and elbows (2 T 3) and hands (2 T 21 3) are of the dominant and the other arm, both right arms; nose (T 3).
+    Wrists and elbows (2 T 3) and hands (2 T 21 3) are of the dominant and the second arm, both as right arms; nose
+    (T 3).
     """
     joints = np.zeros((wrists.shape[1], JOINT_COUNT, 3))
-    flip = np.array([-1.0, 1.0, 1.0])
-    for arm, (side, mirror, hand) in enumerate((("right", 1.0, RIGHT_HAND), ("left", flip, LEFT_HAND))):
+    for arm, (side, mirror, hand) in enumerate((("right", 1.0, RIGHT_HAND), ("left", MIRRORED, LEFT_HAND))):
         joints[:, hand] = hands[arm] * mirror
         joints[:, INDEX[f"{side}_wrist"]] = wrists[arm] * mirror
         joints[:, INDEX[f"{side}_elbow"]] = elbows[arm] * mirror

@@ -1,4 +1,4 @@
-"""The people of the generated corpus: what is asked of it, how signers differ, and the camera before each."""
+"""Config of the generated corpus, its signers and how they differ, and the camera before each."""
 
 from __future__ import annotations
 
@@ -19,30 +19,31 @@ CAMERA_SIZES = ((640, 480), (1280, 720), (1920, 1080), (480, 640), (720, 1280))
 
 @dataclass(frozen=True)
 class SyntheticConfig:
-    """What to generate and how much signers, clips and the pose estimator vary; all chosen by us so that labels are
-    needed (raw nearest neighbours do badly), few suffice after pre-training, and skeletons look like people signing.
+    """What to generate, and how much signers, clips and the pose estimator vary.
 
-    Spreads are standard deviations over signers; lengths are in shoulder widths. Raises InputError on a wrong value.
+    Defaults make labels necessary (raw nearest neighbours do badly), let few suffice after pre-training, and keep
+    skeletons lifelike. Spreads are standard deviations over signers; lengths are in shoulder widths. Raises InputError
+    on a wrong value.
     """
 
     glosses: int = 40  # classes: the first of a fixed list with minimal pairs
-    signers: int = 60  # people, each in one split only
+    signers: int = 60  # each in one split only
     clips_per_signer_gloss: int = 1  # 60 x 40 = 2400 clips, 600 of them to test on
     seed: int = 0  # of signers, clips and noise; the glosses do not depend on it
     fps: float = 25.0  # frames a second: the rate of most sign videos
     train_share: float = 0.6  # of the signers
-    val_share: float = 0.15  # of the signers; the rest is for testing
-    left_handed_share: float = 0.2  # of the signers: 1 in 10 people, and as many cameras that mirror
-    stroke_seconds: float = 1.0  # mean length of a sign without the way there and back
+    val_share: float = 0.15  # of the signers; the others are for testing
+    left_handed_share: float = 0.2  # of the signers: 1 in 10 people, and as many mirroring cameras
+    stroke_seconds: float = 1.0  # mean length of a sign between its rise from and fall to rest
     pace_spread: float = 0.22  # of the logarithm of a signer's durations
     proportion_spread: float = 0.09  # of the logarithm of each length of the body
     amplitude_spread: float = 0.3  # of the logarithm of how far a signer moves
-    place_spread: float = 0.13  # of where a signer makes each location, a shoulder width
+    place_spread: float = 0.13  # of a signer's own position of each location, shoulder widths
     shape_spread: float = 0.16  # of a signer's own version of each handshape, radians a joint
     turn_spread: float = 0.3  # of a signer's hand orientation at each location and path direction, radians
-    warp_spread: float = 0.35  # of the unevenness in time of a signer's movements (0 even, 1 stands still on the way)
+    warp_spread: float = 0.35  # of the unevenness in time of a signer's movements (0 even, 1 halts midway)
     bend_spread: float = 0.12  # of the smooth bending of a signer's signing space, shoulder widths
-    clip_share: float = 0.35  # a signer's own clips differ by this share of the spreads above
+    clip_share: float = 0.35  # spread among a signer's own clips as a share of those above
     yaw_spread: float = 0.35  # of the camera about the vertical, radians: people half turned
     pitch_spread: float = 0.12  # of the camera up and down, radians
     roll_spread: float = 0.12  # of the camera's tilt, radians
@@ -51,8 +52,8 @@ class SyntheticConfig:
     jitter: float = 0.02  # of each joint and frame: of a hand's length for hands, of the shoulder width for the trunk
     loss_rate: float = 0.02  # chance a frame that a still hand is lost; grows with its speed
     loss_frames: float = 4.0  # mean length of a loss
-    rest_unseen: float = 0.6  # chance that a hand at rest is not found though it is in the image
-    burst_rate: float = 1.0  # mean number a clip of single joints that jump away for a few frames
+    rest_unseen: float = 0.6  # chance that a hand at rest in the image is not detected
+    burst_rate: float = 1.0  # mean number a clip of bursts, in which a joint jumps away for a few frames
 
     def __post_init__(self) -> None:
         shares = ("train_share", "val_share", "left_handed_share", "clip_share", "rest_unseen", "loss_rate")
@@ -69,12 +70,11 @@ class SyntheticConfig:
         if min(self.fps, self.stroke_seconds, self.loss_frames) <= 0:
             raise InputError("fps, stroke_seconds or loss_frames 0", "positive numbers")
         if min(self.split_signers().values()) < 1:
-            raise InputError(
-                f"{self.signers} signers as {self.split_signers()}", "at least 1 signer a split", hint="Add signers."
-            )
+            problem = f"{self.signers} signers as {self.split_signers()}"
+            raise InputError(problem, "at least 1 signer a split", hint="Add signers.")
 
     def split_signers(self) -> dict[str, int]:
-        """How many signers each of train, val and test has."""
+        """Number of signers in each of train, val and test."""
         train, val = round(self.signers * self.train_share), round(self.signers * self.val_share)
         return {"train": train, "val": val, "test": self.signers - train - val}
 
@@ -139,23 +139,19 @@ def _camera(rng: np.random.Generator, config: SyntheticConfig) -> Camera:
     return Camera(size, turn, 0.28 * np.exp(rng.normal() * config.zoom_spread), centre, rng.uniform(4.0, 9.0))
 
 
-def _proportions(rng: np.random.Generator, config: SyntheticConfig) -> Proportions:
-    lengths = np.array([0.95, 0.76, 0.66, 0.47, NECK]) * np.exp(rng.normal(size=5) * config.proportion_spread)
-    return Proportions(*(float(length) for length in lengths))
-
-
 def make_signer(number: int, config: SyntheticConfig) -> Signer:
-    """Signer `number`'s body, habits and camera, the same whatever the number of signers and glosses."""
+    """Signer `number` with body, habits and camera, which do not depend on the number of signers and glosses."""
     rng = np.random.default_rng([config.seed, 1, number])
     # Spread evenly instead of drawn, so that small splits too have their share of left-handed signers.
     left_handed = ((number + 0.5) * GOLDEN_RATIO) % 1.0 < config.left_handed_share
     places, moves = len(LOCATIONS), len(MOVEMENTS)
     habit = np.concatenate([rng.normal(size=(12, 12)) * 0.25, rng.normal(size=(12, 1))], axis=1) * config.shape_spread
     folded = rng.uniform()
+    lengths = np.array([0.95, 0.76, 0.66, 0.47, NECK]) * np.exp(rng.normal(size=5) * config.proportion_spread)
     hanging, in_lap = np.array([-0.55, 1.3, -0.1]), np.array([-0.12, 1.0, -0.4])
     return Signer(
         left_handed=left_handed,
-        body=_proportions(rng, config),
+        body=Proportions(*lengths.tolist()),
         pace=float(np.exp(rng.normal() * config.pace_spread)),
         amplitude=float(np.exp(rng.normal() * config.amplitude_spread)),
         cycles=rng.uniform(1.5, 2.5),

@@ -23,9 +23,8 @@ from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import CALIBRATED, CONFIG, TRAINING_STATISTICS, WEIGHTS, Run, load_run
 from twinsign.terminal import plain
 from twinsign.train.precision import training_device
-from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.batches import Batches, ClipLoader, ClipReader, Mixture
 from twinsign.views.config import ReadConfig
-from twinsign.views.mixture import Mixture
 from twinsign.views.reading import joined, reading_of
 
 log = logging.getLogger("twinsign")

@@ -46,8 +46,7 @@ from twinsign.train.prepare import (
 )
 from twinsign.train.tasks import ClassifyModule, PretrainModule, TrainingModule
 from twinsign.train.warm_start import load_initial
-from twinsign.views.batches import ClipLoader, ClipReader
-from twinsign.views.mixture import mixture_of
+from twinsign.views.batches import ClipLoader, ClipReader, mixture_of
 
 
 @on_all_devices

@@ -1,13 +1,15 @@
-"""Whole batches of ragged clips to views of T frames, on any device: temporal crop, resampling, motion (Eq. 1)."""
+"""Batches of ragged clips to views of T frames, on any device: temporal crop, resampling, windows, motion (Eq. 1)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from twinsign.views.config import WindowConfig
 
 
 class View(NamedTuple):
@@ -33,17 +35,16 @@ class Clips:
         return len(self.start)
 
     def to(self, device: torch.device | str) -> Clips:
-        """The same clips on another device."""
-        moved = {name: value.to(device, non_blocking=True) for name, value in vars(self).items()}
-        return replace(self, **moved)
+        """Move the clips to another device."""
+        return Clips(**{name: value.to(device, non_blocking=True) for name, value in vars(self).items()})
 
     def pin_memory(self) -> Clips:
-        """The same clips in page-locked memory, for transfers that overlap with computing."""
-        return replace(self, **{name: value.pin_memory() for name, value in vars(self).items()})
+        """Copy the clips to page-locked memory, for transfers that overlap with computation."""
+        return Clips(**{name: value.pin_memory() for name, value in vars(self).items()})
 
 
 def window(clips: Clips, ratio: Tensor, place: Tensor, least: int = 1) -> tuple[Tensor, Tensor]:
-    """Begin and span in frames (B) of a crop keeping `ratio` (B) of each clip, placed at `place` (B) in [0, 1].
+    """Begin and span in frames (B) of a crop that keeps `ratio` (B) of each clip, at position `place` (B) in [0, 1].
 
     It spans at least `least` frames, or the whole of a shorter clip (released).
     """
@@ -53,9 +54,9 @@ def window(clips: Clips, ratio: Tensor, place: Tensor, least: int = 1) -> tuple[
 
 
 def resample(clips: Clips, begin: Tensor, span: Tensor, frames: int) -> View:
-    """Frames at equal steps over [begin, begin + span] (B) of each clip, by linear interpolation (paper, Sec. III-B).
+    """Resample [begin, begin + span] (B) of each clip at equal steps by linear interpolation (paper, Sec. III-B).
 
-    Between a seen and a missing joint nothing is interpolated: the nearer of the two frames decides.
+    Between a seen and a missing joint nothing is interpolated: the nearer frame's joint is taken.
     """
     begin, span = begin.to(clips.xy.dtype), span.to(clips.xy.dtype)
     position = begin[:, None] + span[:, None] * begin.new_tensor(_steps(frames, begin.dtype))  # B T
@@ -66,19 +67,19 @@ def resample(clips: Clips, begin: Tensor, span: Tensor, frames: int) -> View:
     low, high = low + clips.start[:, None], high + clips.start[:, None]
     seen_low, seen_high = clips.seen[low], clips.seen[high]  # B T V
     nearer_high = (weight >= 0.5).expand_as(seen_low)
-    both = seen_low & seen_high
+    both_seen = seen_low & seen_high
     first, second = clips.xy[low], clips.xy[high]
-    # Not torch.lerp, which rounds otherwise than exported networks do.
+    # Not torch.lerp, which rounds differently from exported networks.
     between = first + weight[..., None] * (second - first)
-    xy = torch.where(both[..., None], between, torch.where(nearer_high[..., None], second, first))
+    xy = torch.where(both_seen[..., None], between, torch.where(nearer_high[..., None], second, first))
     seen = (seen_high & (nearer_high | seen_low)) | (seen_low & ~nearer_high)
     return View(torch.where(seen[..., None], xy, 0.0), seen)
 
 
 def _steps(frames: int, dtype: torch.dtype) -> list[float]:
-    """Equal steps from 0 to 1, as torch.linspace has them; the middle alone for one frame.
+    """Equal steps from 0 to 1 as of torch.linspace; 0.5 for one frame.
 
-    As numbers, for an exported network would reckon them otherwise, to the last bit.
+    They are numbers, since an exported network would compute them with other last bits.
     """
     if frames == 1:
         return [0.5]
@@ -90,11 +91,23 @@ def _steps(frames: int, dtype: torch.dtype) -> list[float]:
 
 def motion(xy: Tensor, seen: Tensor) -> View:
     """Eq. 1: m_t = p_(t+1) - p_t, 0 in the last frame; missing where either joint is (B T V 2), (B T V)."""
-    both = seen[:, 1:] & seen[:, :-1]
-    moved = torch.where(both[..., None], xy[:, 1:] - xy[:, :-1], 0.0)
-    return View(torch.cat([moved, torch.zeros_like(xy[:, :1])], dim=1), torch.cat([both, seen[:, -1:]], dim=1))
+    both_seen = seen[:, 1:] & seen[:, :-1]
+    moved = torch.where(both_seen[..., None], xy[:, 1:] - xy[:, :-1], 0.0)
+    return View(torch.cat([moved, torch.zeros_like(xy[:, :1])], dim=1), torch.cat([both_seen, seen[:, -1:]], dim=1))
 
 
 def modality(branch: str, view: View) -> View:
-    """What a branch is fed: the view's joints as they are, or their motion (paper, Sec. III-B)."""
+    """The input of a branch: the view's joints, or their motion (paper, Sec. III-B)."""
     return motion(*view) if branch == "motion" else view
+
+
+def window_views(clips: Clips, config: WindowConfig, frames: int) -> list[View]:
+    """Each window of B clips, resampled to `frames` frames (B T V)."""
+    return [resample(clips, begin, span, frames) for begin, span in window_bounds(clips, config)]
+
+
+def window_bounds(clips: Clips, config: WindowConfig) -> list[tuple[Tensor, Tensor]]:
+    """Begin and span in frames (B) of each window, spread from first to last frame; a single one is in the middle."""
+    whole, last = torch.ones_like(clips.length, dtype=torch.float32), config.count - 1
+    places = [number / last for number in range(config.count)] if last else [0.5]
+    return [window(clips, config.share * whole, place * whole) for place in places]

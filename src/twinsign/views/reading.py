@@ -1,5 +1,5 @@
-"""What a network's training clips show, and how it therefore has to read others: the joints that it never learnt from
-are ignored, and boxes are square in what its clips recorded.
+"""How a network reads clips, given what its training clips show: joints that it never learnt from are ignored, and
+boxes are square in pixels only if its training clips record image sizes.
 """
 
 from __future__ import annotations
@@ -16,47 +16,46 @@ from twinsign.pose.layout import HANDS, JOINTS, MIRROR, SHOULDER_ELBOW_WRIST
 from twinsign.views.config import ReadConfig
 
 RARE = 0.03
-"""A joint seen in a smaller share of the training frames was not learnt from."""
-SAMPLE = 1024
-"""Clips that are looked at, drawn by a fixed seed."""
-AT_ONCE = 256
+"""Share of the training frames below which a joint counts as not learnt."""
+SAMPLE, BATCH = 1024, 256
+"""Clips that are examined, drawn by a fixed seed, in batches."""
 Shape = Literal["pixels", "fractions"]
 BEFORE: dict[str, Any] = {"hand_wrist_first": False, "outside": None, "ignore": [], "shape": "pixels"}
-"""Settings of the crop that runs of earlier versions do not record, and what they did."""
+"""Values of the crop's settings that runs of earlier versions do not record."""
 
 
 def reading_of(pack: Pack, rows: Indices, read: ReadConfig, mirrored: bool) -> ReadConfig:
-    """`read` as a network has to have it that learns from these rows and, if `mirrored`, their mirror images."""
-    ignored = unlearnt(seen_shares(pack, rows, read), mirrored)
-    shape = read.crop.shape if _with_sizes(pack, rows) >= RARE else "fractions"
+    """Adapt `read` to a network that learns from these rows and, if `mirrored`, from their mirror images."""
+    ignored = unlearnt_joints(seen_shares(pack, rows, read), mirrored)
+    sized = 1 - int(pack.table["width"].take(rows).null_count) / max(len(rows), 1)
+    shape = read.crop.shape if sized >= RARE else "fractions"
     return replace(read, crop=replace(read.crop, ignore=joined(read.crop.ignore, ignored), shape=shape))
 
 
-def unlearnt(shares: NDArray[np.float64], mirrored: bool) -> list[str]:
+def unlearnt_joints(shares: NDArray[np.float64], mirrored: bool) -> list[str]:
     """Names of the joints whose share of the training frames (49) is too small to learn from."""
     learnt = np.maximum(shares, shares[list(MIRROR)]) if mirrored else shares
     return [name for name, share in zip(JOINTS, learnt, strict=True) if share < RARE]
 
 
 def seen_shares(pack: Pack, rows: Indices, read: ReadConfig) -> NDArray[np.float64]:
-    """Share of the frames with a hand in which each joint (49) was seen itself, no hand's wrist standing in for it."""
+    """Share of the frames with a hand in which each joint (49) is seen itself, without a hand's wrist as substitute."""
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:SAMPLE])
-    seen, frames = np.zeros(len(JOINTS)), 0
-    for first in range(0, len(sample), AT_ONCE):
-        flat = pack.flat(sample[first : first + AT_ONCE])
-        mine = (flat.score > 0) & (flat.score >= read.crop.min_score)
-        shown = mine[mine[:, HANDS].any(axis=1)]
-        seen += shown.sum(axis=0)
-        frames += len(shown)
-    shares: NDArray[np.float64] = seen / max(frames, 1)
-    return shares
+    total, frames = np.zeros(len(JOINTS)), 0
+    for first in range(0, len(sample), BATCH):
+        flat = pack.flat(sample[first : first + BATCH])
+        seen = (flat.score > 0) & (flat.score >= read.crop.min_score)
+        seen = seen[seen[:, HANDS].any(axis=1)]
+        total += seen.sum(axis=0)
+        frames += len(seen)
+    return np.asarray(total / max(frames, 1))
 
 
 def remembered(about: Mapping[str, Any], mirrored: bool) -> tuple[tuple[str, ...], Shape]:
-    """The same of a run of an earlier version, from the joint statistics that it kept: joints to ignore, and shape.
+    """Joints to ignore and shape for a run of an earlier version, from the joint statistics in its config.
 
-    These statistics count a hand's wrist as the trunk's where it stood in for it: a wrist of the trunk is taken to have
-    been seen itself where that arm's elbow was.
+    Where a hand's wrist replaced the trunk's, these statistics count the trunk's as seen; it is taken to have been seen
+    itself only as often as that arm's elbow.
     """
     joints = about.get("joints")
     if not isinstance(joints, Mapping) or set(joints) != set(JOINTS):
@@ -65,16 +64,10 @@ def remembered(about: Mapping[str, Any], mirrored: bool) -> tuple[tuple[str, ...
     for _, elbow, wrist in SHOULDER_ELBOW_WRIST.values():
         shares[wrist] = min(shares[wrist], shares[elbow])
     sizes = [pack.get("sizes") for pack in about.get("packs", []) if isinstance(pack, Mapping)]
-    unsized = bool(sizes) and all(isinstance(one, Mapping) and set(one) == {"unknown"} for one in sizes)
-    return tuple(unlearnt(shares, mirrored)), "fractions" if unsized else "pixels"
+    unsized = bool(sizes) and all(isinstance(size, Mapping) and set(size) == {"unknown"} for size in sizes)
+    return tuple(unlearnt_joints(shares, mirrored)), "fractions" if unsized else "pixels"
 
 
-def _with_sizes(pack: Pack, rows: Indices) -> float:
-    """Share of these rows whose image size is recorded."""
-    return 1 - int(pack.table["width"].take(rows).null_count) / max(len(rows), 1)
-
-
-def joined(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
-    """Names of joints that are in either, in the layout's order."""
-    names = {*one, *other}
-    return tuple(name for name in JOINTS if name in names)
+def joined(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
+    """Names of joints that are in either sequence, in the layout's order."""
+    return tuple(name for name in JOINTS if name in first or name in second)

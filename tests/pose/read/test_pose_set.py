@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers import published_formats
 
-from twinsign.datasets.landmarks import set_corpus
+from twinsign.datasets.folder import set_corpus
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack

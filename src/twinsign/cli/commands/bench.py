@@ -27,8 +27,7 @@ from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.runs.recipe import Precision, Recipe
-from twinsign.synthetic.corpus import SyntheticConfig
-from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.synthetic.corpus import SyntheticConfig, synthetic_corpus
 from twinsign.train.precision import TYPES, faster_precision, gemm_gflops
 
 CLIPS = SyntheticConfig(glosses=16, signers=20, clips_per_signer_gloss=1)

@@ -30,8 +30,7 @@ from twinsign.runs.calibration import calibration_of
 from twinsign.runs.models import NO_PRETRAINING
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.runs.run import REPORT, load_run
-from twinsign.synthetic.corpus import SyntheticConfig
-from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.synthetic.corpus import SyntheticConfig, synthetic_corpus
 from twinsign.train import protocols
 
 SEEDS = 3

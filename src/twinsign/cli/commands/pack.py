@@ -8,8 +8,7 @@ from typing import Any
 
 from twinsign.cli.packing import DEFAULT, pack_corpus
 from twinsign.datasets.columns import parse_columns
-from twinsign.datasets.folder import folder_corpus
-from twinsign.datasets.landmarks import landmark_corpus, set_corpus
+from twinsign.datasets.folder import folder_corpus, landmark_corpus, set_corpus
 from twinsign.datasets.sample import Corpus
 from twinsign.datasets.splits import SHARES, split_by
 from twinsign.datasets.tables import NONE
@@ -17,8 +16,7 @@ from twinsign.files import sha256
 from twinsign.pack.write import PackOptions
 from twinsign.pose.read import open_set
 from twinsign.pose.recording import Unit
-from twinsign.synthetic.corpus import SyntheticConfig
-from twinsign.synthetic.generated import synthetic_corpus
+from twinsign.synthetic.corpus import SyntheticConfig, synthetic_corpus
 
 CORPUS = SyntheticConfig()
 """The generated corpus unless told otherwise."""

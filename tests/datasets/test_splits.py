@@ -68,7 +68,7 @@ def test_like_groups_get_their_shares_exactly() -> None:
     assert Counter(sample.row["split"] for sample in found.samples) == {"train": 168, "val": 48, "test": 24}
     assert not found.notes
     other = split_by(corpus(rows), "signer", (0.7, 0.2, 0.1), seed=1)
-    assert [one.row for one in other.samples] != [one.row for one in found.samples]
+    assert [sample.row for sample in other.samples] != [sample.row for sample in found.samples]
 
 
 def test_shares_may_leave_a_split_out() -> None:
