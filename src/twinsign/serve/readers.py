@@ -1,185 +1,159 @@
 """Reader processes: what comes from outside is parsed and decoded there, within a budget, and can be killed there.
 
 JSON and pose files have processes of their own beside the one for videos, so that neither waits for the other. A
-process that is spent, dead or killed is replaced by a fork of one that has the modules loaded.
+process that has grown, died or been killed is replaced by a fork of one that has the modules loaded.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from multiprocessing import get_context
-from typing import Any, TypeVar
+from multiprocessing import active_children, get_context
+from typing import Any
+
+from anyio import to_thread
 
 from twinsign.extract.estimator import EstimatorConfig
-from twinsign.serve.intake import SOON
+from twinsign.serve.admission import RETRY_FULL
+from twinsign.serve.errors import RequestError
 from twinsign.serve.options import Limits
-from twinsign.serve.reading import Reading, Task
-from twinsign.serve.refusals import RefusedError
-from twinsign.serve.spending import Budget, Load, reader_life, why_dead
-from twinsign.serve.uploads import check_name
+from twinsign.serve.reading import Reader, Task, check_name
+from twinsign.serve.worker import Budget, Load, death_error, run_worker
 
-Result = TypeVar("Result")
-
-SLOWER = 10
-"""A task may take so many times its processor time by the clock, on a machine that is busy otherwise."""
-PATIENCE = 5.0
+CLOCK_FACTOR = 10
+"""A task may take this multiple of its processor time by the clock, as the machine may be busy otherwise."""
+JOIN_SECONDS = 5.0
 """Seconds that a process may take to end."""
 
 
 class Readers:
     """The reader processes of one server."""
 
-    def __init__(self, limits: Limits, estimator: EstimatorConfig, blind: str) -> None:
-        self._blind, count = blind, limits.at_once
-        self._threads = ThreadPoolExecutor(2 * (count + 2), "twinsign-reader")
-        budgets = (Budget(limits.read_seconds, limits.read_mb), Budget(limits.watch_seconds, limits.watch_mb))
-        self._poses, self._films = (
-            _Lane(partial(Reading, limits, estimator, films), budget, limits.waiting, self._threads)
-            for films, budget in zip((False, True), budgets, strict=True)
+    def __init__(self, limits: Limits, estimator: EstimatorConfig, why_no_video: str) -> None:
+        self._limits, self._why_no_video = limits, why_no_video
+        budget, video_budget = (
+            Budget(limits.read_seconds, limits.read_mb),
+            Budget(limits.watch_seconds, limits.watch_mb),
         )
-        self._counts = (count + 1, 0 if blind else 1)  # one more, so that no single upload makes others wait
+        self._poses = _Pool(partial(Reader, limits, estimator), budget)
+        self._videos = _Pool(partial(Reader, limits, estimator, videos=True), video_budget)
 
     def start(self) -> None:
         """Start the processes; they load what they need while the server begins to answer."""
-        for lane, count in zip((self._poses, self._films), self._counts, strict=True):
-            lane.start(count)
+        waiting = self._limits.waiting
+        self._poses.start(self._limits.at_once + 1, waiting)  # one more, so that no single upload makes others wait
+        self._videos.start(0 if self._why_no_video else 1, waiting)
 
     @property
-    def present(self) -> int:
-        """Tasks at work or waiting."""
-        return self._poses.present + self._films.present
+    def pending(self) -> int:
+        """Tasks that are running or waiting."""
+        return self._poses.pending + self._videos.pending
 
     async def read(self, task: Task, content: bytes | bytearray) -> Any:
-        """The task's result; RefusedError for what is wrong, too much, or takes too long. Cancelled, it is killed."""
-        film = task.kind == "file" and check_name(task.name, self._blind)
-        return await (self._films if film else self._poses).read(task, content)
+        """The task's result; RequestError where it is wrong, too large or takes too long. Cancelled, it is killed."""
+        video = task.kind == "file" and check_name(task.name, self._why_no_video)
+        return await (self._videos if video else self._poses).read(task, content)
 
     def close(self) -> None:
         """End all processes at once."""
-        self._poses.close()
-        self._films.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for process in active_children():
+            process.kill()
 
 
-class _Lane:
-    """Processes that do the same, and those who wait for them."""
+class _Pool:
+    """Processes of one kind, and the tasks that wait for them."""
 
-    def __init__(self, load: Load, budget: Budget, waiting: int, threads: ThreadPoolExecutor) -> None:
-        self._load, self._budget, self._waiting, self._threads = load, budget, waiting, threads
+    def __init__(self, load: Load, budget: Budget) -> None:
+        self._new, self._budget = partial(_Process, load, budget), budget
         self._idle = asyncio.Queue[_Process]()
-        self._all = set[_Process]()
-        self.present = 0
+        self._max_pending = self.pending = 0
 
-    def start(self, count: int) -> None:
+    def start(self, count: int, waiting: int) -> None:
+        self._max_pending = count + waiting
         for _ in range(count):
             self._idle.put_nowait(self._new())
 
-    def _new(self) -> _Process:
-        process = _Process(self._load, self._budget)
-        self._all.add(process)
-        return process
-
-    def _fit(self, process: _Process) -> _Process:
-        """The process itself, or a new one where it is over, or was ended by the system meanwhile."""
-        if not process.over:
-            return process
-        self._all.discard(process)
-        return self._new()
-
-    async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+    def _alive(self, process: _Process) -> _Process:
+        """The process, or a new one where it has ended."""
+        return self._new() if process.ended else process
 
     async def read(self, task: Task, content: bytes | bytearray) -> Any:
-        most = len(self._all) + self._waiting
-        if self.present >= most:
-            raise RefusedError(503, f"{self.present} uploads at work or waiting", f"at most {most}", retry=SOON)
-        self.present += 1
+        if self.pending >= self._max_pending:
+            found = f"{self.pending} uploads running or waiting"
+            raise RequestError(503, found, f"at most {self._max_pending}", retry=RETRY_FULL)
+        self.pending += 1
         try:
-            process = self._fit(await self._idle.get())
+            process = self._alive(await self._idle.get())
             try:
                 return await self._ask(process, task, content)
             finally:
-                self._idle.put_nowait(self._fit(process))
+                self._idle.put_nowait(self._alive(process))
         finally:
-            self.present -= 1
+            self.pending -= 1
 
     async def _ask(self, process: _Process, task: Task, content: bytes | bytearray) -> Any:
+        seconds = CLOCK_FACTOR * self._budget.seconds
         try:
-            await self._in_thread(process.wait_until_loaded)
-            async with asyncio.timeout(SLOWER * self._budget.seconds):
-                value, refusal = await self._in_thread(process.ask, task, content)
+            await to_thread.run_sync(process.wait_until_loaded, abandon_on_cancel=True)
+            async with asyncio.timeout(seconds):
+                result, refusal = await to_thread.run_sync(process.ask, task, content, abandon_on_cancel=True)
         except BaseException as error:  # its answer, if it had one, would be taken for the next task's
             process.kill()
             if isinstance(error, TimeoutError):
-                found = f"a body that is not read after {SLOWER * self._budget.seconds:g} seconds"
-                raise RefusedError(413, found, "a smaller one") from error
+                raise RequestError(
+                    413, f"a body that is not read after {seconds:g} seconds", "a smaller one"
+                ) from error
             raise
         if refusal is not None:
-            status, told = refusal
-            raise RefusedError(status, told.pop("found"), told.pop("wanted"), **told)  # type: ignore[arg-type]
-        return value
-
-    def close(self) -> None:
-        while not self._idle.empty():
-            process = self._idle.get_nowait()
-            process.dismiss()
-            self._all.discard(process)
-        for process in self._all:
-            process.kill()
+            raise refusal
+        return result
 
 
 class _Process:
-    """One reader process. Its methods block: they are for threads, but for `dismiss` and `kill`."""
+    """One reader process. `wait_until_loaded` and `ask` block, and are for threads."""
 
     def __init__(self, load: Load, budget: Budget) -> None:
         # Forked from a process with one thread, which stays small: this one has torch and threads.
         context = get_context("forkserver")
         context.set_forkserver_preload(["twinsign.serve.reading"])
-        self._line, theirs = context.Pipe()
-        self._process = context.Process(target=reader_life, args=(theirs, load, budget), daemon=True)
+        self._pipe, worker_end = context.Pipe()
+        self._process = context.Process(target=run_worker, args=(worker_end, load, budget), daemon=True)
         self._process.start()
-        theirs.close()
-        self._budget, self._loaded, self._left = budget, False, False
+        worker_end.close()
+        self._budget, self._loaded, self._ends = budget, False, False
 
     @property
-    def over(self) -> bool:
+    def ended(self) -> bool:
         """Whether it takes no more tasks."""
-        return self._left or not self._process.is_alive()
+        return self._ends or not self._process.is_alive()
 
     def wait_until_loaded(self) -> None:
-        """RefusedError where it cannot load what it needs."""
+        """Return when it has loaded what it needs; RequestError 503 where it cannot."""
         if self._loaded:
             return
-        why = "its process ended"
+        problem = "its process ended"
         with suppress(EOFError, OSError):
-            why = self._line.recv()
-        if why:
-            self._left = True
-            raise RefusedError(503, f"a reader that does not start ({why})", "a server that is whole", retry=SOON)
+            problem = self._pipe.recv()
+        if problem:
+            self._ends = True
+            found = f"a reader that does not start ({problem})"
+            raise RequestError(503, found, "a working installation", retry=RETRY_FULL)
         self._loaded = True
 
-    def ask(self, task: Task, content: bytes | bytearray) -> tuple[Any, tuple[int, dict[str, str]] | None]:
-        """The task's result and its refusal, of which one is None; RefusedError where the process dies of it."""
+    def ask(self, task: Task, content: bytes | bytearray) -> tuple[Any, RequestError | None]:
+        """The task's result or its refusal; RequestError where the process dies of it."""
         try:
-            self._line.send(task)
-            self._line.send_bytes(content)
-            value, refusal, self._left = self._line.recv()
+            self._pipe.send(task)
+            self._pipe.send_bytes(content)
+            result, refusal, self._ends = self._pipe.recv()
         except (EOFError, OSError) as error:
-            self._left = True
-            self._process.join(PATIENCE)
-            raise why_dead(self._process.exitcode, self._budget) from error
-        return value, refusal
-
-    def dismiss(self) -> None:
-        """Let it end by itself, where it is at no task."""
-        self._left = True
-        self._line.close()
+            self._ends = True
+            self._process.join(JOIN_SECONDS)
+            raise death_error(self._process.exitcode, self._budget) from error
+        return result, refusal
 
     def kill(self) -> None:
         """End it, whatever it does."""
-        self._left = True
+        self._ends = True
         self._process.kill()
