@@ -105,7 +105,8 @@ class _OperatorCounter(TorchDispatchMode):
 
 def count_kernels(run: Callable[[], Any]) -> Counter[str]:
     """The operators of a run by name, backward's among them: about the kernels that a GPU would launch."""
-    with _OperatorCounter() as counter:
+    counter = _OperatorCounter()
+    with counter:
         run()
     return counter.counts
 

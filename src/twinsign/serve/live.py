@@ -14,22 +14,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from twinsign.errors import InputError
 from twinsign.extract.live import LiveHolistic, decode_jpeg
 from twinsign.pose.recording import FloatArray, Recording
+from twinsign.serve import schemas
 from twinsign.serve.admission import RETRY_FULL, ComputeQueue, Slot, StreamSlots
 from twinsign.serve.errors import RequestError, as_request_error
 from twinsign.serve.guard import check_token
 from twinsign.serve.metrics import Metrics
 from twinsign.serve.options import Access
-from twinsign.serve.schemas import (
-    DECIMALS,
-    DEFAULT_TOP,
-    MAX_SECONDS,
-    StartMessage,
-    drawable,
-    parse_frame,
-    parse_json,
-    poses_to_dict,
-    validate,
-)
 from twinsign.serve.service import Service
 from twinsign.streaming.stream import Sign, Stream
 
@@ -74,7 +64,7 @@ class LiveStreams:
         finally:
             self._slots.leave(slot)
 
-    async def _follow(self, socket: WebSocket, start: StartMessage, slot: Slot) -> None:
+    async def _follow(self, socket: WebSocket, start: schemas.StartMessage, slot: Slot) -> None:
         session = Session(self._service, start)
         try:
             await session.load()
@@ -101,22 +91,22 @@ class LiveStreams:
         seconds = clock.perf_counter() - started
         self._metrics.frames.inc()
         self._metrics.frame_seconds.observe(seconds)
-        frame = {"time": time, "xy": drawable(xy, score), "state": session.stream.state}
-        await socket.send_json({"type": "frame", **frame, "seconds": round(seconds, DECIMALS)})
+        frame = {"time": time, "xy": schemas.drawable(xy, score), "state": session.stream.state}
+        await socket.send_json({"type": "frame", **frame, "seconds": round(seconds, schemas.DECIMALS)})
         for sign in signs:
             await self._send_sign(socket, session, sign)
 
     async def _send_sign(self, socket: WebSocket, session: Session, sign: Sign[Json]) -> None:
         if sign.ended:
             self._metrics.count_answer(sign.answer["sure"])
-        times = {name: round(getattr(sign, name), DECIMALS) for name in ("begin", "end", "delay", "seconds")}
+        times = {name: round(getattr(sign, name), schemas.DECIMALS) for name in ("begin", "end", "delay", "seconds")}
         poses = {"poses": session.last_poses} if sign.ended else {}
         await socket.send_json({"type": "sign", "ended": sign.ended, **times, **sign.answer, **poses})
 
-    def _parse_start(self, text: str | None, address: str) -> StartMessage:
+    def _parse_start(self, text: str | None, address: str) -> schemas.StartMessage:
         if text is None:
             raise RequestError(422, "a first message of bytes", "text: a JSON object of type start")
-        start = validate(StartMessage, parse_message(text))
+        start = schemas.validate(schemas.StartMessage, parse_message(text))
         check_token(self._access, start.token, address, "/live")
         if start.frames == "jpeg" and not self._service.live:
             found = self._service.blind or "an estimator that takes only whole videos"
@@ -146,7 +136,7 @@ class LiveStreams:
 class Session:
     """One live stream: its estimator, in a thread of its own, and where in a sign it is."""
 
-    def __init__(self, service: Service, start: StartMessage) -> None:
+    def __init__(self, service: Service, start: schemas.StartMessage) -> None:
         self._service, self._pictures = service, start.frames == "jpeg"
         self._thread = ThreadPoolExecutor(1, "twinsign-live")
         self._holistic: LiveHolistic | None = None
@@ -172,20 +162,20 @@ class Session:
         return self._stream
 
     def _predict(self, recording: Recording) -> Json:
-        self.last_poses = poses_to_dict(recording)
-        return self._service.predict([recording], DEFAULT_TOP, True)[0]
+        self.last_poses = schemas.poses_to_dict(recording)
+        return self._service.predict([recording], schemas.DEFAULT_TOP, True)[0]
 
     async def parse(self, message: Json) -> tuple[float, FloatArray, FloatArray]:
         """Time, image fractions xy (49 2) and score (49) of a message's frame."""
         content = message.get("bytes")
         if content is None:
-            return parse_frame(parse_message(str(message.get("text"))))
+            return schemas.parse_frame(parse_message(str(message.get("text"))))
         if self._holistic is None:
             raise RequestError(422, "a picture", "poses, as the first message said")
         if len(content) <= STAMP.size:
             raise RequestError(422, f"{len(content)} bytes", "8 bytes of time, and a JPEG")
         time = STAMP.unpack_from(content)[0]
-        if not abs(time) < MAX_SECONDS:
+        if not abs(time) < schemas.MAX_SECONDS:
             raise RequestError(422, f"time {time:g}", "seconds")
         xy, score = await self._in_thread(self._estimate, self._holistic, content[STAMP.size :])
         return time, xy, score
@@ -207,7 +197,7 @@ def parse_message(text: str) -> Any:
     """The JSON of a text message; RequestError where it is too long or invalid."""
     if len(text) > MAX_TEXT:
         raise RequestError(413, f"a message of {len(text):,} characters", f"at most {MAX_TEXT:,}")
-    return parse_json(text, MAX_NODES)
+    return schemas.parse_json(text, MAX_NODES)
 
 
 def is_end(text: str | None) -> bool:

@@ -7,24 +7,43 @@ process that has grown, died or been killed is replaced by a fork of one that ha
 from __future__ import annotations
 
 import asyncio
+import gc
+import math
+import os
+import resource
+import signal
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from multiprocessing import active_children, get_context
-from typing import Any
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from anyio import to_thread
 
+from twinsign.errors import InputError
 from twinsign.extract.estimator import EstimatorConfig
 from twinsign.serve.admission import RETRY_FULL
-from twinsign.serve.errors import RequestError
-from twinsign.serve.options import Limits
+from twinsign.serve.errors import RequestError, as_request_error
+from twinsign.serve.options import MEGA, Limits
 from twinsign.serve.reading import Reader, Task, check_name
-from twinsign.serve.worker import Budget, Load, death_error, run_worker
 
+Load = Callable[[], Callable[[Any, bytes], Any]]
+"""Returns, called in the process, the function of a task and its bytes; both must pickle."""
+MAX_GROWTH = 0.5
+"""The share of its memory budget by which a process may grow before it ends and another takes its place."""
 CLOCK_FACTOR = 10
 """A task may take this multiple of its processor time by the clock, as the machine may be busy otherwise."""
 JOIN_SECONDS = 5.0
 """Seconds that a process may take to end."""
+
+
+class Budget(NamedTuple):
+    """Limits of one task: processor time, and memory in megabytes beyond what the process has at its start."""
+
+    seconds: float
+    megabytes: float
 
 
 class Readers:
@@ -65,7 +84,7 @@ class _Pool:
     """Processes of one kind, and the tasks that wait for them."""
 
     def __init__(self, load: Load, budget: Budget) -> None:
-        self._new, self._budget = partial(_Process, load, budget), budget
+        self._new = partial(_Process, load, budget)
         self._idle = asyncio.Queue[_Process]()
         self._max_pending = self.pending = 0
 
@@ -74,9 +93,12 @@ class _Pool:
         for _ in range(count):
             self._idle.put_nowait(self._new())
 
-    def _alive(self, process: _Process) -> _Process:
-        """The process, or a new one where it has ended."""
-        return self._new() if process.ended else process
+    def _usable(self, reader: _Process) -> _Process:
+        """The reader, or a new one in its place where it takes no more tasks."""
+        if not reader.ends and reader.process.is_alive():
+            return reader
+        reader.process.kill()
+        return self._new()
 
     async def read(self, task: Task, content: bytes | bytearray) -> Any:
         if self.pending >= self._max_pending:
@@ -84,76 +106,120 @@ class _Pool:
             raise RequestError(503, found, f"at most {self._max_pending}", retry=RETRY_FULL)
         self.pending += 1
         try:
-            process = self._alive(await self._idle.get())
+            reader = self._usable(await self._idle.get())
             try:
-                return await self._ask(process, task, content)
+                return await to_thread.run_sync(reader.ask, task, content, abandon_on_cancel=True)
             finally:
-                self._idle.put_nowait(self._alive(process))
+                self._idle.put_nowait(self._usable(reader))
         finally:
             self.pending -= 1
 
-    async def _ask(self, process: _Process, task: Task, content: bytes | bytearray) -> Any:
-        seconds = CLOCK_FACTOR * self._budget.seconds
+
+class _Process:
+    """One reader process, forked from one with a single thread, which stays small: the server has torch and threads."""
+
+    def __init__(self, load: Load, budget: Budget) -> None:
+        context = get_context("forkserver")
+        context.set_forkserver_preload(["twinsign.serve.reading"])
+        self._pipe, worker_end = context.Pipe()
+        self.process = context.Process(target=run_worker, args=(worker_end, load, budget), daemon=True)
+        self.process.start()
+        worker_end.close()
+        self._budget, self._loaded = budget, False
+        self.ends = False
+        """Whether it takes no more tasks."""
+
+    def ask(self, task: Task, content: bytes | bytearray) -> Any:
+        """The task's result, when it is there; RequestError where it is refused, or the process fails."""
+        self.ends = True  # unless its answer says otherwise: a late one would be taken for the next task's
         try:
-            await to_thread.run_sync(process.wait_until_loaded, abandon_on_cancel=True)
-            async with asyncio.timeout(seconds):
-                result, refusal = await to_thread.run_sync(process.ask, task, content, abandon_on_cancel=True)
-        except BaseException as error:  # its answer, if it had one, would be taken for the next task's
-            process.kill()
-            if isinstance(error, TimeoutError):
+            if not self._loaded:
+                if problem := self._pipe.recv():
+                    raise RequestError(
+                        503, f"a reader that does not start ({problem})", "a working one", retry=RETRY_FULL
+                    )
+                self._loaded = True
+            self._pipe.send(task)
+            self._pipe.send_bytes(content)
+            seconds = CLOCK_FACTOR * self._budget.seconds
+            if not self._pipe.poll(seconds):
+                raise RequestError(413, f"a body that is not read after {seconds:g} seconds", "a smaller one")
+            result, refusal, self.ends = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            self.process.join(JOIN_SECONDS)
+            if not self._loaded:
                 raise RequestError(
-                    413, f"a body that is not read after {seconds:g} seconds", "a smaller one"
+                    503, "a reader that ends when it starts", "a working one", retry=RETRY_FULL
                 ) from error
-            raise
+            raise death_error(self.process.exitcode, self._budget) from error
         if refusal is not None:
             raise refusal
         return result
 
 
-class _Process:
-    """One reader process. `wait_until_loaded` and `ask` block, and are for threads."""
+def run_worker(pipe: Connection, load: Load, budget: Budget) -> None:
+    """Answer tasks until the other side closes the pipe. What libraries print is dropped.
 
-    def __init__(self, load: Load, budget: Budget) -> None:
-        # Forked from a process with one thread, which stays small: this one has torch and threads.
-        context = get_context("forkserver")
-        context.set_forkserver_preload(["twinsign.serve.reading"])
-        self._pipe, worker_end = context.Pipe()
-        self._process = context.Process(target=run_worker, args=(worker_end, load, budget), daemon=True)
-        self._process.start()
-        worker_end.close()
-        self._budget, self._loaded, self._ends = budget, False, False
-
-    @property
-    def ended(self) -> bool:
-        """Whether it takes no more tasks."""
-        return self._ends or not self._process.is_alive()
-
-    def wait_until_loaded(self) -> None:
-        """Return when it has loaded what it needs; RequestError 503 where it cannot."""
-        if self._loaded:
-            return
-        problem = "its process ended"
-        with suppress(EOFError, OSError):
-            problem = self._pipe.recv()
-        if problem:
-            self._ends = True
-            found = f"a reader that does not start ({problem})"
-            raise RequestError(503, found, "a working installation", retry=RETRY_FULL)
-        self._loaded = True
-
-    def ask(self, task: Task, content: bytes | bytearray) -> tuple[Any, RequestError | None]:
-        """The task's result or its refusal; RequestError where the process dies of it."""
+    Sends an error of loading, or "", first; then for each task (result, refusal or None, whether the process ends).
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this process
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(EOFError, OSError):
         try:
-            self._pipe.send(task)
-            self._pipe.send_bytes(content)
-            result, refusal, self._ends = self._pipe.recv()
-        except (EOFError, OSError) as error:
-            self._ends = True
-            self._process.join(JOIN_SECONDS)
-            raise death_error(self._process.exitcode, self._budget) from error
-        return result, refusal
+            work = load()
+        except Exception as error:
+            pipe.send(f"{type(error).__name__}: {error}")
+            return
+        pipe.send("")
+        at_start, ends = writable_memory(), False
+        while not ends:
+            task, content = pipe.recv(), pipe.recv_bytes()
+            _set_limits(budget, at_start)
+            result, refusal = _attempt(work, task, content)
+            del content
+            ends = writable_memory() > at_start + MAX_GROWTH * budget.megabytes * MEGA
+            pipe.send((result, refusal, ends))
 
-    def kill(self) -> None:
-        """End it, whatever it does."""
-        self._ends = True
-        self._process.kill()
+
+def writable_memory() -> int:
+    """Bytes of writable memory that this process has allocated; 0 where the system does not say (macOS)."""
+    with suppress(OSError):
+        for row in Path("/proc/self/status").read_text().splitlines():
+            if row.startswith("VmData:"):
+                return int(row.split()[1]) * 1024
+    return 0
+
+
+def _set_limits(budget: Budget, at_start: int) -> None:
+    """From now on, more processor time than the budget kills the process, and more memory is not allocated."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limits = {resource.RLIMIT_CPU: math.ceil(used.ru_utime + used.ru_stime + budget.seconds)}
+    if at_start:
+        limits[resource.RLIMIT_DATA] = int(at_start + budget.megabytes * MEGA)
+    for kind, limit in limits.items():
+        resource.setrlimit(kind, (limit, resource.getrlimit(kind)[1]))
+
+
+def _attempt(work: Callable[[Any, bytes], Any], task: Any, content: bytes) -> tuple[Any, RequestError | None]:
+    gc.disable()  # JSON of many lists would be searched for cycles again and again
+    try:
+        return work(task, content), None
+    except (RequestError, InputError) as error:
+        return None, as_request_error(error)
+    except MemoryError:
+        return None, RequestError(413, "a body that takes too much memory", "a smaller body")
+    except Exception as error:  # decoders raise anything on hostile bytes
+        return None, RequestError(422, f"an unreadable body ({type(error).__name__})", "an undamaged body")
+    finally:
+        gc.enable()
+
+
+def death_error(exit_code: int | None, budget: Budget) -> RequestError:
+    """The refusal of a body whose reading ended its process."""
+    if exit_code == -signal.SIGXCPU:
+        found = f"a body that takes more than {budget.seconds:g} seconds of processor time to read"
+        return RequestError(413, found, "a smaller body, or a server with higher limits")
+    return RequestError(422, "a body that ended the process that read it", "an undamaged or a smaller body")

@@ -19,20 +19,9 @@ from twinsign.pose.bounds import Bounds
 from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read import read
 from twinsign.pose.recording import Recording
+from twinsign.serve import schemas
 from twinsign.serve.errors import RequestError, as_request_error
 from twinsign.serve.options import MEGA, Limits
-from twinsign.serve.schemas import (
-    DEFAULT_TOP,
-    BatchBody,
-    EnrolBody,
-    PredictBody,
-    check_length,
-    parse_clip,
-    parse_json,
-    poses_to_json,
-    to_recording,
-    validate,
-)
 
 POSE_FILES = (".pose", ".npz", ".npy", ".json")
 """Endings of the accepted pose files: those whose readers are safe and whose sizes can be checked first."""
@@ -48,7 +37,7 @@ class Task(NamedTuple):
 
     kind: Literal["clip", "batch", "sign", "file"]
     name: str = ""
-    top: int = DEFAULT_TOP
+    top: int = schemas.DEFAULT_TOP
 
 
 class Query(NamedTuple):
@@ -80,21 +69,22 @@ class Reader:
         limits = self._limits
         if task.kind == "file":
             recording = self._read_file(task.name, content)
-            return Query([recording], task.top, True, poses=poses_to_json(recording))
-        values = parse_json(content, limits.nodes)
+            return Query([recording], task.top, True, poses=schemas.poses_to_json(recording))
+        values = schemas.parse_json(content, limits.nodes)
         if task.kind == "sign":
-            sign = validate(EnrolBody, values)
-            return NewSign(parse_clip(sign.clip, limits), sign.gloss, sign.signer)
+            sign = schemas.validate(schemas.EnrolBody, values)
+            return NewSign(schemas.validate(schemas.Clip, sign.clip, "clip").recording(limits), sign.gloss, sign.signer)
         if task.kind == "clip":
-            clip = validate(PredictBody, values)
-            return Query([to_recording(clip, limits)], clip.top, clip.detailed)
-        batch = validate(BatchBody, values)
+            clip = schemas.validate(schemas.PredictBody, values)
+            return Query([clip.recording(limits)], clip.top, clip.detailed)
+        batch = schemas.validate(schemas.BatchBody, values)
         if len(batch.clips) > limits.clips:
             raise RequestError(413, f"{len(batch.clips)} clips", f"at most {limits.clips}")
         clips: list[Recording | dict[str, Any]] = []
         for number, clip_values in enumerate(batch.clips):
             try:
-                clips.append(parse_clip(clip_values, limits, f"clips[{number}]"))
+                name = f"clips[{number}]"
+                clips.append(schemas.validate(schemas.Clip, clip_values, name).recording(limits, name))
             except (RequestError, InputError) as error:
                 clips.append(as_request_error(error).body)
         return Query(clips, batch.top, batch.detailed, batch=True)
@@ -115,7 +105,7 @@ class Reader:
             recording = read(file, content=content, bounds=bounds)
         else:
             recording = extract(ClipFile(Path(file), content=content, bounds=bounds), self._videos).recording
-        check_length(len(recording.xy), recording.fps, limits, UPLOAD)
+        schemas.check_length(len(recording.xy), recording.fps, limits, UPLOAD)
         return recording
 
 

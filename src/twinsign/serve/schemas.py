@@ -102,6 +102,13 @@ class Clip(Poses):
     unit: Literal["fraction", "pixel"] = "fraction"
     id: Annotated[Name, Field(min_length=1, description="A name for messages and enrolled examples.")] = "clip"
 
+    def recording(self, limits: Limits, name: str = "clip") -> Recording:
+        """The clip as a Recording, its id `name` by default; RequestError 413 where it is too long, else InputError."""
+        check_length(len(self.xy), self.fps, limits, name)
+        id = self.id if "id" in self.model_fields_set else name
+        recording = Recording(id, self.xy, self.score(), self.unit, self.size, self.fps)
+        return check(recording, insisted="unit" in self.model_fields_set)
+
 
 class PredictOptions(Body):
     """How much to answer."""
@@ -176,19 +183,6 @@ def validate(model: type[Model], values: Any, where: str = "") -> Model:
         found = f"no {key}" if wrong["type"] == "missing" else f"{key} {reprlib.repr(wrong['input'])}"
         wanted = wrong["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
         raise RequestError(422, found, wanted, where=where) from error
-
-
-def parse_clip(values: Any, limits: Limits, name: str = "clip") -> Recording:
-    """The Recording of a clip's JSON, whose id defaults to `name`; RequestError or InputError where it is wrong."""
-    return to_recording(validate(Clip, values, name), limits, name)
-
-
-def to_recording(clip: Clip, limits: Limits, name: str = "clip") -> Recording:
-    """The Recording of a validated clip; RequestError 413 where it is too long, InputError where it is no recording."""
-    check_length(len(clip.xy), clip.fps, limits, name)
-    id = clip.id if "id" in clip.model_fields_set else name
-    recording = Recording(id, clip.xy, clip.score(), clip.unit, clip.size, clip.fps)
-    return check(recording, insisted="unit" in clip.model_fields_set)
 
 
 def check_length(frames: int, fps: float | None, limits: Limits, name: str) -> None:

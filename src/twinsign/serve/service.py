@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from twinsign import __version__
 from twinsign.dictionary.entries import Entries, Sign
 from twinsign.dictionary.lookup import DICTIONARY, Finding, Lookup, noticed
 from twinsign.dictionary.store import Dictionary
+from twinsign.errors import InputError, InUseError
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.inference.embedder import Embedder
 from twinsign.inference.notice import Notice
@@ -23,9 +26,13 @@ from twinsign.inference.votes import explain
 from twinsign.pose.layout import BONES, HAND_WRIST, JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import load_run
-from twinsign.serve.errors import RequestError, dictionary_errors
+from twinsign.serve.errors import RequestError
 from twinsign.serve.options import Limits
 from twinsign.serve.reading import POSE_FILES, missing_estimator
+
+log = logging.getLogger("twinsign")
+RETRY = 2
+"""Seconds after which a dictionary that was being changed may be tried again."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +62,25 @@ class Service:
 
     @contextmanager
     def _entries(self) -> Iterator[Entries]:
-        """The dictionary's entries, locked; RequestError for errors of its folder."""
-        with self._lock, dictionary_errors():
-            yield self._lookup.dictionary.refresh()
+        """The dictionary's entries, locked; errors of its folder become RequestErrors, those of a recording pass.
+
+        409 where another process holds the folder, 507 where the disk is full, 503 where it cannot be read or written.
+        """
+        try:
+            with self._lock:
+                yield self._lookup.dictionary.refresh()
+        except InUseError as error:
+            raise RequestError(409, "a dictionary that is being changed", "another try", retry=RETRY) from error
+        except InputError as error:
+            if isinstance(error.__cause__, OSError):
+                raise _disk_error(error.__cause__) from error
+            if error.file is not None and error.clip is None and "empty dictionary" not in error.found:
+                log.error("the dictionary cannot be read: %s", error)
+                found = "a dictionary that cannot be read"
+                raise RequestError(503, found, "an undamaged dictionary", retry=RETRY) from error
+            raise
+        except OSError as error:
+            raise _disk_error(error) from error
 
     def describe(self) -> dict[str, Any]:
         """The model, its glosses, the number of enrolled signs, and how to draw a skeleton."""
@@ -153,3 +176,10 @@ def _answer(answer: Prediction | Finding) -> dict[str, Any]:
 
 def _nearest(finding: Finding) -> list[dict[str, Any]]:
     return [asdict(match) for match in finding.nearest]
+
+
+def _disk_error(error: OSError) -> RequestError:
+    log.error("the dictionary: %s", error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return RequestError(507, "no room on the server's disk", "a disk with room", retry=RETRY)
+    return RequestError(503, "a dictionary that cannot be read or written", "one that can", retry=RETRY)
