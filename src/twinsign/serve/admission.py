@@ -16,7 +16,7 @@ from twinsign.serve.errors import RequestError
 from twinsign.serve.options import MEGA, Limits
 
 Result = TypeVar("Result")
-Answer = Callable[[bytearray], Coroutine[Any, Any, Result]]
+Handler = Callable[[bytearray], Coroutine[Any, Any, Result]]
 RETRY_FULL = 1
 """Seconds after which a request that found the server full may try again."""
 CLIENT_GONE = 499
@@ -29,15 +29,15 @@ class BodyReader:
     def __init__(self, limits: Limits) -> None:
         self._limits, self._held = limits, 0
 
-    async def answer_json(self, request: Request, answer: Answer[Result]) -> Result:
-        """`answer` of a request's body of JSON; RequestError 415 where its content type is another."""
+    async def answer_json(self, request: Request, handler: Handler[Result]) -> Result:
+        """The result of `handler` on a request's body of JSON; RequestError 415 for any other content type."""
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind != "application/json":
             raise RequestError(415, f"a body of type {kind[:40] or '(none)'}", "Content-Type: application/json")
-        return await self.answer(request, answer, self._limits.body_mb, is_json=True)
+        return await self.answer(request, handler, self._limits.body_mb, is_json=True)
 
-    async def answer(self, request: Request, answer: Answer[Result], megabytes: float, *, is_json: bool) -> Result:
-        """`answer` of a request's whole body, cancelled where the client disconnects.
+    async def answer(self, request: Request, handler: Handler[Result], megabytes: float, *, is_json: bool) -> Result:
+        """The result of `handler` on a request's whole body; it is cancelled where the client disconnects.
 
         The body counts towards `limits.intake_mb` until it is answered. RequestError as soon as it grows beyond
         `megabytes`, whatever its header says, or as JSON has too many values; also where it is compressed, takes too
@@ -52,7 +52,7 @@ class BodyReader:
         content = bytearray()
         try:
             await self._receive(request, content, megabytes, is_json)
-            return await _while_connected(request, answer(content))
+            return await _while_connected(request, handler(content))
         finally:
             self._held -= len(content)
 

@@ -51,12 +51,8 @@ class Readers:
 
     def __init__(self, limits: Limits, estimator: EstimatorConfig, why_no_video: str) -> None:
         self._limits, self._why_no_video = limits, why_no_video
-        budget, video_budget = (
-            Budget(limits.read_seconds, limits.read_mb),
-            Budget(limits.watch_seconds, limits.watch_mb),
-        )
-        self._poses = _Pool(partial(Reader, limits, estimator), budget)
-        self._videos = _Pool(partial(Reader, limits, estimator, videos=True), video_budget)
+        self._poses = _Pool(partial(Reader, limits, estimator), Budget(limits.read_seconds, limits.read_mb))
+        self._videos = _Pool(partial(Reader, limits, estimator, True), Budget(limits.watch_seconds, limits.watch_mb))
 
     def start(self) -> None:
         """Start the processes; they load what they need while the server begins to answer."""
