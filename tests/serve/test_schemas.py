@@ -76,6 +76,9 @@ def test_lengths_and_shapes() -> None:
 def test_hosts_of_unknown_keys_are_one_refusal() -> None:
     with pytest.raises(RequestError, match="k0"):
         validate(PredictBody, {f"k{number}": 1 for number in range(200_000)})
+    sign = validate(EnrolBody, {"gloss": "a", "clip": {f"\ud800{number}": 1 for number in range(200_000)}})
+    with pytest.raises(RequestError, match="keys among xy"):
+        validate(Clip, sign.clip)
 
 
 def test_deep_and_constant_json() -> None:

@@ -60,6 +60,8 @@ Side = Annotated[int, Field(gt=0, le=MAX_SIDE)]
 Size = Annotated[tuple[Side, Side], Strict(False), Field(description="The image's [width, height] in pixels.")]
 Numbers = Annotated[FloatArray, PlainValidator(_parse_numbers)]
 Scores = Annotated[FloatArray | None, PlainValidator(_parse_numbers)]
+AnyClip = Annotated[Any, WithJsonSchema({"type": "object"})]
+"""A clip's JSON, which is validated as a Clip on its own."""
 _JOINT = {"type": "array", "items": {"type": ["number", "null"]}, "minItems": 2, "maxItems": 2}
 _FRAMES = {"type": "array", "items": {"type": "array", "items": _JOINT}}
 _SCORES = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
@@ -124,7 +126,7 @@ class PredictBody(Clip, PredictOptions):
 class BatchBody(PredictOptions):
     """Several clips to predict."""
 
-    clips: list[Any] = Field(min_length=1, description="Clips as for /predict, without top and detailed.")
+    clips: list[AnyClip] = Field(min_length=1, description="Clips as for /predict, without top and detailed.")
 
 
 class EnrolBody(Body):
@@ -132,7 +134,7 @@ class EnrolBody(Body):
 
     gloss: Annotated[Name, Field(min_length=1)]
     signer: Name = Field("", description="Who signs; confidences are then fitted across signers.")
-    clip: dict[str, Any] = Field(description="The poses, as for /predict.")
+    clip: AnyClip = Field(description="The poses, as for /predict.")
 
 
 class StartMessage(Body):
