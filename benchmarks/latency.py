@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from twinsign.bench.clock import most_resident_mb
+from twinsign.bench.profiling import most_resident_mb
 from twinsign.files import write_json
 from twinsign.inference.export import FORMS, export_run
 from twinsign.inference.portable import stacked

@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 import torch
 from reference import reference_of
 
-from twinsign.bench.count import reference_gflop
 from twinsign.bench.measure import Bench, Step
+from twinsign.bench.profiling import reference_gflop
 from twinsign.cli.commands.bench import CLIPS
 from twinsign.distributed import fastest_device
 from twinsign.files import write_json

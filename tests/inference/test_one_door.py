@@ -32,8 +32,8 @@ from twinsign.pose.read import read
 from twinsign.pose.read.canonical import write_npz
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import Run, load_run
-from twinsign.serve import bodies
 from twinsign.serve.options import Limits
+from twinsign.serve.schemas import Clip, validate
 from twinsign.streaming.stream import Stream
 from twinsign.views.batches import equal_clips
 
@@ -122,7 +122,7 @@ def test_a_request(as_tested: Seen, run: Run, clip: Recording, trained: Trained)
     seen = [[float(one) for one in frame] for frame in clip.score]
     body = {"xy": clip.xy.tolist(), "seen": seen, "size": list(clip.size or ()), "fps": clip.fps}
     with watched(recogniser.classifier.encoders) as given:
-        recogniser.predict(bodies.as_clip(json.loads(json.dumps(body)), Limits()))
+        recogniser.predict(validate(Clip, json.loads(json.dumps(body))).recording(Limits()))
     same(given, as_tested)
 
 

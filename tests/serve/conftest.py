@@ -20,12 +20,12 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 @contextmanager
 def chromium(*options: str) -> Iterator[Any]:
     """Headless Chromium of the machine; the test is skipped where there is none."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
+    executable = shutil.which("chromium") or shutil.which("google-chrome")
+    if executable is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=found, args=[*QUIET, "--disable-component-update", *options])
+        yield driver.chromium.launch(executable_path=executable, args=[*QUIET, "--disable-component-update", *options])
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def clip(trained: Any) -> dict[str, Any]:
     pack = Pack(trained.pack)
     rows = pack.select(["test"])
     row = int(rows[pack.usable[rows]][0])
-    found = pack.recording(row)
+    recording = pack.recording(row)
     frames = slice(0, 60)
-    xy = [[[float(value) for value in joint] for joint in frame] for frame in found.xy[frames]]
-    seen = [[float(value) for value in frame] for frame in found.score[frames]]
-    return {"xy": xy, "seen": seen, "fps": found.fps, "id": found.id}
+    xy = [[[float(value) for value in joint] for joint in frame] for frame in recording.xy[frames]]
+    seen = [[float(value) for value in frame] for frame in recording.score[frames]]
+    return {"xy": xy, "seen": seen, "fps": recording.fps, "id": recording.id}

@@ -78,8 +78,8 @@ def test_more_than_its_processor_time_ends_a_body_alone(
     with Watch(client, pid) as watch:
         answer = client.post("/predict", content=heavy(30_000_000), headers=JSON)
     assert answer.status_code == 413, answer.text
-    said = answer.json()["error"]["found"]  # a starved machine reaches the limit of waiting first
-    assert "1 seconds of processor time" in said or "not read after" in said
+    found = answer.json()["error"]["found"]  # a starved machine reaches the limit of waiting first
+    assert "1 seconds of processor time" in found or "not read after" in found
     assert watch.slow < PROMPT
     assert client.post("/predict", json=clip).status_code == 200
 

@@ -28,7 +28,7 @@ from twinsign.extract.video import open_video
 from twinsign.pose.clip_file import ClipFile
 from twinsign.streaming.segmenter import Frame
 
-Said = dict[str, Any]
+Json = dict[str, Any]
 SIGHTED = importlib.util.find_spec("mediapipe") is not None
 PATIENCE = 60
 LARGEST = 1_000_000
@@ -62,9 +62,9 @@ def opened(client: httpx.Client, **start: Any) -> Iterator[ClientConnection]:
         yield socket
 
 
-def heard(socket: ClientConnection) -> Said:
-    found: Said = json.loads(socket.recv(PATIENCE))
-    return found
+def heard(socket: ClientConnection) -> Json:
+    message: Json = json.loads(socket.recv(PATIENCE))
+    return message
 
 
 def closed(socket: ClientConnection) -> int:
@@ -78,37 +78,37 @@ def message(frame: Frame) -> str:
     return json.dumps({"time": frame.time, "xy": frame.xy.tolist(), "seen": frame.score.tolist()})
 
 
-def answered(socket: ClientConnection, sent: str | bytes) -> Said:
+def answered(socket: ClientConnection, sent: str | bytes) -> Json:
     """What comes back next."""
     socket.send(sent)
     return heard(socket)
 
 
-def finished(socket: ClientConnection) -> list[Said]:
+def finished(socket: ClientConnection) -> list[Json]:
     """All that comes until the end."""
     socket.send('{"type":"end"}')
-    found = [heard(socket)]
-    while found[-1]["type"] != "end":
-        found.append(heard(socket))
+    messages = [heard(socket)]
+    while messages[-1]["type"] != "end":
+        messages.append(heard(socket))
     assert closed(socket) == 1000
-    return found[:-1]
+    return messages[:-1]
 
 
 def test_poses_are_named_as_they_come(server: httpx.Client) -> None:
-    frames, found = scripted_signer.stream(9, [(1.0, 2.4), (3.6, 5.2), (6.4, 9.9)]), list[Said]()
+    frames = scripted_signer.stream(9, [(1.0, 2.4), (3.6, 5.2), (6.4, 9.9)])
     with opened(server, frames="poses", size=[640, 480]) as socket:
         assert heard(socket) == {"type": "ready"}
         for frame in frames:
             socket.send(message(frame))
-        found = finished(socket)
-    shown = [one for one in found if one["type"] == "frame"]
+        messages = finished(socket)
+    shown = [one for one in messages if one["type"] == "frame"]
     assert [one["time"] for one in shown] == [frame.time for frame in frames]
     np.testing.assert_allclose(shown[50]["xy"][0], frames[50].xy[0], atol=1e-4)
     assert shown[0]["xy"][21] is None
     assert {one["state"] for one in shown} >= {"rest", "signing"}
-    ended = [one for one in found if one["type"] == "sign" and one["ended"]]
+    ended = [one for one in messages if one["type"] == "sign" and one["ended"]]
     assert len(ended) == 3
-    assert any(one["type"] == "sign" and not one["ended"] for one in found)
+    assert any(one["type"] == "sign" and not one["ended"] for one in messages)
     for sign in ended:
         assert len(sign["guesses"]) == 4
         assert sign["votes"]
@@ -118,7 +118,7 @@ def test_poses_are_named_as_they_come(server: httpx.Client) -> None:
     assert "twinsign_live_streams 0.0" in server.get("/metrics").text
 
 
-def _points(poses: Said) -> list[list[list[float | None]]]:
+def _points(poses: Json) -> list[list[list[float | None]]]:
     return [[joint or [None, None] for joint in frame] for frame in poses["xy"]]
 
 
@@ -208,7 +208,7 @@ def test_pictures_without_mediapipe_are_refused_with_what_is_missing(server: htt
 @pytest.mark.slow
 @pytest.mark.skipif(not SIGHTED, reason="needs the extra `video`: run `make video`")
 def test_pictures_of_a_video_come_back_as_skeletons_and_a_sign(server: httpx.Client, tmp_path: Path) -> None:
-    path, here, found = film(tmp_path), LiveHolistic(), list[Said]()
+    path, here, found = film(tmp_path), LiveHolistic(), list[Json]()
     with open_video(ClipFile(path)) as video:
         jpegs = [_jpeg(image) for image in video.frames()]
         times = [float(shown or 0) for shown in video.times]

@@ -1,1 +1,1 @@
-"""What a machine makes of a recipe: rates of its stages beside the matrix products' peak, measured in the same run."""
+"""How fast a recipe is on this machine: rates of its stages beside the peak of matrix products in the same run."""

@@ -1,1 +1,1 @@
-"""Signs named over HTTP, and the live page (optional extra `serve`): nothing leaves the machine it runs on."""
+"""The server (optional extra `serve`): predictions over HTTP, and the live page; nothing leaves the machine."""

@@ -3,147 +3,203 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import struct
 import time as clock
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from twinsign.errors import InputError
-from twinsign.serve import bodies
+from twinsign.extract.live import LiveHolistic, decode_jpeg
+from twinsign.pose.recording import FloatArray, Recording
+from twinsign.serve import schemas
+from twinsign.serve.admission import RETRY_FULL, ComputeQueue, Slot, StreamSlots
+from twinsign.serve.errors import RequestError, as_request_error
 from twinsign.serve.guard import check_token
-from twinsign.serve.intake import as_object
 from twinsign.serve.metrics import Metrics
 from twinsign.serve.options import Access
-from twinsign.serve.refusals import RefusedError, refusal_of
 from twinsign.serve.service import Service
-from twinsign.serve.session import LONGEST_TEXT, MOST_VALUES, Said, Session, Start
-from twinsign.serve.shapes import DECIMALS, drawable
-from twinsign.serve.turns import Place, Places, Turns
-from twinsign.streaming.stream import Sign
+from twinsign.streaming.stream import Sign, Stream
 
-REFUSED, BUSY, IDLE = 1008, 1013, 1001
+STAMP = struct.Struct("<d")
+"""A picture's message begins with its time in seconds; the JPEG follows."""
+MAX_TEXT = 2**16
+"""Characters of a text message: a frame's poses have 3,000."""
+MAX_NODES = 1000
+"""JSON values of a text message: a frame's poses have 250."""
+POLICY_VIOLATION = 1008
+CLOSE_CODES = {503: 1013, 408: 1001}
+"""Codes of a closed websocket by the status of the error: try again later, going away."""
+Json = dict[str, Any]
 
 
-class Live:
+class LiveStreams:
     """All live streams of a server."""
 
-    def __init__(self, service: Service, turns: Turns, metrics: Metrics, access: Access) -> None:
-        self._service, self._turns, self._metrics, self._access = service, turns, metrics, access
-        self._places = Places(access.limits)
+    def __init__(self, service: Service, queue: ComputeQueue, metrics: Metrics, access: Access) -> None:
+        self._service, self._queue, self._metrics, self._access = service, queue, metrics, access
+        self._slots = StreamSlots(access.limits)
 
     async def serve(self, socket: WebSocket) -> None:
-        """One stream's life."""
-        place = self._places.enter(socket.client.host if socket.client else "")
+        """Serve one websocket until it closes."""
+        slot = self._slots.enter(socket.client.host if socket.client else "")
         try:
             await socket.accept()
-            await self._live(socket, place)
+            first = await self._receive(socket, slot, self._access.limits.start_seconds)
+            start = self._parse_start(first.get("text"), slot.address)
+            self._slots.begin(slot)
+            with self._metrics.streams.track_inprogress():
+                await self._follow(socket, start, slot)
         except WebSocketDisconnect:
             pass
-        except (RefusedError, InputError) as error:
-            wrong = error if isinstance(error, RefusedError) else refusal_of(error)
-            await _end(socket, {503: BUSY, 408: IDLE}.get(wrong.status, REFUSED), wrong)
+        except (RequestError, InputError) as error:
+            refusal = as_request_error(error)
+            try:
+                await socket.send_json({"type": "error", **refusal.body})
+                await socket.close(CLOSE_CODES.get(refusal.status, POLICY_VIOLATION))
+            except (RuntimeError, WebSocketDisconnect):  # the client has gone
+                pass
         finally:
-            self._places.leave(place)
+            self._slots.leave(slot)
 
-    async def _live(self, socket: WebSocket, place: Place) -> None:
-        start = self._start(await self._text(socket, place), place.address)
-        self._places.begin(place)
-        self._metrics.streams.inc()
+    async def _follow(self, socket: WebSocket, start: schemas.StartMessage, slot: Slot) -> None:
         session = Session(self._service, start)
         try:
             await session.load()
             await socket.send_json({"type": "ready"})
-            await self._follow(socket, session, place)
+            while True:
+                message = await self._receive(socket, slot, self._access.limits.idle)
+                if is_end(message.get("text")):
+                    for sign in await self._queue.run(session.stream.finish):
+                        await self._send_sign(socket, session, sign)
+                    await socket.send_json({"type": "end"})
+                    await socket.close()
+                    return
+                try:
+                    await self._answer_frame(socket, session, message)
+                except (RequestError, InputError) as error:
+                    await socket.send_json({"type": "error", **as_request_error(error).body})
         finally:
-            self._metrics.streams.dec()
             session.close()
 
-    async def _follow(self, socket: WebSocket, session: Session, place: Place) -> None:
-        while True:
-            message = await self._message(socket, place, self._access.limits.idle)
-            if message.get("bytes") is None and session.is_end(message.get("text") or ""):
-                for sign in await self._turns.run(session.finish):
-                    await self._say(socket, session, sign)
-                await socket.send_json({"type": "end"})
-                await socket.close()
-                return
-            started = clock.perf_counter()
-            try:
-                time, xy, score = await session.pose(message)
-                signs = await self._turns.run(session.stream.push, time, xy, score)
-            except (RefusedError, InputError) as error:
-                wrong = error if isinstance(error, RefusedError) else refusal_of(error)
-                await socket.send_json({"type": "error", **wrong.body()})
-                continue
-            spent = clock.perf_counter() - started
-            self._metrics.frames.inc()
-            self._metrics.frame_seconds.observe(spent)
-            await socket.send_json(
-                {
-                    "type": "frame",
-                    "time": time,
-                    "xy": drawable(xy, score),
-                    "state": session.stream.state,
-                    "seconds": round(spent, DECIMALS),
-                }
-            )
-            for sign in signs:
-                await self._say(socket, session, sign)
+    async def _answer_frame(self, socket: WebSocket, session: Session, message: Json) -> None:
+        started = clock.perf_counter()
+        time, xy, score = await session.parse(message)
+        signs = await self._queue.run(session.stream.push, time, xy, score)
+        seconds = clock.perf_counter() - started
+        self._metrics.frames.inc()
+        self._metrics.frame_seconds.observe(seconds)
+        frame = {"time": time, "xy": schemas.drawable(xy, score), "state": session.stream.state}
+        await socket.send_json({"type": "frame", **frame, "seconds": round(seconds, schemas.DECIMALS)})
+        for sign in signs:
+            await self._send_sign(socket, session, sign)
 
-    async def _say(self, socket: WebSocket, session: Session, sign: Sign[Said]) -> None:
+    async def _send_sign(self, socket: WebSocket, session: Session, sign: Sign[Json]) -> None:
         if sign.ended:
-            self._metrics.answered(sign.answer["sure"])
-        told = {"begin": sign.begin, "end": sign.end, "delay": sign.delay, "seconds": sign.seconds}
-        told = {name: round(value, DECIMALS) for name, value in told.items()}
-        poses = {"poses": session.last} if sign.ended else {}
-        await socket.send_json({"type": "sign", "ended": sign.ended, **told, **sign.answer, **poses})
+            self._metrics.count_answer(sign.answer["sure"])
+        times = {name: round(getattr(sign, name), schemas.DECIMALS) for name in ("begin", "end", "delay", "seconds")}
+        poses = {"poses": session.last_poses} if sign.ended else {}
+        await socket.send_json({"type": "sign", "ended": sign.ended, **times, **sign.answer, **poses})
 
-    def _start(self, text: str, address: str) -> Start:
-        if len(text) > LONGEST_TEXT:
-            raise RefusedError(413, f"a first message of {len(text):,} characters", f"at most {LONGEST_TEXT:,}")
-        values = as_object(text, MOST_VALUES)
-        bodies.only_keys(values, ("type", "token", "frames", "size"))
-        if values.get("type") != "start":
-            raise RefusedError(422, f"a first message of type {str(values.get('type'))[:40]!r}", "start")
-        check_token(self._access, bodies.as_text(values, "token"), address, "/live")
-        kind = values.get("frames", "jpeg")
-        if kind not in ("jpeg", "poses"):
-            raise RefusedError(422, f"frames {str(kind)[:40]!r}", "jpeg or poses")
-        if kind == "jpeg" and not self._service.live:
-            why = self._service.blind or "an estimator that takes whole videos alone"
-            raise RefusedError(501, why, "a server with the extra `video`, or poses")
-        return Start(kind == "jpeg", bodies.as_size(values.get("size"), "size"))
-
-    async def _message(self, socket: WebSocket, place: Place, seconds: float) -> dict[str, Any]:
-        """What comes next; RefusedError 408 where nothing does, 503 where the place is another's now."""
-        coming, losing = asyncio.ensure_future(socket.receive()), asyncio.ensure_future(place.lost.wait())
-        try:
-            done, _ = await asyncio.wait((coming, losing), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            losing.cancel()
-            if not coming.done():
-                coming.cancel()
-        if coming not in done:
-            if losing in done:
-                raise RefusedError(503, "a silent socket", "one that speaks: another needs its place", retry=1)
-            raise RefusedError(408, f"nothing for {seconds:g} seconds", "a message")
-        place.heard = clock.monotonic()
-        message = coming.result()
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1000))
-        return dict(message)
-
-    async def _text(self, socket: WebSocket, place: Place) -> str:
-        text = (await self._message(socket, place, self._access.limits.start_seconds)).get("text")
+    def _parse_start(self, text: str | None, address: str) -> schemas.StartMessage:
         if text is None:
-            raise RefusedError(422, "a first message of bytes", "text: a JSON object of type start")
-        return str(text)
+            raise RequestError(422, "a first message of bytes", "text: a JSON object of type start")
+        start = schemas.validate(schemas.StartMessage, parse_message(text))
+        check_token(self._access, start.token, address, "/live")
+        if start.frames == "jpeg" and not self._service.live:
+            found = self._service.blind or "an estimator that takes only whole videos"
+            raise RequestError(501, found, "a server with the extra `video`, or poses")
+        return start
+
+    async def _receive(self, socket: WebSocket, slot: Slot, seconds: float) -> Json:
+        """The next message; RequestError 408 where none comes, 503 where the slot has been given to another."""
+        message, lost = asyncio.ensure_future(socket.receive()), asyncio.ensure_future(slot.lost.wait())
+        try:
+            done, _ = await asyncio.wait((message, lost), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost.cancel()
+            if not message.done():
+                message.cancel()
+        if message not in done:
+            if lost in done:
+                raise RequestError(503, "a silent socket", "an active one: another needs its slot", retry=RETRY_FULL)
+            raise RequestError(408, f"nothing for {seconds:g} seconds", "a message")
+        slot.last_message = clock.monotonic()
+        received = dict(message.result())
+        if received["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(received.get("code", 1000))
+        return received
 
 
-async def _end(socket: WebSocket, code: int, refusal: RefusedError) -> None:
-    try:
-        await socket.send_text(json.dumps({"type": "error", **refusal.body()}))
-        await socket.close(code)
-    except (RuntimeError, WebSocketDisconnect):  # the other side has gone
-        return
+class Session:
+    """One live stream: its estimator, in a thread of its own, and where in a sign it is."""
+
+    def __init__(self, service: Service, start: schemas.StartMessage) -> None:
+        self._service, self._pictures = service, start.frames == "jpeg"
+        self._thread = ThreadPoolExecutor(1, "twinsign-live")
+        self._holistic: LiveHolistic | None = None
+        self._stream: Stream[Json] | None = None
+        self._size = start.size
+        self.last_poses: Json = {}
+        """The poses of the latest prediction."""
+
+    async def load(self) -> None:
+        """Load the estimator, where pictures will come."""
+        if self._pictures:
+            self._holistic = await self._in_thread(LiveHolistic)
+
+    async def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    @property
+    def stream(self) -> Stream[Json]:
+        """The segmented stream, created with the first frame, which tells the size."""
+        if self._stream is None:
+            estimator = f"{self._holistic.name} {self._holistic.version}" if self._holistic else ""
+            self._stream = Stream(self._predict, size=self._size, estimator=estimator)
+        return self._stream
+
+    def _predict(self, recording: Recording) -> Json:
+        self.last_poses = schemas.poses_to_dict(recording)
+        return self._service.predict([recording], schemas.DEFAULT_TOP, True)[0]
+
+    async def parse(self, message: Json) -> tuple[float, FloatArray, FloatArray]:
+        """Time, image fractions xy (49 2) and score (49) of a message's frame."""
+        content = message.get("bytes")
+        if content is None:
+            return schemas.parse_frame(parse_message(str(message.get("text"))))
+        if self._holistic is None:
+            raise RequestError(422, "a picture", "poses, as the first message said")
+        if len(content) <= STAMP.size:
+            raise RequestError(422, f"{len(content)} bytes", "8 bytes of time, and a JPEG")
+        time = STAMP.unpack_from(content)[0]
+        if not abs(time) < schemas.MAX_SECONDS:
+            raise RequestError(422, f"time {time:g}", "seconds")
+        xy, score = await self._in_thread(self._estimate, self._holistic, content[STAMP.size :])
+        return time, xy, score
+
+    def _estimate(self, holistic: LiveHolistic, jpeg: bytes) -> tuple[FloatArray, FloatArray]:
+        image = decode_jpeg(jpeg)
+        if self._stream is None:
+            self._size = (image.shape[1], image.shape[0])
+        return holistic.estimate(image)
+
+    def close(self) -> None:
+        """Release the estimator."""
+        if self._holistic is not None:
+            self._thread.submit(self._holistic.close)
+        self._thread.shutdown(wait=False)
+
+
+def parse_message(text: str) -> Any:
+    """The JSON of a text message; RequestError where it is too long or invalid."""
+    if len(text) > MAX_TEXT:
+        raise RequestError(413, f"a message of {len(text):,} characters", f"at most {MAX_TEXT:,}")
+    return schemas.parse_json(text, MAX_NODES)
+
+
+def is_end(text: str | None) -> bool:
+    """Whether a message ends the stream."""
+    return text is not None and len(text) < 40 and text.replace(" ", "") == '{"type":"end"}'

@@ -1,8 +1,9 @@
-"""What a server takes, how much of it and from whom."""
+"""Options of a server: how much it accepts, and from whom."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
@@ -15,31 +16,31 @@ MEGA = 10**6
 
 @dataclass(frozen=True)
 class Limits:
-    """How much a server takes; what is beyond is refused with a status that says so.
+    """How much a server accepts; more is refused with a status that says so.
 
     Args:
         body_mb: Largest JSON body, in megabytes.
         upload_mb: Largest uploaded file, in megabytes.
-        intake_mb: Most that is held of all bodies that are coming in, in megabytes.
-        body_seconds: Longest time that a body may take to come.
+        intake_mb: Most megabytes held of all bodies that are being received.
+        body_seconds: Longest time to receive a body.
         seconds: Longest clip.
         frames: Most frames of a clip.
         clips: Most clips of one batch.
-        per_minute: Most requests that one address may send in a minute.
+        per_minute: Most requests per minute from one address.
         at_once: Answers computed at the same time.
         waiting: Requests that may wait for their turn.
         streams: Live streams at the same time.
         idle: Seconds after which a live stream without a frame is closed.
-        yields: Seconds after which a live stream without a frame gives its place to another that wants one.
-        start_seconds: Seconds that a live stream's first message may take to come.
-        header_seconds: Seconds that the header of a request may take to come.
-        connections: Most connections of one address.
+        yields: Seconds after which a live stream without a frame loses its place to a new one.
+        start_seconds: Longest time until a live stream's first message.
+        header_seconds: Longest time to receive the header of a request.
+        connections: Most connections from one address.
         nodes: Most values of a JSON body or file; an object counts four times.
         persons: Most persons in a frame of a pose file.
         points: Most points of a person in a `.pose` file.
         members: Most members of an archive.
         megapixels: Most pixels of a video's stored frame, in millions.
-        empty_frames: A video that shows nobody in its first so many frames is refused.
+        empty_frames: A video that shows nobody in this many first frames is refused.
         read_seconds: Most processor time for one JSON body or pose file.
         read_mb: Most memory for one JSON body or pose file, in megabytes.
         watch_seconds: Most processor time for one video.
@@ -83,50 +84,47 @@ class Limits:
 
 @dataclass(frozen=True)
 class Access:
-    """Who may ask: where the server listens and, where one is set, the token that every request must carry."""
+    """Who may use a server: where it listens, and the token that requests must carry where one is set."""
 
     host: str = "127.0.0.1"
     port: int = 8000
     token: str | None = None
     names: tuple[str, ...] = ()
-    """Names besides `host` under which it may be asked for, with a port where it is another than 80 and 443."""
+    """Names of the server besides `host`, with a port where it is neither 80 nor 443."""
     proxies: tuple[str, ...] = ()
     """Addresses of reverse proxies, whose X-Forwarded-For is believed."""
     insecure: bool = False
-    """Whether others than this machine may ask without a token."""
+    """Whether other machines may use it without a token."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if self.token is not None and (not self.token or not self.token.isascii() or self.token != self.token.strip()):
-            raise InputError("a token that is empty or no plain ASCII", "letters, digits and signs")
+            raise InputError("a token that is empty or not plain ASCII", "letters, digits and signs")
         if not self.local and self.token is None and not self.insecure:
             hint = "Set TWINSIGN_TOKEN in the environment; --insecure serves everybody who reaches this machine."
-            found, wanted = f"--host {self.host} without a token", "a token, or a --host of this machine alone"
+            found, wanted = f"--host {self.host} without a token", "a token, or a --host that only this machine reaches"
             raise InputError(found, wanted, hint=hint)
         is_proxy("127.0.0.1", self.proxies)
 
     @property
     def local(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether only this machine can reach the server."""
         return is_local(self.host)
 
 
 def is_proxy(address: str, proxies: Sequence[str]) -> bool:
-    """Whether an address is among those of proxies; InputError where one of these is none."""
+    """Whether an address is one of the proxies'; InputError where a proxy is not an address or network."""
     try:
         networks = [ip_network(proxy, strict=False) for proxy in proxies]
     except ValueError as error:
         raise InputError(f"--proxies {error}", "IP addresses or networks, as 10.0.0.2 or 10.0.0.0/24") from error
-    try:
-        place = ip_address(address)
-    except ValueError:
-        return False
-    return any(place in network for network in networks)
+    with suppress(ValueError):
+        return any(ip_address(address) in network for network in networks)
+    return False
 
 
 def is_local(host: str) -> bool:
-    """Whether a host is this machine's own, that no other reaches."""
-    try:
+    """Whether a host is this machine's own, which no other machine reaches."""
+    with suppress(ValueError):
         return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return host == "localhost"

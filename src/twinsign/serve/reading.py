@@ -1,38 +1,47 @@
-"""What a reader process does: bytes from outside become recordings. Never loads torch."""
+"""What a reader process does: bytes from outside, JSON, pose files and videos, become recordings. Never loads torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+from pose_format import Pose
+
 from twinsign.errors import InputError
-from twinsign.extract.estimator import EstimatorConfig
+from twinsign.extract.clip import extract
+from twinsign.extract.estimator import EstimatorConfig, identity, load_estimator
+from twinsign.extract.live import LiveHolistic
+from twinsign.extract.video import Image, is_video
+from twinsign.pose.bounds import Bounds
+from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read import read
 from twinsign.pose.recording import Recording
-from twinsign.serve import bodies
-from twinsign.serve.intake import as_object
-from twinsign.serve.options import Limits
-from twinsign.serve.refusals import RefusedError, refusal_of
-from twinsign.serve.shapes import as_json, as_text
-from twinsign.serve.uploads import UPLOAD, Films, bounds_of
+from twinsign.serve import schemas
+from twinsign.serve.errors import RequestError, as_request_error
+from twinsign.serve.options import MEGA, Limits
 
-DEFAULT_TOP = 5
+POSE_FILES = (".pose", ".npz", ".npy", ".json")
+"""Endings of the accepted pose files: those whose readers are safe and whose sizes can be checked first."""
+UPLOAD = "upload"
+WARM_UP_SIDE = 256
+"""Pixels of a side of the picture with which the models are loaded."""
+LOOK_EVERY = 4
+"""Frames between two looks for a person in a video that has not shown anybody yet."""
 
 
 class Task(NamedTuple):
-    """What the bytes are: a body of /predict (`clip`), /predict/batch or /dictionary, or a file of that name."""
+    """What the bytes are: a body of /predict (`clip`), /predict/batch or /dictionary (`sign`), or a file's content."""
 
     kind: Literal["clip", "batch", "sign", "file"]
     name: str = ""
-    top: int = DEFAULT_TOP
+    top: int = schemas.DEFAULT_TOP
 
 
-class Asked(NamedTuple):
-    """Clips to name, or in the place of a bad one its error's JSON; how many guesses; whether with details.
-
-    `batch`: the errors of one clip are its own. `poses`: those of a file, as the JSON that the page draws.
-    """
+class Query(NamedTuple):
+    """Clips to predict, or for a bad clip of a batch its error's JSON; `poses`: a file's poses as JSON text."""
 
     clips: list[Recording | dict[str, Any]]
     top: int
@@ -41,7 +50,7 @@ class Asked(NamedTuple):
     poses: str = ""
 
 
-class Kept(NamedTuple):
+class NewSign(NamedTuple):
     """A recording to enrol."""
 
     recording: Recording
@@ -49,71 +58,107 @@ class Kept(NamedTuple):
     signer: str
 
 
-@dataclass
-class Reading:
-    """Reads pose files and JSON, or videos where `films`."""
+class Reader:
+    """Reads JSON and pose files, or the videos where `videos`."""
 
-    limits: Limits
-    estimator: EstimatorConfig
-    films: bool = False
+    def __init__(self, limits: Limits, estimator: EstimatorConfig, videos: bool = False) -> None:
+        self._limits, self._videos = limits, VideoReader(estimator, limits) if videos else None
 
-    def __post_init__(self) -> None:
-        self._films = Films(self.estimator, self.limits) if self.films else None
-
-    def __call__(self, task: Task, content: bytes) -> Asked | Kept:
-        """The task's result; RefusedError or InputError on wrong content."""
+    def __call__(self, task: Task, content: bytes) -> Query | NewSign:
+        """The task's result; RequestError or InputError on wrong content."""
+        limits = self._limits
         if task.kind == "file":
-            recording = self._file(task.name, content)
-            return Asked([recording], task.top, True, poses=as_text(as_json(recording)))
-        values = as_object(content, self.limits.nodes)
+            recording = self._read_file(task.name, content)
+            return Query([recording], task.top, True, poses=schemas.poses_to_json(recording))
+        values = schemas.parse_json(content, limits.nodes)
         if task.kind == "sign":
-            return _sign(values, self.limits)
-        if task.kind == "batch":
-            return _batch(values, self.limits)
-        top, detailed = _wishes(values)
-        return Asked([bodies.as_clip(values, self.limits)], top, detailed)
+            sign = schemas.validate(schemas.EnrolBody, values)
+            return NewSign(schemas.validate(schemas.Clip, sign.clip, "clip").recording(limits), sign.gloss, sign.signer)
+        if task.kind == "clip":
+            clip = schemas.validate(schemas.PredictBody, values)
+            return Query([clip.recording(limits)], clip.top, clip.detailed)
+        batch = schemas.validate(schemas.BatchBody, values)
+        if len(batch.clips) > limits.clips:
+            raise RequestError(413, f"{len(batch.clips)} clips", f"at most {limits.clips}")
+        clips: list[Recording | dict[str, Any]] = []
+        for number, clip_values in enumerate(batch.clips):
+            try:
+                name = f"clips[{number}]"
+                clips.append(schemas.validate(schemas.Clip, clip_values, name).recording(limits, name))
+            except (RequestError, InputError) as error:
+                clips.append(as_request_error(error).body)
+        return Query(clips, batch.top, batch.detailed, batch=True)
 
-    def _file(self, name: str, content: bytes) -> Recording:
-        if self._films is not None:
-            recording = self._films.read(content, name)
+    def _read_file(self, name: str, content: bytes) -> Recording:
+        limits, file = self._limits, UPLOAD + Path(name).suffix.lower()
+        bounds = Bounds(
+            frames=limits.frames,
+            seconds=limits.seconds,
+            pixels=limits.megapixels * MEGA,
+            persons=limits.persons,
+            points=limits.points,
+            members=limits.members,
+            values=limits.upload_mb * MEGA / 8,
+            nodes=limits.nodes,
+        )
+        if self._videos is None:
+            recording = read(file, content=content, bounds=bounds)
         else:
-            file = UPLOAD + Path(name).suffix.lower()
-            recording = read(file, content=content, bounds=bounds_of(self.limits))
-        bodies.check_length(len(recording.xy), recording.fps, self.limits, UPLOAD)
+            recording = extract(ClipFile(Path(file), content=content, bounds=bounds), self._videos).recording
+        schemas.check_length(len(recording.xy), recording.fps, limits, UPLOAD)
         return recording
 
 
-def _batch(values: dict[str, Any], limits: Limits) -> Asked:
-    bodies.only_keys(values, ("clips", "top", "detailed"))
-    top, detailed = _wishes(values)
-    clips = values.get("clips")
-    if not isinstance(clips, list) or not clips:
-        raise RefusedError(422, "no list of clips", "clips: one or more")
-    if len(clips) > limits.clips:
-        raise RefusedError(413, f"{len(clips)} clips", f"at most {limits.clips}")
-    return Asked([_one_of(limits, clip, place) for place, clip in enumerate(clips)], top, detailed, True)
+class VideoReader:
+    """A pose estimator, loaded from the start, that gives up on videos whose first frames show nobody.
+
+    A frame without a person costs the most.
+    """
+
+    def __init__(self, config: EstimatorConfig, limits: Limits) -> None:
+        self._estimator, self._max_empty = load_estimator(config), limits.empty_frames
+        self.name, self.version = self._estimator.name, self._estimator.version
+        self._watcher = LiveHolistic() if config.name == "holistic" else None
+        grey = np.full((WARM_UP_SIDE, WARM_UP_SIDE, 3), 128, np.uint8)  # models load with the first picture
+        self._estimator.estimate([grey], (WARM_UP_SIDE, WARM_UP_SIDE))
+        if self._watcher is not None:
+            self._watcher.estimate(grey)
+
+    def estimate(self, frames: Iterable[Image], size: tuple[int, int]) -> Pose:
+        """The estimator's poses; RequestError where the first frames show nobody."""
+        remaining = iter(frames)
+        return self._estimator.estimate(chain(self._until_person(remaining), remaining), size)
+
+    def _until_person(self, frames: Iterator[Image]) -> list[Image]:
+        """The frames up to the first that is looked at and shows somebody."""
+        empty = list[Image]()
+        for number, frame in enumerate(frames):
+            empty.append(frame)
+            if self._watcher is None or (number % LOOK_EVERY == 0 and self._watcher.estimate(frame)[1].any()):
+                break
+            if number >= self._max_empty:
+                wanted = "a video that shows the signer from the start"
+                raise RequestError(422, f"nobody in the first {number} frames", wanted)
+        return empty
 
 
-def _one_of(limits: Limits, clip: Any, place: int) -> Recording | dict[str, Any]:
+def check_name(name: str, why_no_video: str) -> bool:
+    """Whether a file of that name is a video.
+
+    RequestError 415 for an ending that is not accepted, 501 for a video where `why_no_video` is not empty.
+    """
+    ending, video = Path(name).suffix.lower(), is_video(name)
+    if not video and ending not in POSE_FILES:
+        raise RequestError(415, f"a file that ends in {ending or 'nothing'!r}", f"{', '.join(POSE_FILES)} or a video")
+    if video and why_no_video:
+        raise RequestError(501, why_no_video, "a pose file, or a server with the extra `video`")
+    return video
+
+
+def missing_estimator(config: EstimatorConfig) -> str:
+    """Why the server cannot read videos; empty where it can."""
     try:
-        return bodies.as_clip(clip, limits, f"clips[{place}]")
-    except RefusedError as refusal:
-        return refusal.body()
+        identity(config)
     except InputError as error:
-        return refusal_of(error).body()
-
-
-def _sign(values: dict[str, Any], limits: Limits) -> Kept:
-    bodies.only_keys(values, ("gloss", "signer", "clip"))
-    gloss, signer = bodies.as_text(values, "gloss", needed=True), bodies.as_text(values, "signer")
-    if "clip" not in values:
-        raise RefusedError(422, "no clip", "clip: poses as /predict takes them")
-    return Kept(bodies.as_clip(values["clip"], limits), gloss, signer)
-
-
-def _wishes(values: dict[str, Any]) -> tuple[int, bool]:
-    """How many guesses, and whether details; taken out of `values`."""
-    wishes = bodies.as_count(values, "top", DEFAULT_TOP, bodies.MOST_GUESSES), bodies.as_flag(values, "detailed")
-    values.pop("top", None)
-    values.pop("detailed", None)
-    return wishes
+        return f"{error.found}. {error.hint}".strip()
+    return ""

@@ -3,58 +3,99 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from pydantic import BaseModel, Field
 
+from twinsign.dictionary.lookup import Match
 from twinsign.errors import InputError
+from twinsign.inference.recogniser import Guess
 from twinsign.pose.recording import Recording
-from twinsign.serve import bodies, shapes
-from twinsign.serve.intake import Intake
+from twinsign.serve import reading
+from twinsign.serve.admission import BodyReader, ComputeQueue
+from twinsign.serve.errors import as_request_error
 from twinsign.serve.metrics import Metrics
 from twinsign.serve.readers import Readers
-from twinsign.serve.reading import DEFAULT_TOP, Asked, Task
-from twinsign.serve.refusals import refusal_of
+from twinsign.serve.reading import Task, check_name
+from twinsign.serve.schemas import DEFAULT_TOP, BatchBody, Body, EnrolBody, PredictBody, Top, poses_to_json
 from twinsign.serve.service import Service
-from twinsign.serve.shapes import as_text
-from twinsign.serve.turns import Turns, attended
-from twinsign.serve.uploads import check_name
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    code: {"model": shapes.Error, "description": why}
-    for code, why in (
-        (400, "no JSON"),
-        (401, "no token, or another"),
+
+class Guesses(BaseModel):
+    """Glosses, best first; not `sure`: the first is not to be trusted."""
+
+    guesses: list[Guess]
+    sure: bool
+
+
+class Answer(Guesses):
+    """The answer to one clip."""
+
+    enrolled: Guesses | None = Field(None, description="Among the enrolled signs; absent where there is none.")
+    note: str = Field("", description="How the clip differs from those the model learnt from.")
+    unlike: bool = Field(False, description="Whether it differs so much that no answer is sure.")
+    votes: dict[str, list[Guess]] | None = Field(None, description="hand, trunk, joint, motion; with `detailed`.")
+    nearest: list[Match] | None = Field(None, description="The nearest enrolled examples; with `detailed`.")
+
+
+class Answers(BaseModel):
+    """One entry a clip: its answer, or the error that it alone has."""
+
+    answers: list[dict[str, Any]]
+
+
+class Error(BaseModel):
+    """Why a request was refused."""
+
+    error: dict[str, str] = Field(
+        examples=[{"found": "xy of shape (3, 48, 2)", "wanted": "xy: (frames, 49 joints, 2)"}]
+    )
+
+
+class Enrolled(BaseModel):
+    """Ids of the added recordings, and of those that were enrolled already with the same poses."""
+
+    added: list[str]
+    known: list[str]
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Error, "description": description}
+    for code, description in (
+        (400, "invalid JSON"),
+        (401, "no token, or a wrong one"),
         (408, "a body that takes too long"),
-        (409, "the dictionary is being changed; Retry-After says when"),
+        (409, "the dictionary is being changed; Retry-After says when to try again"),
         (413, "too large or too long"),
-        (415, "a type that is not taken"),
-        (422, "content that is wrong"),
-        (429, "too many requests; Retry-After says when"),
-        (503, "too many at once; Retry-After says when"),
+        (415, "a type that is not accepted"),
+        (422, "wrong content"),
+        (429, "too many requests; Retry-After says when to try again"),
+        (503, "too many at once; Retry-After says when to try again"),
         (507, "no room on the disk, or in the dictionary"),
     )
 }
 
 
-class AtWork(NamedTuple):
-    """Who does what for the routes."""
+class Backend(NamedTuple):
+    """What the routes work with."""
 
     service: Service
-    intake: Intake
+    bodies: BodyReader
     readers: Readers
-    turns: Turns
+    queue: ComputeQueue
     metrics: Metrics
 
 
-def routes(at_work: AtWork) -> APIRouter:
+def build_router(backend: Backend) -> APIRouter:
     """All routes but the page and the live stream."""
-    service, turns, metrics = at_work.service, at_work.turns, at_work.metrics
-    router = APIRouter(responses=REFUSALS)
-    _add_predicting(router, at_work)
-    _add_dictionary(router, at_work)
+    service, queue, metrics = backend.service, backend.queue, backend.metrics
+    router = APIRouter(responses=ERRORS)
+    _add_predict_routes(router, backend)
+    _add_dictionary_routes(router, backend)
 
     @router.get("/health", tags=["server"])
     async def health() -> dict[str, str]:
@@ -63,114 +104,109 @@ def routes(at_work: AtWork) -> APIRouter:
 
     @router.get("/model", tags=["server"])
     async def model() -> dict[str, Any]:
-        """The model's glosses, its joints in order, what the server can see, and its limits."""
-        return await turns.run(service.about)
+        """The model's glosses, its joints in order, what the server can read, and its limits."""
+        return await queue.run(service.describe)
 
     @router.get("/metrics", tags=["server"], response_class=Response)
     async def counts() -> Response:
         """Counters in Prometheus's text format."""
-        metrics.waiting.set(turns.present + at_work.readers.present)
+        metrics.waiting.set(queue.pending + backend.readers.pending)
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
 
 
-def _add_predicting(router: APIRouter, at_work: AtWork) -> None:
-    service, intake, metrics = at_work.service, at_work.intake, at_work.metrics
+def _add_predict_routes(router: APIRouter, backend: Backend) -> None:
+    service, bodies, metrics = backend.service, backend.bodies, backend.metrics
 
-    async def named(task: Task, content: bytearray) -> tuple[list[dict[str, Any]], str]:
-        """Each clip's answer, and a file's poses as JSON. Every clip is a turn, so that others come in between."""
-        asked: Asked = await at_work.readers.read(task, content)
-        answers = [await at_work.turns.run(_answer, service, clip, asked) for clip in asked.clips]
+    async def predict_all(task: Task, content: bytearray) -> tuple[list[dict[str, Any]], str]:
+        """Each clip's answer, and a file's poses as JSON. Every clip queues, so that others come in between."""
+        query: reading.Query = await backend.readers.read(task, content)
+        answers = [await backend.queue.run(_answer, service, clip, query) for clip in query.clips]
         for answer in answers:
             if "sure" in answer:
-                metrics.answered(answer["sure"])
-        return answers, asked.poses
+                metrics.count_answer(answer["sure"])
+        return answers, query.poses
 
-    async def of_file(request: Request, name: str, top: int) -> tuple[dict[str, Any], str]:
-        bodies.as_count({"top": top}, "top", DEFAULT_TOP, bodies.MOST_GUESSES)
+    async def predict_upload(request: Request, name: str, top: int) -> tuple[dict[str, Any], str]:
         check_name(name, service.blind)
-        async with intake.body(request, service.limits.upload_mb, is_json=name.lower().endswith(".json")) as content:
-            answers, poses = await attended(request, named(Task("file", name, top), content))
+        answer, is_json = partial(predict_all, Task("file", name, top)), name.lower().endswith(".json")
+        answers, poses = await bodies.answer(request, answer, service.limits.upload_mb, is_json=is_json)
         return answers[0], poses
 
-    @router.post("/predict", response_model=shapes.Answer, openapi_extra=_body(shapes.PredictBody), tags=["signs"])
+    @router.post("/predict", response_model=Answer, openapi_extra=_describe(PredictBody), tags=["signs"])
     async def predict(request: Request) -> Any:
-        """Name the sign in one clip of poses."""
-        async with intake.json_body(request) as content:
-            answers, _ = await attended(request, named(Task("clip"), content))
+        """Predict the sign in one clip of poses."""
+        answers, _ = await bodies.answer_json(request, partial(predict_all, Task("clip")))
         return answers[0]
 
-    @router.post("/predict/batch", response_model=shapes.Answers, openapi_extra=_body(shapes.BatchBody), tags=["signs"])
+    @router.post("/predict/batch", response_model=Answers, openapi_extra=_describe(BatchBody), tags=["signs"])
     async def predict_batch(request: Request) -> Any:
-        """Name the sign in each of several clips; a bad one has an error in its place, and the others their answers."""
-        async with intake.json_body(request) as content:
-            answers, _ = await attended(request, named(Task("batch"), content))
+        """Predict the sign in each of several clips; a bad clip has an error in its place."""
+        answers, _ = await bodies.answer_json(request, partial(predict_all, Task("batch")))
         return {"answers": answers}
 
-    @router.post("/predict/file", response_model=shapes.Answer, openapi_extra=_FILE, tags=["signs"])
-    async def predict_file(request: Request, name: str, top: int = DEFAULT_TOP) -> Any:
-        """Name the sign in a pose file or a short video: the file's bytes are the body, `name` tells its ending."""
-        return (await of_file(request, name, top))[0]
+    @router.post("/predict/file", response_model=Answer, openapi_extra=_FILE, tags=["signs"])
+    async def predict_file(request: Request, name: str, top: Annotated[Top, Query()] = DEFAULT_TOP) -> Any:
+        """Predict the sign in a pose file or a short video: the body is the file, the ending of `name` its format."""
+        return (await predict_upload(request, name, top))[0]
 
     @router.post("/predict/file/poses", openapi_extra=_FILE, tags=["signs"], response_class=Response)
-    async def predict_file_and_poses(request: Request, name: str, top: int = DEFAULT_TOP) -> Response:
-        """The same, with votes, nearest examples and the poses that were read or seen."""
-        answer, poses = await of_file(request, name, top)
-        return _as_it_is(json.dumps(answer)[:-1] + f',"poses":{poses}}}')
+    async def predict_file_and_poses(
+        request: Request, name: str, top: Annotated[Top, Query()] = DEFAULT_TOP
+    ) -> Response:
+        """As /predict/file, with votes, nearest examples and the poses that were read or estimated."""
+        answer, poses = await predict_upload(request, name, top)
+        return _json_response(json.dumps(answer)[:-1] + f',"poses":{poses}}}')
 
 
-def _add_dictionary(router: APIRouter, at_work: AtWork) -> None:
-    service, turns, intake = at_work.service, at_work.turns, at_work.intake
-
-    async def kept(content: bytearray) -> dict[str, Any]:
-        sign = await at_work.readers.read(Task("sign"), content)
-        return await turns.run(service.enrol, sign.recording, sign.gloss, sign.signer)
+def _add_dictionary_routes(router: APIRouter, backend: Backend) -> None:
+    service, queue = backend.service, backend.queue
 
     @router.get("/dictionary", tags=["dictionary"], response_class=Response)
-    async def listed() -> Response:
+    async def signs() -> Response:
         """Every enrolled recording."""
-        return _as_it_is(await turns.run(lambda: json.dumps({"signs": service.signs()})))
+        return _json_response(await queue.run(lambda: json.dumps({"signs": service.signs()})))
 
-    @router.get("/dictionary/poses", tags=["dictionary"], responses={404: REFUSALS[422]}, response_class=Response)
+    @router.get("/dictionary/poses", tags=["dictionary"], responses={404: ERRORS[422]}, response_class=Response)
     async def poses(id: str) -> Response:
         """One enrolled recording's poses."""
-        return _as_it_is(await turns.run(lambda: as_text(service.poses(id))))
+        return _json_response(await queue.run(lambda: poses_to_json(service.recording(id))))
 
-    body = _body(shapes.EnrolBody)
+    async def enrol_body(content: bytearray) -> dict[str, Any]:
+        return await queue.run(service.enrol, *await backend.readers.read(Task("sign"), content))
 
-    @router.post("/dictionary", response_model=shapes.Enrolled, openapi_extra=body, tags=["dictionary"])
+    @router.post("/dictionary", response_model=Enrolled, openapi_extra=_describe(EnrolBody), tags=["dictionary"])
     async def enrol(request: Request) -> Any:
-        """Keep a clip as an example of a sign: the only thing that is ever stored."""
-        async with intake.json_body(request) as content:
-            return await attended(request, kept(content))
+        """Keep a clip as an example of a sign: nothing else is ever stored."""
+        return await backend.bodies.answer_json(request, enrol_body)
 
-    @router.delete("/dictionary", tags=["dictionary"], responses={404: REFUSALS[422]})
+    @router.delete("/dictionary", tags=["dictionary"], responses={404: ERRORS[422]})
     async def delete(name: str) -> dict[str, list[str]]:
         """Delete one recording by its id, or a gloss with all of its recordings."""
-        return {"deleted": await turns.run(service.delete, name)}
+        return {"deleted": await queue.run(service.delete, name)}
 
 
-def _answer(service: Service, clip: Recording | dict[str, Any], asked: Asked) -> dict[str, Any]:
-    """What is said of one clip; in a batch, what is wrong with it."""
+def _answer(service: Service, clip: Recording | dict[str, Any], query: reading.Query) -> dict[str, Any]:
+    """The answer to one clip; in a batch, its error."""
     if not isinstance(clip, Recording):
         return clip
-    if not asked.batch:
-        return service.answers([clip], asked.top, asked.detailed)[0]
     try:
-        return service.answers([clip], asked.top, asked.detailed)[0]
+        return service.predict([clip], query.top, query.detailed)[0]
     except InputError as error:
-        return refusal_of(error).body()
+        if not query.batch:
+            raise
+        return as_request_error(error).body
 
 
-def _as_it_is(text: str) -> Response:
-    """JSON that a thread has written: a long one would hold the loop."""
+def _json_response(text: str) -> Response:
+    """JSON that a thread has encoded: a long one would block the event loop."""
     return Response(text, media_type="application/json")
 
 
-def _body(shape: type[shapes.Strict]) -> dict[str, Any]:
-    """The description of a body that bodies.py reads itself, so that refusals are short and nothing large is copied."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": shape.model_json_schema()}}}}
+def _describe(model: type[Body]) -> dict[str, Any]:
+    """The OpenAPI description of a body that a reader process validates, so that no large body is parsed here."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
 
 
 _FILE = {

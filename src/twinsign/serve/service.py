@@ -1,9 +1,12 @@
-"""What the server knows and does: a RUN, a dictionary, an estimator; answers as plain containers. Knows no HTTP."""
+"""What the server knows and does: a RUN, a dictionary, an estimator; answers as plain containers, without HTTP."""
 
 from __future__ import annotations
 
+import errno
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,10 @@ from typing import Any
 import torch
 
 from twinsign import __version__
-from twinsign.dictionary.entries import Sign
+from twinsign.dictionary.entries import Entries, Sign
 from twinsign.dictionary.lookup import DICTIONARY, Finding, Lookup, noticed
 from twinsign.dictionary.store import Dictionary
+from twinsign.errors import InputError, InUseError
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.inference.embedder import Embedder
 from twinsign.inference.notice import Notice
@@ -22,15 +26,18 @@ from twinsign.inference.votes import explain
 from twinsign.pose.layout import BONES, HAND_WRIST, JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import load_run
+from twinsign.serve.errors import RequestError
 from twinsign.serve.options import Limits
-from twinsign.serve.refusals import RefusedError, kept_safe, unknown
-from twinsign.serve.shapes import as_json
-from twinsign.serve.uploads import POSES, why_blind
+from twinsign.serve.reading import POSE_FILES, missing_estimator
+
+log = logging.getLogger("twinsign")
+RETRY = 2
+"""Seconds after which a dictionary that was being changed may be tried again."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a service is made of: the RUN's folder, the dictionary's (the RUN's own unless told), the estimator."""
+    """The RUN's folder, the dictionary's (default: the RUN's own) and the estimator."""
 
     model: Path
     dictionary: Path | None = None
@@ -47,16 +54,39 @@ class Service:
         embedder = Embedder(run, self.recogniser.classifier.encoders if self.recogniser else None)
         folder = sources.dictionary or run.path / DICTIONARY
         self._lookup = Lookup(embedder, Dictionary.of(folder, run, embedder.width))
-        self._dictionary_turn = threading.RLock()
-        self.blind = why_blind(sources.estimator)
-        """Why no video can be seen; empty where it can."""
+        self._lock = threading.RLock()
+        self.blind = missing_estimator(sources.estimator)
+        """Why the server cannot read videos; empty where it can."""
         self.live = not self.blind and sources.estimator.name == "holistic"
-        """Whether pictures of a camera can be seen."""
+        """Whether the server can read pictures of a camera."""
 
-    def about(self) -> dict[str, Any]:
-        """The model, its glosses, what is enrolled, and how to draw a skeleton."""
-        with self._dictionary_turn, kept_safe():
-            enrolled = len(self._lookup.dictionary.refresh().ids)
+    @contextmanager
+    def _entries(self) -> Iterator[Entries]:
+        """The dictionary's entries, locked; errors of its folder become RequestErrors, those of a recording pass.
+
+        409 where another process holds the folder, 507 where the disk is full, 503 where it cannot be read or written.
+        """
+        try:
+            with self._lock:
+                yield self._lookup.dictionary.refresh()
+        except InUseError as error:
+            raise RequestError(409, "a dictionary that is being changed", "another try", retry=RETRY) from error
+        except InputError as error:
+            if isinstance(error.__cause__, OSError):
+                raise _disk_error(error.__cause__) from error
+            if error.file is not None and error.clip is None and "empty dictionary" not in error.found:
+                log.error("the dictionary cannot be read: %s", error)
+                found = "a dictionary that cannot be read"
+                raise RequestError(503, found, "an undamaged dictionary", retry=RETRY) from error
+            raise
+        except OSError as error:
+            raise _disk_error(error) from error
+
+    def describe(self) -> dict[str, Any]:
+        """The model, its glosses, the number of enrolled signs, and how to draw a skeleton."""
+        with self._entries() as entries:
+            enrolled = len(entries.ids)
+        parts = {"right": RIGHT_HAND, "left": LEFT_HAND, "trunk": TRUNK}
         return {
             "twinsign": __version__,
             "model": self.run.path.name,
@@ -66,91 +96,90 @@ class Service:
             "video": not self.blind,
             "live": self.live,
             "why_no_video": self.blind,
-            "joints": list(JOINTS),
-            "bones": [list(bone) for bone in BONES],
-            "parts": {
-                name: [part.start, part.stop]
-                for name, part in (("right", RIGHT_HAND), ("left", LEFT_HAND), ("trunk", TRUNK))
-            },
+            "joints": JOINTS,
+            "bones": BONES,
+            "parts": {name: [part.start, part.stop] for name, part in parts.items()},
             "wrists": HAND_WRIST,
-            "pose_files": list(POSES),
+            "pose_files": POSE_FILES,
             "limits": asdict(self.limits),
         }
 
-    def answers(self, recordings: Sequence[Recording], top: int, detailed: bool) -> list[dict[str, Any]]:
-        """What is said of each recording; InputError names the first that shows no hand.
+    def predict(self, recordings: Sequence[Recording], top: int, detailed: bool) -> list[dict[str, Any]]:
+        """The answer to each recording; InputError names the first that shows no hand.
 
         A RUN without a classifier answers by its dictionary alone; InputError where that is empty.
         """
         if self.recogniser is None:
-            with self._dictionary_turn, kept_safe():
+            with self._entries():
                 findings = self._lookup.search_many(recordings, top)
-            more = [{"nearest": _nearest(one), "votes": {}} if detailed else {} for one in findings]
-            return [_guesses(one) | _note(one) | extra for one, extra in zip(findings, more, strict=True)]
-        return self._explained(recordings, top, detailed)
-
-    def _explained(self, recordings: Sequence[Recording], top: int, detailed: bool) -> list[dict[str, Any]]:
-        if self.recogniser is None:
-            return []
-        found = explain(self.recogniser, recordings, top)
-        vectors = torch.stack([one.embedding for one in found]).float().numpy()
-        with self._dictionary_turn, kept_safe():
-            known = len(self._lookup.dictionary.refresh().ids) > 0
-            findings = self._lookup.find(vectors, top) if known else []
-        told = []
-        for number, one in enumerate(found):
-            answer: dict[str, Any] = _guesses(one.prediction) | _note(one.prediction)
-            notice = Notice(one.prediction.note, one.prediction.unlike)
-            finding = noticed(findings[number], notice) if known else None
-            if finding is not None:
-                answer["enrolled"] = _guesses(finding)
+            details = [{"nearest": _nearest(finding), "votes": {}} if detailed else {} for finding in findings]
+            return [_answer(finding) | more for finding, more in zip(findings, details, strict=True)]
+        explained = explain(self.recogniser, recordings, top)
+        vectors = torch.stack([clip.embedding for clip in explained]).float().numpy()
+        with self._entries() as entries:
+            findings = self._lookup.find(vectors, top) if entries.ids else []
+        answers = []
+        for number, clip in enumerate(explained):
+            answer = _answer(clip.prediction)
+            nearest = []
+            if findings:
+                finding = noticed(findings[number], Notice(clip.prediction.note, clip.prediction.unlike))
+                answer["enrolled"], nearest = _guesses(finding), _nearest(finding)
             if detailed:
-                answer["votes"] = {name: [asdict(guess) for guess in best] for name, best in one.votes.items()}
-                answer["nearest"] = [] if finding is None else _nearest(finding)
-            told.append(answer)
-        return told
+                answer["votes"] = {name: [asdict(guess) for guess in best] for name, best in clip.votes.items()}
+                answer["nearest"] = nearest
+            answers.append(answer)
+        return answers
 
     def signs(self) -> list[dict[str, Any]]:
         """Every enrolled recording: id, gloss, signer, when it was added, frames."""
-        with self._dictionary_turn, kept_safe():
-            self._lookup.dictionary.refresh()
-            return [
-                {name: value for name, value in asdict(one).items() if name != "source"}
-                for one in self._lookup.dictionary.listed()
-            ]
+        with self._entries():
+            listed = [asdict(entry) for entry in self._lookup.dictionary.listed()]
+        return [{name: value for name, value in entry.items() if name != "source"} for entry in listed]
 
-    def poses(self, id: str) -> dict[str, Any]:
-        """An enrolled recording to play back; RefusedError 404 where there is none of that id."""
-        with self._dictionary_turn, kept_safe():
-            if id not in self._lookup.dictionary.refresh().places:
-                raise unknown(id)
-            return as_json(self._lookup.dictionary.recording(id))
+    def recording(self, id: str) -> Recording:
+        """An enrolled recording; RequestError 404 where there is none of that id."""
+        with self._entries() as entries:
+            if id not in entries.places:
+                raise unknown_sign(id)
+            return self._lookup.dictionary.recording(id)
 
     def enrol(self, recording: Recording, gloss: str, signer: str) -> dict[str, Any]:
-        """Keep a recording as an example of a sign; RefusedError 507 where the dictionary is full."""
-        with self._dictionary_turn, kept_safe():
-            count, most = len(self._lookup.dictionary.refresh().ids), self.limits.enrolled
-            if count >= most:
-                raise RefusedError(507, f"a dictionary of {count} recordings", f"at most {most}")
+        """Keep a recording as an example of a sign; RequestError 507 where the dictionary is full."""
+        with self._entries() as entries:
+            if len(entries.ids) >= self.limits.enrolled:
+                found = f"a dictionary of {len(entries.ids)} recordings"
+                raise RequestError(507, found, f"at most {self.limits.enrolled}")
             added = self._lookup.enrol([Sign(recording, gloss, signer)])
-        return {"added": added.ids, "known": [there for _, there in added.known]}
+        return {"added": added.ids, "known": [id for _, id in added.known]}
 
     def delete(self, name: str) -> list[str]:
-        """Delete an enrolled recording, or a gloss with all of its own; RefusedError 404 where there is none."""
-        with self._dictionary_turn, kept_safe():
-            entries = self._lookup.dictionary.refresh()
+        """Delete an enrolled recording, or a gloss with all of its own; RequestError 404 where there is none."""
+        with self._entries() as entries:
             if name not in entries.places and name not in entries.glosses:
-                raise unknown(name)
+                raise unknown_sign(name)
             return self._lookup.delete([name])
 
 
-def _guesses(found: Any) -> dict[str, Any]:
-    return {"guesses": [asdict(guess) for guess in found.guesses], "sure": bool(found.sure)}
+def unknown_sign(name: str) -> RequestError:
+    """The refusal where no sign of that gloss or id is enrolled."""
+    return RequestError(404, f"no sign {name[:40]!r}", "a gloss or an id of GET /dictionary")
 
 
-def _note(found: Prediction | Finding) -> dict[str, Any]:
-    return {"note": found.note, "unlike": found.unlike}
+def _guesses(answer: Prediction | Finding) -> dict[str, Any]:
+    return {"guesses": [asdict(guess) for guess in answer.guesses], "sure": bool(answer.sure)}
 
 
-def _nearest(found: Finding) -> list[dict[str, Any]]:
-    return [asdict(match) for match in found.nearest]
+def _answer(answer: Prediction | Finding) -> dict[str, Any]:
+    return _guesses(answer) | {"note": answer.note, "unlike": answer.unlike}
+
+
+def _nearest(finding: Finding) -> list[dict[str, Any]]:
+    return [asdict(match) for match in finding.nearest]
+
+
+def _disk_error(error: OSError) -> RequestError:
+    log.error("the dictionary: %s", error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return RequestError(507, "no room on the server's disk", "a disk with room", retry=RETRY)
+    return RequestError(503, "a dictionary that cannot be read or written", "one that can", retry=RETRY)

@@ -1,22 +1,19 @@
-// What was said of a sign: headline, bars, votes, nearest examples.
+// The answer to a sign: headline, bars, votes, nearest examples.
 const VOTES = {
   hand: "Hands alone",
   trunk: "Arms and head alone",
-  joint: "Places of the joints",
+  joint: "Positions of the joints",
   motion: "Movement of the joints",
 };
 
 const at = (id) => document.getElementById(id);
 
-export function percent(share) {
-  return `${Math.round(100 * share)}\u00a0%`; // number and sign stay on one line
+export function percent(fraction) {
+  return `${Math.round(100 * fraction)}\u00a0%`; // number and sign stay on one line
 }
 
-export function element(kind, text = "", about = {}) {
-  const made = document.createElement(kind);
-  made.textContent = text;
-  Object.assign(made, about);
-  return made;
+export function element(tag, text = "", properties = {}) {
+  return Object.assign(document.createElement(tag), { textContent: text, ...properties });
 }
 
 export function showAnswer(answer, playExample) {
@@ -26,7 +23,7 @@ export function showAnswer(answer, playExample) {
   const sure = answer.sure || enrolled;
   headline.textContent = answer.sure ? best.gloss : enrolled ? enrolled.gloss : "Not sure";
   headline.classList.toggle("unsure", !sure);
-  at("explained").textContent = explained(answer, best, enrolled);
+  at("explained").textContent = explanation(answer, best, enrolled);
   const guesses = at("guesses");
   guesses.classList.toggle("unsure-list", !answer.sure);
   guesses.replaceChildren(...answer.guesses.map(bar));
@@ -37,22 +34,22 @@ export function showAnswer(answer, playExample) {
   at("details").hidden = false;
 }
 
-function explained(answer, best, enrolled) {
+function explanation(answer, best, enrolled) {
   if (answer.sure && enrolled && enrolled.gloss !== best.gloss) {
     return `The model is sure (${percent(best.confidence)}). Your own examples say otherwise: ${enrolled.gloss} (${percent(enrolled.confidence)}).`;
   }
   if (answer.sure) return `The model is sure: ${percent(best.confidence)}.`;
-  if (enrolled) return `By your own examples: ${percent(enrolled.confidence)}. The model alone is not sure.`;
-  return `Perhaps ${best.gloss} (${percent(best.confidence)}). Better to ask or sign again than to trust this.`;
+  if (enrolled) return `From your own examples: ${percent(enrolled.confidence)}. The model alone is not sure.`;
+  return `Perhaps ${best.gloss} (${percent(best.confidence)}). Do not rely on this: ask, or sign again.`;
 }
 
 function bar({ gloss, confidence }) {
   const item = element("li");
   const track = element("span", "", { className: "bar" });
   track.setAttribute("aria-hidden", "true");
-  const filled = element("span");
-  filled.style.width = `${100 * confidence}%`;
-  track.append(filled);
+  const fill = element("span");
+  fill.style.width = `${100 * confidence}%`;
+  track.append(fill);
   item.append(
     element("span", gloss, { className: "name" }),
     track,
@@ -62,19 +59,20 @@ function bar({ gloss, confidence }) {
 }
 
 function showVotes(votes) {
-  const rows = Object.entries(VOTES).flatMap(([name, words]) => {
+  const rows = Object.entries(VOTES).flatMap(([name, label]) => {
     if (!(name in votes)) return [];
-    const said = votes[name].map(({ gloss, confidence }) => `${gloss} ${percent(confidence)}`).join(", ");
-    return [element("dt", words), element("dd", said)];
+    const guesses = votes[name].map(({ gloss, confidence }) => `${gloss} ${percent(confidence)}`).join(", ");
+    return [element("dt", label), element("dd", guesses)];
   });
-  at("votes").replaceChildren(...(rows.length ? rows : [element("dd", "This model has one way of looking.")]));
+  at("votes").replaceChildren(...(rows.length ? rows : [element("dd", "This model has a single view of a sign.")]));
 }
 
 function showNearest(nearest, playExample) {
   const items = nearest.map((match) => {
     const item = element("li");
-    const button = element("button", `${match.gloss}, likeness ${match.similarity.toFixed(2)}`, { type: "button" });
-    button.setAttribute("aria-label", `Play the example ${match.id}, likeness ${match.similarity.toFixed(2)}`);
+    const similarity = `similarity ${match.similarity.toFixed(2)}`;
+    const button = element("button", `${match.gloss}, ${similarity}`, { type: "button" });
+    button.setAttribute("aria-label", `Play the example ${match.id}, ${similarity}`);
     button.addEventListener("click", () => playExample(match.id));
     item.append(button);
     return item;

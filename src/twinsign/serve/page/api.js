@@ -1,4 +1,4 @@
-// Requests to the server that this page came from, and to no other.
+// Requests to the server of this page only.
 const KEY = "twinsign-token";
 
 export function token() {
@@ -11,41 +11,41 @@ export function setToken(value) {
 
 // http://127.0.0.1:8000/#token=…: what follows the hash is never sent, and leaves the address bar at once.
 export function takeTokenFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    setToken(given);
+  const value = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (value) {
+    setToken(value);
     history.replaceState(null, "", location.pathname);
   }
 }
 
-export class Refused extends Error {
+export class RequestError extends Error {
   constructor(status, error) {
-    super(inWords(error));
+    super(describe(error));
     this.status = status;
   }
 }
 
-export function inWords(error) {
+export function describe(error) {
   const where = error.where ? ` (${error.where})` : "";
   return `Found ${error.found}${where}; wanted ${error.wanted}. ${error.hint ?? ""}`.trim();
 }
 
-export async function ask(path, options = {}) {
+export async function request(path, options = {}) {
   const headers = { ...options.headers };
   if (token()) headers.Authorization = `Bearer ${token()}`;
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, { ...options, headers });
+    response = await fetch(path, { ...options, headers });
   } catch {
-    throw new Refused(0, { found: "no answer from the server", wanted: "a running `twinsign serve`" });
+    throw new RequestError(0, { found: "no answer from the server", wanted: "a running `twinsign serve`" });
   }
-  const body = await answer.json();
-  if (!answer.ok) throw new Refused(answer.status, body.error);
+  const body = await response.json();
+  if (!response.ok) throw new RequestError(response.status, body.error);
   return body;
 }
 
-export function send(path, value) {
-  return ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) });
+export function post(path, value) {
+  return request(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) });
 }
 
 export function liveSocket() {

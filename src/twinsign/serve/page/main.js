@@ -1,18 +1,18 @@
-// The page: camera or file in, answers out. Everything comes from, and goes to, the server this page came from.
-import { ask, send, setToken, takeTokenFromAddress } from "./api.js";
+// The page: camera or file in, answers out. It talks to its own server only.
+import { post, request, setToken, takeTokenFromAddress } from "./api.js";
 import { showAnswer } from "./answer.js";
 import { Camera } from "./camera.js";
 import { Dictionary } from "./dictionary.js";
-import { calm, draw, Player, setLayout } from "./skeleton.js";
+import { draw, Player, reducedMotion, setLayout } from "./skeleton.js";
 
 const STATES = { rest: "Watching", held: "Hands held", signing: "Signing" };
 const at = (id) => document.getElementById(id);
-const ENOUGH = 8; // pictures a second
-const PACE = 15; // pictures over which their number a second is measured
-const pace = []; // when each of the last pictures was answered
-let last = null; // the clip that was named last, to teach or to play again
+const MIN_RATE = 8; // pictures per second
+const RATE_PICTURES = 15; // over which the rate is measured
+const answerTimes = []; // of the last pictures
+let last = null; // the latest clip, to teach or to play again
 
-function problem(error) {
+function showProblem(error) {
   if (error?.status === 401) {
     at("login").hidden = false;
     at("login-problem").textContent = error.message;
@@ -23,31 +23,31 @@ function problem(error) {
   at("problem").textContent = denied ? `No camera: ${error.message}. Allow it in the browser, or open a file.` : (error?.message ?? String(error));
 }
 
-const dictionary = new Dictionary(problem);
+const dictionary = new Dictionary(showProblem);
 const replay = new Player(at("overlay"));
-const camera = new Camera(at("camera"), at("overlay"), heard);
+const camera = new Camera(at("camera"), at("overlay"), receive);
 
-function answered(answer, clip) {
+function show(answer, clip) {
   last = clip;
   at("taught").textContent = "";
   at("replay").hidden = !clip || camera.stream !== null;
   showAnswer(answer, (id) => dictionary.play(id));
 }
 
-function keepPace() {
-  pace.push(performance.now());
-  if (pace.length > PACE) pace.shift();
-  if (pace.length < PACE) return;
-  const rate = (1000 * (PACE - 1)) / (pace[PACE - 1] - pace[0]);
-  if (rate < ENOUGH && at("slow-machine").hidden) {
-    at("slow-machine").textContent = `Only ${rate.toFixed(1)} pictures a second are looked at; signs need ${ENOUGH} or more. Close other programs, or open a video file instead.`;
+function checkRate() {
+  answerTimes.push(performance.now());
+  if (answerTimes.length > RATE_PICTURES) answerTimes.shift();
+  if (answerTimes.length < RATE_PICTURES) return;
+  const rate = (1000 * (RATE_PICTURES - 1)) / (answerTimes.at(-1) - answerTimes[0]);
+  if (rate < MIN_RATE && at("slow-machine").hidden) {
+    at("slow-machine").textContent = `Only ${rate.toFixed(1)} pictures per second are processed; signs need ${MIN_RATE} or more. Close other programs, or open a video file instead.`;
   }
-  at("slow-machine").hidden = rate >= ENOUGH;
+  at("slow-machine").hidden = rate >= MIN_RATE;
 }
 
-function heard(message) {
+function receive(message) {
   if (message.type === "frame") {
-    keepPace();
+    checkRate();
     at("state").textContent = STATES[message.state];
     at("state").classList.toggle("signing", message.state === "signing");
     if (message.state !== "signing") at("sofar").textContent = "\u00a0";
@@ -58,14 +58,14 @@ function heard(message) {
     at("sofar").textContent = message.sure ? `So far: ${best.gloss}` : "So far: not sure";
   } else if (message.type === "sign") {
     at("sofar").textContent = "\u00a0";
-    answered(message, message.poses);
+    show(message, message.poses);
   } else if (message.type === "stopped") {
-    watching(false);
-    if (message.reason) problem(new Error(message.reason));
+    setWatching(false);
+    if (message.reason) showProblem(new Error(message.reason));
   }
 }
 
-function watching(on) {
+function setWatching(on) {
   at("start").hidden = on;
   at("stop").hidden = !on;
   at("camera").hidden = !on;
@@ -73,7 +73,7 @@ function watching(on) {
   at("invite").hidden = on;
   at("replay").hidden = on || !last;
   at("slow-machine").hidden = true;
-  pace.length = 0;
+  answerTimes.length = 0;
   at("stage").classList.toggle("mirrored", on);
   at("sofar").textContent = "\u00a0";
 }
@@ -81,14 +81,14 @@ function watching(on) {
 async function startCamera() {
   at("problem").textContent = "";
   replay.pause();
-  watching(true);
+  setWatching(true);
   at("state").textContent = "Starting…";
   try {
     await camera.start();
     at("stop").focus();
   } catch (error) {
     camera.stop();
-    problem(error);
+    showProblem(error);
     at("start").focus();
   }
 }
@@ -97,19 +97,19 @@ async function openFile(file) {
   if (!file) return;
   at("problem").textContent = "";
   if (camera.stream) camera.stop();
-  at("headline").textContent = "Looking…";
+  at("headline").textContent = "Reading…";
   at("headline").classList.remove("unsure");
   at("explained").textContent = file.name;
   at("guesses").replaceChildren();
   at("details").hidden = true;
   try {
-    const answer = await ask(`/predict/file/poses?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
-    answered(answer, answer.poses);
+    const answer = await request(`/predict/file/poses?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+    show(answer, answer.poses);
     playAgain();
   } catch (error) {
     at("headline").textContent = "No answer";
     at("explained").textContent = "";
-    problem(error);
+    showProblem(error);
   }
 }
 
@@ -119,7 +119,7 @@ function playAgain() {
   at("overlay").width = 640;
   at("overlay").height = 480;
   replay.load(last);
-  if (calm.matches) replay.show(Math.floor(last.xy.length / 2));
+  if (reducedMotion.matches) replay.show(Math.floor(last.xy.length / 2));
   else replay.play();
 }
 
@@ -131,28 +131,28 @@ async function teach(event) {
   if (last.fps) clip.fps = last.fps;
   if (last.size) clip.size = last.size;
   try {
-    const { added, known } = await send("/dictionary", { gloss: at("gloss").value, signer: at("signer").value, clip });
-    at("taught").textContent = added.length ? `Kept as ${added[0]}.` : `It was there as ${known[0]}.`;
+    const { added, known } = await post("/dictionary", { gloss: at("gloss").value, signer: at("signer").value, clip });
+    at("taught").textContent = added.length ? `Kept as ${added[0]}.` : `Already enrolled as ${known[0]}.`;
     await dictionary.load();
   } catch (error) {
     at("taught").textContent = error.message;
-    if (error.status === 401) problem(error);
+    if (error.status === 401) showProblem(error);
   }
 }
 
-async function begin() {
+async function load() {
   takeTokenFromAddress();
   try {
-    const model = await ask("/model");
+    const model = await request("/model");
     setLayout(model);
     at("login").hidden = true;
     at("about").textContent = `Model ${model.model}: ${model.glosses.length || "no"} signs. twinsign ${model.twinsign}.`;
     at("start").disabled = !model.live;
     at("no-video").hidden = model.live;
-    at("no-video").textContent = model.live ? "" : `No camera or video on this server: ${model.why_no_video || "its estimator takes whole videos alone"} Pose files work.`;
+    at("no-video").textContent = model.live ? "" : `No camera or video on this server: ${model.why_no_video || "its estimator takes only whole videos"} Pose files work.`;
     await dictionary.load(model.glosses);
   } catch (error) {
-    problem(error);
+    showProblem(error);
   }
 }
 
@@ -170,7 +170,7 @@ at("teach").addEventListener("submit", teach);
 at("login").addEventListener("submit", (event) => {
   event.preventDefault();
   setToken(at("token").value);
-  begin();
+  load();
 });
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
@@ -183,4 +183,4 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const player of [replay, dictionary.player]) player.show(player.frame);
 });
 draw(at("overlay"), null);
-begin();
+load();

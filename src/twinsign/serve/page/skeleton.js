@@ -1,6 +1,6 @@
 // Skeletons on a canvas: a frame over a picture, or a clip played back.
 const MARGIN = 0.08;
-const SLOW = 0.4;
+const SLOW_SPEED = 0.4;
 const DEFAULT_FPS = 25;
 
 let layout = { bones: [], parts: {} };
@@ -15,16 +15,16 @@ function partOf(joint) {
 
 function colours(over) {
   const style = getComputedStyle(document.documentElement);
-  const named = (name) => style.getPropertyValue(`--${over ? "over-" : ""}${name}`).trim();
-  return Object.fromEntries([...Object.keys(layout.parts), "edge"].map((name) => [name, named(name)]));
+  const colour = (name) => style.getPropertyValue(`--${over ? "over-" : ""}${name}`).trim();
+  return Object.fromEntries([...Object.keys(layout.parts), "edge"].map((name) => [name, colour(name)]));
 }
 
-// `place` turns image fractions into the canvas's pixels. Over a picture lines have edges: it may be dark or light.
-export function draw(canvas, frame, place) {
+// `toPixels` maps image fractions to the canvas's pixels. Over a picture, dark or light, lines have edges.
+export function draw(canvas, frame, toPixels) {
   const pen = canvas.getContext("2d");
   pen.clearRect(0, 0, canvas.width, canvas.height);
   if (!frame) return;
-  const over = place.over === true;
+  const over = toPixels.over === true;
   const paint = colours(over);
   pen.lineCap = "round";
   for (const edge of over ? [true, false] : [false]) {
@@ -34,8 +34,8 @@ export function draw(canvas, frame, place) {
       pen.strokeStyle = edge ? paint.edge : paint[part];
       pen.lineWidth = canvas.width / (part === "trunk" ? 110 : 200) + (edge ? canvas.width / 200 : 0);
       pen.beginPath();
-      pen.moveTo(...place(frame[from]));
-      pen.lineTo(...place(frame[to]));
+      pen.moveTo(...toPixels(frame[from]));
+      pen.lineTo(...toPixels(frame[to]));
       pen.stroke();
     }
   }
@@ -43,7 +43,7 @@ export function draw(canvas, frame, place) {
     if (!point) return;
     pen.fillStyle = paint[partOf(joint)];
     pen.beginPath();
-    pen.arc(...place(point), canvas.width / 220, 0, 2 * Math.PI);
+    pen.arc(...toPixels(point), canvas.width / 220, 0, 2 * Math.PI);
     pen.fill();
   });
 }
@@ -68,24 +68,24 @@ export function around(canvas, clip) {
   ];
 }
 
-// Plays a clip on a canvas; `tick` hears of every frame shown, `rest` of the end.
+// Plays a clip on a canvas; `onFrame` is called with every frame shown, `onEnd` at the end.
 export class Player {
-  constructor(canvas, tick = () => {}, rest = () => {}) {
-    Object.assign(this, { canvas, tick, rest, clip: null, frame: 0, slow: false, timer: null });
+  constructor(canvas, onFrame = () => {}, onEnd = () => {}) {
+    Object.assign(this, { canvas, onFrame, onEnd, clip: null, frame: 0, slow: false, timer: null });
   }
 
   load(clip) {
     this.pause();
     this.clip = clip;
-    this.place = around(this.canvas, clip);
+    this.toPixels = around(this.canvas, clip);
     this.show(0);
   }
 
   show(frame) {
     if (!this.clip) return;
     this.frame = Math.max(0, Math.min(frame, this.clip.xy.length - 1));
-    draw(this.canvas, this.clip.xy[this.frame], this.place);
-    this.tick(this.frame);
+    draw(this.canvas, this.clip.xy[this.frame], this.toPixels);
+    this.onFrame(this.frame);
   }
 
   get playing() {
@@ -96,11 +96,11 @@ export class Player {
     this.pause();
     if (!this.clip) return;
     if (this.frame >= this.clip.xy.length - 1) this.show(0);
-    const fps = (this.clip.fps || DEFAULT_FPS) * (this.slow ? SLOW : 1);
+    const fps = (this.clip.fps || DEFAULT_FPS) * (this.slow ? SLOW_SPEED : 1);
     this.timer = setInterval(() => {
       if (this.frame >= this.clip.xy.length - 1) {
         this.pause();
-        this.rest();
+        this.onEnd();
       } else {
         this.show(this.frame + 1);
       }
@@ -113,4 +113,4 @@ export class Player {
   }
 }
 
-export const calm = matchMedia("(prefers-reduced-motion: reduce)");
+export const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");

@@ -1,16 +1,13 @@
-"""Clocks: what counts, and what is a rate."""
+"""Repeated timing, and the choice of a precision by it (train/precision.py)."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from typing import Any
 
 import pytest
 import torch
 
-from twinsign.bench.clock import Stages, most_resident_mb
 from twinsign.train import precision
 from twinsign.train.precision import faster_precision, gemm_gflops, seconds_of
 
@@ -50,15 +47,6 @@ def test_the_peak_of_slow_products_is_of_small_matrices(monkeypatch: pytest.Monk
     assert sides == [256, 512]
 
 
-def test_stages_are_medians_in_milliseconds() -> None:
-    stages = Stages(CPU)
-    stages.spent = {"a": [9.0, 0.1, 0.3, 0.2], "b": [9.0, 0.004]}
-    assert stages.milliseconds(1) == {"a": 200.0, "b": 4.0}
-    run = stages.timed("c", lambda one, two=0: one + two)
-    assert run(3, two=4) == 7
-    assert len(stages.spent["c"]) == 1
-
-
 def test_the_peak_is_of_both_types(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(precision.SIDE, "cpu", 64)
     monkeypatch.setattr(precision, "seconds_of", lambda run, device, runs, limit: [run() is None or 0.5, 0.25])
@@ -71,17 +59,3 @@ def test_the_peak_is_of_both_types(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("bfloat16", "wanted"), [(85.0, "32-true"), (200.0, "32-true"), (350.0, "bf16-mixed")])
 def test_mixed_precision_where_it_pays(bfloat16: float, wanted: str) -> None:
     assert faster_precision({"float32": 166.0, "bfloat16": bfloat16}) == wanted
-
-
-def test_memory_is_this_processs_own() -> None:
-    before = most_resident_mb()
-    held = bytearray(200_000_000)
-    held[::4096] = b"x" * len(held[::4096])
-    assert most_resident_mb() >= max(before, 200)
-    found = subprocess.run(
-        [sys.executable, "-c", "from twinsign.bench.clock import most_resident_mb; print(most_resident_mb())"],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    assert float(found.stdout) < most_resident_mb()

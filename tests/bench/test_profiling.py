@@ -1,6 +1,9 @@
-"""Counts of operations against the usual form's own count, and what makes a host wait."""
+"""Stages, memory, counts of operations against the usual form's own count, and what makes a host wait."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,9 +11,11 @@ from helpers import reference_module
 from helpers.tiny_configs import ENCODER, OBJECTIVE, random_view
 from torch.utils.flop_counter import FlopCounterMode
 
-from twinsign.bench.count import kernels_of, reference_gflop
+from twinsign.bench.profiling import StageTimer, count_kernels, host_waits, most_resident_mb, reference_gflop
 from twinsign.nn.encoder import Encoder
 from twinsign.ssl.pretrain import Pretrainer
+
+CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("backward", [True, False])
@@ -43,8 +48,32 @@ def test_a_pretraining_step_never_makes_the_host_wait() -> None:
         model.enqueue(out.keys)
         model.update_keys()
 
-    found = kernels_of(step)
-    assert found.waiting() == {}
-    assert sum(found.counts.values()) > 1000
-    assert kernels_of(lambda: float(torch.ones(1))).waiting() == {"_local_scalar_dense": 1}
-    assert kernels_of(lambda: torch.ones(3).nonzero()).waiting() == {"nonzero": 1}
+    kernels = count_kernels(step)
+    assert host_waits(kernels) == {}
+    assert kernels.total() > 1000
+    assert host_waits(count_kernels(lambda: float(torch.ones(1)))) == {"_local_scalar_dense": 1}
+    assert host_waits(count_kernels(lambda: torch.ones(3).nonzero())) == {"nonzero": 1}
+
+
+def test_stages_are_medians_in_milliseconds() -> None:
+    timer = StageTimer(CPU)
+    timer.seconds = {"a": [9.0, 0.1, 0.3, 0.2], "b": [9.0, 0.004]}
+    assert timer.milliseconds(1) == {"a": 200.0, "b": 4.0}
+    run = timer.stage("c")(lambda first, second=0: first + second)
+    assert run(3, second=4) == 7
+    assert run(3) == 3
+    assert len(timer.seconds["c"]) == 2
+
+
+def test_memory_is_this_processs_own() -> None:
+    before = most_resident_mb()
+    held = bytearray(200_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    assert most_resident_mb() >= max(before, 200)
+    fresh = subprocess.run(
+        [sys.executable, "-c", "from twinsign.bench.profiling import most_resident_mb; print(most_resident_mb())"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert float(fresh.stdout) < most_resident_mb()
