@@ -28,7 +28,6 @@ from twinsign.ssl.pretrain import Pretrainer
 from twinsign.synthetic.corpus import SyntheticConfig, synthetic_corpus
 from twinsign.train.callbacks import Journal
 from twinsign.train.fit import fit
-from twinsign.train.tasks import PretrainModule
 from twinsign.train.launch import start
 from twinsign.train.prepare import training_loader
 from twinsign.views.batches import ClipReader
@@ -67,7 +66,7 @@ def checkpoint_bytes(model: Pretrainer, recipe: Recipe) -> int:
     return FLOAT * (sum(one.numel() for one in model.state_dict().values()) + moments * trained)
 
 
-class Clocked(PretrainTask):
+class Clocked(PretrainModule):
     """A pre-training that notes when each step ends."""
 
     ends: list[tuple[float, float]]
