@@ -22,7 +22,7 @@ LEFT_HAND = slice(len(HAND_JOINTS), 2 * len(HAND_JOINTS))
 HANDS = slice(0, 2 * len(HAND_JOINTS))
 TRUNK = slice(2 * len(HAND_JOINTS), JOINT_COUNT)
 _OPPOSITE = {"left": "right", "right": "left", "nose": "nose"}
-MIRROR = tuple(INDEX["_".join([_OPPOSITE[side], *rest])] for side, *rest in (name.split("_") for name in JOINTS))
+MIRROR = tuple(INDEX["_".join([_OPPOSITE[side], *words])] for side, *words in (name.split("_") for name in JOINTS))
 """Joint MIRROR[i] of a mirrored person stands where joint i of the person stood."""
 
 

@@ -6,7 +6,9 @@ x, y, z. Fingerspelling: many clips a file, a row a frame, columns sequence_id, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,8 +38,7 @@ def read(clip: ClipFile) -> Recording:
     """Read a file of one isolated sign; InputError on other columns, points twice, and frames that leap."""
     file = _open(clip)
     if not set(_LONG) <= set(file.schema_arrow.names):
-        many = _CLIP in file.schema_arrow.names
-        hint = "It holds many clips: pack it with `twinsign pack set`." if many else ""
+        hint = "It holds many clips: pack it with `twinsign pack set`." if _CLIP in file.schema_arrow.names else ""
         raise clip.error(f"columns {', '.join(file.schema_arrow.names)}"[:200], _WANTED, hint=hint)
     with clip.decoding(_WANTED):
         table = file.read(columns=list(_LONG), use_threads=False)
@@ -88,35 +89,23 @@ def _integers(clip: ClipFile, values: NDArray[Any], name: str) -> NDArray[np.int
     return values.astype(np.int64)
 
 
-@dataclass
-class _RowGroups:
-    """The needed columns of the row groups that were read last."""
-
-    file: parquet.ParquetFile
-    groups: tuple[int, ...] = ()
-    table: pa.Table | None = None
-
-    def read(self, first: int, last: int) -> pa.Table:
-        """Rows `first` to `last` (exclusive) of the file."""
-        meta = self.file.metadata
-        ends = np.cumsum([meta.row_group(group).num_rows for group in range(meta.num_row_groups)])
-        groups = tuple(range(int(np.searchsorted(ends, first, "right")), int(np.searchsorted(ends, last)) + 1))
-        if self.table is None or groups != self.groups:
-            self.table, self.groups = self.file.read_row_groups(groups, ["frame", *_WIDE], use_threads=False), groups
-        start = int(ends[groups[0] - 1]) if groups[0] else 0
-        return self.table.slice(first - start, last - first)
-
-
 @dataclass(frozen=True)
 class Sequences(PoseSet):
-    """The sequences of a file of fingerspelling; clip i has the rows offsets[i] to offsets[i + 1]."""
+    """The sequences of a file of fingerspelling; clip i has the rows offsets[i] to offsets[i + 1].
+
+    `ends` are the row groups' last rows (exclusive), and `read_groups` gives the tables of some, the last ones at once.
+    """
 
     offsets: NDArray[np.int64]
-    row_groups: _RowGroups
+    ends: NDArray[np.int64]
+    read_groups: Callable[[range], pa.Table]
 
     def _read(self, number: int, clip: ClipFile) -> Recording:
+        first, last = (int(offset) for offset in self.offsets[number : number + 2])
+        groups = range(int(np.searchsorted(self.ends, first, "right")), int(np.searchsorted(self.ends, last)) + 1)
         with clip.decoding(_WANTED):
-            table = self.row_groups.read(int(self.offsets[number]), int(self.offsets[number + 1]))
+            start = int(self.ends[groups[0] - 1]) if groups[0] else 0
+            table = self.read_groups(groups).slice(first - start, last - first)
             numbers = _integers(clip, table["frame"].to_numpy(), "frame")
             columns = [clip.numbers(table[name].to_numpy(), name) for name in _WIDE]
         return _recording(clip, numbers, np.stack(columns, axis=-1).reshape(len(numbers), _POINTS, 2))
@@ -134,4 +123,11 @@ def open_sequences(file: ClipFile) -> Sequences:
         ids = _integers(file, opened.read(columns=[_CLIP], use_threads=False)[_CLIP].to_numpy(), _CLIP)
     starts = np.flatnonzero(np.diff(ids, prepend=ids[0] - 1 if len(ids) else 0))
     rows = [{"id": str(ids[start])} for start in starts]
-    return Sequences(file, rows, np.append(starts, len(ids)).astype(np.int64), _RowGroups(opened))
+    meta = opened.metadata
+    ends = np.cumsum([meta.row_group(group).num_rows for group in range(meta.num_row_groups)], dtype=np.int64)
+
+    @lru_cache(maxsize=1)
+    def read_groups(groups: range) -> pa.Table:
+        return opened.read_row_groups(list(groups), ["frame", *_WIDE], use_threads=False)
+
+    return Sequences(file, rows, np.append(starts, len(ids)).astype(np.int64), ends, read_groups)

@@ -11,6 +11,7 @@ rows may also stand in a folder of .npy files, one a frame, named by its number 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,6 @@ from twinsign.pose.recording import FloatArray, Recording
 
 PARTS = {"pose": MEDIAPIPE_POSE_POINTS, "left_hand": len(HAND_JOINTS), "right_hand": len(HAND_JOINTS)}
 _POINTS = PARTS | {"face": MEDIAPIPE_FACE_POINTS}
-_COLUMNS = {"pose": (2, 3, 4), "left_hand": (2, 3), "right_hand": (2, 3)}
 _JOINTS: dict[str, tuple[slice, list[int] | slice]] = {
     "pose": (TRUNK, list(MEDIAPIPE_TRUNK)),
     "left_hand": (LEFT_HAND, slice(None)),
@@ -69,7 +69,7 @@ _FRAMES = f"frames of one kind: rows of {', '.join(map(str, sorted(FLAT)))} numb
 def from_arrays(clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]], notes: tuple[str, ...] = ()) -> Recording:
     """The Recording of Holistic's parts, or of one array of all points or numbers; InputError on other shapes."""
     parts = {
-        name: clip.numbers(arrays[name], name, ("frames", points, _COLUMNS[name]))
+        name: clip.numbers(arrays[name], name, ("frames", points, (2, 3, 4) if name == "pose" else (2, 3)))
         for name, points in PARTS.items()
         if name in arrays
     }
@@ -91,13 +91,13 @@ def with_confidences(clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]]) 
     points = clip.numbers(arrays["keypoints"], "keypoints", ("frames", WHOLE_POINTS[0], (2, 3)))[..., :2]
     confidences = arrays.get("confidences")
     scores = None if confidences is None else clip.numbers(confidences, "confidences", points.shape[:2])
-    recording = _join_parts(clip, _cut(points, PARTS), arrays)
+    recording = _join_parts(clip, _split(points, dict.fromkeys(PARTS, 2)), arrays)
     if scores is None:
         return recording
     score = np.zeros_like(recording.score)
-    for name, part in _cut(scores, PARTS).items():
+    for name, part in _split(scores, dict.fromkeys(PARTS, 1)).items():
         rows, numbers = _JOINTS[name]
-        score[:, rows] = part[:, numbers]
+        score[:, rows] = part[:, numbers, 0]
     return replace(recording, score=np.where(recording.seen, clip.scores(score), np.float32(0)))
 
 
@@ -150,33 +150,30 @@ def _join_parts(
     return clip.recording(xy, score, unit="fraction", stated=stated, estimator="mediapipe_holistic", notes=notes)
 
 
-def _cut(values: FloatArray, widths: Mapping[str, int]) -> dict[str, FloatArray]:
-    """The parts, without the face, of values (T N ...), where each takes so many of the N in turn."""
-    pieces = np.split(values, np.cumsum(list(widths.values()))[:-1], axis=1)
-    return {name: piece for name, piece in zip(widths, pieces, strict=True) if name in PARTS}
+def _split(values: FloatArray, columns: Mapping[str, int]) -> dict[str, FloatArray]:
+    """The parts (T V C), without the face, of values that hold them in this order, each point with so many columns."""
+    rows = values.reshape(len(values), math.prod(values.shape[1:]))
+    ends = np.cumsum([_POINTS[name] * width for name, width in columns.items()])
+    pieces = zip(columns.items(), np.split(rows, ends[:-1], axis=1), strict=True)
+    return {name: piece.reshape(-1, _POINTS[name], width) for (name, width), piece in pieces if name in PARTS}
 
 
 def _split_array(
     clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]]
 ) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
     """The parts of the one array, and a note of the assumed order where the count of numbers alone tells it."""
-    whole = [
-        array
-        for array in arrays.values()
-        if (array.ndim == 3 and array.shape[1] in _ORDERS) or (array.ndim == 2 and array.shape[1] in FLAT)
-    ]
+    tables: dict[int, Mapping[int, object]] = {2: FLAT, 3: _ORDERS}
+    whole = [array for array in arrays.values() if array.ndim in tables and array.shape[1] in tables[array.ndim]]
     if len(whole) != 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise clip.error(shapes or "no array", f"{', '.join(PARTS)}, or one array (frames, 75 or 543 points, 2 to 4)")
     length = whole[0].shape[1]
     if whole[0].ndim == 3:
         points = clip.numbers(whole[0], "points", ("frames", length, (2, 3, 4)))
-        return _cut(points, {name: _POINTS[name] for name in _ORDERS[length]}), ()
-    order, rows = FLAT[length], clip.numbers(whole[0], "numbers")
-    pieces = _cut(rows, {name: _POINTS[name] * columns for name, columns in order.items()})
-    parts = {name: piece.reshape(len(rows), _POINTS[name], order[name]) for name, piece in pieces.items()}
-    listed = ", ".join(f"{name.replace('_', ' ')} {_POINTS[name]} x {columns}" for name, columns in order.items())
-    return parts, (f"{length} numbers a frame taken as {listed}",)
+        return _split(points, dict.fromkeys(_ORDERS[length], int(points.shape[2]))), ()
+    columns = FLAT[length]
+    listed = ", ".join(f"{name.replace('_', ' ')} {_POINTS[name]} x {width}" for name, width in columns.items())
+    return _split(clip.numbers(whole[0], "numbers"), columns), (f"{length} numbers a frame taken as {listed}",)
 
 
 def _score(clip: ClipFile, part: FloatArray, name: str) -> FloatArray:

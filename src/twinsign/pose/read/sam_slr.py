@@ -25,7 +25,7 @@ _DIFFERENCES = ("bone", "motion")
 
 
 @dataclass(frozen=True)
-class FixedLength(PoseSet):
+class PaddedArray(PoseSet):
     """Clips of one array (N 3 T 27 M), mapped into memory: a clip is read on demand."""
 
     values: NDArray[Any]
@@ -55,7 +55,7 @@ def strip_padding(frames: FloatArray) -> FloatArray:
     return frames
 
 
-def open_array(file: ClipFile) -> FixedLength:
+def open_array(file: ClipFile) -> PaddedArray:
     """Open NAME_data_joint.npy; InputError if it, or the labels beside it, are of another kind.
 
     The gloss is the label's number, and NAME the split where it is train, val or test. Without labels ids are numbers.
@@ -74,10 +74,10 @@ def open_array(file: ClipFile) -> FixedLength:
     labels = file.path.with_name(f"{name}_label.pkl")
     if not labels.exists():
         rows = [{"id": f"{stem}_{number:05d}"} | split for number in range(len(values))]
-        return FixedLength(file, rows, values, None, notes=(f"no {labels.name} beside it: ids are numbers",))
+        return PaddedArray(file, rows, values, None, notes=(f"no {labels.name} beside it: ids are numbers",))
     names, glosses = _read_labels(replace(file, path=labels), len(values))
     rows = [{"id": id, "gloss": gloss} | split for id, gloss in zip(names, glosses, strict=True)]
-    return FixedLength(file, rows, values, labels)
+    return PaddedArray(file, rows, values, labels)
 
 
 def _read_labels(file: ClipFile, clips: int) -> tuple[list[str], list[str]]:

@@ -9,6 +9,7 @@ The nose, which is above the shoulders, tells which.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,8 @@ for _side in _SIDES:
     COLUMNS[f"{_side}_hand_wrist"] = f"wrist_{_side}"
     for _finger, _names in _LEVELS.items():
         COLUMNS |= {f"{_side}_hand_{_finger}_{level}": f"{_finger}{_names[level - 1]}_{_side}" for level in range(1, 5)}
+_EARLIER_SIDES = {"Left": "left", "Right": "right", "0": "left", "1": "right"}
+"""Sides in the columns' names of earlier tables."""
 _ROW = {"labels": "gloss", "gloss": "gloss", "split": "split", "signer": "signer", "signer_id": "signer"}
 _IDS = ("id", "video_id", "name")
 _UPRIGHT_ROWS = 50
@@ -51,8 +54,10 @@ class Table(PoseSet):
         _, fields = next(_read_records(clip, self.places[number]), (0, []))
         row = _name_fields(clip, self.columns, fields)
         xy, score = _parse_joints(clip, row, self.upwards)
-        numbers = [_parse_number(clip, row, f"video_{name}") for name in ("size_width", "size_height", "fps")]
-        stated = {"size": numbers[:2] if all(numbers[:2]) else None, "fps": numbers[2]}
+        names = ("video_size_width", "video_size_height", "video_fps")
+        with clip.decoding(f"numbers as {', '.join(names)}"):
+            width, height, fps = (float(row[name]) if row.get(name) else None for name in names)
+        stated = {"size": (width, height) if width and height else None, "fps": fps}
         return clip.recording(xy, score, unit="fraction", stated=stated)
 
 
@@ -60,7 +65,7 @@ def open_table(file: ClipFile) -> Table:
     """Open a table; InputError if its columns are others, a row is cut off, or y counts neither way throughout."""
     records = _read_records(file, 0)
     _, header = next(records, (0, []))
-    columns = [_normalise_column(name) for name in header]
+    columns = [re.sub("_(Left|Right|0|1)_", lambda side: f"_{_EARLIER_SIDES[side[1]]}_", name) for name in header]
     if "wrist_left_X" not in columns and "wrist_right_X" not in columns:
         raise file.error(f"columns {', '.join(header) or '(none)'}"[:200], _WANTED)
     if len(set(columns)) != len(columns):
@@ -104,22 +109,10 @@ def _read_records(file: ClipFile, start: int) -> Iterator[tuple[int, list[str]]]
             place = end
 
 
-def _normalise_column(name: str) -> str:
-    """A column's name as in the published tables; earlier ones say _Left_ and _Right_, or _0_ and _1_."""
-    for old, new in (("_Left_", "_left_"), ("_Right_", "_right_"), ("_0_", "_left_"), ("_1_", "_right_")):
-        name = name.replace(old, new)
-    return name
-
-
 def _name_fields(clip: ClipFile, columns: list[str], fields: list[str]) -> dict[str, str]:
     if len(fields) != len(columns):
         raise clip.error(f"a row of {len(fields)} fields", f"{len(columns)}, as the header")
     return dict(zip(columns, fields, strict=True))
-
-
-def _parse_number(clip: ClipFile, row: dict[str, str], name: str) -> float | None:
-    with clip.decoding(f"a number as {name}"):
-        return float(row[name]) if row.get(name) else None
 
 
 def _parse_list(clip: ClipFile, row: dict[str, str], name: str) -> FloatArray:
