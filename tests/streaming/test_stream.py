@@ -21,7 +21,7 @@ from twinsign.pose.layout import HANDS, JOINT_COUNT
 from twinsign.pose.read import open_landmarks
 from twinsign.pose.recording import Recording
 from twinsign.streaming.segmenter import Frame, SegmenterConfig
-from twinsign.streaming.stream import EVERY, UNEVEN, Sign, Stream, resample
+from twinsign.streaming.stream import GUESS_SECONDS, MAX_UNEVENNESS, Sign, Stream, resample
 
 THREE = [(1.0, 2.4), (3.6, 5.2), (6.4, 8.0)]
 REST = 0.6
@@ -86,8 +86,8 @@ def test_guesses_come_while_a_sign_goes_on_and_then_the_answer() -> None:
         mine = [sign for sign in found if begin - 0.05 < sign.begin < end]
         assert [sign.ended for sign in mine] == [False] * (len(mine) - 1) + [True]
         guessed = [sign.end for sign in mine if not sign.ended]
-        assert min(np.diff([mine[0].begin, *guessed])) >= EVERY - 1e-6
-        assert len(guessed) >= math.floor((end - begin) / (EVERY + 0.04))
+        assert min(np.diff([mine[0].begin, *guessed])) >= GUESS_SECONDS - 1e-6
+        assert len(guessed) >= math.floor((end - begin) / (GUESS_SECONDS + 0.04))
         assert mine[-1].answer.id == f"sign {number + 1}"
         assert mine[-1].delay == pytest.approx(SegmenterConfig().gone, abs=0.05)
         assert mine[-1].seconds >= 0
@@ -177,7 +177,7 @@ def test_resample_is_the_slow_interpolation(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     times = np.cumsum(rng.integers(17, 120, count)) / 1000
     gaps = np.diff(times)
-    assume(np.abs(gaps / np.median(gaps) - 1).max() > UNEVEN)
+    assume(np.abs(gaps / np.median(gaps) - 1).max() > MAX_UNEVENNESS)
     score = np.where(rng.random((count, JOINT_COUNT)) < 0.7, rng.uniform(0.1, 1, (count, JOINT_COUNT)), 0)
     xy = rng.random((count, JOINT_COUNT, 2)) * (score > 0)[..., None]
     frames = [Frame(float(time), *one) for time, *one in zip(times, np.float32(xy), np.float32(score), strict=True)]

@@ -32,6 +32,7 @@ _DIRECTORY_ENTRY = b"PK\x01\x02"
 """Marks a member in an archive's directory: it occurs as often as there are members, or more often by chance."""
 _SIZE_KEYS = {"size": 1, "image_size": 1, "img_shape": -1, "ori_shape": -1, "original_shape": -1}
 """Keys that state an image's size, and the step through their two numbers that gives (width, height)."""
+Arrays = Mapping[str, NDArray[Any]]
 NOTHING_STATED: Mapping[str, object] = MappingProxyType({})
 Axis = int | str | tuple[int, ...]
 """What one axis of an array must be: a length, one of several lengths, or any length under a name for messages."""

@@ -25,9 +25,9 @@ from twinsign.pose.recording import Recording
 from twinsign.streaming.segmenter import Frame, Segment, Segmenter, SegmenterConfig, State
 
 Answer = TypeVar("Answer")
-EVERY = 0.4
+GUESS_SECONDS = 0.4
 """Seconds between guesses during a sign."""
-UNEVEN = 0.05
+MAX_UNEVENNESS = 0.05
 """Frames whose gaps differ by more than this share from their median are resampled."""
 
 
@@ -59,7 +59,7 @@ class Stream(Generic[Answer]):
         *,
         size: tuple[int, int] | None = None,
         estimator: str = "",
-        every: float = EVERY,
+        every: float = GUESS_SECONDS,
     ) -> None:
         self._predict, self._size, self._estimator, self._every = predict, size, estimator, every
         self._segmenter = Segmenter(config or SegmenterConfig(), size)
@@ -127,7 +127,7 @@ def resample(frames: Sequence[Frame], id: str, size: tuple[int, int] | None, est
     gaps = np.diff(times)
     gap = float(np.median(gaps)) if len(gaps) else 0.0
     fps = 1 / gap if gap > 0 else None
-    if len(gaps) and np.abs(gaps - gap).max() > UNEVEN * gap:
+    if len(gaps) and np.abs(gaps - gap).max() > MAX_UNEVENNESS * gap:
         steps = np.linspace(times[0], times[-1], max(2, round((times[-1] - times[0]) / gap) + 1))
         after = np.clip(np.searchsorted(times, steps), 1, len(times) - 1)
         before = after - 1

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from os import PathLike
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twinsign.files import atomic, writable
-from twinsign.pose.clip_file import ClipFile
+from twinsign.pose.clip_file import Arrays, ClipFile
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.recording import FloatArray, Recording, Unit
 
 _UNITS: dict[str, Unit] = {"": "fraction", "fraction": "fraction", "pixel": "pixel"}
 
 
-def from_arrays(clip: ClipFile, arrays: Mapping[str, NDArray[Any]]) -> Recording:
+def from_arrays(clip: ClipFile, arrays: Arrays) -> Recording:
     """The Recording of xy (T 49 2) and score or seen (T 49); without either, joints that are NaN are unseen.
 
     Optional: `unit`, "fraction" (default) or "pixel"; size (width, height), fps, id and estimator.
@@ -32,7 +29,7 @@ def from_arrays(clip: ClipFile, arrays: Mapping[str, NDArray[Any]]) -> Recording
     return clip.recording(xy, score, unit=_UNITS[unit], stated=arrays, estimator=estimator)
 
 
-def _score(clip: ClipFile, arrays: Mapping[str, NDArray[Any]], xy: FloatArray) -> FloatArray:
+def _score(clip: ClipFile, arrays: Arrays, xy: FloatArray) -> FloatArray:
     for name in ("score", "seen"):
         if name in arrays:
             return clip.numbers(arrays[name], name, xy.shape[:2])
@@ -42,7 +39,7 @@ def _score(clip: ClipFile, arrays: Mapping[str, NDArray[Any]], xy: FloatArray) -
     return np.where(np.isnan(xy).all(axis=-1), np.float32(0), np.float32(1))
 
 
-def _text(clip: ClipFile, arrays: Mapping[str, NDArray[Any]], name: str) -> str:
+def _text(clip: ClipFile, arrays: Arrays, name: str) -> str:
     with clip.decoding(f"a text as {name}"):  # an array may hold code points that are not characters
         text = str(arrays[name]) if name in arrays and arrays[name].ndim == 0 else ""
     if not writable(text):

@@ -85,7 +85,7 @@ def record_signer(
         joints, note = persons[:, 0], ""
     else:
         joints, note = follow_signer([list(frame) for frame in persons], extent)
-    notes += (note,) if note else ()
+    notes = (*notes, note) if note else notes
     return clip.recording(joints[..., :2], joints[..., 2], unit=unit, stated=stated, estimator=estimator, notes=notes)
 
 
@@ -99,16 +99,15 @@ def follow_signer(frames: Persons, size: tuple[int, int]) -> tuple[FloatArray, s
     track = np.zeros((len(frames), JOINT_COUNT, 3), np.float32)
     persons = [[person for person in frame if (person[:, 2] > 0).any()] for frame in frames]
     centres, prominences = zip(*(_measure(frame, size) for frame in persons), strict=True) if persons else ((), ())
-    start = max(
-        (t for t, frame in enumerate(persons) if frame), key=lambda t: float(prominences[t].max()), default=None
-    )
-    if start is None:
+    shown = [t for t, frame in enumerate(persons) if frame]
+    if not shown:
         return track, ""
+    start = max(shown, key=lambda t: float(prominences[t].max()))
     first = int(prominences[start].argmax())
     followed = {start: persons[start][first]}
     for times in (range(start + 1, len(frames)), range(start - 1, -1, -1)):
         centre = centres[start][first]
-        for t in (t for t in times if persons[t]):
+        for t in filter(persons.__getitem__, times):
             distances = np.hypot(*(centres[t] - centre).T)
             nearest = int(distances.argmin())
             if distances[nearest] <= REACH * np.hypot(*size):

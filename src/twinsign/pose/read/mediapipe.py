@@ -17,9 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from twinsign.pose.clip_file import LONE_ARRAY, ClipFile
+from twinsign.pose.clip_file import LONE_ARRAY, Arrays, ClipFile
 from twinsign.pose.layout import (
     HAND_JOINTS,
     JOINT_COUNT,
@@ -66,7 +65,7 @@ _FRAME_ENDING = ".npy"
 _FRAMES = f"frames of one kind: rows of {', '.join(map(str, sorted(FLAT)))} numbers"
 
 
-def from_arrays(clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]], notes: tuple[str, ...] = ()) -> Recording:
+def from_arrays(clip: ClipFile, arrays: Arrays, notes: tuple[str, ...] = ()) -> Recording:
     """The Recording of Holistic's parts, or of one array of all points or numbers; InputError on other shapes."""
     parts = {
         name: clip.numbers(arrays[name], name, ("frames", points, (2, 3, 4) if name == "pose" else (2, 3)))
@@ -77,23 +76,21 @@ def from_arrays(clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]], notes
         parts, order = _split_array(clip, arrays)
         notes += order
     missing = [name for name in ("left_hand", "right_hand") if name not in arrays]
-    shape = (len(HAND_JOINTS),)
-    misnamed = [
-        name for name, array in arrays.items() if name not in PARTS and array.ndim == 3 and array.shape[1:2] == shape
-    ]
+    hands = [name for name, array in arrays.items() if array.ndim == 3 and array.shape[1] == len(HAND_JOINTS)]
+    misnamed = [name for name in hands if name not in PARTS]
     if misnamed and missing and arrays.keys() & PARTS.keys():  # a hand would be lost
         raise clip.error(f"arrays {', '.join(arrays)}", f"hands called {' and '.join(missing)}, not {misnamed[0]}")
     return _join_parts(clip, parts, arrays, notes)
 
 
-def with_confidences(clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]]) -> Recording:
+def with_confidences(clip: ClipFile, arrays: Arrays) -> Recording:
     """OpenHands: keypoints (T 75 2..3) and, if any, confidences (T 75); InputError on other shapes."""
     points = clip.numbers(arrays["keypoints"], "keypoints", ("frames", WHOLE_POINTS[0], (2, 3)))[..., :2]
-    confidences = arrays.get("confidences")
-    scores = None if confidences is None else clip.numbers(confidences, "confidences", points.shape[:2])
-    recording = _join_parts(clip, _split(points, dict.fromkeys(PARTS, 2)), arrays)
-    if scores is None:
-        return recording
+    parts = _split(points, dict.fromkeys(PARTS, 2))
+    if "confidences" not in arrays:
+        return _join_parts(clip, parts, arrays)
+    scores = clip.numbers(arrays["confidences"], "confidences", points.shape[:2])
+    recording = _join_parts(clip, parts, arrays)
     score = np.zeros_like(recording.score)
     for name, part in _split(scores, dict.fromkeys(PARTS, 1)).items():
         rows, numbers = _JOINTS[name]
@@ -132,12 +129,7 @@ def read_frame_folder(clip: ClipFile) -> Recording:
     return from_arrays(clip, {LONE_ARRAY: np.stack(rows)}, notes)
 
 
-def _join_parts(
-    clip: ClipFile,
-    parts: Mapping[str, FloatArray],
-    stated: Mapping[str, NDArray[np.generic]],
-    notes: tuple[str, ...] = (),
-) -> Recording:
+def _join_parts(clip: ClipFile, parts: Arrays, stated: Arrays, notes: tuple[str, ...] = ()) -> Recording:
     lengths = {name: len(points) for name, points in parts.items()}
     if len(set(lengths.values())) != 1:
         raise clip.error(f"frames {lengths}", "as many in each part")
@@ -158,9 +150,7 @@ def _split(values: FloatArray, columns: Mapping[str, int]) -> dict[str, FloatArr
     return {name: piece.reshape(-1, _POINTS[name], width) for (name, width), piece in pieces if name in PARTS}
 
 
-def _split_array(
-    clip: ClipFile, arrays: Mapping[str, NDArray[np.generic]]
-) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
+def _split_array(clip: ClipFile, arrays: Arrays) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
     """The parts of the one array, and a note of the assumed order where the count of numbers alone tells it."""
     tables: dict[int, Mapping[int, object]] = {2: FLAT, 3: _ORDERS}
     whole = [array for array in arrays.values() if array.ndim in tables and array.shape[1] in tables[array.ndim]]

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import COCO_WHOLEBODY_POINTS
@@ -56,11 +57,7 @@ def from_content(clip: ClipFile, content: Mapping[str, object]) -> Recording:
     return coco_wholebody.from_arrays(clip, content)
 
 
-def _of_persons(
-    clip: ClipFile,
-    points: list[object] | np.ndarray[tuple[int, ...], np.dtype[np.generic]],
-    content: Mapping[str, object],
-) -> Recording:
+def _of_persons(clip: ClipFile, points: list[object] | NDArray[Any], content: Mapping[str, object]) -> Recording:
     """Uni-Sign: lists of a frame's persons, x / width and y / height, with scores."""
     scores = content.get("scores")
     if not isinstance(scores, list | np.ndarray):

@@ -137,9 +137,8 @@ def _check_bounds(clip: ClipFile, header: PoseHeader, content: bytes, start: int
     fps, frames, persons = struct.unpack_from(layout, content, start)
     clip.at_most(persons, clip.bounds.persons, "persons")
     if version == _VERSION_BY_LENGTH:
-        frames = (len(content) - start - struct.calcsize(layout)) // max(
-            1, persons * points * (header.num_dims() + 1) * 4
-        )
+        frame_bytes = max(1, persons * points * (header.num_dims() + 1) * 4)
+        frames = (len(content) - start - struct.calcsize(layout)) // frame_bytes
     clip.check_frames(frames)
     if fps > 0:
         clip.at_most(frames / fps, clip.bounds.seconds, "seconds")
