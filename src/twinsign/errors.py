@@ -1,4 +1,4 @@
-"""Errors, which name the place (file, clip, frame), what was found, what was wanted and what to do."""
+"""Errors that name file, clip and frame, what was found, what was wanted and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class TwinsignError(Exception):
-    """Base of every error that twinsign raises on purpose."""
+    """Base class of twinsign's errors."""
 
 
 class StoppedError(TwinsignError):

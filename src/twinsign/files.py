@@ -34,7 +34,6 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     killed process left of the same target is removed first.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(target, lambda path: path.touch(exist_ok=False)) as temporary:
         yield temporary
         with temporary.open("rb") as written:
@@ -49,7 +48,6 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     What was there is moved aside first and removed last: after a crash in between, the next call puts it back.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.old")
     _clear(aside)
     with _temporary(target, Path.mkdir) as temporary:
@@ -63,6 +61,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 @contextmanager
 def _temporary(target: Path, create: Callable[[Path], None]) -> Iterator[Path]:
     """Create a file or folder beside the target that no other process uses, and remove it if the block fails."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     own = target.with_name(f".{target.name}.{os.getpid()}.{next(_numbers)}.tmp")
     with ExitStack() as claims:
         for temporary in (target.with_name(f".{target.name}.tmp"), own):

@@ -1,4 +1,4 @@
-"""How much a file of one clip may hold; readers check headers and bytes against it, before anything is decoded."""
+"""Limits of what a file of one clip may hold; readers check headers and bytes against them before they decode."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ NO_BOUNDS = Bounds()
 """The defaults."""
 
 
-def most_expanded(held: int) -> int:
-    """Bytes to which a file of `held` bytes may decompress: poses compress to a third or so."""
-    return 24 * 10**6 + 24 * held
+def most_expanded(byte_count: int) -> int:
+    """Bytes to which a file of `byte_count` bytes may decompress: poses compress to a third or so."""
+    return 24 * 10**6 + 24 * byte_count
 
 
-def most_frames(held: int) -> int:
-    """Frames that a file of `held` bytes may have: some without anyone, and a frame with a hand has over 100 bytes."""
-    return 20_000 + held // 100
+def most_frames(byte_count: int) -> int:
+    """Frames that a file of `byte_count` bytes may have: any may be empty, but one with a hand has over 100 bytes."""
+    return 20_000 + byte_count // 100
 
 
 def parquet_bytes(metadata: Any) -> int:
@@ -84,11 +84,12 @@ def check_unpacked(file: Path) -> None:
     """InputError if a checkpoint's ZIP unpacks to far more than its size: torch itself compresses nothing."""
     if not zipfile.is_zipfile(file):
         return
-    held = file.stat().st_size
+    limit = most_expanded(file.stat().st_size)
     try:
         with zipfile.ZipFile(file) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as error:
         raise InputError(f"no readable checkpoint ({error})", "tensors saved by torch.save", file=file) from error
-    if unpacked > most_expanded(held):
-        raise InputError(f"{held:,} bytes that unpack to {unpacked:,}", f"at most {most_expanded(held):,}", file=file)
+    if unpacked > limit:
+        found = f"{file.stat().st_size:,} bytes that unpack to {unpacked:,}"
+        raise InputError(found, f"at most {limit:,}", file=file)

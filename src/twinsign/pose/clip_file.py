@@ -54,9 +54,6 @@ class ClipFile:
     content: bytes | None = field(default=None, repr=False)
     bounds: Bounds = NO_BOUNDS
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", Path(self.path))
-
     @property
     def id(self) -> str:
         """The clip's id: as the caller stated, else the file's name without its ending."""

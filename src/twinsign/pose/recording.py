@@ -42,28 +42,31 @@ class Recording:
         xy = np.asarray(self.xy, dtype=np.float32)
         score = np.asarray(self.score, dtype=np.float32)
         if xy.ndim != 3 or xy.shape[1:] != (JOINT_COUNT, 2):
-            raise self._error(f"coordinates of shape {xy.shape}", f"(frames, {JOINT_COUNT} joints, 2)")
+            raise self.error(f"coordinates of shape {xy.shape}", f"(frames, {JOINT_COUNT} joints, 2)")
         if score.shape != xy.shape[:2]:
-            raise self._error(f"scores of shape {score.shape}", f"{xy.shape[:2]}, one a joint")
+            raise self.error(f"scores of shape {score.shape}", f"{xy.shape[:2]}, one a joint")
         if not len(xy):
-            raise self._error("0 frames", "at least 1 frame")
+            raise self.error("0 frames", "at least 1 frame")
         if self.unit == "pixel" and self.size is None:
-            raise self._error("pixels without an image size", "size=(width, height)")
+            raise self.error("pixels without an image size", "size=(width, height)")
         if self.size is not None and not 0 < min(self.size) <= max(self.size) <= MAX_SIDE_OR_FPS:
-            raise self._error(f"image size {self.size}", f"(width, height) from 1 to {MAX_SIDE_OR_FPS}")
+            raise self.error(f"image size {self.size}", f"(width, height) from 1 to {MAX_SIDE_OR_FPS}")
         if self.fps is not None and not 0 < self.fps <= MAX_SIDE_OR_FPS:
-            raise self._error(f"{self.fps} frames a second", "a positive number, or None if unknown")
+            raise self.error(f"{self.fps} frames a second", "a positive number, or None if unknown")
         wrong = ~(np.isfinite(score) & (score >= 0) & (score <= 1))
         if wrong.any():
-            raise self._error(f"score {score[wrong][0]}", "scores in [0, 1]", int(np.argwhere(wrong)[0, 0]))
+            raise self.error(f"score {score[wrong][0]}", "scores in [0, 1]", frame=int(np.argwhere(wrong)[0, 0]))
         wrong = (score > 0) & ~np.isfinite(xy).all(axis=-1)
         if wrong.any():
-            raise self._error("NaN or infinity in a seen joint", "finite coordinates", int(np.argwhere(wrong)[0, 0]))
+            raise self.error(
+                "NaN or infinity in a seen joint", "finite coordinates", frame=int(np.argwhere(wrong)[0, 0])
+            )
         object.__setattr__(self, "xy", np.where((score > 0)[..., None], xy, np.float32(0)))
         object.__setattr__(self, "score", score)
 
-    def _error(self, found: str, wanted: str, frame: int | None = None) -> InputError:
-        return InputError(found, wanted, file=self.source or None, clip=self.id, frame=frame)
+    def error(self, found: str, wanted: str, *, frame: int | None = None, hint: str = "") -> InputError:
+        """An InputError that names the recording's file and clip."""
+        return InputError(found, wanted, file=self.source or None, clip=self.id, frame=frame, hint=hint)
 
     @property
     def seen(self) -> BoolArray:

@@ -35,7 +35,7 @@ _WANTED = f"columns {', '.join(_LONG)}, or {_CLIP}, frame, x_pose_0 and so on"
 
 
 def read(clip: ClipFile) -> Recording:
-    """Read a file of one isolated sign; InputError on other columns, points twice, and frames that leap."""
+    """Read a file of one isolated sign; InputError on other columns, repeated points, and frame numbers with gaps."""
     file = _open(clip)
     if not set(_LONG) <= set(file.schema_arrow.names):
         hint = "It holds many clips: pack it with `twinsign pack set`." if _CLIP in file.schema_arrow.names else ""
@@ -93,19 +93,19 @@ def _integers(clip: ClipFile, values: NDArray[Any], name: str) -> NDArray[np.int
 class Sequences(PoseSet):
     """The sequences of a file of fingerspelling; clip i has the rows offsets[i] to offsets[i + 1].
 
-    `ends` are the row groups' last rows (exclusive), and `read_groups` gives the tables of some, the last ones at once.
+    `ends` are the row groups' last rows (exclusive); `read_groups` reads some, and keeps those that were read last.
     """
 
     offsets: NDArray[np.int64]
     ends: NDArray[np.int64]
-    read_groups: Callable[[range], pa.Table]
+    read_groups: Callable[..., pa.Table]
 
     def _read(self, number: int, clip: ClipFile) -> Recording:
         first, last = (int(offset) for offset in self.offsets[number : number + 2])
         groups = range(int(np.searchsorted(self.ends, first, "right")), int(np.searchsorted(self.ends, last)) + 1)
         with clip.decoding(_WANTED):
             start = int(self.ends[groups[0] - 1]) if groups[0] else 0
-            table = self.read_groups(groups).slice(first - start, last - first)
+            table = self.read_groups(groups, ("frame", *_WIDE), use_threads=False).slice(first - start, last - first)
             numbers = _integers(clip, table["frame"].to_numpy(), "frame")
             columns = [clip.numbers(table[name].to_numpy(), name) for name in _WIDE]
         return _recording(clip, numbers, np.stack(columns, axis=-1).reshape(len(numbers), _POINTS, 2))
@@ -125,9 +125,5 @@ def open_sequences(file: ClipFile) -> Sequences:
     rows = [{"id": str(ids[start])} for start in starts]
     meta = opened.metadata
     ends = np.cumsum([meta.row_group(group).num_rows for group in range(meta.num_row_groups)], dtype=np.int64)
-
-    @lru_cache(maxsize=1)
-    def read_groups(groups: range) -> pa.Table:
-        return opened.read_row_groups(list(groups), ["frame", *_WIDE], use_threads=False)
-
+    read_groups = lru_cache(maxsize=1)(opened.read_row_groups)
     return Sequences(file, rows, np.append(starts, len(ids)).astype(np.int64), ends, read_groups)

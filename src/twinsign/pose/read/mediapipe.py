@@ -117,7 +117,7 @@ def read_frame_folder(clip: ClipFile) -> Recording:
         files = {int(path.stem): path for path in paths if path.stem.isdecimal()}
     rows = []
     for frame, (_, path) in enumerate(sorted(files.items())):
-        file = ClipFile(path, clip_id=clip.id)
+        file = ClipFile(path, clip_id=clip.id, bounds=clip.bounds)
         (array,) = file.read_arrays().values()
         if array.ndim != 1:
             raise file.error(f"an array of shape {array.shape}", _FRAMES, frame=frame)

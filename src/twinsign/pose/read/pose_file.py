@@ -30,27 +30,20 @@ _OPENPOSE_HAND = (
 )
 _OPENPOSE_TRUNK = ("Nose", "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist")
 _NUMBERED_HAND = tuple(f"hand_{number}" for number in range(len(HAND_JOINTS)))
+_RIGHT, _LEFT, _BODY = (range(JOINT_COUNT)[part] for part in (RIGHT_HAND, LEFT_HAND, TRUNK))
 _COMPONENTS: dict[str, tuple[range, tuple[str, ...], str]] = {
-    name: (range(JOINT_COUNT)[joints], points, estimator)
-    for estimator, names, trunk, hand in (
-        (
-            "mediapipe_holistic",
-            ("POSE_LANDMARKS", "LEFT_HAND_LANDMARKS", "RIGHT_HAND_LANDMARKS"),
-            tuple(name.upper() for name in TRUNK_JOINTS),
-            _HOLISTIC_HAND,
-        ),
-        (
-            "openpose",
-            ("pose_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d"),
-            _OPENPOSE_TRUNK,
-            _OPENPOSE_HAND,
-        ),
-        ("coco_wholebody", ("BODY", "LEFT_HAND", "RIGHT_HAND"), TRUNK_JOINTS, _NUMBERED_HAND),
-        ("coco_wholebody", ("BODY_133", "LEFT_HAND_133", "RIGHT_HAND_133"), TRUNK_JOINTS, _NUMBERED_HAND),
-    )
-    for name, joints, points in zip(names, (TRUNK, LEFT_HAND, RIGHT_HAND), (trunk, hand, hand), strict=True)
+    "POSE_LANDMARKS": (_BODY, tuple(name.upper() for name in TRUNK_JOINTS), "mediapipe_holistic"),
+    "LEFT_HAND_LANDMARKS": (_LEFT, _HOLISTIC_HAND, "mediapipe_holistic"),
+    "RIGHT_HAND_LANDMARKS": (_RIGHT, _HOLISTIC_HAND, "mediapipe_holistic"),
+    "pose_keypoints_2d": (_BODY, _OPENPOSE_TRUNK, "openpose"),
+    "hand_left_keypoints_2d": (_LEFT, _OPENPOSE_HAND, "openpose"),
+    "hand_right_keypoints_2d": (_RIGHT, _OPENPOSE_HAND, "openpose"),
 }
 """By component: the 49 joints that it holds, its names of them, and the estimator that writes it."""
+for _ending in ("", "_133"):
+    _COMPONENTS[f"BODY{_ending}"] = (_BODY, TRUNK_JOINTS, "coco_wholebody")
+    _COMPONENTS[f"LEFT_HAND{_ending}"] = (_LEFT, _NUMBERED_HAND, "coco_wholebody")
+    _COMPONENTS[f"RIGHT_HAND{_ending}"] = (_RIGHT, _NUMBERED_HAND, "coco_wholebody")
 
 
 def read(clip: ClipFile) -> Recording:

@@ -21,11 +21,10 @@ from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import FloatArray, Recording
 
 _WANTED = "a CSV with a row a clip and columns such as nose_X, leftWrist_Y, indexDIP_left_X that hold lists of numbers"
-_SIDES = ("left", "right")
 _LEVELS = {"thumb": ("CMC", "MP", "IP", "Tip")} | dict.fromkeys(FINGERS[1:], ("MCP", "PIP", "DIP", "Tip"))
 COLUMNS = {"nose": "nose"}
 """The columns' names, without _X and _Y, of the 49 joints."""
-for _side in _SIDES:
+for _side in ("left", "right"):
     COLUMNS |= {f"{_side}_{joint}": f"{_side}{joint.title()}" for joint in ("shoulder", "elbow", "wrist")}
     COLUMNS[f"{_side}_hand_wrist"] = f"wrist_{_side}"
     for _finger, _names in _LEVELS.items():
