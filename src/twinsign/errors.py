@@ -51,10 +51,8 @@ class InputError(TwinsignError, ValueError):
         super().__init__(f"{where}found {found}; wanted {wanted}." + (f" {hint}" if hint else ""))
 
     def __reduce__(self) -> tuple[Callable[[], InputError], tuple[Any, ...]]:
-        names = ("file", "clip", "frame", "hint")
-        return functools.partial(
-            type(self), self.found, self.wanted, **{name: getattr(self, name) for name in names}
-        ), ()
+        names = ("found", "wanted", "file", "clip", "frame", "hint")
+        return functools.partial(type(self), **{name: getattr(self, name) for name in names}), ()
 
 
 class InUseError(InputError):
