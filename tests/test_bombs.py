@@ -85,7 +85,7 @@ def test_keys_of_one_hash(tmp_path: Path, kind: str) -> None:
     }[kind]
     (tmp_path / "a.pkl").write_bytes(content)
     for call in (read, open_set):
-        with pytest.raises(InputError, match="2000 keys that are no texts"):
+        with pytest.raises(InputError, match="2000 keys that are not text"):
             call(tmp_path / "a.pkl")
 
 

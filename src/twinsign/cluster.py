@@ -1,9 +1,9 @@
-"""Work on a Ray cluster (extra `cluster`): what a process here does, by processes on many machines.
+"""Tasks done by this process or by the processes of a Ray cluster (extra `cluster`).
 
-    for result in each(load, tasks, None): ...          # here, one after the other
+    for result in each(load, tasks, None): ...          # in this process, one after the other
     for result in each(load, tasks, "ray://head:10001"): ...
 
-`load` gives the function that does a task; each process calls it once. Files must be where all machines see them.
+`load` returns the function that does a task; each process calls it once. Files must be where all machines see them.
 """
 
 from __future__ import annotations
@@ -28,26 +28,24 @@ Load = Callable[[], Callable[[Task], Result]]
 TRIES = 2
 """Attempts at a task whose process or machine died."""
 DEATHS = ("WorkerCrashedError", "NodeDiedError", "LocalRayletDiedError", "OutOfMemoryError")
-"""What Ray calls the end of a task's process or machine; its other errors are the cluster's own and end the command."""
-FLYING = 2
-"""Tasks handed out at once for each of the cluster's processors: one is done while the next is sent."""
-AHEAD = 256
+"""Ray's errors for the end of a task's process or machine; other errors are the cluster's and end the command."""
+TASKS_PER_CPU = 2
+"""Tasks submitted at once for each of the cluster's processors: one is done while the next is sent."""
+MAX_AHEAD = 256
 """Tasks that may be done before the first unfinished one: memory stays bounded behind a slow task."""
-PATIENCE = 5.0
+CONNECT_SECONDS = 5.0
 """Seconds in which a cluster's machine must answer at all."""
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_DEDUP_LOGS": "0"}
-"""Nothing is reported to Ray's makers, and its advice is not passed on."""
 
 
 class Answer(NamedTuple):
-    """What became of a task: its result, or else the error that it ended with."""
+    """The outcome of a task: its result, or else the error that ended it."""
 
     result: Any = None
     error: TwinsignError | None = None
 
 
 def each(load: Load[Task, Result], tasks: Sequence[Task], address: str | None) -> Iterator[Result]:
-    """The results of all tasks in their order, by this process or (an address) a cluster; raises a task's error."""
+    """The results of all tasks in order, by this process or the cluster at `address`; raises the first task's error."""
     if address is None:
         yield from map(load(), tasks)
         return
@@ -58,7 +56,7 @@ def each(load: Load[Task, Result], tasks: Sequence[Task], address: str | None) -
 
 
 def in_order(load: Load[Task, Result], tasks: Sequence[Task], address: str) -> Iterator[Answer]:
-    """What became of each task, in their order."""
+    """The outcomes of all tasks, in their order."""
     done: dict[int, Answer] = {}
     first = 0
     for number, answer in as_done(load, tasks, address):
@@ -69,10 +67,10 @@ def in_order(load: Load[Task, Result], tasks: Sequence[Task], address: str) -> I
 
 
 def as_done(load: Load[Task, Result], tasks: Sequence[Task], address: str) -> Iterator[tuple[int, Answer]]:
-    """A task's number and what became of it, as they are done by a cluster's processes.
+    """Each task's number and outcome, as the cluster's processes finish them.
 
-    A task whose process dies is done again, once. Raises TwinsignError where `load` fails or cannot be sent: then no
-    task can be done. InputError where there is no Ray, or no cluster at the address.
+    A task whose process dies is done again, once. Raises TwinsignError if `load` fails, which ends all tasks, and
+    InputError if it cannot be sent, Ray is not installed, or there is no cluster at the address.
     """
     with connected(address) as ray:
         try:
@@ -81,24 +79,25 @@ def as_done(load: Load[Task, Result], tasks: Sequence[Task], address: str) -> It
             hint = "Work on it without --cluster."
             raise InputError(f"an opened file that cannot be sent ({error})", "files of its own", hint=hint) from error
         run = ray.remote(_run).options(max_retries=TRIES - 1, num_cpus=1)
-        room = max(1, FLYING * int(ray.cluster_resources().get("CPU", 1)))
-        todo, flying = deque(range(len(tasks))), dict[Any, int]()
-        while todo or flying:
-            while todo and len(flying) < room and todo[0] < min(flying.values(), default=todo[0]) + AHEAD:
+        limit = max(1, TASKS_PER_CPU * int(ray.cluster_resources().get("CPU", 1)))
+        todo, submitted = deque(range(len(tasks))), dict[Any, int]()
+        while todo or submitted:
+            while todo and len(submitted) < limit and todo[0] < min(submitted.values(), default=todo[0]) + MAX_AHEAD:
                 number = todo.popleft()
-                flying[run.remote([shared], tasks[number])] = number
-            for reference in ray.wait(list(flying), num_returns=1)[0]:
-                yield flying.pop(reference), _answer(ray, reference)
+                submitted[run.remote([shared], tasks[number])] = number
+            for reference in ray.wait(list(submitted), num_returns=1)[0]:
+                yield submitted.pop(reference), _answer(ray, reference)
 
 
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """Ray, connected to a cluster: `local` starts one on this machine, `auto` finds this machine's, or ray://HOST:PORT.
 
-    A connection that is there already is used, and left.
+    An existing connection is used, and not closed.
     """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
+    # Nothing is reported to Ray's makers, and its advice is not passed on.
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_DEDUP_LOGS"):
+        os.environ.setdefault(name, "0")
     try:
         import ray
     except ImportError as error:
@@ -107,25 +106,23 @@ def connected(address: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+    options: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     try:
-        if address not in ("local", "auto"):
-            _knock(address)
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
+        if address not in ("local", "auto"):  # if nobody listens, Ray alone would try for minutes, then end the process
+            place = urlsplit(address if "://" in address else f"//{address}")
+            socket.create_connection((place.hostname or "", place.port or 0), CONNECT_SECONDS).close()
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **options)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         wanted = "local, auto (ray start --head), HOST:6379 or ray://HOST:10001"
-        raise InputError(f"no cluster at {address!r} ({reason})", wanted) from error
+        raise InputError(f"no cluster at {address!r} ({_first_line(error)})", wanted) from error
     try:
         yield ray
     finally:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """OSError where nobody listens at an address: Ray alone would try for minutes, then end the process."""
-    place = urlsplit(address if "://" in address else f"//{address}")
-    socket.create_connection((place.hostname or "", place.port or 0), PATIENCE).close()
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _answer(ray: Any, reference: Any) -> Answer:
@@ -134,19 +131,18 @@ def _answer(ray: Any, reference: Any) -> Answer:
     except tuple(getattr(ray.exceptions, name) for name in DEATHS) as error:
         return Answer(error=TwinsignError(f"its process died {TRIES} times ({type(error).__name__})"))
     except ray.exceptions.RayError as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
-        raise TwinsignError(f"the cluster failed ({type(error).__name__}: {reason})") from error
-    if kind == "unfit":
+        raise TwinsignError(f"the cluster failed ({type(error).__name__}: {_first_line(error)})") from error
+    if kind == "unloaded":
         raise value
     return Answer(value) if kind == "done" else Answer(error=value)
 
 
 _loaded: dict[str, Callable[[Any], Any]] = {}
-"""In a cluster's process: the function of the work at hand."""
+"""In a cluster's process: the function of the present tasks."""
 
 
 def _run(holder: list[Any], task: Any) -> tuple[str, Any]:
-    """In a cluster's process: do a task by what `load` gave, loaded at the first."""
+    """In a cluster's process: do a task with the function that `load` returns, loaded for the first task."""
     key = holder[0].hex()
     if key not in _loaded:
         import ray
@@ -156,16 +152,16 @@ def _run(holder: list[Any], task: Any) -> tuple[str, Any]:
             if not Path(folder).is_dir():
                 raise InputError("no such folder on a machine of the cluster", "storage that all share", file=folder)
             os.chdir(folder)
-            made = load()
+            function = load()
         except Exception as error:
-            return "unfit", _known(error, "failed to start")
+            return "unloaded", _as_twinsign_error(error, "failed to start")
         _loaded.clear()
-        _loaded[key] = made
+        _loaded[key] = function
     try:
         return "done", _loaded[key](task)
     except Exception as error:  # one task's fault must not cost the others
-        return "failed", _known(error, f"{task}: failed")
+        return "failed", _as_twinsign_error(error, f"{task}: failed")
 
 
-def _known(error: Exception, what: str) -> TwinsignError:
+def _as_twinsign_error(error: Exception, what: str) -> TwinsignError:
     return error if isinstance(error, TwinsignError) else TwinsignError(f"{what} ({type(error).__name__}: {error})")

@@ -1,4 +1,4 @@
-"""Errors that say where (file, clip, frame), what was found, what was wanted and what to do."""
+"""Errors that name file, clip and frame, what was found, what was wanted and what to do."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 
 class TwinsignError(Exception):
-    """Base of every error that twinsign raises on purpose."""
+    """Base class of twinsign's errors."""
 
 
 class StoppedError(TwinsignError):
-    """A training that a signal ended; what it had done by `step` is saved (None: nothing since its last checkpoint)."""
+    """A signal stopped a training, which is saved up to `step` (None: up to its last checkpoint)."""
 
     def __init__(self, by: int, step: int | None = None) -> None:
         self.by, self.step = by, step
@@ -26,11 +26,11 @@ class StoppedError(TwinsignError):
 
 
 class NoRoomError(TwinsignError):
-    """A disk that is full: work stops, and what was written before is whole."""
+    """The disk is full: work stops, and files written before are whole."""
 
 
 class InputError(TwinsignError, ValueError):
-    """Something given from outside (file, clip, option) that cannot be used."""
+    """Input (a file, clip or option) that cannot be used."""
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class InputError(TwinsignError, ValueError):
         super().__init__(f"{where}found {found}; wanted {wanted}." + (f" {hint}" if hint else ""))
 
     def __reduce__(self) -> tuple[Callable[[], InputError], tuple[Any, ...]]:
-        place = {"file": self.file, "clip": self.clip, "frame": self.frame, "hint": self.hint}
-        return functools.partial(type(self), self.found, self.wanted, **place), ()  # type: ignore[arg-type]
+        names = ("found", "wanted", "file", "clip", "frame", "hint")
+        return functools.partial(type(self), **{name: getattr(self, name) for name in names}), ()
 
 
 class InUseError(InputError):
@@ -60,4 +60,4 @@ class InUseError(InputError):
 
 
 class TooLargeError(InputError):
-    """Content beyond a bound: more frames, persons, pixels or values than its reader takes."""
+    """Content beyond a bound: more frames, persons, pixels or values than its reader accepts."""

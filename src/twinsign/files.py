@@ -1,4 +1,4 @@
-"""Writing so that nothing is ever half-written: a temporary name beside the target, then a rename."""
+"""Files that are written whole or not at all, folders locked for one process, JSON, and hashes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from typing import Any
 from twinsign.errors import InputError, InUseError
 
 _numbers = itertools.count()
-_OWN = re.compile(r"\..+\.\d+(\.\d+)?\.tmp")
+_NUMBERED = re.compile(r"\..+\.\d+(\.\d+)?\.tmp")
 """Temporary names with a process's number: of a second writer of the same target, and of earlier versions."""
-_held: set[int] = set()
+_handles: set[int] = set()
+"""The open files whose locks this process holds."""
 
 
 @contextmanager
@@ -30,11 +31,10 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path in the target's folder, renamed to `path` if the block ends well, else removed.
 
     It is on the disk before it is renamed, so that a machine that loses power has the old file or the new one. What a
-    killed process left of the same target goes first.
+    killed process left of the same target is removed first.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _temporary(target, lambda one: os.close(os.open(one, os.O_CREAT | os.O_EXCL, 0o666))) as temporary:
+    with _temporary(target, lambda path: path.touch(exist_ok=False)) as temporary:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -48,10 +48,9 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     What was there is moved aside first and removed last: after a crash in between, the next call puts it back.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
     aside = target.with_name(f".{target.name}.old")
     _clear(aside)
-    with _temporary(target, lambda one: one.mkdir()) as temporary:
+    with _temporary(target, Path.mkdir) as temporary:
         yield temporary
         if target.exists():
             os.replace(target, aside)
@@ -60,15 +59,16 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def _temporary(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
-    """Make a file or folder beside the target that no other process uses, and remove it where the block fails."""
+def _temporary(target: Path, create: Callable[[Path], None]) -> Iterator[Path]:
+    """Create a file or folder beside the target that no other process uses, and remove it if the block fails."""
+    target.parent.mkdir(parents=True, exist_ok=True)
     own = target.with_name(f".{target.name}.{os.getpid()}.{next(_numbers)}.tmp")
     with ExitStack() as claims:
         for temporary in (target.with_name(f".{target.name}.tmp"), own):
             _clear(temporary)
             try:
-                make(temporary)
-            except FileExistsError:  # of a process that lives
+                create(temporary)
+            except FileExistsError:  # another process is writing it
                 continue
             if claims.enter_context(_claimed(temporary)):
                 break
@@ -80,42 +80,40 @@ def _temporary(target: Path, make: Callable[[Path], None]) -> Iterator[Path]:
 
 
 @contextmanager
-def _claimed(path: Path) -> Iterator[bool]:
-    """Show other processes that this one lives, by a lock on a file or folder; False where another one holds it."""
-    handle = -1
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        _held.add(handle)
+def _open_handle(path: Path, flags: int) -> Iterator[int]:
+    """Open a file or folder, but follow no link and wait for no pipe; a lock on it ends with the block."""
+    handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    _handles.add(handle)
     try:
-        yield _locks(handle) and _is(path, handle)
+        yield handle
     finally:
-        _close(handle)
+        if handle in _handles:  # a forked process has closed it
+            _handles.discard(handle)
+            os.close(handle)
 
 
-def _locks(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (OSError, ValueError):  # held by another process; or the file could not be opened
-        return False
-    return True
+@contextmanager
+def _claimed(path: Path) -> Iterator[bool]:
+    """Lock a file or folder, to show other processes that it is in use; False if another process has locked it."""
+    claimed = False
+    with ExitStack() as stack:
+        with suppress(OSError):
+            handle = stack.enter_context(_open_handle(path, os.O_RDONLY))
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            claimed = os.path.samestat(path.lstat(), os.fstat(handle))
+        yield claimed
 
 
-def _is(path: Path, handle: int) -> bool:
-    with suppress(OSError):
-        return os.path.samestat(path.lstat(), os.fstat(handle))
-    return False
-
-
-def _clear(left: Path) -> None:
+def _clear(path: Path) -> None:
     """Remove what a killed process left under this name; what it had moved aside gets its name back if that is free."""
-    if not os.path.lexists(left):
+    if not os.path.lexists(path):
         return
-    target = left.with_name(left.name.removeprefix(".").removesuffix(".old"))
-    with _claimed(left) as dead:
-        if dead and left.suffix == ".old" and not target.exists():
-            os.replace(left, target)
-        elif dead or left.is_symlink():
-            _remove(left)
+    target = path.with_name(path.name.removeprefix(".").removesuffix(".old"))
+    with _claimed(path) as abandoned:
+        if abandoned and path.suffix == ".old" and not target.exists():
+            os.replace(path, target)
+        elif abandoned or path.is_symlink():
+            _remove(path)
 
 
 def _remove(path: Path) -> None:
@@ -126,24 +124,23 @@ def _remove(path: Path) -> None:
 
 
 def walk(root: str | os.PathLike[str]) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """os.walk through links to folders, too, but none to a folder that it lies in."""
-    for folder, inside, names in os.walk(root, followlinks=True):
-        here = Path(folder)
-        links = {name for name in inside if (here / name).is_symlink()}
-        above = {up for way in (here, *here.parents) for up in (way.resolve(), *way.resolve().parents) if links}
-        inside[:] = [name for name in inside if name not in links or (here / name).resolve() not in above]
-        yield here, inside, names
+    """os.walk that also follows links to folders, except to a folder that the link lies in."""
+    for name, folders, files in os.walk(root, followlinks=True):
+        parent = Path(name)
+        links = {folder for folder in folders if (parent / folder).is_symlink()}
+        above = {up for way in (parent, *parent.parents) for up in (way.resolve(), *way.resolve().parents) if links}
+        folders[:] = [folder for folder in folders if folder not in links or (parent / folder).resolve() not in above]
+        yield parent, folders, files
 
 
 def files_below(root: str | os.PathLike[str]) -> list[Path]:
-    """Every file below a folder, sorted, those in linked folders too."""
-    return sorted(here / name for here, _, names in walk(root) for name in names)
+    """Every file below a folder, sorted, including those in linked folders."""
+    return sorted(parent / name for parent, _, names in walk(root) for name in names)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write `text` to `path` whole or not at all."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
@@ -158,7 +155,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def parse_json(data: bytes | str) -> Any:
-    """A JSON value; ValueError also where it nests too deep, or holds half a character, which no file could hold."""
+    """A JSON value; ValueError also if it nests too deep, or holds half a surrogate pair, which no file could hold."""
     try:
         value = json.loads(data)
         if any(start in data if isinstance(data, str) else start.encode() in data for start in ("\\ud", "\\uD")):
@@ -169,39 +166,36 @@ def parse_json(data: bytes | str) -> Any:
 
 
 def writable(text: str) -> bool:
-    """Whether UTF-8 can hold it: names of files and texts of pickles may have half a character."""
+    """Whether UTF-8 can encode it: file names and text in pickles may contain half a surrogate pair."""
     return text.isascii() or text.encode("utf-8", "ignore").decode() == text
 
 
 @contextmanager
 def locked(folder: str | os.PathLike[str], *, tidy: bool = False) -> Iterator[None]:
-    """Hold a folder for one process, and clear it of what killed processes left; a dead process's lock is none.
+    """Lock a folder for one process, and clear it of what killed processes left; a dead process's lock does not count.
 
-    `tidy`: also of `.NAME.tmp`, in folders that hold nothing else. InUseError where another process holds it,
-    InputError where the folder is a file or its lock is none.
+    `tidy`: also of `.NAME.tmp`, in folders that hold nothing else. Raises InUseError if another process has locked it,
+    InputError if the folder is a file or its lock is not one.
     """
     if Path(folder).is_file():
         raise InputError("a file", "a folder, or a new name", file=folder)
     Path(folder).mkdir(parents=True, exist_ok=True)
     file = Path(folder) / ".lock"
-    try:
-        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-    except OSError as error:
-        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
-            raise
-        raise InputError("a link, a folder or a device", "a plain file, or none", file=file) from error
-    _held.add(handle)
-    try:
-        _hold(handle, file)
-        for left in Path(folder).glob(".*.tmp"):
-            if tidy or _OWN.fullmatch(left.name):
-                _clear(left)
+    with ExitStack() as stack:
+        try:
+            handle = stack.enter_context(_open_handle(file, os.O_RDWR | os.O_CREAT))
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise
+            raise InputError("a link, a folder or a device", "a plain file, or none", file=file) from error
+        _lock(handle, file)
+        for path in Path(folder).glob(".*.tmp"):
+            if tidy or _NUMBERED.fullmatch(path.name):
+                _clear(path)
         yield
-    finally:
-        _close(handle)
 
 
-def _hold(handle: int, file: Path) -> None:
+def _lock(handle: int, file: Path) -> None:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         raise InputError("a device", "a plain file, or none", file=file)
     try:
@@ -209,27 +203,20 @@ def _hold(handle: int, file: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise
-        holder = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
-        raise InUseError(f"a folder in use by {holder}", "a folder of its own", file=file.parent) from error
+        owner = os.read(handle, 200).decode("utf-8", "replace").strip() or "another process"
+        raise InUseError(f"a folder in use by {owner}", "a folder of its own", file=file.parent) from error
     os.ftruncate(handle, 0)
     os.write(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
 
 
-def _close(handle: int) -> None:
-    """Close it, unless this is a forked process, where it is closed."""
-    if handle in _held:
-        _held.discard(handle)
+def _close_handles() -> None:
+    """Release locks in a forked process: they last while any process has the file open, and workers may live longer."""
+    for handle in _handles:
         os.close(handle)
+    _handles.clear()
 
 
-def _let_go() -> None:
-    """A lock lasts while any process has its file open: a forked worker must not outlive the one that it serves."""
-    for handle in _held:
-        os.close(handle)
-    _held.clear()
-
-
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_close_handles)
 
 
 def hash_file(path: str | os.PathLike[str]) -> str:

@@ -15,28 +15,28 @@ from numpy.typing import NDArray
 from twinsign.errors import InputError
 from twinsign.pose.layout import HANDS, INDEX, LEFT_HAND, RIGHT_HAND
 from twinsign.pose.read import open_landmarks
-from twinsign.streaming.segmenter import Ended, Frame, Signing, SigningConfig
+from twinsign.streaming.segmenter import Frame, Segment, Segmenter, SegmenterConfig
 
-CONFIG = SigningConfig()
+CONFIG = SegmenterConfig()
 THREE = [(1.0, 2.4), (3.6, 5.2), (6.4, 8.0)]
 SPAN = 0.1
 Spans = list[tuple[float, float]]
 
 
 def signs_of(
-    frames: Sequence[Frame], config: SigningConfig = CONFIG, size: tuple[int, int] | None = None
-) -> list[Ended]:
-    signing = Signing(config, size)
+    frames: Sequence[Frame], config: SegmenterConfig = CONFIG, size: tuple[int, int] | None = None
+) -> list[Segment]:
+    signing = Segmenter(config, size)
     found = [signing.push(one) for one in frames] + [signing.finish()]
     return [one for one in found if one is not None]
 
 
-def spans(signs: Sequence[Ended]) -> Spans:
+def spans(signs: Sequence[Segment]) -> Spans:
     return [(one.begin, one.end) for one in signs]
 
 
-def slow_spans(frames: Sequence[Frame], config: SigningConfig = CONFIG) -> Spans:
-    """The same by the words of SigningConfig, from speeds of all frames at once, in float64, nothing forgotten."""
+def slow_spans(frames: Sequence[Frame], config: SegmenterConfig = CONFIG) -> Spans:
+    """The same by the words of SegmenterConfig, from speeds of all frames at once, in float64, nothing forgotten."""
     raised, speed = slow_hands(frames)
     found: Spans = []
     begin = up = moved = -math.inf
@@ -142,7 +142,7 @@ def test_held_hands_end_a_sign_and_lowering_them_is_none() -> None:
 
 
 def test_the_state_says_what_the_hands_do() -> None:
-    signing, states = Signing(CONFIG), list[str]()
+    signing, states = Segmenter(CONFIG), list[str]()
     for one in scripted_signer.stream(4, [(1.0, 2.4)], moves=False):
         signing.push(one)
         states.append(signing.state)
@@ -152,7 +152,7 @@ def test_the_state_says_what_the_hands_do() -> None:
 
 
 def test_no_hand_is_no_sign_and_nothing_is_kept() -> None:
-    signing, kept = Signing(CONFIG), list[weakref.ref[NDArray[np.float32]]]()
+    signing, kept = Segmenter(CONFIG), list[weakref.ref[NDArray[np.float32]]]()
     for one in scripted_signer.stream(40, [], hanging=False):
         kept.append(weakref.ref(one.score))
         assert signing.push(one) is None
@@ -170,7 +170,7 @@ def test_a_hand_in_sight_from_the_first_frame_on_begins_a_sign() -> None:
 
 
 def test_time_must_go_on_and_a_refused_frame_changes_nothing() -> None:
-    frames, signing = scripted_signer.stream(9, THREE), Signing(CONFIG)
+    frames, signing = scripted_signer.stream(9, THREE), Segmenter(CONFIG)
     found = []
     for one in frames:
         found.append(signing.push(one))
@@ -188,7 +188,7 @@ def test_a_gap_in_the_stream_ends_a_sign() -> None:
 
 
 def test_another_stream_may_follow() -> None:
-    signing = Signing(CONFIG)
+    signing = Segmenter(CONFIG)
     for _ in range(2):
         found = [signing.push(one) for one in scripted_signer.stream(2, [(0.5, 3.0)])]
         assert found == [None] * len(found)
@@ -202,7 +202,7 @@ def test_another_stream_may_follow() -> None:
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_settings_are_positive_numbers(name: str, value: float) -> None:
     with pytest.raises(InputError, match=name):
-        SigningConfig(**{name: value})
+        SegmenterConfig(**{name: value})
 
 
 def test_is_what_the_slow_version_finds_in_made_streams() -> None:

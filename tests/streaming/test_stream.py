@@ -20,8 +20,8 @@ from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, JOINT_COUNT
 from twinsign.pose.read import open_landmarks
 from twinsign.pose.recording import Recording
-from twinsign.streaming.segmenter import Frame, SigningConfig
-from twinsign.streaming.stream import EVERY, UNEVEN, Sign, Stream, evened
+from twinsign.streaming.segmenter import Frame, SegmenterConfig
+from twinsign.streaming.stream import GUESS_SECONDS, MAX_UNEVENNESS, Sign, Stream, resample
 
 THREE = [(1.0, 2.4), (3.6, 5.2), (6.4, 8.0)]
 REST = 0.6
@@ -58,7 +58,7 @@ def test_the_answers_are_those_of_predict_on_the_same_frames(trained: Trained) -
     found = [sign for one in frames for sign in stream.push(*one) if sign.ended] + stream.finish()
     assert len(found) == len(clips)
     for sign in found:
-        lead = SigningConfig().lead
+        lead = SegmenterConfig().lead
         part = [one for one in frames if sign.begin - lead <= one.time <= sign.end + lead]
         xy, score = np.stack([one.xy for one in part]), np.stack([one.score for one in part])
         wanted = recogniser.predict(Recording("again", xy, score, size=size, fps=fps))
@@ -86,10 +86,10 @@ def test_guesses_come_while_a_sign_goes_on_and_then_the_answer() -> None:
         mine = [sign for sign in found if begin - 0.05 < sign.begin < end]
         assert [sign.ended for sign in mine] == [False] * (len(mine) - 1) + [True]
         guessed = [sign.end for sign in mine if not sign.ended]
-        assert min(np.diff([mine[0].begin, *guessed])) >= EVERY - 1e-6
-        assert len(guessed) >= math.floor((end - begin) / (EVERY + 0.04))
+        assert min(np.diff([mine[0].begin, *guessed])) >= GUESS_SECONDS - 1e-6
+        assert len(guessed) >= math.floor((end - begin) / (GUESS_SECONDS + 0.04))
         assert mine[-1].answer.id == f"sign {number + 1}"
-        assert mine[-1].delay == pytest.approx(SigningConfig().gone, abs=0.05)
+        assert mine[-1].delay == pytest.approx(SegmenterConfig().gone, abs=0.05)
         assert mine[-1].seconds >= 0
 
 
@@ -100,7 +100,7 @@ def test_a_recording_has_the_frames_rate_and_form(fps: float) -> None:
         assert (recording.size, recording.estimator) == ((640, 480), "made 1")
         assert recording.fps == pytest.approx(fps)
         if sign.ended:
-            long = sign.end - sign.begin + 2 * SigningConfig().lead
+            long = sign.end - sign.begin + 2 * SegmenterConfig().lead
             assert len(recording.xy) / fps == pytest.approx(long, abs=2 / fps)
 
 
@@ -144,8 +144,8 @@ def test_no_hand_asks_nothing() -> None:
     assert stream.state == "rest"
 
 
-def slow_evened(frames: Sequence[Frame]) -> tuple[list[list[tuple[float, float]]], list[list[float]]]:
-    """Step by step and joint by joint, in float64: what `evened` has to agree with."""
+def slow_resample(frames: Sequence[Frame]) -> tuple[list[list[tuple[float, float]]], list[list[float]]]:
+    """Step by step and joint by joint, in float64: what `resample` has to agree with."""
     times = [one.time for one in frames]
     gaps = sorted(after - before for before, after in pairwise(times))
     half = len(gaps) // 2
@@ -173,15 +173,15 @@ def slow_evened(frames: Sequence[Frame]) -> tuple[list[list[tuple[float, float]]
 
 
 @given(seed=st.integers(0, 10**6), count=st.integers(3, 12))
-def test_evened_is_the_slow_interpolation(seed: int, count: int) -> None:
+def test_resample_is_the_slow_interpolation(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     times = np.cumsum(rng.integers(17, 120, count)) / 1000
     gaps = np.diff(times)
-    assume(np.abs(gaps / np.median(gaps) - 1).max() > UNEVEN)
+    assume(np.abs(gaps / np.median(gaps) - 1).max() > MAX_UNEVENNESS)
     score = np.where(rng.random((count, JOINT_COUNT)) < 0.7, rng.uniform(0.1, 1, (count, JOINT_COUNT)), 0)
     xy = rng.random((count, JOINT_COUNT, 2)) * (score > 0)[..., None]
     frames = [Frame(float(time), *one) for time, *one in zip(times, np.float32(xy), np.float32(score), strict=True)]
-    found, (places, scores) = evened(frames, "clip", None), slow_evened(frames)
+    found, (places, scores) = resample(frames, "clip", None), slow_resample(frames)
     decided = np.abs(_weights(frames, len(places)) - 0.5) > 1e-6
     np.testing.assert_allclose(found.xy[decided], np.asarray(places)[decided], atol=1e-5)
     np.testing.assert_allclose(found.score[decided], np.asarray(scores)[decided], atol=1e-5)
@@ -196,8 +196,8 @@ def _weights(frames: Sequence[Frame], steps: int) -> np.ndarray[tuple[int], np.d
 
 def test_even_frames_stay_what_they_are() -> None:
     frames = scripted_signer.stream(2, [(0.2, 1.8)], 29.97)
-    found = evened(frames, "clip", (640, 480), "made 1")
+    found = resample(frames, "clip", (640, 480), "made 1")
     np.testing.assert_array_equal(found.xy, [one.xy for one in frames])
     np.testing.assert_array_equal(found.score, [one.score for one in frames])
     assert found.fps == pytest.approx(29.97)
-    assert len(evened(frames[:1], "one", None).xy) == 1
+    assert len(resample(frames[:1], "one", None).xy) == 1

@@ -1,1 +1,1 @@
-"""Poses: the 49 joints, one recording, crops of hands and trunk, and a reader for each file format (numpy only)."""
+"""Poses: the 49 joints, recordings and their checks, and a reader for each file format (numpy only)."""

@@ -1,13 +1,14 @@
-"""A file that holds one clip, and what its caller knows of it; decoding that fails only with InputError."""
+"""The file of one clip: decoding that fails with InputError alone, and the Recording that is made of its content."""
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import numpy as np
@@ -21,23 +22,28 @@ from twinsign.pose.plausible import check
 from twinsign.pose.recording import FloatArray, Recording, Unit
 
 LONE_ARRAY = "arr_0"
-"""The name that `numpy.savez` gives an unnamed array; `.npy` files are taken as an archive of that one."""
-_WIDTH_HEIGHT_KEYS = ("size", "image_size")
-_STARTS = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")
+"""The name that `numpy.savez` gives an unnamed array; `.npy` files are read as an archive of that one."""
+_MAGIC = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")
 """How .npy and .npz files begin: numpy takes all others for pickles, and advises to load them unsafely."""
-_LARGEST = 8
+_ARRAYS = "a whole .npz or .npy file of numbers"
+_NUMBER_BYTES = 8
 """Bytes of the largest number that poses are stored as."""
-_ENTRY = b"PK\x01\x02"
-"""How an archive's directory lists a member: as often as it has members, or oftener by chance."""
-_HEIGHT_WIDTH_KEYS = ("img_shape", "ori_shape", "original_shape")
+_DIRECTORY_ENTRY = b"PK\x01\x02"
+"""Marks a member in an archive's directory: it occurs as often as there are members, or more often by chance."""
+_SIZE_KEYS = {"size": 1, "image_size": 1, "img_shape": -1, "ori_shape": -1, "original_shape": -1}
+"""Keys that state an image's size, and the step through their two numbers that gives (width, height)."""
+Arrays = Mapping[str, NDArray[Any]]
+NOTHING_STATED: Mapping[str, object] = MappingProxyType({})
+Axis = int | str | tuple[int, ...]
+"""What one axis of an array must be: a length, one of several lengths, or any length under a name for messages."""
 
 
 @dataclass(frozen=True)
 class ClipFile:
-    """Where a clip lies and what fills in whatever the file leaves open: size (width, height) in pixels, fps, id.
+    """The file of one clip, and what the caller states about it: image size (width, height) in pixels, fps, id.
 
-    `unit` is the caller's own word on the coordinates and goes before the format's. `content` are the file's bytes
-    where they are in memory and no file is there; `bounds` say how much it may hold.
+    `unit` overrides the unit of the file's format. `content` holds the file's bytes where it is not on disk. `bounds`
+    limit how much the file may hold.
     """
 
     path: Path
@@ -48,22 +54,38 @@ class ClipFile:
     content: bytes | None = field(default=None, repr=False)
     bounds: Bounds = NO_BOUNDS
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "path", Path(self.path))
-
     @property
     def id(self) -> str:
-        """The clip's id: as given, else the file's name without its ending."""
+        """The clip's id: as the caller stated, else the file's name without its ending."""
         return self.clip_id or self.path.stem
+
+    @property
+    def byte_count(self) -> int:
+        """The size of the file in bytes."""
+        return self.path.stat().st_size if self.content is None else len(self.content)
 
     def error(self, found: str, wanted: str, *, frame: int | None = None, hint: str = "") -> InputError:
         """An InputError that names this file and clip."""
         return InputError(found, wanted, file=self.path, clip=self.id, frame=frame, hint=hint)
 
+    def too_large(self, found: str, wanted: str, hint: str = "") -> TooLargeError:
+        """A TooLargeError that names this file and clip."""
+        return TooLargeError(found, wanted, file=self.path, clip=self.id, hint=hint)
+
     def at_most(self, count: float, bound: float, what: str) -> None:
-        """TooLargeError where there are more than `bound`."""
+        """Raise TooLargeError if `count` exceeds `bound`; `what` is counted."""
         if count > bound:
-            raise TooLargeError(f"{count:,.10g} {what}", f"at most {bound:,.10g}", file=self.path, clip=self.id)
+            raise self.too_large(f"{count:,.10g} {what}", f"at most {bound:,.10g}")
+
+    def check_frames(self, count: int) -> None:
+        """Raise TooLargeError if there are more frames than the bounds allow, or than a file of this size can hold."""
+        self.at_most(count, min(self.bounds.frames, most_frames(self.byte_count)), "frames")
+
+    def check_unpacked(self, unpacked: int, hint: str = "") -> None:
+        """Raise TooLargeError if the file unpacks to more bytes than a file of its size may."""
+        limit = most_expanded(self.byte_count)
+        if unpacked > limit:
+            raise self.too_large(f"{self.byte_count:,} bytes that unpack to {unpacked:,}", f"at most {limit:,}", hint)
 
     @contextmanager
     def decoding(self, wanted: str) -> Iterator[None]:
@@ -75,14 +97,14 @@ class ClipFile:
         except FileNotFoundError as error:
             raise self.error("no such file", wanted) from error
         except MemoryError as error:
-            raise TooLargeError("what takes too much memory", wanted, file=self.path, clip=self.id) from error
+            raise self.too_large("content that takes too much memory", wanted) from error
         # Decoders raise anything on hostile bytes (struct, zlib, tokenize, memory, recursion ...).
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-            raise self.error(f"what cannot be decoded ({reason})", wanted) from error
+            raise self.error(f"content that cannot be decoded ({reason})", wanted) from error
 
     def read_bytes(self, wanted: str) -> bytes:
-        """The file's bytes; InputError where it is absent, unreadable or empty."""
+        """The file's bytes; InputError if it is absent, unreadable or empty."""
         with self.decoding(wanted):
             data = self.path.read_bytes() if self.content is None else self.content
         if not data:
@@ -90,7 +112,7 @@ class ClipFile:
         return data
 
     def read_json(self, wanted: str) -> object:
-        """The file's JSON value; InputError where it is none."""
+        """The file's JSON value; InputError if it is not JSON."""
         data = self.read_bytes(wanted)
         self.at_most(count_nodes(data), self.bounds.nodes, "JSON values")
         with self.decoding(wanted):
@@ -99,70 +121,49 @@ class ClipFile:
 
     def read_arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays of an `.npz`, or the one of an `.npy`, by name; objects are refused and nothing is unpickled."""
-        wanted = "a whole .npz or .npy file of numbers"
-        with self.decoding(wanted), self._stream() as stream:
-            start = stream.read(len(_STARTS[0]))
-            if not start.startswith(_STARTS):
-                raise self.error("what is no NumPy file", wanted)
+        with self.decoding(_ARRAYS), self.path.open("rb") if self.content is None else BytesIO(self.content) as stream:
+            start = stream.read(len(_MAGIC[0]))
+            if not start.startswith(_MAGIC):
+                raise self.error("a file that is not NumPy's", _ARRAYS)
             if self.content is not None:
-                self.at_most(self.content.count(_ENTRY), self.bounds.members, "archive members")
+                self.at_most(self.content.count(_DIRECTORY_ENTRY), self.bounds.members, "archive members")
             stream.seek(0)
-            if start.startswith(_STARTS[0]):
-                self.at_most(self._numbers_in(stream, self.held), self.bounds.values, "numbers")
+            if start == _MAGIC[0]:
+                self.at_most(self._count_numbers(stream, self.byte_count), self.bounds.values, "numbers")
                 stream.seek(0)
-            content = np.load(stream, allow_pickle=False)
-            if isinstance(content, np.ndarray):
-                return {LONE_ARRAY: content}
-            self.at_most(len(content.files), self.bounds.members, "archive members")
-            self.at_most(self._numbers_within(content), self.bounds.values, "numbers")
-            arrays = {name: content[name] for name in content.files}
-        # Of a member that is no .npy numpy gives the bytes.
-        strange = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
-        if strange:
-            raise self.error(f"{strange[0][:60]!r}, which is no array", wanted)
+                return {LONE_ARRAY: np.load(stream, allow_pickle=False)}
+            archive = np.load(stream, allow_pickle=False)
+            self._check_archive(archive)
+            arrays = {name: archive[name] for name in archive.files}
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray):  # numpy gives a member that is no .npy as bytes
+                raise self.error(f"{name[:60]!r}, which is no array", _ARRAYS)
         return arrays
 
-    def _stream(self) -> IO[bytes]:
-        return self.path.open("rb") if self.content is None else io.BytesIO(self.content)
-
-    def _numbers_within(self, archive: Any) -> int:
-        """What an archive's directory and its arrays' headers say together, before any of them is unpacked."""
+    def _check_archive(self, archive: Any) -> None:
+        """Check the bounds against the archive's directory and its arrays' headers, before any of them is unpacked."""
+        self.at_most(len(archive.files), self.bounds.members, "archive members")
         members = archive.zip.infolist()
-        unpacked, most = sum(member.file_size for member in members), most_expanded(self.held)
-        self.at_most(unpacked // _LARGEST, self.bounds.values, "numbers")
-        if unpacked > most:
-            hint = "If they are poses all the same, save them with numpy.savez, which does not compress."
-            found = f"{self.held:,} bytes that unpack to {unpacked:,}"
-            raise TooLargeError(found, f"at most {most:,}", file=self.path, clip=self.id, hint=hint)
+        unpacked = sum(member.file_size for member in members)
+        self.at_most(unpacked // _NUMBER_BYTES, self.bounds.values, "numbers")
+        self.check_unpacked(unpacked, "If the content is poses, save it with numpy.savez, which does not compress.")
         total = 0
         for member in members:
             with archive.zip.open(member) as stream:
                 try:
-                    total += self._numbers_in(stream, member.file_size)
-                except ValueError as error:  # of what is no array numpy gives the bytes
+                    total += self._count_numbers(stream, member.file_size)
+                except ValueError as error:  # a member that is no .npy
                     if isinstance(error, InputError):
                         raise
-        return total
+        self.at_most(total, self.bounds.values, "numbers")
 
-    def _numbers_in(self, stream: IO[bytes], held: int) -> int:
-        """The numbers that an .npy's header states, of `held` bytes; a text counts as many as it has letters."""
-        version = npy.read_magic(stream)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(stream)
-        if math.prod(shape) * dtype.itemsize > held:
-            raise self.error(
-                f"an array of shape {shape} in {held:,} bytes"[:200], "a whole .npz or .npy file of numbers"
-            )
-        return int(math.prod(shape) * max(1, dtype.itemsize // _LARGEST))
-
-    @property
-    def held(self) -> int:
-        """The file's bytes."""
-        return self.path.stat().st_size if self.content is None else len(self.content)
-
-    def check_frames(self, count: int) -> None:
-        """TooLargeError where there are more frames than the bounds, or than a file of this size has."""
-        self.at_most(count, min(self.bounds.frames, most_frames(self.held)), "frames")
+    def _count_numbers(self, stream: IO[bytes], byte_count: int) -> int:
+        """The numbers that an .npy's header states, checked against its bytes; text counts by its length."""
+        read_header = npy.read_array_header_1_0 if npy.read_magic(stream) == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read_header(stream)
+        if math.prod(shape) * dtype.itemsize > byte_count:
+            raise self.error(f"an array of shape {shape} in {byte_count:,} bytes"[:200], _ARRAYS)
+        return int(math.prod(shape) * max(1, dtype.itemsize // _NUMBER_BYTES))
 
     def _real(self, values: object, what: str, frame: int | None = None) -> NDArray[Any]:
         wanted = f"real numbers as {what}"
@@ -174,54 +175,52 @@ class ClipFile:
             raise self.error(f"{what} of type {array.dtype}", wanted, frame=frame)
         return array
 
-    def numbers(self, values: object, what: str, *, frame: int | None = None) -> FloatArray:
-        """`values` as float32; InputError where they are ragged, text, null or otherwise no real numbers."""
+    def numbers(
+        self, values: object, what: str, shape: Sequence[Axis] | None = None, *, frame: int | None = None
+    ) -> FloatArray:
+        """`values` as float32, of `shape` if stated; InputError if they are ragged, text, null or of another shape."""
         with np.errstate(over="ignore"):
-            return self._real(values, what, frame).astype(np.float32)
-
-    def joints(self, values: object, joints: int, columns: tuple[int, ...], what: str) -> FloatArray:
-        """`values` as float32 (T joints columns); InputError where the shape is another."""
-        array = self.numbers(values, what)
-        if array.ndim != 3 or array.shape[1] != joints or array.shape[2] not in columns:
-            wanted = f"(frames, {joints} joints, {' or '.join(map(str, columns))})"
-            raise self.error(f"{what} of shape {array.shape}", wanted)
+            array = self._real(values, what, frame).astype(np.float32)
+        if shape is not None:
+            axes = [(axis,) if isinstance(axis, int) else axis for axis in shape]
+            fits = [isinstance(axis, str) or length in axis for length, axis in zip(array.shape, axes, strict=False)]
+            if array.ndim != len(axes) or not all(fits):
+                wanted = ", ".join(axis if isinstance(axis, str) else " or ".join(map(str, axis)) for axis in axes)
+                raise self.error(f"{what} of shape {array.shape}", f"({wanted})", frame=frame)
         return array
 
-    def stated_size(self, content: Mapping[str, object]) -> tuple[int, int] | None:
-        """(width, height) in pixels where stated as size or image_size (w, h), or as img_shape (h, w), else None."""
-        for key in (*_WIDTH_HEIGHT_KEYS, *_HEIGHT_WIDTH_KEYS):
-            if content.get(key) is not None:
-                values = self._real(content[key], key).reshape(-1)[:2]
+    def resolve_size(self, stated: Mapping[str, object]) -> tuple[int, int] | None:
+        """(width, height) in pixels, stated as size or image_size (w, h), or img_shape (h, w); else the caller's."""
+        for key, step in _SIZE_KEYS.items():
+            if stated.get(key) is not None:
+                values = self._real(stated[key], key).reshape(-1)[:2]
                 if len(values) != 2 or not np.isfinite(values).all() or (values < 1).any():
                     raise self.error(f"{key} {values.tolist()}", "two positive numbers of pixels")
-                first, second = round(float(values[0])), round(float(values[1]))
-                return (first, second) if key in _WIDTH_HEIGHT_KEYS else (second, first)
-        return None
+                width, height = (round(float(value)) for value in values[::step])
+                return width, height
+        return self.size
 
-    def stated_fps(self, content: Mapping[str, object]) -> float | None:
-        """Frames a second where the content states them as `fps`, else None."""
-        if content.get("fps") is None:
-            return None
-        values = self._real(content["fps"], "fps").reshape(-1)
+    def resolve_fps(self, stated: Mapping[str, object]) -> float | None:
+        """Frames a second, stated as `fps`; else the caller's."""
+        if stated.get("fps") is None:
+            return self.fps
+        values = self._real(stated["fps"], "fps").reshape(-1)
         if len(values) != 1:
             raise self.error(f"{len(values)} numbers as fps", "one number of frames a second")
         return float(values[0])
 
-    def extent(self, unit: Unit, stated: tuple[int, int] | None) -> tuple[int, int]:
-        """The image's extent in the coordinates' unit: width and height in pixels, (1, 1) in fractions.
-
-        The size is as the file states, else as the caller gave; InputError where pixels come with neither.
-        """
+    def extent(self, unit: Unit, stated: Mapping[str, object] = NOTHING_STATED) -> tuple[int, int]:
+        """The image's extent in the coordinates' unit: (width, height) in pixels, or (1, 1); InputError if unknown."""
         if (self.unit or unit) == "fraction":
             return (1, 1)
-        size = stated or self.size
+        size = self.resolve_size(stated)
         if size is None:
             hint = "Pass the video's size, for example size=(1280, 720) or --size 1280x720."
             raise self.error("pixels without an image size", "size=(width, height)", hint=hint)
         return size
 
     def scores(self, score: FloatArray) -> FloatArray:
-        """Scores (T ...) clipped into [0, 1], which some estimators leave; InputError on NaN and infinity."""
+        """Scores (T ...) clipped to [0, 1], which some estimators leave; InputError on NaN and infinity."""
         bad = ~np.isfinite(score)
         if bad.any():
             raise self.error(f"score {score[bad][0]}", "finite scores", frame=int(np.argwhere(bad)[0, 0]))
@@ -233,18 +232,16 @@ class ClipFile:
         score: FloatArray,
         *,
         unit: Unit,
-        size: tuple[int, int] | None = None,
-        fps: float | None = None,
+        stated: Mapping[str, object] = NOTHING_STATED,
         estimator: str = "",
         notes: tuple[str, ...] = (),
     ) -> Recording:
-        """The checked Recording of xy (T 49 2), score (T 49) that plausibly are in `unit`, unless the caller said so.
+        """The Recording of xy (T 49 2), score (T 49), checked to be plausible in `unit` unless the caller stated one.
 
-        Size and fps are as the file states, else as the caller gave.
+        `stated` is the file's content, in which size and fps may stand; the caller's are the defaults.
         """
         unit, insisted = self.unit or unit, self.unit is not None
-        size, fps = size or self.size, self.fps if fps is None else fps
-        if unit == "pixel":
-            size = self.extent(unit, size)
-        known = Recording(self.id, xy, self.scores(score), unit, size, fps, str(self.path), estimator, notes)
-        return check(known, insisted=insisted)
+        size = self.extent(unit, stated) if unit == "pixel" else self.resolve_size(stated)
+        fps, source = self.resolve_fps(stated), str(self.path)
+        recording = Recording(self.id, xy, self.scores(score), unit, size, fps, source, estimator, notes)
+        return check(recording, insisted=insisted)

@@ -1,4 +1,4 @@
-"""What goes wrong with recordings, at a chosen strength: noise, lost joints, hands and frames, other cameras.
+"""Perturbations of recordings at a chosen strength: noise, lost joints, hands and frames, other cameras.
 
 Each is a pure function of a recording in image fractions, a level and a generator; level 0 changes nothing.
 """
@@ -6,21 +6,19 @@ Each is a pure function of a recording in image fractions, a level and a generat
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from twinsign.pose.layout import HANDS, LEFT_HAND, MIRROR, RIGHT_HAND
 from twinsign.pose.recording import BoolArray, FloatArray, Recording
 
-Perturb = Callable[[Recording, float, np.random.Generator], Recording]
 
+class Perturbation(NamedTuple):
+    """A way to degrade recordings: how, what a level means, and the levels that are tried."""
 
-@dataclass(frozen=True)
-class Perturbation:
-    """A way to spoil recordings: how, what a level means, and the levels that are tried."""
-
-    apply: Perturb
+    apply: Callable[[Recording, float, np.random.Generator], Recording]
     unit: str
     levels: tuple[float, ...]
 
@@ -34,7 +32,7 @@ def add_noise(recording: Recording, level: float, random: np.random.Generator) -
 
 def drop_joints(recording: Recording, level: float, random: np.random.Generator) -> Recording:
     """Every joint of every frame unseen with probability `level`."""
-    return _unseen(recording, random.random(recording.score.shape) < level)
+    return _hide(recording, random.random(recording.score.shape) < level)
 
 
 def drop_hands(recording: Recording, level: float, random: np.random.Generator) -> Recording:
@@ -42,26 +40,27 @@ def drop_hands(recording: Recording, level: float, random: np.random.Generator) 
     lost = np.zeros(recording.score.shape, bool)
     for hand in (RIGHT_HAND, LEFT_HAND):
         lost[:, hand] = (random.random(len(lost)) < level)[:, None]
-    return _unseen(recording, lost)
+    return _hide(recording, lost)
 
 
 def drop_frames(recording: Recording, level: float, random: np.random.Generator) -> Recording:
-    """Every frame left out with probability `level`; one is kept at least."""
+    """Every frame left out with probability `level`; at least one is kept."""
     draws = random.random(len(recording.xy))
     kept = draws >= level
     kept[draws.argmax()] = True
-    return _frames(recording, np.flatnonzero(kept))
+    return replace(recording, xy=recording.xy[kept], score=recording.score[kept])
 
 
 def slow_camera(recording: Recording, level: float, random: np.random.Generator) -> Recording:
-    """A camera of a rate lower by the share `level`: of 0.75, a frame in four."""
+    """A camera whose frame rate is lower by the share `level`: at 0.75, one frame in four."""
     count = max(1, round(len(recording.xy) * (1 - level)))
-    found = _frames(recording, np.linspace(0, len(recording.xy) - 1, count).round().astype(int))
-    return replace(found, fps=None if found.fps is None else found.fps * (1 - level) or None)
+    kept = np.linspace(0, len(recording.xy) - 1, count).round().astype(int)
+    fps = None if recording.fps is None else recording.fps * (1 - level) or None
+    return replace(recording, xy=recording.xy[kept], score=recording.score[kept], fps=fps)
 
 
 def rotate(recording: Recording, level: float, random: np.random.Generator) -> Recording:
-    """The picture turned about its middle by `level` degrees, either way with equal chance for a clip."""
+    """The image rotated about its centre by `level` degrees, in either direction with equal chance for a clip."""
     angle = np.deg2rad(level) * random.choice((-1, 1))
     width, height = recording.size or (1, 1)
     size = np.array([width, height])
@@ -81,7 +80,7 @@ def mirror_camera(recording: Recording, level: float, random: np.random.Generato
 
 
 def swap_hands(recording: Recording, level: float, random: np.random.Generator) -> Recording:
-    """The hands' names exchanged in a frame with probability `level`, as estimators do; the trunk stays."""
+    """The hands' names swapped in a frame with probability `level`, as estimators do; the trunk stays."""
     swapped = random.random(len(recording.xy)) < level
     order = np.arange(recording.xy.shape[1])
     order[HANDS] = np.asarray(MIRROR)[HANDS]
@@ -89,12 +88,8 @@ def swap_hands(recording: Recording, level: float, random: np.random.Generator) 
     return replace(recording, xy=xy, score=np.where(swapped[:, None], recording.score[:, order], recording.score))
 
 
-def _unseen(recording: Recording, lost: BoolArray) -> Recording:
+def _hide(recording: Recording, lost: BoolArray) -> Recording:
     return replace(recording, score=np.where(lost, np.float32(0), recording.score))
-
-
-def _frames(recording: Recording, chosen: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Recording:
-    return replace(recording, xy=recording.xy[chosen], score=recording.score[chosen])
 
 
 SHARES = (0.1, 0.25, 0.5, 0.75)

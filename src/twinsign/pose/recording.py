@@ -15,8 +15,8 @@ from twinsign.pose.layout import INDEX, JOINT_COUNT
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 Unit = Literal["fraction", "pixel"]
-MOST = 10**6
-"""Pixels of an image's side, and frames a second, beyond which a number is something else."""
+MAX_SIDE_OR_FPS = 10**6
+"""Pixels of an image's side, and frames a second, above which a number must be something else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +24,8 @@ class Recording:
     """A checked pose sequence: xy (T 49 2), score (T 49) in [0, 1], 0 = unseen.
 
     Unseen joints hold xy = 0. `size` is (width, height) in pixels, `fps` frames a second, None where unknown.
-    `notes` say what the reader had to settle, such as which of several persons it took.
-    Raises InputError where shapes disagree, no frame is there, a seen joint is not finite or a score leaves [0, 1].
+    `notes` are the reader's decisions, such as which of several persons it followed. Raises InputError if shapes
+    disagree, there is no frame, a seen joint is not finite or a score leaves [0, 1].
     """
 
     id: str
@@ -42,39 +42,42 @@ class Recording:
         xy = np.asarray(self.xy, dtype=np.float32)
         score = np.asarray(self.score, dtype=np.float32)
         if xy.ndim != 3 or xy.shape[1:] != (JOINT_COUNT, 2):
-            raise self._error(f"coordinates of shape {xy.shape}", f"(frames, {JOINT_COUNT} joints, 2)")
+            raise self.error(f"coordinates of shape {xy.shape}", f"(frames, {JOINT_COUNT} joints, 2)")
         if score.shape != xy.shape[:2]:
-            raise self._error(f"scores of shape {score.shape}", f"{xy.shape[:2]}, one a joint")
+            raise self.error(f"scores of shape {score.shape}", f"{xy.shape[:2]}, one a joint")
         if not len(xy):
-            raise self._error("0 frames", "at least 1 frame")
+            raise self.error("0 frames", "at least 1 frame")
         if self.unit == "pixel" and self.size is None:
-            raise self._error("pixels without an image size", "size=(width, height)")
-        if self.size is not None and not 0 < min(self.size) <= max(self.size) <= MOST:
-            raise self._error(f"image size {self.size}", f"(width, height) from 1 to {MOST}")
-        if self.fps is not None and not 0 < self.fps <= MOST:
-            raise self._error(f"{self.fps} frames a second", "a positive number, or None where unknown")
+            raise self.error("pixels without an image size", "size=(width, height)")
+        if self.size is not None and not 0 < min(self.size) <= max(self.size) <= MAX_SIDE_OR_FPS:
+            raise self.error(f"image size {self.size}", f"(width, height) from 1 to {MAX_SIDE_OR_FPS}")
+        if self.fps is not None and not 0 < self.fps <= MAX_SIDE_OR_FPS:
+            raise self.error(f"{self.fps} frames a second", "a positive number, or None if unknown")
         wrong = ~(np.isfinite(score) & (score >= 0) & (score <= 1))
         if wrong.any():
-            raise self._error(f"score {score[wrong][0]}", "scores in [0, 1]", int(np.argwhere(wrong)[0, 0]))
+            raise self.error(f"score {score[wrong][0]}", "scores in [0, 1]", frame=int(np.argwhere(wrong)[0, 0]))
         wrong = (score > 0) & ~np.isfinite(xy).all(axis=-1)
         if wrong.any():
-            raise self._error("NaN or infinity in a seen joint", "finite coordinates", int(np.argwhere(wrong)[0, 0]))
+            raise self.error(
+                "NaN or infinity in a seen joint", "finite coordinates", frame=int(np.argwhere(wrong)[0, 0])
+            )
         object.__setattr__(self, "xy", np.where((score > 0)[..., None], xy, np.float32(0)))
         object.__setattr__(self, "score", score)
 
-    def _error(self, found: str, wanted: str, frame: int | None = None) -> InputError:
-        return InputError(found, wanted, file=self.source or None, clip=self.id, frame=frame)
+    def error(self, found: str, wanted: str, *, frame: int | None = None, hint: str = "") -> InputError:
+        """An InputError that names the recording's file and clip."""
+        return InputError(found, wanted, file=self.source or None, clip=self.id, frame=frame, hint=hint)
 
     @property
     def seen(self) -> BoolArray:
-        """Which joints were found: (T 49) bool."""
+        """Which joints are seen: (T 49) bool."""
         return self.score > 0
 
     def fractions(self) -> Recording:
         """The same recording in image fractions: x / width, y / height (paper, Sec. IV-A)."""
         if self.unit == "fraction":
             return self
-        size: FloatArray = np.asarray(self.size, dtype=np.float32)
+        size: FloatArray = np.asarray(self.size, np.float32)
         return replace(self, xy=self.xy / size, unit="fraction")
 
     @classmethod
@@ -90,7 +93,7 @@ class Recording:
         estimator: str = "",
     ) -> Recording:
         """Build from joint name -> (xy (T 2), score (T)); absent names are unseen, unknown ones an InputError."""
-        unknown = sorted(set(joints) - set(INDEX))
+        unknown = sorted(joints.keys() - INDEX.keys())
         if unknown:
             raise InputError(f"joint {unknown[0]!r}", "names of twinsign.pose.layout.JOINTS", file=source, clip=id)
         frames = max((len(np.asarray(score)) for _, score in joints.values()), default=0)
@@ -98,11 +101,7 @@ class Recording:
         score = np.zeros((frames, JOINT_COUNT), np.float32)
         for name, (points, confidence) in joints.items():
             if np.shape(points) != (frames, 2) or np.shape(confidence) != (frames,):
-                raise InputError(
-                    f"joint {name!r} of shapes {np.shape(points)}, {np.shape(confidence)}",
-                    f"({frames}, 2) and ({frames},)",
-                    file=source,
-                    clip=id,
-                )
+                found = f"joint {name!r} of shapes {np.shape(points)}, {np.shape(confidence)}"
+                raise InputError(found, f"({frames}, 2) and ({frames},)", file=source, clip=id)
             xy[:, INDEX[name]], score[:, INDEX[name]] = points, confidence
         return cls(id, xy, score, unit, size, fps, source, estimator)

@@ -353,3 +353,8 @@ def test_a_list_of_persons_that_contradicts_itself(
 def test_frame_numbers_as_text_count_too(tmp_path: Path, points: FloatArray) -> None:
     entries = [{"frame_id": number, "instances": [instance(points[0])]} for number in ("4", "05", "7")]
     assert read(write(tmp_path / "a.json", entries), size=SIZE).seen.any(axis=1).tolist() == [True, True, False, True]
+
+
+def test_a_frame_number_of_too_many_digits_is_refused(tmp_path: Path, points: FloatArray, refused: Refused) -> None:
+    entries = [{"frame_id": "9" * 5000, "instances": [instance(points[0])]}]
+    assert "digits" in refused(write(tmp_path / "a.json", entries)).found

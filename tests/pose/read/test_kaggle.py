@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -157,3 +158,9 @@ def test_truncated(tmp_path: Path) -> None:
         path.write_bytes(data[:length])
         with pytest.raises(InputError):
             open_set(path)
+
+
+def test_an_opened_file_cannot_be_sent_to_another_process(tmp_path: Path) -> None:
+    opened = open_set(write(tmp_path, SEQUENCES))
+    with pytest.raises((TypeError, pickle.PicklingError)):  # what twinsign.cluster turns into an InputError
+        pickle.dumps(opened)

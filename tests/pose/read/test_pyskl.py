@@ -82,7 +82,7 @@ def test_layouts_without_hands(tmp_path: Path, joints: int) -> None:
     ("change", "word"),
     [
         ({"total_frames": 9}, "9, the total_frames"),
-        ({"img_shape": published_formats.SIZE}, "exchanged|another video"),
+        ({"img_shape": published_formats.SIZE}, "swapped|another video"),
         ({"img_shape": (48, 64)}, "another video"),
         ({"img_shape": None, "original_shape": None}, "size=\\(width, height\\)"),
         ({"img_shape": (0, 5)}, "positive numbers"),

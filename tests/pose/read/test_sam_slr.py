@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from twinsign.errors import InputError
 from twinsign.pose.layout import INDEX, JOINTS, SAM_SLR
 from twinsign.pose.read import open_set, read
-from twinsign.pose.read.sam_slr import without_filling
+from twinsign.pose.read.sam_slr import strip_padding
 
 SIZE = published_formats.SIZE
 NAMES = ["signer0_sample1", "signer0_sample2", "signer3_sample1"]
@@ -71,14 +71,14 @@ def test_filling_is_found(frames: int, total: int, repeat: bool) -> None:
     for t in range(total):
         if repeat or t < frames:
             filled[t] = clip[t % frames]
-    np.testing.assert_array_equal(without_filling(filled), clip[: min(frames, total)])
+    np.testing.assert_array_equal(strip_padding(filled), clip[: min(frames, total)])
 
 
 def test_a_clip_that_returns_is_not_cut() -> None:
     clip = np.random.default_rng(0).random((6, 2, 3)).astype(np.float32)
     clip[3] = clip[0]
-    np.testing.assert_array_equal(without_filling(clip), clip)
-    assert len(without_filling(np.zeros((4, 2, 3), np.float32))) == 1
+    np.testing.assert_array_equal(strip_padding(clip), clip)
+    assert len(strip_padding(np.zeros((4, 2, 3), np.float32))) == 1
 
 
 def test_a_clip_without_anyone(tmp_path: Path) -> None:

@@ -11,14 +11,14 @@ import math
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Collection, Iterable, Sized
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.pose.clip_file import ClipFile
-from twinsign.pose.pickles.scan import MOST_KEYS, RefusedPickleError, check_expanded, scan
+from twinsign.pose.pickles.scan import MAX_KEYS, RefusedPickleError, check_expanded, scan
 
 _WANTED = "a pickle of numpy arrays, numbers, text and plain containers only"
 _HINT = "Nothing in it was run. If you trust its author, save its arrays with numpy.savez and read that."
@@ -55,10 +55,10 @@ def _checked(raw: object, dtype: object, shape: object) -> tuple[bytes, np.dtype
 
 
 class _Budget:
-    """The bytes and items that the calls of a pickle may take: about what it holds, however often it repeats them."""
+    """The bytes and items that the calls of a pickle may take: about as many as it holds, even if it repeats them."""
 
-    def __init__(self, held: int) -> None:
-        self.left = 4 * held + 1000
+    def __init__(self, byte_count: int) -> None:
+        self.left = 4 * byte_count + 1000
 
     def spend(self, arguments: Iterable[object]) -> None:
         self.left -= sum(len(argument) for argument in arguments if isinstance(argument, Sized))
@@ -99,40 +99,27 @@ def _latin1(text: object, encoding: object) -> bytes:
     return text.encode("latin1")
 
 
-def _no_bytes() -> bytes:
-    return b""
-
-
-_NUMPY: dict[tuple[str, str], Callable[..., object]] = {
-    ("multiarray", "_reconstruct"): _empty_array,
-    ("multiarray", "scalar"): _scalar,
-    ("numeric", "_frombuffer"): _from_buffer,
-}
-_BUILTINS: dict[str, Callable[..., object]] = {
-    "set": set,
-    "frozenset": frozenset,
-    "complex": complex,
-    "bytes": _no_bytes,
-}
-# numpy 2 renamed numpy.core; Python 2 called builtins __builtin__.
 _ADMITTED: dict[tuple[str, str], Callable[..., object]] = {
-    **{(f"numpy.core.{module}", name): call for (module, name), call in _NUMPY.items()},
-    **{(f"numpy._core.{module}", name): call for (module, name), call in _NUMPY.items()},
-    **{("builtins", name): call for name, call in _BUILTINS.items()},
-    **{("__builtin__", name): call for name, call in _BUILTINS.items()},
     ("numpy", "ndarray"): _empty_array,
     ("numpy", "dtype"): _Dtype,
     ("collections", "OrderedDict"): OrderedDict,
     ("_codecs", "encode"): _latin1,
 }
+for _core in ("numpy.core", "numpy._core"):  # numpy 2 renamed it
+    _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _empty_array
+    _ADMITTED[f"{_core}.multiarray", "scalar"] = _scalar
+    _ADMITTED[f"{_core}.numeric", "_frombuffer"] = _from_buffer
+for _builtins in ("builtins", "__builtin__"):  # Python 2's name
+    _ADMITTED |= {(_builtins, "set"): set, (_builtins, "frozenset"): frozenset, (_builtins, "complex"): complex}
+    _ADMITTED[_builtins, "bytes"] = lambda: b""  # bytes itself would allocate any number that it is called with
 
 
 def _many_keys(items: object) -> bool:
-    """Whether these items of a set, or pairs of a dictionary, have too many keys that are no texts."""
-    if not isinstance(items, Sized) or not isinstance(items, Iterable) or len(items) <= MOST_KEYS:
+    """Whether these items of a set, or pairs of a dictionary, have too many keys that are not text."""
+    if not isinstance(items, Collection) or len(items) <= MAX_KEYS:
         return False
     keys = (item[0] if isinstance(item, list | tuple) and item else item for item in items)
-    return sum(not isinstance(key, str) for key in keys) > MOST_KEYS
+    return sum(not isinstance(key, str) for key in keys) > MAX_KEYS
 
 
 class _Call:
@@ -146,7 +133,7 @@ class _Call:
     def __call__(self, *arguments: object) -> object:
         self._budget.spend(arguments)
         if self._call in (set, frozenset, OrderedDict) and any(map(_many_keys, arguments)):
-            raise RefusedPickleError(f"a pickle of more than {MOST_KEYS} keys that are no texts")
+            raise RefusedPickleError(f"a pickle of more than {MAX_KEYS} keys that are not text")
         result = self._call(*arguments)
         if isinstance(result, _Array):
             result.budget = self._budget
@@ -168,7 +155,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load(clip: ClipFile) -> object:
-    """Load a pickle of numpy arrays (any numpy, Python 2 or 3) and plain containers; InputError on all else."""
+    """Load a pickle of numpy arrays (any numpy, Python 2 or 3) and plain containers; InputError on anything else."""
     data = clip.read_bytes(_WANTED)
     with clip.decoding(_WANTED):
         try:

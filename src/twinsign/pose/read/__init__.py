@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from twinsign.pose.bounds import NO_BOUNDS, Bounds
 from twinsign.pose.clip_file import ClipFile
@@ -16,10 +13,8 @@ from twinsign.pose.pickles import unpickle
 from twinsign.pose.read import (
     canonical,
     coco_wholebody,
-    frame_arrays,
     kaggle,
     mediapipe,
-    named_pickle,
     openpose,
     pickles,
     pose_file,
@@ -46,7 +41,7 @@ __all__ = [
 ]
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".avi")
-"""Endings of files that are taken for videos."""
+"""Endings of video files."""
 KNOWN = (
     ".pose; .json (MMPose, COCO-WholeBody-133); .npz or .npy (COCO-WholeBody-133 or MediaPipe Holistic);"
     " .npy of a row of numbers a frame (MediaPipe's 1662, 258, 225, 126, ...), or a folder of such rows;"
@@ -61,6 +56,46 @@ KNOWN_SETS = (
 """What `open_set` can open, for messages and help."""
 
 
+def read(
+    path: str | PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    clip_id: str | None = None,
+    unit: Unit | None = None,
+    content: bytes | None = None,
+    bounds: Bounds = NO_BOUNDS,
+) -> Recording:
+    """Read one clip's file or folder of any known format.
+
+    Args:
+        size: (width, height) in pixels, where the file does not state it.
+        fps: Frames a second, where the file does not state them.
+        clip_id: Default: the file's name without its ending.
+        unit: Overrides the format's unit.
+        content: The file's bytes, where it is not on disk.
+        bounds: How much the file may hold; TooLargeError on more.
+
+    Raises:
+        InputError: Names file and clip; on unknown formats, bad content, and coordinates that do not fit their unit or
+            size.
+    """
+    clip = ClipFile(Path(path), size, fps, clip_id, unit, content, bounds)
+    with clip.decoding("a file or folder"):  # a name may be too long
+        folder = content is None and clip.path.is_dir()
+    if folder:
+        return _read_folder(clip)
+    suffix = clip.path.suffix.lower()
+    if suffix in _READERS:
+        return _READERS[suffix](clip)
+    found = f"a file that ends in {clip.path.suffix or 'nothing'!r}"
+    if suffix in VIDEOS:
+        found = f"a video ({suffix}), whose poses `twinsign extract` finds"
+    elif content is None and not clip.path.exists():
+        found = "no such file"
+    raise clip.error(found, KNOWN)
+
+
 def _read_arrays(clip: ClipFile) -> Recording:
     arrays = clip.read_arrays()
     if {"xy", "offsets"} <= arrays.keys():
@@ -70,7 +105,8 @@ def _read_arrays(clip: ClipFile) -> Recording:
         return canonical.from_arrays(clip, arrays)
     if {"keypoints", "confidences"} <= arrays.keys() and arrays["keypoints"].shape[1:2] == mediapipe.WHOLE_POINTS[:1]:
         return mediapipe.with_confidences(clip, arrays)
-    if arrays.keys() & mediapipe.PARTS.keys() or _points(arrays) & set(mediapipe.WHOLE_POINTS):
+    points = {array.shape[1] for array in arrays.values() if array.ndim == 3}
+    if arrays.keys() & mediapipe.PARTS.keys() or points & {*mediapipe.WHOLE_POINTS}:
         return mediapipe.from_arrays(clip, arrays)
     rows = [array.shape[-1] for array in arrays.values() if array.ndim in (1, 2) and array.shape[-1] in mediapipe.FLAT]
     if rows and all(array.ndim != 1 or array.shape[0] not in mediapipe.FLAT for array in arrays.values()):
@@ -79,16 +115,12 @@ def _read_arrays(clip: ClipFile) -> Recording:
         raise clip.error(f"one frame of {rows[0]} numbers", "a clip", hint="Give the folder that holds its frames.")
     if any(array.ndim == 5 for array in arrays.values()):
         raise clip.error("an array of many clips", "one clip", hint="Pack it with `twinsign pack set`.")
-    if COCO_WHOLEBODY_POINTS in _points(arrays) or "keypoints" in arrays:
+    if COCO_WHOLEBODY_POINTS in points or "keypoints" in arrays:
         return coco_wholebody.from_arrays(clip, arrays)
-    if any(len(HAND_JOINTS) in array.shape[1:2] for array in arrays.values()):
+    if len(HAND_JOINTS) in points:
         raise clip.error(f"arrays {', '.join(arrays)}", f"arrays called {', '.join(mediapipe.PARTS)}")
     shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
     raise clip.error(f"arrays {shapes or '(none)'}"[:200], KNOWN)
-
-
-def _points(arrays: Mapping[str, NDArray[Any]]) -> set[int]:
-    return {array.shape[1] for array in arrays.values() if array.ndim == 3}
 
 
 _READERS = {
@@ -102,77 +134,23 @@ _READERS = {
 }
 
 
-def read(
-    path: str | PathLike[str],
-    *,
-    size: tuple[int, int] | None = None,
-    fps: float | None = None,
-    clip_id: str | None = None,
-    unit: Unit | None = None,
-    content: bytes | None = None,
-    bounds: Bounds = NO_BOUNDS,
-) -> Recording:
-    """Read one clip's file or folder of any known format.
-
-    size (width, height) in pixels and fps fill in what the file leaves open; unit, where given, goes before the
-    format's; clip_id defaults to the file's name without its ending; content are the file's bytes where none is on
-    the disk. Raises InputError, naming file and clip, on unknown formats, bad content, and coordinates that cannot be
-    of their unit or size; TooLargeError on more than `bounds`.
-    """
-    clip = ClipFile(Path(path), size, fps, clip_id, unit, content, bounds)
-    with clip.decoding("a file or folder"):  # a name may be too long
-        folder = content is None and clip.path.is_dir()
-    if folder:
-        return _read_folder(clip)
-    reader = _READERS.get(clip.path.suffix.lower())
-    if reader is None:
-        suffix = clip.path.suffix.lower()
-        found = f"a video ({suffix}), whose poses `twinsign extract` finds" if suffix in VIDEOS else None
-        if content is None and not found and not clip.path.exists():
-            found = "no such file"
-        raise clip.error(found or f"a file that ends in {clip.path.suffix or 'nothing'!r}", KNOWN)
-    return reader(clip)
-
-
 def is_clip_folder(folder: Path, names: Sequence[str]) -> bool:
     """Whether a folder with files of these names is one clip: OpenPose's frames, or numbered rows of numbers."""
-    return any(name.endswith(openpose.ENDING) for name in names) or frame_arrays.is_clip(folder, list(names))
+    return any(name.endswith(openpose.ENDING) for name in names) or mediapipe.is_frame_folder(folder, names)
 
 
 def _read_folder(clip: ClipFile) -> Recording:
     with clip.decoding("a folder of one clip's frames"):
-        names = sorted(path.name for path in clip.path.iterdir() if path.is_file())
-    if frame_arrays.is_clip(clip.path, names):
-        return frame_arrays.read(clip)
-    if not any(name.endswith(".json") and not name.startswith(".") for name in names):
-        hint = "Name the files in it; `pack folder` packs a folder of clips." if any(clip.path.iterdir()) else ""
-        raise clip.error("a folder that is not one clip" if hint else "an empty folder", openpose.FOLDER, hint=hint)
-    return openpose.read(clip)
-
-
-def _open_landmarks(file: ClipFile) -> PoseSet:
-    return open_landmarks(file.path, size=file.size, fps=file.fps, unit=file.unit)
-
-
-def _open_pickle(file: ClipFile) -> PoseSet:
-    content = unpickle.load(file)
-    if pyskl.holds(content):
-        return pyskl.from_content(file, content)
-    if isinstance(content, dict) and named_pickle.holds(content):
-        return named_pickle.from_content(file, content)
-    one = isinstance(content, dict) and "keypoints" in content
-    hint = "It holds one clip: pack it with `twinsign pack folder`." if one else ""
-    raise file.error(f"a pickled {type(content).__name__} of something else", KNOWN_SETS, hint=hint)
-
-
-_SETS = {
-    ".npz": _open_landmarks,
-    ".npy": sam_slr.open_array,
-    ".pkl": _open_pickle,
-    ".pickle": _open_pickle,
-    ".parquet": kaggle.open_sequences,
-    ".csv": spoter.open_table,
-}
+        paths = sorted(clip.path.iterdir())
+        names = [path.name for path in paths if path.is_file()]
+    if mediapipe.is_frame_folder(clip.path, names):
+        return mediapipe.read_frame_folder(clip)
+    if any(name.endswith(".json") and not name.startswith(".") for name in names):
+        return openpose.read(clip)
+    if not paths:
+        raise clip.error("an empty folder", openpose.FOLDER)
+    hint = "Name the files in it; `pack folder` packs a folder of clips."
+    raise clip.error("a folder that is not one clip", openpose.FOLDER, hint=hint)
 
 
 def open_set(
@@ -182,14 +160,32 @@ def open_set(
     fps: float | None = None,
     unit: Unit | None = None,
 ) -> PoseSet:
-    """Open one file of many clips of any known format.
+    """Open one file of many clips of any known format; `size`, `fps` and `unit` are as for `read`.
 
-    size (width, height) in pixels and fps fill in what the file leaves open; unit, where given, goes before the
-    format's. Raises InputError on unknown formats and where the file as a whole is damaged; a clip that alone is bad
-    raises it when it is read.
+    Raises InputError on unknown formats and where the file as a whole is damaged; a clip that alone is bad raises it
+    when it is read.
     """
     file = ClipFile(Path(path), size, fps, unit=unit)
-    opener = _SETS.get(file.path.suffix.lower())
-    if opener is None:
-        raise file.error(f"a file that ends in {file.path.suffix or 'nothing'!r}", KNOWN_SETS)
-    return opener(file)
+    match file.path.suffix.lower():
+        case ".npz":
+            return open_landmarks(path, size=size, fps=fps, unit=unit)
+        case ".npy":
+            return sam_slr.open_array(file)
+        case ".pkl" | ".pickle":
+            return _open_pickle(file)
+        case ".parquet":
+            return kaggle.open_sequences(file)
+        case ".csv":
+            return spoter.open_table(file)
+    raise file.error(f"a file that ends in {file.path.suffix or 'nothing'!r}", KNOWN_SETS)
+
+
+def _open_pickle(file: ClipFile) -> PoseSet:
+    content = unpickle.load(file)
+    if pyskl.is_annotations(content):
+        return pyskl.from_content(file, content)
+    if pickles.is_named_clips(content):
+        return pickles.NamedClips(file, [{"id": name} for name in content], content)
+    single = isinstance(content, dict) and "keypoints" in content
+    hint = "It holds one clip: pack it with `twinsign pack folder`." if single else ""
+    raise file.error(f"a pickled {type(content).__name__} of something else", KNOWN_SETS, hint=hint)

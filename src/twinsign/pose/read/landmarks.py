@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.errors import InputError
 from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import Recording, Unit
 
 _SEEN_BYTES = -(-JOINT_COUNT // 8)
+_TABLE = "a table with a column `id` and one row a clip"
 
 
 @dataclass(frozen=True)
@@ -51,60 +51,46 @@ def open_landmarks(
     fps: float | None = None,
     unit: Unit | None = None,
 ) -> LandmarkSet:
-    """Open NAME.npz with NAME.csv beside it; InputError where either is damaged or the two disagree."""
-    archive = Path(path)
-    arrays = ClipFile(archive).read_arrays()
+    """Open NAME.npz with NAME.csv beside it; InputError if either is damaged or the two disagree."""
+    file = ClipFile(Path(path), size, fps, unit=unit)
+    arrays = file.read_arrays()
     missing = sorted({"xy", "seen", "offsets"} - arrays.keys())
     if missing:
         found = f"arrays {', '.join(arrays) or '(none)'}"
-        raise InputError(found, "xy, seen and offsets", file=archive, hint=f"{missing[0]} is missing.")
+        raise file.error(found, "xy, seen and offsets", hint=f"{missing[0]} is missing.")
     xy, seen, offsets = arrays["xy"], arrays["seen"], arrays["offsets"]
-    _expect(archive, "xy", xy, (len(xy) if xy.ndim else 0, JOINT_COUNT, 2), "f")
-    _expect(archive, "seen", seen, (len(xy), _SEEN_BYTES), "u1")
-    _check_offsets(archive, offsets, len(xy))
-    rows = _read_rows(archive.with_suffix(".csv"))
-    if len(rows) != len(offsets) - 1:
-        raise InputError(f"{len(offsets) - 1} clips", f"{len(rows)}, as the table's rows", file=archive)
-    return LandmarkSet(ClipFile(archive, size, fps, unit=unit), rows, offsets.astype(np.int64), xy, seen)
-
-
-def _expect(file: Path, name: str, array: NDArray[Any], shape: tuple[int, ...], kind: str) -> None:
-    if array.shape != shape or not array.dtype.str[1:].startswith(kind):
-        wanted = f"{shape} of type {'float' if kind == 'f' else 'uint8'}"
-        raise InputError(f"{name} of shape {array.shape} and type {array.dtype}", wanted, file=file)
-
-
-def _check_offsets(file: Path, offsets: NDArray[Any], frames: int) -> None:
-    if offsets.ndim != 1 or not len(offsets) or offsets.dtype.kind not in "iu":
-        raise InputError(
-            f"offsets of shape {offsets.shape} and type {offsets.dtype}", "integers (clips + 1)", file=file
-        )
-    if offsets[0] != 0 or offsets[-1] != frames:
-        raise InputError(f"offsets from {offsets[0]} to {offsets[-1]}", f"from 0 to {frames}, the frames", file=file)
+    _check_type(file, "xy", xy, (*xy.shape[:1], JOINT_COUNT, 2), "f", "float")
+    _check_type(file, "seen", seen, (len(xy), _SEEN_BYTES), "u1", "uint8")
+    _check_type(file, "offsets", offsets, (max(offsets.size, 1),), ("i", "u"), "integer")
+    if offsets[0] != 0 or offsets[-1] != len(xy):
+        raise file.error(f"offsets from {offsets[0]} to {offsets[-1]}", f"from 0 to {len(xy)}, the frames")
     falls = np.flatnonzero(offsets[1:] < offsets[:-1])
     if len(falls):
         found = f"offsets {offsets[falls[0]]}, {offsets[falls[0] + 1]} of clip number {falls[0]}"
-        raise InputError(found, "offsets that never fall", file=file)
+        raise file.error(found, "offsets that never fall")
+    rows = _read_rows(ClipFile(file.path.with_suffix(".csv")))
+    if len(rows) != len(offsets) - 1:
+        raise file.error(f"{len(offsets) - 1} clips", f"{len(rows)}, as the table's rows")
+    return LandmarkSet(file, rows, offsets.astype(np.int64), xy, seen)
 
 
-def _read_rows(path: Path) -> list[dict[str, str]]:
-    table = ClipFile(path)
-    wanted = "a table with a column `id` and one row a clip"
-    with table.decoding(wanted), path.open(encoding="utf-8-sig", newline="") as stream:
+def _check_type(
+    file: ClipFile, name: str, array: NDArray[Any], shape: tuple[int, ...], kind: str | tuple[str, ...], word: str
+) -> None:
+    if array.shape != shape or not array.dtype.str[1:].startswith(kind):
+        raise file.error(f"{name} of shape {array.shape} and type {array.dtype}", f"{shape} of type {word}")
+
+
+def _read_rows(table: ClipFile) -> list[dict[str, str]]:
+    with table.decoding(_TABLE), table.path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream, strict=True)
         columns = [name.strip() for name in reader.fieldnames or []]
         columns = ["id" if name.casefold() == "id" and "id" not in columns else name for name in columns]
         reader.fieldnames = columns
         rows: list[dict[str, Any]] = list(reader)
     if "id" not in columns or len(set(columns)) != len(columns):
-        raise InputError(f"columns {', '.join(columns) or '(none)'}", wanted, file=path)
-    seen: set[str] = set()
+        raise table.error(f"columns {', '.join(columns) or '(none)'}", _TABLE)
     for number, row in enumerate(rows):
         if None in row or None in row.values() or not row["id"]:
-            raise InputError(
-                f"row {number} with fields missing or to spare", f"{len(columns)} fields, an id", file=path
-            )
-        if row["id"] in seen:
-            raise InputError("an id used twice", "unique ids", file=path, clip=row["id"])
-        seen.add(row["id"])
+            raise table.error(f"row {number} with missing or extra fields", f"{len(columns)} fields, an id")
     return rows

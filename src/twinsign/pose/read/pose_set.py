@@ -12,14 +12,14 @@ from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.recording import Recording
 
 SPLITS = frozenset(("train", "training", "val", "valid", "validation", "dev", "test", "testing"))
-"""Names, whatever their case, of splits that sets state as such; packing calls them train, val and test."""
+"""Names, in any case, of splits that files state as such; packing calls them train, val and test."""
 
 
 @dataclass(frozen=True)
 class PoseSet(ABC):
     """The clips of one file: a row each with a unique `id`, and `gloss`, `split`, `signer` where the file states them.
 
-    `notes` says what was found of the file as a whole. Raises InputError where an id is empty or occurs twice.
+    `notes` describe the file as a whole. Raises InputError where an id is empty or occurs twice.
     """
 
     file: ClipFile
@@ -27,15 +27,16 @@ class PoseSet(ABC):
     notes: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        known: set[str] = set()
+        ids: set[str] = set()
         for number, row in enumerate(self.rows):
             if not row.get("id"):
                 raise self.file.error(f"clip number {number} without an id", "an id for each clip")
             if not all(writable(text) for text in (*row, *row.values())):
-                raise self.file.error(f"half a character in the row of clip number {number}", "whole texts")
-            if row["id"] in known:
+                wanted = "text that UTF-8 can encode"
+                raise self.file.error(f"half a surrogate pair in the row of clip number {number}", wanted)
+            if row["id"] in ids:
                 raise replace(self.file, clip_id=row["id"]).error("an id used twice", "unique ids")
-            known.add(row["id"])
+            ids.add(row["id"])
 
     @property
     def path(self) -> Path:
@@ -51,7 +52,7 @@ class PoseSet(ABC):
         return len(self.rows)
 
     def clip(self, number: int) -> Recording:
-        """Clip `number` from 0; InputError where it alone is damaged, IndexError beyond the last."""
+        """Clip `number` from 0; InputError if it alone is damaged, IndexError beyond the last."""
         number = range(len(self))[number]
         return self._read(number, replace(self.file, clip_id=self.rows[number]["id"]))
 
@@ -60,6 +61,6 @@ class PoseSet(ABC):
         """The recording of clip `number`; `clip` is the file under that clip's id."""
 
     def __iter__(self) -> Iterator[tuple[Recording, dict[str, str]]]:
-        """Every clip with its row; ends with InputError at the first bad one: call `clip` to go on past it."""
+        """Every clip with its row; ends with InputError at the first bad one: call `clip` to continue past it."""
         for number, row in enumerate(self.rows):
             yield self.clip(number), row

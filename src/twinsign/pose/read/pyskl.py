@@ -10,17 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from twinsign.pose.clip_file import ClipFile
-from twinsign.pose.layout import COCO_WHOLEBODY, COCO_WHOLEBODY_POINTS
-from twinsign.pose.read.coco_wholebody import ESTIMATOR
+from twinsign.pose.layout import COCO_WHOLEBODY_POINTS
+from twinsign.pose.read.coco_wholebody import ESTIMATOR, select_joints
+from twinsign.pose.read.frames import record_signer
 from twinsign.pose.read.pose_set import SPLITS, PoseSet
-from twinsign.pose.read.signer import signer_of
 from twinsign.pose.recording import FloatArray, Recording
 
 _WANTED = '{"split": {name: [ids]}, "annotations": [{"frame_dir", "keypoint", "keypoint_score", ...}]}'
-_SHAPES = f"keypoint (persons, frames, {COCO_WHOLEBODY_POINTS}, 2) and keypoint_score (persons, frames, joints)"
+_AXES = ("persons", "frames")
 
 
 @dataclass(frozen=True)
@@ -30,44 +28,30 @@ class Annotations(PoseSet):
     annotations: list[Mapping[str, Any]]
 
     def _read(self, number: int, clip: ClipFile) -> Recording:
-        one = self.annotations[number]
-        persons = _persons(clip, one)
-        stated = one.get("total_frames")
-        if stated is not None and stated != persons.shape[1]:
-            raise clip.error(f"{persons.shape[1]} frames of keypoints", f"{stated}, the total_frames stated")
-        size = clip.stated_size(one)
-        track = signer_of(clip, persons.swapaxes(0, 1), clip.extent("pixel", size))
-        return clip.recording(
-            track.xy,
-            track.score,
-            unit="pixel",
-            size=size,
-            fps=clip.stated_fps(one),
-            estimator=ESTIMATOR,
-            notes=track.notes,
-        )
+        annotation = self.annotations[number]
+        persons = _select_persons(clip, annotation)
+        stated = annotation.get("total_frames")
+        if stated is not None and stated != len(persons):
+            raise clip.error(f"{len(persons)} frames of keypoints", f"{stated}, the total_frames stated")
+        return record_signer(clip, persons, unit="pixel", stated=annotation, estimator=ESTIMATOR)
 
 
-def _persons(clip: ClipFile, one: Mapping[str, Any]) -> FloatArray:
-    """All persons' 49 joints (M T 49 3); a third column of keypoint is the score where there is none beside it."""
-    points = clip.numbers(one["keypoint"], "keypoint")
-    if points.ndim != 4 or 0 in points.shape or points.shape[3] not in (2, 3):
-        raise clip.error(f"keypoint of shape {points.shape}", _SHAPES)
+def _select_persons(clip: ClipFile, annotation: Mapping[str, Any]) -> FloatArray:
+    """All persons' 49 joints (T M 49 3); a third column of keypoint is the score where no keypoint_score is stated."""
+    points = clip.numbers(annotation["keypoint"], "keypoint", (*_AXES, "joints", (2, 3)))
+    if 0 in points.shape:
+        raise clip.error(f"keypoint of shape {points.shape}", "at least one person, frame and joint")
     if points.shape[2] != COCO_WHOLEBODY_POINTS:
         hint = "Layouts of the body alone, such as COCO-17, OpenPose-18 and NTU-25, show no hands."
         raise clip.error(f"{points.shape[2]} joints", f"{COCO_WHOLEBODY_POINTS}, the whole body", hint=hint)
-    if one.get("keypoint_score") is None and points.shape[3] == 2:
-        raise clip.error("keypoint without keypoint_score", _SHAPES)
-    beside = one.get("keypoint_score")
-    score = points[..., 2] if beside is None else clip.numbers(beside, "keypoint_score")
-    if score.shape != points.shape[:3]:
-        raise clip.error(f"keypoint_score of shape {score.shape}", f"{points.shape[:3]}, as keypoint")
-    joints = list(COCO_WHOLEBODY)
-    together: FloatArray = np.concatenate([points[:, :, joints, :2], score[:, :, joints, None]], axis=-1)
-    return together
+    score = annotation.get("keypoint_score")
+    if score is None and points.shape[3] == 2:
+        raise clip.error("keypoint without keypoint_score", "keypoint_score (persons, frames, joints)")
+    points = points if score is None else points[..., :2]
+    return select_joints(clip, points, score, _AXES, names=("keypoint", "keypoint_score")).swapaxes(0, 1)
 
 
-def holds(content: object) -> bool:
+def is_annotations(content: object) -> bool:
     """Whether an unpickled value is a list of annotations, or a dictionary with one."""
     listed = content.get("annotations") if isinstance(content, dict) else content
     if not isinstance(listed, list) or not listed:
@@ -76,33 +60,34 @@ def holds(content: object) -> bool:
 
 
 def from_content(file: ClipFile, content: Any) -> Annotations:
-    """The set of an unpickled value that `holds` annotations; InputError where one lacks its id or keypoint.
+    """The set of an unpickled value that `is_annotations`; InputError if one lacks its id or keypoint.
 
     Splits named train, val and test are the column `split`; a split of another name is a column `split_NAME` of 1s.
     """
     listed = content["annotations"] if isinstance(content, dict) else content
-    splits = _splits(file, content.get("split")) if isinstance(content, dict) else {}
+    splits = _parse_splits(file, content.get("split")) if isinstance(content, dict) else {}
     columns = sorted({column for row in splits.values() for column in row})
     rows = []
-    for number, one in enumerate(listed):
-        if not isinstance(one, dict) or "keypoint" not in one or not isinstance(one.get("frame_dir"), str):
+    for number, annotation in enumerate(listed):
+        id = annotation.get("frame_dir") if isinstance(annotation, dict) and "keypoint" in annotation else None
+        if not isinstance(id, str):
             raise file.error(f"annotation number {number} without frame_dir or keypoint", _WANTED)
-        row = {"id": one["frame_dir"]} | ({"gloss": str(one["label"])} if one.get("label") is not None else {})
-        rows.append(row | dict.fromkeys(columns, "") | splits.get(one["frame_dir"], {}))
+        gloss = {"gloss": str(annotation["label"])} if annotation.get("label") is not None else {}
+        rows.append({"id": id} | gloss | dict.fromkeys(columns, "") | splits.get(id, {}))
     return Annotations(file, rows, listed)
 
 
-def _splits(file: ClipFile, stated: object) -> dict[str, dict[str, str]]:
-    """What each id's row says of splits."""
+def _parse_splits(file: ClipFile, stated: object) -> dict[str, dict[str, str]]:
+    """The columns about splits of each id's row."""
     if stated is None:
         return {}
     if not isinstance(stated, dict) or not all(isinstance(ids, list | tuple | set) for ids in stated.values()):
         raise file.error("splits that are no lists of ids by name", _WANTED)
     rows: dict[str, dict[str, str]] = {}
     for name, ids in stated.items():
-        for one in map(str, ids):
-            row = rows.setdefault(one, {})
-            if str(name).casefold() in SPLITS and row.get("split", name) != name:
-                raise file.error(f"{one!r} in the splits {row['split']} and {name}", "one of them")
-            row |= {"split": name} if str(name).casefold() in SPLITS else {f"split_{name}": "1"}
+        column, value = ("split", name) if str(name).casefold() in SPLITS else (f"split_{name}", "1")
+        for id in map(str, ids):
+            row = rows.setdefault(id, {})
+            if row.setdefault(column, value) != value:
+                raise file.error(f"{id!r} in the splits {row['split']} and {name}", "one of them")
     return rows
