@@ -20,7 +20,7 @@ from twinsign.dictionary.entries import ABOUT, Sign
 from twinsign.dictionary.lookup import Lookup
 from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError
-from twinsign.evaluation.knn import knn_scores
+from twinsign.evaluation.retrieve import knn_scores
 from twinsign.files import locked
 from twinsign.inference.embeddings import read_embeddings, write_embeddings
 from twinsign.inference.recogniser import Recogniser
