@@ -131,7 +131,7 @@ def test_another_runs_vectors_are_refused_and_can_be_made_anew(
     lookup: Lookup, trained: Trained, pack: Pack, tmp_path: Path
 ) -> None:
     lookup.enrol(signs_of(pack, [0, 1]))
-    with pytest.raises(InputError, match=r"vectors of the RUN.*those of.*Enrol it anew"):
+    with pytest.raises(InputError, match=r"vectors of the RUN.*those of.*Enrol it again"):
         Lookup.load(trained.linear, tmp_path / "D")
     with pytest.raises(InputError, match="vectors of the RUN"):
         Lookup.of(Recogniser.load(trained.linear), tmp_path / "D")
@@ -289,7 +289,7 @@ def test_calibration_asks_every_recording_of_the_others(lookup: Lookup, pack: Pa
             cosine = (middle / middle.norm()) @ entries.vectors[place]
             wanted = (kept @ entries.vectors[place]).max() if by == "nearest" else cosine
             names = np.asarray([one or "" for one in signers])
-            found = looking._own(entries.vectors, entries.labels, names, place, by)
+            found = looking._own_similarity(entries.vectors, entries.labels, names, place, by)
             assert float(found) == pytest.approx(float(wanted), abs=1e-5)
         fitted = (lookup.dictionary.about.calibration or {})[by]
         assert fitted == looking.leave_one_out(entries.vectors, entries.labels, signers, by)
