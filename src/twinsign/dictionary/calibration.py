@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from twinsign.evaluation.calibrate import threshold_of
+from twinsign.evaluation.calibrate import fit_threshold
 from twinsign.runs.calibration import NEVER
 from twinsign.runs.recipe import AbstainConfig
 
@@ -40,20 +40,17 @@ class OpenCalibration:
         return _with_none(similarity, torch.tensor(self.sharpness), torch.tensor(self.none)).exp()[:, :-1]
 
 
-def fit_open_set(
-    similarity: Tensor, labels: Tensor, without: Tensor, abstain: AbstainConfig | None = None
-) -> OpenCalibration:
-    """Fit on similarities (N C) of recordings to all glosses, their labels (N), and `without` (N).
+def fit_open_set(similarity: Tensor, labels: Tensor) -> OpenCalibration:
+    """Fit on similarities (N C) of recordings to all glosses and on their labels (N).
 
-    `without` is the similarity to the own gloss where that is removed from the dictionary: below all others. a and n
-    maximise the likelihood, each recording counting as a known and as an unknown sign. The threshold is the least above
-    which the target share of first guesses is right by its lower confidence bound, half of all queries being unknown.
+    a and n maximise the likelihood, each recording counting as a known sign and, with its own gloss at the least
+    similarity, as an unknown one. The threshold is the least above which the default target share of first guesses is
+    right by its lower confidence bound, half of all queries being unknown.
     """
-    abstain, clips = abstain or AbstainConfig(), len(labels)
-    known = similarity.double()
-    unknown = known.scatter(1, labels[:, None], without.double()[:, None])
-    queries = torch.cat([known, unknown])
-    truth = torch.cat([labels, torch.full_like(labels, known.shape[1])])
+    abstain, clips, enrolled = AbstainConfig(), len(labels), similarity.double()
+    unknown = enrolled.scatter(1, labels[:, None], -1.0)
+    queries = torch.cat([enrolled, unknown])
+    truth = torch.cat([labels, torch.full_like(labels, similarity.shape[1])])
     free = torch.tensor([0.0, float(unknown.max(dim=1).values.mean())], dtype=torch.double, requires_grad=True)
     optimiser = torch.optim.LBFGS([free], max_iter=200, line_search_fn="strong_wolfe")
 
@@ -67,7 +64,7 @@ def fit_open_set(
     fitted = OpenCalibration(float(SHARPEST * free[0].detach().sigmoid()), float(free[1].detach()), NEVER, clips)
     confidence, guess = fitted.confidences(queries).max(dim=1)
     answers = confidence[:clips], guess[:clips] == labels
-    threshold = threshold_of(*answers, abstain.target_accuracy, abstain.confidence, confidence[clips:], 0.5)
+    threshold = fit_threshold(*answers, abstain.target_accuracy, abstain.confidence, confidence[clips:], 0.5)
     return replace(fitted, threshold=threshold)
 
 

@@ -56,7 +56,7 @@ class Added:
 
 
 @dataclass(frozen=True)
-class About:
+class Metadata:
     """Contents of dictionary.json: the RUN that made the vectors (D numbers), edition and calibration."""
 
     run: str
@@ -77,7 +77,7 @@ def reading_key(run: Run) -> str:
     return sha256(repr((crop.ignore, crop.shape))) if crop.ignore or crop.shape != "pixels" else ""
 
 
-def files_of(folder: Path) -> list[tuple[str, int, int, int]]:
+def file_stats(folder: Path) -> list[tuple[str, int, int, int]]:
     """Name, inode, size and time of each pack: they change with the content, whatever dictionary.json says."""
     stats = [(file.name, file.stat()) for file in sorted(folder.glob(f"*{ENDING}"))]
     return [(name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
@@ -86,8 +86,8 @@ def files_of(folder: Path) -> list[tuple[str, int, int, int]]:
 class Entries:
     """The signs of one edition of a dictionary, immutable."""
 
-    def __init__(self, folder: Path, about: About) -> None:
-        self.about, self.files = about, files_of(folder)
+    def __init__(self, folder: Path, metadata: Metadata) -> None:
+        self.metadata, self.files = metadata, file_stats(folder)
         self.pack = Pack(folder) if self.files else None
 
     def column(self, name: str) -> list[Any]:
@@ -97,7 +97,7 @@ class Entries:
     @property
     def calibration(self) -> dict[str, OpenCalibration] | None:
         """What was fitted on these entries; None where a process was killed between changing and recording them."""
-        return self.about.calibration if self.about.signs in (None, len(self.ids)) else None
+        return self.metadata.calibration if self.metadata.signs in (None, len(self.ids)) else None
 
     @cached_property
     def ids(self) -> list[str]:
@@ -123,14 +123,14 @@ class Entries:
     @cached_property
     def vectors(self) -> Tensor:
         """Unit vectors (N D) in memory."""
-        width = self.about.width
+        width = self.metadata.width
         if self.pack is None:
             return torch.zeros(0, width)
         column = self.pack.table[EMBEDDING] if EMBEDDING in self.pack.table.column_names else None
         wanted = pa.list_(pa.float32(), width)
         if column is None or column.type != wanted or column.null_count:
-            found = f"vectors of type {column and column.type}"
-            raise InputError(found, f"{wanted} in every row", file=self.pack.paths[0])
+            kind = f"vectors of type {column and column.type}"
+            raise InputError(kind, f"{wanted} in every row", file=self.pack.paths[0])
         chunks = [chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, width) for chunk in column.chunks]
         return torch.from_numpy(np.concatenate(chunks))
 
@@ -140,7 +140,7 @@ class Entries:
         return unit_means(self.vectors, self.labels, len(self.glosses))
 
 
-def read_about(folder: Path) -> About:
+def read_metadata(folder: Path) -> Metadata:
     """Parse and check a folder's dictionary.json; raises InputError where there is none or it is damaged."""
     file = folder / ABOUT
     try:
@@ -158,7 +158,7 @@ def read_about(folder: Path) -> About:
         if not all(type(count) is int and count >= 0 for count in counts):
             raise TypeError("width, edition or signs that is no count")
         facts = (str(values["run"]), str(values["run_hash"]), values["width"], values["edition"], calibration, signs)
-        return About(*facts, str(values.get("reading", "")))
+        return Metadata(*facts, str(values.get("reading", "")))
     except FileNotFoundError as error:
         hint = "`twinsign enrol` makes one."
         raise InputError(f"no {ABOUT}", "a dictionary of enrolled signs", file=folder, hint=hint) from error

@@ -22,7 +22,7 @@ from twinsign.dictionary.calibration import FEWEST, OpenCalibration, fit_open_se
 from twinsign.dictionary.entries import Added, Entries, Sign
 from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError
-from twinsign.evaluation.retrieve import Ranker, class_maxima, nearest, prototypes
+from twinsign.evaluation.retrieve import Ranker, class_maxima, nearest_scores, prototype_scores
 from twinsign.inference.embedder import Embedder
 from twinsign.inference.notice import Notice
 from twinsign.inference.recogniser import Guess, Recogniser
@@ -31,12 +31,12 @@ from twinsign.pack.schema import BATCH_MOST, POSE_HASH
 from twinsign.pose.recording import FloatArray, Recording
 
 Ranking = Literal["nearest", "prototype"]
-RANKED: dict[Ranking, Ranker] = {"nearest": nearest, "prototype": prototypes}
+RANKED: dict[Ranking, Ranker] = {"nearest": nearest_scores, "prototype": prototype_scores}
 DICTIONARY = "dictionary"
 """Folder of a RUN's own dictionary, the default."""
 AT_ONCE = 64
 """Vectors compared with all entries at once."""
-ASKED = 512
+MAX_QUERIES = 512
 """Most recordings that a calibration is fitted on: a seeded draw of a dictionary's."""
 
 
@@ -79,7 +79,7 @@ class Lookup:
         if run is None:
             if dictionary is None:
                 raise InputError("neither a RUN nor a dictionary", "one of them")
-            run = Dictionary.open(dictionary).about.run
+            run = Dictionary.open(dictionary).metadata.run
         embedder = Embedder.load(run, device)
         path = embedder.run.path / DICTIONARY if dictionary is None else Path(dictionary)
         return cls(embedder, Dictionary.of(path, embedder.run, embedder.width))
@@ -93,7 +93,7 @@ class Lookup:
     def enrol(self, signs: Sequence[Sign]) -> Added:
         """Add recordings and calibrate again; raises InputError, with nothing added, where one shows no hand."""
         vectors = self.embedder.of([sign.recording for sign in signs])
-        return self._calibrated(self.dictionary.add(signs, vectors))
+        return self._calibrate_if_changed(self.dictionary.add(signs, vectors))
 
     def enrol_pack(self, pack: Pack, rows: Indices, tick: Callable[[int], object] = lambda clips: None) -> Added:
         """Add these rows of a pack that show a hand and have a gloss; `tick` is called with each batch's clips."""
@@ -112,10 +112,10 @@ class Lookup:
             ]
             added = self.dictionary.add(signs, self.embedder.of_pack(pack, new)) if signs else Added([], [])
             ids = pack.table["id"].take(batch).to_pylist()
-            known = [(id, id_of[poses]) for id, poses in zip(ids, hashes, strict=True) if poses in id_of]
-            total = Added([*total.ids, *added.ids], [*total.known, *known, *added.known])
+            enrolled = [(id, id_of[poses]) for id, poses in zip(ids, hashes, strict=True) if poses in id_of]
+            total = Added([*total.ids, *added.ids], [*total.known, *enrolled, *added.known])
             tick(len(batch))
-        return self._calibrated(total)
+        return self._calibrate_if_changed(total)
 
     def delete(self, names: Sequence[str]) -> list[str]:
         """Delete entries by id or gloss and return their ids; InputError, with nothing deleted, for an unknown name."""
@@ -146,7 +146,7 @@ class Lookup:
         batches = torch.from_numpy(vectors).split(AT_ONCE) if len(vectors) else ()
         return [finding for batch in batches for finding in _findings(entries, batch, top, by)]
 
-    def _calibrated(self, added: Added) -> Added:
+    def _calibrate_if_changed(self, added: Added) -> Added:
         if added.ids or self.dictionary.entries.calibration is None:  # as after a killed process
             self._calibrate()
         return added
@@ -154,7 +154,7 @@ class Lookup:
     def _calibrate(self) -> None:
         entries = self.dictionary.refresh()
         fit = (entries.vectors, entries.labels, entries.column("signer"))
-        self.dictionary.calibrated({by: leave_one_out(*fit, by) for by in RANKED})
+        self.dictionary.save_calibration({by: leave_one_out(*fit, by) for by in RANKED})
 
 
 def noticed(finding: Finding, notice: Notice) -> Finding:
@@ -163,27 +163,23 @@ def noticed(finding: Finding, notice: Notice) -> Finding:
 
 
 def _findings(entries: Entries, query: Tensor, top: int, by: Ranking) -> list[Finding]:
+    """The `top` glosses and entries nearest to each unit vector (N D)."""
     calibration = (entries.calibration or {}).get(by, OpenCalibration())
     similarity = query @ entries.vectors.T
-    confidences = calibration.confidences(ranked(entries, query, similarity, by))
-    glosses = confidences.topk(min(top, len(entries.glosses)), dim=1)
-    near = similarity.topk(min(top, len(entries.ids)), dim=1)
-    owners = entries.labels[near.indices]
-    return [
-        Finding(
-            [Guess(entries.glosses[i], confidence) for confidence, i in zip(*guesses, strict=True)],
-            guesses[0][0] >= calibration.threshold,
-            [Match(entries.ids[i], entries.glosses[j], min(cosine, 1.0)) for cosine, i, j in zip(*row, strict=True)],
-        )
-        for guesses, row in zip(
-            zip(glosses.values.tolist(), glosses.indices.tolist(), strict=True),
-            zip(near.values.tolist(), near.indices.tolist(), owners.tolist(), strict=True),
-            strict=True,
-        )
-    ]
+    gloss_confidences = calibration.confidences(gloss_similarity(entries, query, similarity, by))
+    confidences, glosses = gloss_confidences.topk(min(top, len(entries.glosses)), dim=1)
+    cosines, rows = similarity.topk(min(top, len(entries.ids)), dim=1)
+    owners, findings = entries.labels[rows], []
+    for number in range(len(query)):
+        by_gloss = zip(confidences[number].tolist(), glosses[number].tolist(), strict=True)
+        guesses = [Guess(entries.glosses[gloss], confidence) for confidence, gloss in by_gloss]
+        by_entry = zip(cosines[number].tolist(), rows[number].tolist(), owners[number].tolist(), strict=True)
+        matches = [Match(entries.ids[row], entries.glosses[owner], min(cosine, 1.0)) for cosine, row, owner in by_entry]
+        findings.append(Finding(guesses, guesses[0].confidence >= calibration.threshold, matches))
+    return findings
 
 
-def ranked(entries: Entries, query: Tensor, similarity: Tensor, by: Ranking) -> Tensor:
+def gloss_similarity(entries: Entries, query: Tensor, similarity: Tensor, by: Ranking) -> Tensor:
     """Similarity (N C) of unit vectors (N D) to each gloss: to its nearest entry, or to its unit mean.
 
     `similarity` (N M) is to each entry.
@@ -200,14 +196,14 @@ def leave_one_out(vectors: Tensor, labels: Tensor, signers: Sequence[str | None]
     """
     glosses = int(labels.max()) + 1 if len(labels) else 0
     query = (labels.bincount(minlength=glosses)[labels] > 1).nonzero().squeeze(1)
-    query = query[torch.randperm(len(query), generator=torch.Generator().manual_seed(0))[:ASKED]]
+    query = query[torch.randperm(len(query), generator=torch.Generator().manual_seed(0))[:MAX_QUERIES]]
     if len(query) < FEWEST or len(labels[query].unique()) < 2:
         return OpenCalibration()
     similarity = torch.cat([RANKED[by](batch, vectors, labels, glosses) for batch in vectors[query].split(AT_ONCE)])
     names = np.asarray([name or "" for name in signers])
     own = torch.stack([_own_similarity(vectors, labels, names, row, by) for row in query.tolist()])
     similarity.scatter_(1, labels[query][:, None], own[:, None])
-    return fit_open_set(similarity, labels[query], torch.full_like(own, -1.0))
+    return fit_open_set(similarity, labels[query])
 
 
 def _own_similarity(vectors: Tensor, labels: Tensor, signers: NDArray[np.str_], row: int, by: Ranking) -> Tensor:

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from itertools import count
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,13 +26,13 @@ from twinsign.dictionary.calibration import OpenCalibration
 from twinsign.dictionary.entries import (
     ABOUT,
     FORMAT,
-    About,
     Added,
     Entries,
     Entry,
+    Metadata,
     Sign,
-    files_of,
-    read_about,
+    file_stats,
+    read_metadata,
     reading_key,
 )
 from twinsign.errors import InputError
@@ -55,54 +56,54 @@ NEAR = 5
 class Dictionary:
     """Enrolled signs in a folder. Every change is whole or not at all; `refresh` shows those of other processes."""
 
-    def __init__(self, path: str | PathLike[str], about: About) -> None:
+    def __init__(self, path: str | PathLike[str], metadata: Metadata) -> None:
         self.path = Path(path)
-        self.entries = Entries(self.path, about)
+        self.entries = Entries(self.path, metadata)
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> Dictionary:
         """Open a dictionary; raises InputError where there is none."""
-        return cls(path, read_about(Path(path)))
+        return cls(path, read_metadata(Path(path)))
 
     @classmethod
     def of(cls, path: str | PathLike[str], run: Run, width: int) -> Dictionary:
-        """A RUN's dictionary, or an empty one, not yet written, for a new folder; InputError for another RUN's."""
+        """The dictionary in a folder, or an empty one for a RUN, not yet written, for a new folder."""
         folder = Path(path)
         if (folder / ABOUT).is_file():
-            dictionary = cls.open(folder)
-            dictionary.check(run)
-            return dictionary
+            return cls.open(folder)
         if folder.is_dir() and any(not file.name.startswith(".") for file in folder.iterdir()):
             raise InputError(f"a folder without {ABOUT}", "a dictionary, or a new folder", file=path)
-        return cls(folder, About(str(run.path.resolve()), run.vectors_digest(), width, reading=reading_key(run)))
+        return cls(folder, Metadata(str(run.path.resolve()), run.vectors_digest(), width, reading=reading_key(run)))
 
     @property
-    def about(self) -> About:
+    def metadata(self) -> Metadata:
         """Contents of dictionary.json when it was last read."""
-        return self.entries.about
+        return self.entries.metadata
 
     def __len__(self) -> int:
         return len(self.entries.ids)
 
     def check(self, run: Run) -> None:
         """Raise InputError where another RUN made the vectors: their angles to this one's mean nothing."""
-        if self.about.run_hash != run.vectors_digest():
+        if self.metadata.run_hash != run.vectors_digest():
             hint = f"Enrol it again: twinsign enrol --model {run.path} --data {self.path} --split all --dictionary NEW."
-            found = f"vectors of the RUN {self.about.run_hash} ({self.about.run})"
-            raise InputError(found, f"those of {run.path} ({run.vectors_digest()})", file=self.path, hint=hint)
+            maker = f"vectors of the RUN {self.metadata.run_hash} ({self.metadata.run})"
+            raise InputError(maker, f"those of {run.path} ({run.vectors_digest()})", file=self.path, hint=hint)
 
     def refresh(self) -> Entries:
         """The current entries, read again where another process has changed them."""
         if (self.path / ABOUT).is_file():
-            about = read_about(self.path)
-            if about != self.about or files_of(self.path) != self.entries.files:
-                self.entries = Entries(self.path, about)
+            metadata = read_metadata(self.path)
+            if metadata != self.metadata or file_stats(self.path) != self.entries.files:
+                self.entries = Entries(self.path, metadata)
         return self.entries
 
     def listed(self) -> list[Entry]:
         """Every entry, in the order of enrolling."""
-        columns = [self.entries.column(field.name) for field in fields(Entry)]
-        return [Entry(*("" if value is None else value for value in row)) for row in zip(*columns, strict=True)]
+        columns: list[list[Any]] = [
+            ["" if value is None else value for value in self.entries.column(field.name)] for field in fields(Entry)
+        ]
+        return [Entry(*row) for row in zip(*columns, strict=True)]
 
     def recording(self, id: str) -> Recording:
         """An entry's poses; InputError names similar ids where there is no such entry."""
@@ -116,13 +117,13 @@ class Dictionary:
         with locked(self.path, tidy=True):
             entries = self.refresh()
             id_of = dict(zip(entries.column(POSE_HASH), entries.ids, strict=True))
-            names, new, known = set(entries.ids), [], []
+            names, new, enrolled = set(entries.ids), [], []
             now = datetime.now(UTC).isoformat(timespec="seconds")
             for sign, vector in zip(signs, vectors, strict=True):
-                clip = _stored(sign)
+                clip = _encode(sign)
                 poses, base = clip.columns[POSE_HASH], f"{clip.columns['gloss']}:{sign.recording.id}"
                 if poses in id_of:
-                    known.append((sign.recording.id, id_of[poses]))
+                    enrolled.append((sign.recording.id, id_of[poses]))
                     continue
                 name = (
                     base if base not in names else next(f"{base}-{n}" for n in count(2) if f"{base}-{n}" not in names)
@@ -132,10 +133,10 @@ class Dictionary:
                 new.append(clip._replace(columns={**clip.columns, "id": name, EMBEDDING: vector, ADDED: now}))
             if new:
                 if not (self.path / ABOUT).is_file():  # first, so that no crash leaves signs without their RUN
-                    self._changed(None)
+                    self._save(None)
                 self._append(new)
-                self._changed(None)
-            return Added([clip.columns["id"] for clip in new], known)
+                self._save(None)
+            return Added([clip.columns["id"] for clip in new], enrolled)
 
     def remove(self, names: Sequence[str]) -> list[str]:
         """Delete entries by id or gloss and return their ids; InputError, with nothing deleted, for an unknown name."""
@@ -154,7 +155,7 @@ class Dictionary:
                     file.unlink()
                 elif len(kept) < len(table):
                     _write(file, kept)
-            self._changed(None)
+            self._save(None)
             return [id for id in entries.ids if id in leaving]
 
     def renew(self, run: Run, vectors_of: Callable[[Pack, Indices], FloatArray]) -> bool:
@@ -163,27 +164,27 @@ class Dictionary:
         An earlier version showed networks joints without training on them. Raises InputError where the dictionary
         cannot be written.
         """
-        if self.about.reading == reading_key(run):
+        if self.metadata.reading == reading_key(run):
             return False
         try:
             with locked(self.path, tidy=True):
                 for file in sorted(self.path.glob(f"*{ENDING}")):
                     table, pack = _read(file), Pack(file)
                     values = pa.array(vectors_of(pack, np.arange(len(pack))).ravel())
-                    column = pa.FixedSizeListArray.from_arrays(values, self.about.width)
+                    column = pa.FixedSizeListArray.from_arrays(values, self.metadata.width)
                     _write(file, table.set_column(table.column_names.index(EMBEDDING), EMBEDDING, column))
-                self._changed(None, reading_key(run))
+                self._save(None, reading_key(run))
         except OSError as error:
             hint = "Enrol it again in a writable place: --data this dictionary, --split all, --dictionary NEW."
-            found = f"vectors of an earlier version ({error})"
-            raise InputError(found, "a dictionary that can be updated", file=self.path, hint=hint) from error
+            vectors = f"vectors of an earlier version ({error})"
+            raise InputError(vectors, "a dictionary that can be updated", file=self.path, hint=hint) from error
         return True
 
-    def calibrated(self, calibration: dict[str, OpenCalibration]) -> None:
+    def save_calibration(self, calibration: dict[str, OpenCalibration]) -> None:
         """Keep what was fitted on the entries of this edition; nothing where they have changed since."""
         with locked(self.path, tidy=True):
-            if read_about(self.path) == self.about:
-                self._changed(calibration)
+            if read_metadata(self.path) == self.metadata:
+                self._save(calibration)
 
     def _unknown(self, name: str, names: Sequence[str]) -> InputError:
         near = get_close_matches(name, names, NEAR, 0.5) or names[:NEAR]
@@ -194,7 +195,7 @@ class Dictionary:
         """Write clips to new files, the first of them together with the last file while that is a small one."""
         layout = schema([], json.dumps({"twinsign": __version__, "command": "enrol"}))
         layout = layout.append(pa.field(ADDED, pa.string()))
-        layout = layout.append(pa.field(EMBEDDING, pa.list_(pa.float32(), self.about.width)))
+        layout = layout.append(pa.field(EMBEDDING, pa.list_(pa.float32(), self.metadata.width)))
         files = sorted(self.path.glob(f"*{ENDING}"))
         number, before = int(files[-1].stem) + 1 if files else 1, layout.empty_table()
         if files and len(last := _read(files[-1])) < BATCH_CLIPS:
@@ -204,20 +205,20 @@ class Dictionary:
             _write(self.path / f"{number:06d}{ENDING}", pa.concat_tables([before, batch]))
             number, before = number + 1, layout.empty_table()
 
-    def _changed(self, calibration: dict[str, OpenCalibration] | None, reading: str | None = None) -> None:
+    def _save(self, calibration: dict[str, OpenCalibration] | None, reading: str | None = None) -> None:
         """Write dictionary.json for the packs as they are now, and read them."""
-        about = replace(
-            self.about,
-            edition=self.about.edition + 1,
+        metadata = replace(
+            self.metadata,
+            edition=self.metadata.edition + 1,
             calibration=calibration,
-            signs=len(Entries(self.path, self.about).ids),
-            reading=self.about.reading if reading is None else reading,
+            signs=len(Entries(self.path, self.metadata).ids),
+            reading=self.metadata.reading if reading is None else reading,
         )
-        write_json(self.path / ABOUT, {"format": FORMAT, "twinsign": __version__, **asdict(about)})
-        self.entries = Entries(self.path, about)
+        write_json(self.path / ABOUT, {"format": FORMAT, "twinsign": __version__, **asdict(metadata)})
+        self.entries = Entries(self.path, metadata)
 
 
-def _stored(sign: Sign) -> StoredClip:
+def _encode(sign: Sign) -> StoredClip:
     gloss = " ".join(sign.gloss.split())
     if not gloss:
         raise InputError(f"gloss {sign.gloss!r}", "a name for the sign", clip=sign.recording.id)

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
-from twinsign.evaluation.coverage import among_learnt
+from twinsign.evaluation.coverage import trained_on
 from twinsign.evaluation.metrics import Scored
-from twinsign.evaluation.scoring import logits_of, score
+from twinsign.evaluation.scoring import compute_logits, score
 from twinsign.inference.likeness import with_likeness
 from twinsign.inference.shift import check_shift
 from twinsign.nn.classifier import Classifier
@@ -57,7 +57,7 @@ def calibrate(
     grid = torch.logspace(-1.5, 1.5, 121, dtype=torch.double)
     losses = torch.stack([F.cross_entropy(logits / temperature, labels) for temperature in grid])
     temperature = float(grid[int(losses.argmin())])
-    right, known = logits.argmax(dim=1) == labels, _confidence(logits / temperature)
+    right, confidence = logits.argmax(dim=1) == labels, _confidence(logits / temperature)
     share, level = abstain.unknown_share, abstain.confidence
     unknown: list[tuple[Tensor, float]] = []  # confidences on unknown signs, confidence of the lower bound
     unknown_clips = 0
@@ -66,14 +66,14 @@ def calibrate(
         unknown.append((_confidence(struck / temperature), level))
     if share and unknown_logits is not None and len(unknown_logits) >= share / (1 - share) * len(logits):
         unknown_clips = len(unknown_logits)
-        confidence = _confidence(torch.from_numpy(unknown_logits).double() / temperature)
-        unknown.append((confidence, min(level, EVEN) if unknown else level))
+        real = _confidence(torch.from_numpy(unknown_logits).double() / temperature)
+        unknown.append((real, min(level, EVEN) if unknown else level))
     if not unknown:
-        share, unknown = 0.0, [(known[:0], level)]
+        share, unknown = 0.0, [(confidence[:0], level)]
     # Surer answers are right more often: a threshold above one that reaches the target reaches it too.
     target = abstain.target_accuracy
-    threshold = max(threshold_of(known, right, target, bound, group, share) for group, bound in unknown)
-    coverage = float((known >= threshold).double().mean())
+    threshold = max(fit_threshold(confidence, right, target, bound, group, share) for group, bound in unknown)
+    coverage = float((confidence >= threshold).double().mean())
     return Calibration(temperature, threshold, target, share, level, unknown_clips, coverage)
 
 
@@ -81,27 +81,27 @@ def _confidence(logits: Tensor) -> Tensor:
     return logits.softmax(dim=1).amax(dim=1).round(decimals=DECIMALS)
 
 
-def threshold_of(
+def fit_threshold(
     confidence: Tensor, right: Tensor, target: float, level: float, unknown: Tensor, unknown_share: float
 ) -> float:
     """The least confidence at and above which a share `target` of the answers is right; NEVER where there is none.
 
     The answers are predictions (N) that are right or not (N), and predictions on unknown signs (M), which are wrong and
-    weigh `unknown_share` of all. Uses the lower bound of confidence `level` (`lower_bounds`).
+    weigh `unknown_share` of all. Uses the lower bound of confidence `level` (`lower_confidence_bounds`).
     """
     answers = torch.cat([confidence, unknown])
     order = answers.argsort(descending=True)
     hits = torch.cat([right, torch.zeros(len(unknown), dtype=torch.bool)])[order]
     weight = torch.full_like(answers, (1 - unknown_share) / len(confidence), dtype=torch.double)
     weight[len(confidence) :] = unknown_share / max(len(unknown), 1)
-    enough = lower_bounds(hits.numpy(), weight[order].numpy(), level) >= target - _ROUNDING
+    enough = lower_confidence_bounds(hits.numpy(), weight[order].numpy(), level) >= target - _ROUNDING
     ranked = answers[order]
     last = torch.cat([ranked[1:], ranked.new_zeros(1)]) < ranked  # a threshold takes all answers of equal confidence
     candidates = np.flatnonzero(enough & last.numpy())
     return float(ranked[candidates[-1]]) if len(candidates) else NEVER
 
 
-def lower_bounds(right: NDArray[np.bool_], weight: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+def lower_confidence_bounds(right: NDArray[np.bool_], weight: NDArray[np.float64], level: float) -> NDArray[np.float64]:
     """One-sided lower confidence bounds (N) of the weighted share right among the first 1, …, N answers.
 
     Clopper and Pearson's for equal weights, as quantiles of F. For unequal weights the wrong weight counts as in Fay
@@ -111,13 +111,12 @@ def lower_bounds(right: NDArray[np.bool_], weight: NDArray[np.float64], level: f
     hits, misses = weight * right, weight * ~right
     good, bad = hits.cumsum(), misses.cumsum()
     if not level:
-        shares: NDArray[np.float64] = good / (good + bad)
-        return shares
+        return np.asarray(good / (good + bad))
     bad, square = bad + weight.max(), (weight * misses).cumsum() + weight.max() ** 2
     number = good**2 / np.maximum((weight * hits).cumsum(), np.finfo(float).tiny)
     quantile = fdtri(2 * number.clip(_ROUNDING), 2 * bad**2 / square, 1 - level)  # 0 without any right answer
-    odds: NDArray[np.float64] = good / bad * quantile
-    return odds / (1 + odds)
+    odds = good / bad * quantile
+    return np.asarray(odds / (1 + odds))
 
 
 def fit_calibration(
@@ -139,11 +138,11 @@ def fit_calibration(
         rows = rows[pack.usable[rows] & (pack.splits[rows] != "test")]
         vocabulary = {None, "", *run.labels}
         rows = rows[[gloss not in vocabulary for gloss in pack.table["gloss"].take(rows).to_pylist()]]
-        learnt = among_learnt(run, pack, rows) if len(rows) else None
-        rows = rows if learnt is None else rows[~learnt]
+        copies = trained_on(run, pack, rows) if len(rows) else None
+        rows = rows if copies is None else rows[~copies]
         if len(rows):
             rows = share_of_rows(rows, min(1.0, MOST / len(rows)), 0)
-            unknown_logits = logits_of(classifier, evaluation_loader(pack, rows, run.recipe), viewer_of(run))
+            unknown_logits = compute_logits(classifier, evaluation_loader(pack, rows, run.recipe), viewer_of(run))
     fitted = calibrate(scored, abstain, unknown_logits)
     if fitted.unknown != abstain.unknown_share != run.recipe.abstain.unknown_share:
         wanted = f"{FEWEST} or more, or more clips of other signs, to allow for unknown signs"
@@ -161,17 +160,17 @@ def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | Non
         classifier = load_classifier(run).to(fastest_device())
         hint = "--where COLUMN=VALUE selects the clips of the model's own signs."
         data = labelled_rows(pack, pack.select(splits, clips.where), run.labels, hint)
-        learnt = among_learnt(run, pack, data.rows)
-        if learnt is not None:
-            if learnt.all():
-                found = f"{len(learnt)} clips, all of which the model learnt from"
-                raise InputError(found, "clips that are new to it", file=pack.paths[0], hint="Name another --split.")
-            data = LabelledRows(data.rows[~learnt], data.labels[~learnt])
+        copies = trained_on(run, pack, data.rows)
+        if copies is not None:
+            if copies.all():
+                message = f"{len(copies)} clips, all of which the model learnt from"
+                raise InputError(message, "clips that are new to it", file=pack.paths[0], hint="Name another --split.")
+            data = LabelledRows(data.rows[~copies], data.labels[~copies])
         shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
         _, fitted = fit_calibration(run, classifier, pack, data, splits, abstain)
         run = with_likeness(run, pack, data.rows)
         on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits}
-        on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if learnt is None else int(learnt.sum())}
+        on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if copies is None else int(copies.sum())}
         on |= {"split_hash": pack.split_hash(data.rows), "shift": shift, "digest": run.vectors_digest()}
         run = replace(run, about={**run.about, "calibration": asdict(fitted), CALIBRATED: on})
         save_about(run)

@@ -35,20 +35,20 @@ def coverage(pack: Pack, rows: Indices, scope: EvaluationScope, labels: int) -> 
     }
 
 
-def among_learnt(run: Run, pack: Pack, rows: Indices) -> NDArray[np.bool_] | None:
+def trained_on(run: Run, pack: Pack, rows: Indices) -> NDArray[np.bool_] | None:
     """Which of these rows (N) a classifier was trained on, or on copies of; None where that is not recorded."""
-    learnt = load_training_clips(run, pack)
-    return None if learnt is None else copies(pack, rows, learnt)
+    training = load_training_clips(run, pack)
+    return None if training is None else copies(pack, rows, training)
 
 
-def copies(pack: Pack, rows: Indices, learnt: TrainingClips) -> NDArray[np.bool_]:
+def copies(pack: Pack, rows: Indices, training: TrainingClips) -> NDArray[np.bool_]:
     """Which of these rows (N) show hands in poses that are bit by bit those of a training clip."""
-    return np.asarray(pack.usable[rows] & [digest in learnt.poses for digest in pack.pose_hashes(rows)], bool)
+    return np.asarray(pack.usable[rows] & [digest in training.poses for digest in pack.pose_hashes(rows)], bool)
 
 
-def identical_ids(pack: Pack, rows: Indices, learnt: TrainingClips) -> list[str]:
+def identical_ids(pack: Pack, rows: Indices, training: TrainingClips) -> list[str]:
     """Ids of the `copies` among these rows."""
-    return list(pack.table["id"].take(rows[copies(pack, rows, learnt)]).to_pylist())
+    return list(pack.table["id"].take(rows[copies(pack, rows, training)]).to_pylist())
 
 
 def cautions(report: Mapping[str, Any]) -> list[str]:
@@ -58,7 +58,7 @@ def cautions(report: Mapping[str, Any]) -> list[str]:
     if covered and covered["listed"] is not None and covered["listed"] > covered["clips"]:
         warnings.append(f"{covered['clips']} of the {covered['listed']} clips that the split lists")
     if overlap:
-        warnings.append(f"the model has learnt from {len(overlap)} of these very clips: see `overlap`")
+        warnings.append(f"the model was trained on {len(overlap)} of these clips: see `overlap`")
     return [*warnings, *chosen_in_words(report)]
 
 
@@ -72,7 +72,7 @@ def chosen_in_words(report: Mapping[str, Any]) -> list[str]:
     return warnings
 
 
-def source_of(pack: Pack, rows: Indices, stream: bool) -> dict[str, Any]:
+def pose_source(pack: Pack, rows: Indices, stream: bool) -> dict[str, Any]:
     """Estimators of these rows, percent of a fixed sample that shows a trunk, and whether they were streamed."""
     sample = np.sort(np.random.default_rng(0).permutation(rows)[:SAMPLE])
     flat = pack.flat(sample)

@@ -11,7 +11,7 @@ import numpy as np
 
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
-from twinsign.evaluation.coverage import coverage, identical_ids, source_of
+from twinsign.evaluation.coverage import coverage, identical_ids, pose_source
 from twinsign.evaluation.metrics import Scored, accuracy_report
 from twinsign.evaluation.scoring import score
 from twinsign.evaluation.selective import selective_report, unknown_report
@@ -72,39 +72,39 @@ def evaluate(
 def split_by_vocabulary(pack: Pack, rows: Indices, vocabulary: Sequence[str]) -> tuple[Indices, Indices]:
     """Rows whose gloss is in the vocabulary, and rows of other glosses; raises InputError where either are none."""
     glosses, names = pack.table["gloss"].take(rows).to_pylist(), {*vocabulary}
-    known, unknown = (rows[[bool(gloss) and (gloss in names) == kind for gloss in glosses]] for kind in (True, False))
-    for group, description in ((known, "of the model's glosses"), (unknown, "of an out-of-vocabulary gloss")):
+    inside, outside = (rows[[bool(gloss) and (gloss in names) == kind for gloss in glosses]] for kind in (True, False))
+    for group, description in ((inside, "of the model's glosses"), (outside, "of an out-of-vocabulary gloss")):
         if not len(group):
             hint = "Leave out the --where that selects the model's signs, or add a pack with other signs."
             raise InputError(f"no clip {description}", "clips of both kinds", file=pack.paths[0], hint=hint)
-    return known, unknown
+    return inside, outside
 
 
 def full_report(scored: Scored, run: Run, pack: Pack, data: LabelledRows, scope: EvaluationScope) -> dict[str, Any]:
-    """The JSON report: accuracies with intervals, accuracy by coverage, and `context_of` (design, rule 7)."""
-    context = context_of(run, pack, data, scope, len(scored.glosses))
+    """The JSON report: accuracies with intervals, accuracy by coverage, and `report_context` (design, rule 7)."""
+    context = report_context(run, pack, data, scope, len(scored.glosses))
     return {**accuracy_report(scored), **selective_report(scored, calibration_of(run)), **context}
 
 
-def context_of(run: Run, pack: Pack, data: LabelledRows, scope: EvaluationScope, labels: int) -> dict[str, Any]:
+def report_context(run: Run, pack: Pack, data: LabelledRows, scope: EvaluationScope, labels: int) -> dict[str, Any]:
     """The report entries that state which clips and signers of which split were evaluated, and by which run."""
     ids = clip_ids(pack, data.rows)
     splits = {*pack.splits[data.rows].tolist()}
-    learnt = load_training_clips(run, pack)
+    training = load_training_clips(run, pack)
     selected_on = set(run.about.get("selected_on", []))
     if run.kind == "classifier" and head_recipe(run).select == "last":
         selected_on.discard("val")  # the last epoch is kept whatever val says
     return {
-        "signers": None if learnt is None else shared_signers(hashed_signers(pack, data.rows), learnt.signers),
+        "signers": None if training is None else shared_signers(hashed_signers(pack, data.rows), training.signers),
         "split": scope.splits,
         "where": scope.where,
         "split_hash": pack.split_hash(data.rows),
         "coverage": coverage(pack, data.rows, scope, labels),
-        "overlap": None if learnt is None else identical_ids(pack, data.rows, learnt),
+        "overlap": None if training is None else identical_ids(pack, data.rows, training),
         "data": [str(name) for name in pack.given],
         "handless_clips": [ids[i] for i in np.flatnonzero(~pack.usable[data.rows])],
         "windows": asdict(run.recipe.windows),
-        "source": source_of(pack, data.rows, scope.stream),
+        "source": pose_source(pack, data.rows, scope.stream),
         "ignored_joints": list(run.recipe.read.crop.ignore),
         "selected_on": sorted(splits & selected_on),
         "calibrated_on": sorted(splits & _calibrated_on(run, pack, data.rows)),

@@ -14,14 +14,12 @@ from scipy.special import log_softmax
 from twinsign.errors import InputError
 from twinsign.evaluation.calibrate import calibrate
 from twinsign.evaluation.metrics import Scored, accuracy_report
-from twinsign.evaluation.scores import NAMED, ScoreFile, difference
+from twinsign.evaluation.scores import NAMED, ScoreFile, check_same_glosses
 
 Addends = Literal["softmax", "logits"]
 HELD_BACK = ("test", "all")
 """Splits, as score files state them, that nothing may be tuned on."""
 _ROWS_AT_ONCE = 4096
-_MAX_ITERATIONS = 2000
-_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -41,13 +39,15 @@ class Mix:
             raise InputError(f"temperatures {self.temperatures}", "numbers above 0")
 
 
-def mix_of(count: int, weights: Sequence[float] = (), temperatures: Sequence[float] = (), **add: Addends) -> Mix:
+def mix_of(
+    count: int, weights: Sequence[float] = (), temperatures: Sequence[float] = (), add: Addends = "softmax"
+) -> Mix:
     """A `Mix` of `count` models, with 1 for weights or temperatures left out; InputError for a wrong number."""
     for values, name in ((weights, "weights"), (temperatures, "temperatures")):
         if values and len(values) != count:
             raise InputError(f"{len(values)} {name}", f"{count}, one a file")
     ones = (1.0,) * count
-    return Mix(tuple(weights) or ones, tuple(temperatures) or ones, **add)
+    return Mix(tuple(weights) or ones, tuple(temperatures) or ones, add)
 
 
 def fuse(members: Sequence[Scored], mix: Mix) -> Scored:
@@ -103,10 +103,10 @@ def _mixture_weights(logs: NDArray[np.float64]) -> tuple[float, ...]:
     """Weights (M), summing to 1, that maximise the likelihood of the mixture of these log probabilities (N M)."""
     likelihood = np.exp(logs - logs.max(axis=1, keepdims=True))
     weights = np.full(logs.shape[1], 1 / logs.shape[1])
-    for _ in range(_MAX_ITERATIONS):
+    for _ in range(2000):
         shares = likelihood * weights
         previous, weights = weights, (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
-        if np.abs(weights - previous).max() < _TOLERANCE:
+        if np.abs(weights - previous).max() < 1e-9:
             break
     return tuple(round(float(weight), 6) for weight in weights)
 
@@ -117,16 +117,15 @@ def check_tuning(tuning: Sequence[ScoreFile], fused: Sequence[ScoreFile]) -> Non
         raise InputError(f"{len(tuning)} files to tune on", f"{len(fused)}, one a fused file, in the same order")
     reported = set().union(*(file.ids for file in fused))
     for file, fused_file in zip(tuning, fused, strict=True):
-        if file.glosses and fused_file.glosses and {*file.glosses} != {*fused_file.glosses}:
-            found = f"other classes: {difference(fused_file.glosses, file.glosses)}"
-            raise InputError(found, f"the {len(fused_file.glosses)} glosses of {fused_file.path}", file=file.path)
+        check_same_glosses(fused_file, file)
         held_back = [split for split in file.splits if split in HELD_BACK]
         if held_back:
             raise InputError(f"scores of split {', '.join(held_back)}", "scores of val to tune on", file=file.path)
         common = [name for name in file.ids if name in reported]
         if common:
-            found = f"{len(common)} clips that are also fused ({', '.join(common[:NAMED])})"
-            raise InputError(found, "other clips to tune on than to report on", file=file.path)
+            names = ", ".join(common[:NAMED])
+            message = f"{len(common)} clips that are also fused ({names})"
+            raise InputError(message, "other clips to tune on than to report on", file=file.path)
 
 
 def fused_report(files: Sequence[ScoreFile], members: Sequence[Scored], mix: Mix, fused: Scored) -> dict[str, Any]:

@@ -101,9 +101,7 @@ def ranks(scored: Scored) -> NDArray[np.int64]:
 def guesses(scored: Scored) -> NDArray[np.int64]:
     """Predicted class of each clip (N): never the true one where `ranks` is not 0, as on a tie."""
 
-    def guess(
-        scores: NDArray[np.float32], labels: NDArray[np.int64], true_scores: NDArray[np.float32]
-    ) -> NDArray[np.int64]:
+    def guess(scores: NDArray[Any], labels: NDArray[Any], true_scores: NDArray[Any]) -> NDArray[Any]:
         wrong = np.where(np.arange(scores.shape[1]) == labels, -np.inf, scores)
         return np.where((wrong >= true_scores).any(axis=1), wrong.argmax(axis=1), labels[:, 0])
 
@@ -144,8 +142,7 @@ def _class_means(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     clips = counts.sum(axis=-1)
     hits = counts.cumsum(axis=-1)[..., : len(TOPS)]
     shares = np.divide(hits, clips[..., None], out=np.zeros(hits.shape), where=clips[..., None] > 0)
-    means: NDArray[np.float64] = shares.sum(axis=-2) / (clips > 0).sum(axis=-1)[..., None]
-    return means
+    return np.asarray(shares.sum(axis=-2) / (clips > 0).sum(axis=-1)[..., None])
 
 
 def _bootstrap(counts: NDArray[np.int64], resamples: int, seed: int) -> NDArray[np.float64]:
@@ -159,8 +156,7 @@ def _bootstrap(counts: NDArray[np.int64], resamples: int, seed: int) -> NDArray[
         draws = np.zeros((min(_DRAWS_AT_ONCE, resamples - start), len(flat)), np.int64)
         draws[:, occurring] = random.multinomial(flat.sum(), flat[occurring] / flat.sum(), size=len(draws))
         means.append(_class_means(draws.reshape(-1, *counts.shape)))
-    interval: NDArray[np.float64] = np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
-    return interval
+    return np.asarray(np.percentile(np.concatenate(means), [2.5, 97.5], axis=0))
 
 
 def accuracy_report(scored: Scored, *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
@@ -210,8 +206,7 @@ def _binned_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> 
 def confusion(scored: Scored) -> NDArray[np.int64]:
     """Clips by true class and predicted class (C C): rows are the truth; the diagonal sums to the top-1 hits."""
     classes = len(scored.glosses)
-    counts = np.bincount(scored.labels * classes + guesses(scored), minlength=classes * classes)
-    return counts.reshape(classes, classes)
+    return np.bincount(scored.labels * classes + guesses(scored), minlength=classes**2).reshape(classes, classes)
 
 
 def per_class_table(scored: Scored) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import context_of, full_report
+from twinsign.evaluation.evaluate import full_report, report_context
 from twinsign.evaluation.metrics import Scored, ranks
 from twinsign.evaluation.scoring import score
 from twinsign.evaluation.significance import RESAMPLES, bootstrap_report
@@ -66,12 +66,12 @@ def class_maxima(similarity: Tensor, labels: Tensor, classes: int) -> Tensor:
     return empty.scatter_reduce_(1, labels.expand(len(similarity), -1), similarity, reduce="amax")
 
 
-def nearest(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
+def nearest_scores(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Scores (N C) of unit vectors (N D): similarity to each gloss's nearest gallery clip (M D), labels (M)."""
     return torch.cat([class_maxima(rows @ gallery.T, labels, classes) for rows in query.split(_ROWS_AT_ONCE)])
 
 
-def prototypes(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
+def prototype_scores(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Scores (N C) of unit vectors (N D): similarity to the unit mean of each gloss's gallery clips (M D)."""
     return query @ unit_means(gallery, labels, classes).T
 
@@ -116,7 +116,7 @@ def knn(
     chosen = (choice or Choice()).within(run)
     encoders = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
     ranker = partial(knn_scores, neighbours=k)
-    scored = by_gallery(encoders, pack, stored, query, glosses, run, ranker, tuple(chosen.parts))
+    scored = score_by_gallery(encoders, pack, stored, query, glosses, run, ranker, tuple(chosen.parts))
     # The run's calibration is of its classifier, not of k-NN.
     uncalibrated = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
     report = full_report(scored, uncalibrated, pack, query, EvaluationScope(splits, clips.where))
@@ -142,10 +142,10 @@ def retrieve(
     else:
         pack, stored, query, glosses = _gallery_and_query(clips, splits, gallery, 0)
         encoders = load_encoders(run).to(fastest_device())
-        ranker = nearest if by == "nearest" else prototypes
-        scored = by_gallery(encoders, pack, stored, query, glosses, run, ranker)
+        ranker = nearest_scores if by == "nearest" else prototype_scores
+        scored = score_by_gallery(encoders, pack, stored, query, glosses, run, ranker)
         entries |= _gallery_entries(pack, gallery, stored, query)
-    context = context_of(run, pack, query, EvaluationScope(splits, clips.where), len(scored.glosses))
+    context = report_context(run, pack, query, EvaluationScope(splits, clips.where), len(scored.glosses))
     return {**retrieval_report(scored), **context, **entries}, scored
 
 
@@ -165,7 +165,7 @@ def _gallery_entries(pack: Pack, gallery: str, stored: LabelledRows, query: Labe
     return {"gallery": gallery, "gallery_clips": len(stored.rows), "signers": signers}
 
 
-def by_gallery(
+def score_by_gallery(
     encoders: nn.ModuleDict,
     pack: Pack,
     gallery: LabelledRows,
@@ -189,7 +189,7 @@ def by_gallery(
     return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
 
 
-def values(rank: NDArray[np.int64]) -> NDArray[np.float64]:
+def rank_measures(rank: NDArray[np.int64]) -> NDArray[np.float64]:
     """DCG 1 / log2(1 + r), reciprocal rank 1 / r and recall at 1, 5 and 10 of ranks r from 1: (N 5).
 
     DCG after Järvelin and Kekäläinen (2002); one right answer a query, as in ASL Citizen (Desai et al. 2023).
@@ -198,10 +198,10 @@ def values(rank: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def retrieval_report(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
-    """Means of `values` per instance and per class in percent, with 95 % bootstrap intervals over clips."""
+    """Means of `rank_measures` per instance and per class in percent, with 95 % bootstrap intervals over clips."""
     rank = ranks(scored) + 1
     return {
-        **bootstrap_report([values(rank)[None]], scored.labels, MEASURES, resamples=resamples, seed=seed),
+        **bootstrap_report([rank_measures(rank)[None]], scored.labels, MEASURES, resamples=resamples, seed=seed),
         "median_rank": float(np.median(rank)),
         "label_count": len(scored.glosses),
     }

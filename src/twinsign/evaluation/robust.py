@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import context_of
+from twinsign.evaluation.evaluate import report_context
 from twinsign.evaluation.metrics import Scored, accuracy_report, ranks
-from twinsign.evaluation.scoring import logits_of
+from twinsign.evaluation.scoring import compute_logits
 from twinsign.evaluation.significance import mcnemar
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection, EvaluationScope, LabelledRows, clip_ids, labelled_rows
@@ -42,7 +42,7 @@ def robustness(
 
     def report_at(kind: str, level: float) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         tick(f"{kind} {level:g}")
-        logits = logits_of(classifier, perturbed(run, pack, data, kind, level, seed), viewer)
+        logits = compute_logits(classifier, perturbed(run, pack, data, kind, level, seed), viewer)
         scored = Scored(ids, run.labels, data.labels, logits)
         return accuracy_report(scored, resamples=RESAMPLES), ranks(scored) == 0
 
@@ -55,7 +55,7 @@ def robustness(
             change = round(report["per_instance"]["top1"] - clean["per_instance"]["top1"], 2)
             p = mcnemar(int((right & ~still_right).sum()), int((still_right & ~right).sum()))
             curves[kind]["points"].append({"level": level, **point, "change": change, "p": p})
-    context = context_of(run, pack, data, EvaluationScope(splits, clips.where), len(run.labels))
+    context = report_context(run, pack, data, EvaluationScope(splits, clips.where), len(run.labels))
     return {**clean, "curves": curves, **context, "damage_seed": seed}
 
 

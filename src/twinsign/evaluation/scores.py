@@ -26,8 +26,6 @@ KEYS = {
     "glosses": ("glosses", "classes"),
 }
 """Names of the arrays of an NPZ; a CSV has a column `id`, perhaps `gloss` or `label`, and one of scores a class."""
-DIGITS = 18
-"""Most digits of a class number."""
 MOST_COLUMNS = 6000
 """Columns of a CSV of scores: each takes 30 kB of memory while it is read."""
 LEAST_PROBABILITY = 1e-30
@@ -129,7 +127,7 @@ def _read_csv(file: Path) -> ScoreFile:
     truth: Truth | None = None
     if text[1:]:
         truth = [label.strip() for label in table[text[1]].to_pylist()]
-        is_number = all(label.isdecimal() and len(label) <= DIGITS for label in truth)
+        is_number = all(label.isdecimal() and len(label) <= 18 for label in truth)  # as 64-bit integers hold
         truth = np.asarray(truth, np.int64) if is_number and not {*truth} <= {*glosses} else truth
     return _score_file(file, table["id"].to_pylist(), scores, glosses, truth)
 
@@ -166,13 +164,16 @@ def aligned(files: Sequence[ScoreFile], common: bool = False) -> list[Scored]:
         raise InputError("glosses and labels together in no file", "a file with both", file=files[0].path)
     glosses = lead.glosses
     for file in files:
-        _check_glosses(lead, glosses, file)
+        check_same_glosses(lead, file)
+        if file.glosses is None and file.truth is None:
+            raise InputError("neither glosses nor labels", "one of them, to know its classes by", file=file.path)
+        if file.scores.shape[1] != len(glosses):
+            unnamed = f"{file.scores.shape[1]} classes without names"
+            raise InputError(unnamed, f"the {len(glosses)} glosses of {lead.path}", file=file.path)
         if not common and {*file.ids} != {*lead.ids}:
-            found, hint = (
-                f"other clips: {difference(lead.ids, file.ids)}",
-                "--common takes the clips that all files have.",
-            )
-            raise InputError(found, f"the {len(lead.ids)} clips of {lead.path}", file=file.path, hint=hint)
+            clips, hint = difference(lead.ids, file.ids), "--common takes the clips that all files have."
+            wanted = f"the {len(lead.ids)} clips of {lead.path}"
+            raise InputError(f"other clips: {clips}", wanted, file=file.path, hint=hint)
     shared = set(lead.ids).intersection(*(file.ids for file in files))
     if not shared:
         raise InputError("no clip in common", "score files of the same clips", file=files[-1].path)
@@ -191,13 +192,20 @@ def aligned(files: Sequence[ScoreFile], common: bool = False) -> list[Scored]:
     return result
 
 
-def difference(wanted: Sequence[str], found: Sequence[str]) -> str:
-    """The difference of two sets of names in words: "2 missing (a, b), 1 too many (c)"."""
-    missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+def check_same_glosses(lead: ScoreFile, file: ScoreFile) -> None:
+    """Raise InputError where two files that name their classes name different ones."""
+    if lead.glosses and file.glosses and {*lead.glosses} != {*file.glosses}:
+        classes = f"other classes: {difference(lead.glosses, file.glosses)}"
+        raise InputError(classes, f"the {len(lead.glosses)} glosses of {lead.path}", file=file.path)
+
+
+def difference(wanted: Sequence[str], names: Sequence[str]) -> str:
+    """How these names differ from those wanted, in words: "2 missing (a, b), 1 too many (c)"."""
+    missing, extra = sorted(set(wanted) - set(names)), sorted(set(names) - set(wanted))
     parts = [
-        f"{len(names)} {word} ({', '.join(names[:NAMED])}{', …' if len(names) > NAMED else ''})"
-        for names, word in ((missing, "missing"), (extra, "too many"))
-        if names
+        f"{len(some)} {word} ({', '.join(some[:NAMED])}{', …' if len(some) > NAMED else ''})"
+        for some, word in ((missing, "missing"), (extra, "too many"))
+        if some
     ]
     return ", ".join(parts) or "nothing"
 
@@ -214,16 +222,3 @@ def _class_numbers(file: ScoreFile, glosses: list[str], ids: list[str]) -> NDArr
             raise InputError(f"label {truth}", f"one of the {len(own)} classes", file=file.path, clip=name)
         labels.append(number[gloss])
     return np.asarray(labels, np.int64)
-
-
-def _check_glosses(lead: ScoreFile, glosses: list[str], file: ScoreFile) -> None:
-    found = ""
-    if file.glosses is None:
-        if file.truth is None:
-            raise InputError("neither glosses nor labels", "one of them, to know its classes by", file=file.path)
-        if file.scores.shape[1] != len(glosses):
-            found = f"{file.scores.shape[1]} classes without names"
-    elif {*file.glosses} != {*glosses}:
-        found = f"other classes: {difference(glosses, file.glosses)}"
-    if found:
-        raise InputError(found, f"the {len(glosses)} glosses of {lead.path}", file=file.path)

@@ -25,7 +25,7 @@ from twinsign.views.clips import Clips
 
 
 @torch.no_grad()
-def logits_of(classifier: Classifier, batches: Iterable[Clips], viewer: Viewer) -> NDArray[np.float32]:
+def compute_logits(classifier: Classifier, batches: Iterable[Clips], viewer: Viewer) -> NDArray[np.float32]:
     """Joined logits (N C) on the test views of every clip, in the batches' order."""
     device = device_of(classifier)
     return torch.cat([classifier(*viewer(clips.to(device))).float().cpu() for clips in batches]).numpy()
@@ -45,7 +45,7 @@ def score(run: Run, classifier: Classifier, pack: Pack, data: LabelledRows, stre
     )
     logits, unlike = [], []
     for clips, is_sign in batches:
-        scores = logits_of(classifier, [clips], viewer)
+        scores = compute_logits(classifier, [clips], viewer)
         logits.append(np.where(np.asarray(is_sign)[:, None], scores, np.float32(0)))
         unlike += [strange or not sign for strange, sign in zip(noticer.unlike(clips), is_sign, strict=True)]
     return Scored(clip_ids(pack, data.rows), run.labels, data.labels, np.concatenate(logits), np.asarray(unlike, bool))

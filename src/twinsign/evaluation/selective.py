@@ -21,8 +21,6 @@ from twinsign.evaluation.metrics import (
 )
 from twinsign.runs.calibration import Calibration
 
-LISTED = 5
-"""Unknown clips of highest confidence that a report lists."""
 STEPS = 20
 """Points of the curve: the surest 5 %, 10 %, … of the clips."""
 
@@ -64,22 +62,22 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
     }
 
 
-def unknown_report(known: Scored, unknown: Scored, calibration: Calibration | None) -> dict[str, Any]:
+def unknown_report(known_signs: Scored, unknown_signs: Scored, calibration: Calibration | None) -> dict[str, Any]:
     """How well abstaining rejects unknown signs, whose labels are ignored; in percent.
 
     `answered`: unknown clips that are answered, always wrongly; `known_answered`: known clips that are answered;
     `right_of_answered`: right answers among all answers; `right_if_expected`: the same where the unknown clips are
     `expected` of all, the share that the threshold was fitted for; `auroc`: how often a known clip is surer than an
-    unknown one (equally sure: half); `surest`: the unknown clips answered with the highest confidence. Without a
+    unknown one (equally sure: half); `surest`: the five unknown clips answered with the highest confidence. Without a
     calibration the default threshold of `predict` is used.
     """
     fitted = calibration or Calibration()
-    _, confidence, sure = _answers(known, fitted)
-    _, unknown_confidence, wrong = _answers(unknown, fitted)
-    answers, right = int(sure.sum() + wrong.sum()), sure & (ranks(known) == 0)
+    _, confidence, sure = _answers(known_signs, fitted)
+    _, unknown_confidence, wrong = _answers(unknown_signs, fitted)
+    answers, right = int(sure.sum() + wrong.sum()), sure & (ranks(known_signs) == 0)
     answered_share = (1 - fitted.unknown) * sure.mean() + fitted.unknown * wrong.mean()
     is_known = np.repeat([1, 0], [len(confidence), len(unknown_confidence)])
-    guesses = unknown.scores.argmax(axis=1)
+    guesses = unknown_signs.scores.argmax(axis=1)
     return {
         "clips": len(unknown_confidence),
         "threshold": fitted.threshold,
@@ -91,11 +89,11 @@ def unknown_report(known: Scored, unknown: Scored, calibration: Calibration | No
         "auroc": percent(roc_auc_score(is_known, np.concatenate([confidence, unknown_confidence]))),
         "surest": [
             {
-                "id": unknown.ids[row],
-                "guess": unknown.glosses[guesses[row]],
+                "id": unknown_signs.ids[row],
+                "guess": unknown_signs.glosses[guesses[row]],
                 "confidence": round(float(unknown_confidence[row]), 4),
             }
-            for row in np.argsort(-unknown_confidence, kind="stable")[:LISTED]
+            for row in np.argsort(-unknown_confidence, kind="stable")[:5]
         ],
     }
 

@@ -69,7 +69,9 @@ def _weighted_means(
 
 
 def _top_hits(runs: Sequence[Scored]) -> NDArray[np.float64]:
-    """Whether each clip is right within the top 1, 2 and 5 (S N 3), as 0 or 1."""
+    """Whether each clip is right within the top 1, 2 and 5 (S N 3), as 0 or 1; InputError for different clips."""
+    if len({(tuple(scored.ids), scored.labels.tobytes()) for scored in runs}) != 1:
+        raise InputError("scores of different clips", "the same clips with the same labels, in the same order")
     return np.stack([np.stack([ranks(scored) < top for top in TOPS], axis=1) for scored in runs]).astype(float)
 
 
@@ -78,8 +80,6 @@ def report_over_seeds(runs: Sequence[Scored], *, resamples: int = RESAMPLES, see
 
     Raises InputError where the seeds were scored on different clips.
     """
-    if len({tuple(scored.ids) for scored in runs}) != 1:
-        raise InputError("seeds on different clips", "the same clips in the same order")
     hits = _top_hits(runs)
     return {
         **bootstrap_report([hits], runs[0].labels, resamples=resamples, seed=seed),
@@ -96,9 +96,7 @@ def compare(a: Sequence[Scored], b: Sequence[Scored], *, resamples: int = RESAMP
     Intervals: a paired bootstrap over clips and, with several seeds, over each model's seeds. All scores are `aligned`;
     raises InputError where their clips differ.
     """
-    if len({(tuple(scored.ids), scored.labels.tobytes()) for scored in (*a, *b)}) != 1:
-        raise InputError("models scored on different clips", "the same clips with the same labels, in the same order")
-    labels, hits = a[0].labels, [_top_hits(runs) for runs in (a, b)]
+    labels, hits = a[0].labels, np.split(_top_hits([*a, *b]), [len(a)])
     difference = bootstrap_report([hits[0], -hits[1]], labels, resamples=resamples, seed=seed)
     _, position = np.unique(labels, return_inverse=True)
     means = [_weighted_means(side.mean(axis=0), position, np.ones(len(labels))) for side in hits]
