@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.special import log_softmax
 
 from twinsign.errors import InputError
 from twinsign.evaluation.calibrate import calibrate
-from twinsign.evaluation.metrics import Scored, accuracy_report
+from twinsign.evaluation.metrics import Scored, accuracy_report, map_rows
 from twinsign.evaluation.scores import NAMED, ScoreFile, check_same_glosses
 
 Addends = Literal["softmax", "logits"]
@@ -58,26 +58,22 @@ def fuse(members: Sequence[Scored], mix: Mix) -> Scored:
     if len(mix.weights) != len(members):
         raise InputError(f"{len(mix.weights)} weights", f"{len(members)}, one a model")
     total, combine = sum(mix.weights), np.add if mix.add == "logits" else np.logaddexp
+
+    def term(member: Scored, rows: slice, weight: float, temperature: float) -> NDArray[np.float64]:
+        logs = _log_probabilities(member.scores[rows], temperature)
+        return logs * weight if mix.add == "logits" else logs + np.log(weight / total)
+
     fused = np.empty(members[0].scores.shape, np.float32)
-    for rows in _blocks(len(fused)):
-        terms = (
-            logs * weight if mix.add == "logits" else logs + np.log(weight / total)
-            for member, weight, temperature in zip(members, mix.weights, mix.temperatures, strict=True)
-            if weight
-            for logs in (_log_probabilities(member, rows, temperature),)
-        )
-        fused[rows] = reduce(combine, terms)
+    for start in range(0, len(fused), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        weighted = zip(members, mix.weights, mix.temperatures, strict=True)
+        fused[rows] = reduce(combine, (term(member, rows, *each) for member, *each in weighted if each[0]))
     return Scored(members[0].ids, members[0].glosses, members[0].labels, fused)
 
 
-def _blocks(clips: int) -> list[slice]:
-    """Rows in blocks that bound the memory of float64 copies."""
-    return [slice(start, start + _ROWS_AT_ONCE) for start in range(0, clips, _ROWS_AT_ONCE)]
-
-
-def _log_probabilities(member: Scored, rows: slice, temperature: float) -> NDArray[np.float64]:
-    """log softmax(scores / temperature) of these rows (n C)."""
-    return np.asarray(log_softmax(member.scores[rows].astype(np.float64) / temperature, axis=1))
+def _log_probabilities(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """log softmax(scores / temperature) of scores (n C), in float64."""
+    return np.asarray(log_softmax(scores.astype(np.float64) / temperature, axis=1))
 
 
 def tune(members: Sequence[Scored], add: Addends = "softmax") -> Mix:
@@ -89,13 +85,12 @@ def tune(members: Sequence[Scored], add: Addends = "softmax") -> Mix:
     temperatures = tuple(calibrate(member).temperature for member in members)
     if add == "logits":
         return Mix((1.0,) * len(members), temperatures, add)
-    log_truths = []
-    for member, temperature in zip(members, temperatures, strict=True):
-        blocks = [
-            np.take_along_axis(_log_probabilities(member, rows, temperature), member.labels[rows, None], axis=1)
-            for rows in _blocks(len(member.labels))
-        ]
-        log_truths.append(np.concatenate(blocks))
+
+    def log_truth(scores: NDArray[Any], labels: NDArray[Any], _: object, temperature: float) -> NDArray[Any]:
+        return np.take_along_axis(_log_probabilities(scores, temperature), labels, axis=1)
+
+    fitted = zip(members, temperatures, strict=True)
+    log_truths = [map_rows(member, partial(log_truth, temperature=temperature)) for member, temperature in fitted]
     return Mix(_mixture_weights(np.concatenate(log_truths, axis=1)), temperatures, add)
 
 

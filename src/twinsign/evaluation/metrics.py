@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
-from scipy.stats import binomtest
 
 from twinsign.errors import InputError
 
@@ -60,27 +58,24 @@ class Scored:
         object.__setattr__(self, "scores", finite_scores(scores, self.ids))
 
 
-def check_unique(names: Sequence[str], what: str, file: str | PathLike[str] | None = None) -> None:
+def check_unique(names: Sequence[str], what: str, file: Path | None = None) -> None:
     """Raise InputError where one of these names is repeated."""
     for name, times in Counter(names).most_common(1):
         if times > 1:
             raise InputError(f"{what} {name!r} {times} times", f"every {what} once", file=file)
 
 
-def finite_scores(
-    scores: NDArray[Any], ids: Sequence[str], file: str | PathLike[str] | None = None
-) -> NDArray[np.float32]:
+def finite_scores(scores: NDArray[Any], ids: Sequence[str], file: Path | None = None) -> NDArray[np.float32]:
     """Scores (N C) as float32; raises InputError for the first clip with NaN or infinity among them."""
     with np.errstate(over="ignore"):
         scores = scores.astype(np.float32, copy=False)
     wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if len(wrong):
-        clip = ids[wrong[0]]
-        raise InputError("NaN or infinity among the scores", "finite float32 scores", file=file, clip=clip)
+        raise InputError("NaN or infinity among the scores", "finite float32 scores", file=file, clip=ids[wrong[0]])
     return scores
 
 
-def _by_rows(scored: Scored, function: Callable[..., NDArray[Any]]) -> NDArray[Any]:
+def map_rows(scored: Scored, function: Callable[..., NDArray[Any]]) -> NDArray[Any]:
     """`function` of scores (n C), labels (n 1) and scores of these labels (n 1), joined over blocks of n clips.
 
     So 35,000 clips of 2,000 classes need no second copy in memory.
@@ -95,7 +90,7 @@ def _by_rows(scored: Scored, function: Callable[..., NDArray[Any]]) -> NDArray[A
 
 def ranks(scored: Scored) -> NDArray[np.int64]:
     """Rank of each clip's true class (N), from 0: how many other classes score at least as much."""
-    return _by_rows(scored, lambda scores, _, true_scores: (scores >= true_scores).sum(axis=1) - 1)
+    return map_rows(scored, lambda scores, _, true_scores: (scores >= true_scores).sum(axis=1) - 1)
 
 
 def guesses(scored: Scored) -> NDArray[np.int64]:
@@ -105,18 +100,25 @@ def guesses(scored: Scored) -> NDArray[np.int64]:
         wrong = np.where(np.arange(scores.shape[1]) == labels, -np.inf, scores)
         return np.where((wrong >= true_scores).any(axis=1), wrong.argmax(axis=1), labels[:, 0])
 
-    return _by_rows(scored, guess)
+    return map_rows(scored, guess)
 
 
 def confidences(scored: Scored) -> NDArray[np.float64]:
     """Largest probability of softmax(scores) of each clip (N), in [1 / C, 1]."""
-    return _by_rows(scored, lambda scores, *_: softmax(scores.astype(np.float64), axis=1).max(axis=1))
+
+    def confidence(scores: NDArray[Any], *_: object) -> NDArray[Any]:
+        below = np.subtract(scores, scores.max(axis=1, keepdims=True), dtype=np.float64)
+        return np.asarray(1 / np.exp(below).sum(axis=1))
+
+    return map_rows(scored, confidence)
 
 
 def wilson(hits: int, clips: int) -> tuple[float, float]:
     """Wilson's 95 % interval of the proportion hits / clips, in [0, 1] (Wilson 1927)."""
-    interval = binomtest(hits, clips).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)
+    share, spread = hits / clips, 1.959963984540054**2 / clips  # the normal distribution's 97.5 % point
+    centre = (share + spread / 2) / (1 + spread)
+    half = np.sqrt(share * (1 - share) * spread + spread**2 / 4) / (1 + spread)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
 def percent(share: float) -> float:

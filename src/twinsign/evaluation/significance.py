@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from twinsign.errors import InputError
 from twinsign.evaluation.metrics import KINDS as KINDS
@@ -121,8 +120,15 @@ def _top1_test(a: NDArray[np.float64], b: NDArray[np.float64]) -> dict[str, Any]
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """Two-sided exact p-value of McNemar's test (1947), from the clips that one model alone gets right."""
-    return float(binomtest(min(only_a, only_b), only_a + only_b).pvalue) if only_a + only_b else 1.0
+    """Two-sided exact p-value of McNemar's test (1947), from the clips that one model alone gets right.
+
+    The binomial tail with probability 1/2 in whole numbers; SciPy's takes 0.7 s to import.
+    """
+    discordant, tail, term = only_a + only_b, 0, 1
+    for hits in range(min(only_a, only_b) + 1):
+        tail += term
+        term = term * (discordant - hits) // (hits + 1)
+    return float(min(1.0, 2 * tail / (1 << discordant)))
 
 
 def sign_flip(differences: NDArray[np.float64], flips: int = FLIPS, seed: int = 0) -> float:
