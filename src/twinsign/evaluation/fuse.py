@@ -42,7 +42,7 @@ class Mix:
 def mix_of(
     count: int, weights: Sequence[float] = (), temperatures: Sequence[float] = (), add: Addends = "softmax"
 ) -> Mix:
-    """A `Mix` of `count` models, with 1 for weights or temperatures left out; InputError for a wrong number."""
+    """A `Mix` of `count` models, 1 where weights or temperatures are left out; InputError for a wrong number."""
     for values, name in ((weights, "weights"), (temperatures, "temperatures")):
         if values and len(values) != count:
             raise InputError(f"{len(values)} {name}", f"{count}, one a file")

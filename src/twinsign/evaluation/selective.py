@@ -68,7 +68,7 @@ def unknown_report(known_signs: Scored, unknown_signs: Scored, calibration: Cali
     `answered`: unknown clips that are answered, always wrongly; `known_answered`: known clips that are answered;
     `right_of_answered`: right answers among all answers; `right_if_expected`: the same where the unknown clips are
     `expected` of all, the share that the threshold was fitted for; `auroc`: how often a known clip is surer than an
-    unknown one (equally sure: half); `surest`: the five unknown clips answered with the highest confidence. Without a
+    unknown one (equally sure: half); `surest`: the five unknown clips of highest confidence. Without a
     calibration the default threshold of `predict` is used.
     """
     fitted = calibration or Calibration()

@@ -1,4 +1,4 @@
-"""Signs beyond a classifier's own: slow counts, pairs one by one, and a model that knows two of four signs."""
+"""Out-of-vocabulary signs: slow counts, pairs one by one, and a model whose vocabulary is two of four signs."""
 
 from __future__ import annotations
 
