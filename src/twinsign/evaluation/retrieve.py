@@ -184,8 +184,8 @@ def score_by_gallery(
         features, labels = embed(encoders, loader, viewer, parts)
         return joint_embedding(features), labels
 
-    (stored, labels), (asked, _) = vectors(gallery), vectors(query)
-    scores = ranker(asked, stored, labels, len(glosses))
+    (stored, labels), (queries, _) = vectors(gallery), vectors(query)
+    scores = ranker(queries, stored, labels, len(glosses))
     return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
 
 
