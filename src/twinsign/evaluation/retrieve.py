@@ -154,7 +154,7 @@ def _gallery_and_query(
 ) -> tuple[Pack, LabelledRows, LabelledRows, list[str]]:
     """The pack, a share of the gallery split's clips, the clips of the queried splits, and the gallery's glosses."""
     if gallery in splits:
-        raise InputError(f"split {gallery!r} as gallery and as query", "a gallery without the clips to look up")
+        raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips to look up")
     pack, share = Pack(clips.data), (clips.label_fraction, seed, clips.labels_per_class)
     stored, glosses = select_labelled_training(pack, clips.where, *share, split=gallery)
     return pack, stored, labelled_rows(pack, pack.select(splits, clips.where), glosses), glosses
