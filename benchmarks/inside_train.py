@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from twinsign.errors import InputError
-from twinsign.evaluation.knn import knn_scores
 from twinsign.evaluation.metrics import Scored, accuracy_report
+from twinsign.evaluation.retrieve import knn_scores
 from twinsign.evaluation.significance import compare
 from twinsign.files import write_json
 from twinsign.nn.features import drawn_views, embed, fixed_views, joint_embedding

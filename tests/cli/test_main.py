@@ -21,7 +21,7 @@ from twinsign import __version__
 from twinsign.cli import registry
 from twinsign.cli.commands import train
 from twinsign.cli.main import main
-from twinsign.evaluation.source import source_in_words
+from twinsign.evaluation.coverage import source_in_words
 from twinsign.nn.features import fixed_views
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection

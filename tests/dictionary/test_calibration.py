@@ -32,7 +32,7 @@ def asked_again(seed: int, fitted: OpenCalibration, near: float) -> tuple[Tensor
 def test_confidence_is_how_often_it_is_right(near: float, apart: float) -> None:
     """Also of the few that are sure; where signs are hard to tell these are very few, and known less well."""
     similarity, labels = drawn(0, 2000, near)
-    fitted = fit_open_set(similarity, labels, torch.full((2000,), -1.0))
+    fitted = fit_open_set(similarity, labels)
     assert fitted.recordings == 2000
     confidence, right = asked_again(1, fitted, near)
     for low in (0.0, 0.25, 0.5, 0.75):
@@ -46,9 +46,8 @@ def test_confidence_is_how_often_it_is_right(near: float, apart: float) -> None:
 def test_the_likeliest_pair_is_found() -> None:
     """No pair of a coarse grid is likelier."""
     similarity, labels = drawn(2, 400, 0.2)
-    without = torch.full((400,), -1.0)
-    fitted = fit_open_set(similarity, labels, without)
-    both = torch.cat([similarity, similarity.scatter(1, labels[:, None], without[:, None])]).double()
+    fitted = fit_open_set(similarity, labels)
+    both = torch.cat([similarity, similarity.scatter(1, labels[:, None], -1.0)]).double()
     truth = torch.cat([labels, torch.full_like(labels, similarity.shape[1])])
 
     def cost(sharpness: float, none: float) -> float:
@@ -61,7 +60,7 @@ def test_the_likeliest_pair_is_found() -> None:
 
 def test_what_cannot_be_told_is_never_sure() -> None:
     similarity, labels = drawn(3, 300, 0.0)
-    fitted = fit_open_set(similarity, labels, torch.full((300,), -1.0))
+    fitted = fit_open_set(similarity, labels)
     confidence, right = asked_again(4, fitted, 0.0)
     sure = confidence >= fitted.threshold
     assert float(sure.double().mean()) < 0.02
@@ -70,7 +69,7 @@ def test_what_cannot_be_told_is_never_sure() -> None:
 
 def test_a_few_that_never_err_do_not_make_it_certain() -> None:
     similarity = torch.eye(12) * 0.9
-    fitted = fit_open_set(similarity, torch.arange(12), torch.full((12,), -1.0))
+    fitted = fit_open_set(similarity, torch.arange(12))
     assert fitted.sharpness <= SHARPEST
     assert np.isfinite(fitted.confidences(similarity).numpy()).all()
 
@@ -90,5 +89,5 @@ def test_a_few_lucky_guesses_are_not_enough(right: int, sure: bool) -> None:
     labels = torch.arange(80) % 4
     similarity[torch.arange(right), labels[:right]] = 0.9
     similarity[torch.arange(right, 80), (labels[right:] + 1) % 4] = 0.6
-    fitted = fit_open_set(similarity, labels, torch.full((80,), -1.0))
+    fitted = fit_open_set(similarity, labels)
     assert (fitted.threshold < NEVER) == sure

@@ -20,7 +20,7 @@ from twinsign.dictionary.entries import ABOUT, Sign
 from twinsign.dictionary.lookup import Lookup
 from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError
-from twinsign.evaluation.knn import knn_scores
+from twinsign.evaluation.retrieve import knn_scores
 from twinsign.files import locked
 from twinsign.inference.embeddings import read_embeddings, write_embeddings
 from twinsign.inference.recogniser import Recogniser
@@ -131,7 +131,7 @@ def test_another_runs_vectors_are_refused_and_can_be_made_anew(
     lookup: Lookup, trained: Trained, pack: Pack, tmp_path: Path
 ) -> None:
     lookup.enrol(signs_of(pack, [0, 1]))
-    with pytest.raises(InputError, match=r"vectors of the RUN.*those of.*Enrol it anew"):
+    with pytest.raises(InputError, match=r"vectors of the RUN.*those of.*Enrol it again"):
         Lookup.load(trained.linear, tmp_path / "D")
     with pytest.raises(InputError, match="vectors of the RUN"):
         Lookup.of(Recogniser.load(trained.linear), tmp_path / "D")
@@ -165,10 +165,10 @@ def test_vectors_of_a_version_that_showed_unknown_joints_are_made_anew(
     (folder / ABOUT).write_text(json.dumps({name: value for name, value in about.items() if name != "reading"}))
     found = Lookup.load(run)
     torch.testing.assert_close(found.dictionary.entries.vectors, wanted)
-    assert found.dictionary.about.reading == about["reading"]
+    assert found.dictionary.metadata.reading == about["reading"]
     assert found.search(pack.recording(1)).nearest[0].similarity == pytest.approx(1, abs=1e-5)
-    edition = found.dictionary.about.edition
-    assert Lookup.load(run).dictionary.about.edition == edition, "once"
+    edition = found.dictionary.metadata.edition
+    assert Lookup.load(run).dictionary.metadata.edition == edition, "once"
 
 
 def test_the_runs_own_dictionary_and_the_dictionarys_own_run(trained: Trained, pack: Pack, tmp_path: Path) -> None:
@@ -225,14 +225,14 @@ def test_a_failed_write_changes_nothing(lookup: Lookup, pack: Pack, monkeypatch:
 def test_a_crash_before_the_first_sign_leaves_an_empty_dictionary(
     lookup: Lookup, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed = Dictionary._changed
+    changed = Dictionary._save
 
     def killed(self: Dictionary, calibration: object) -> None:
         if list(self.path.glob("*.pack")):
             raise KeyboardInterrupt
         changed(self, None)
 
-    monkeypatch.setattr(Dictionary, "_changed", killed)
+    monkeypatch.setattr(Dictionary, "_save", killed)
     with pytest.raises(KeyboardInterrupt):
         lookup.enrol(signs_of(pack, [0]))
     monkeypatch.undo()
@@ -289,9 +289,9 @@ def test_calibration_asks_every_recording_of_the_others(lookup: Lookup, pack: Pa
             cosine = (middle / middle.norm()) @ entries.vectors[place]
             wanted = (kept @ entries.vectors[place]).max() if by == "nearest" else cosine
             names = np.asarray([one or "" for one in signers])
-            found = looking._own(entries.vectors, entries.labels, names, place, by)
+            found = looking._own_similarity(entries.vectors, entries.labels, names, place, by)
             assert float(found) == pytest.approx(float(wanted), abs=1e-5)
-        fitted = (lookup.dictionary.about.calibration or {})[by]
+        fitted = (lookup.dictionary.metadata.calibration or {})[by]
         assert fitted == looking.leave_one_out(entries.vectors, entries.labels, signers, by)
         assert fitted.recordings == len(labels)
 
@@ -301,19 +301,19 @@ def test_nothing_is_sure_of_a_dictionary_that_cannot_be_asked(lookup: Lookup, pa
     for row in np.flatnonzero(pack.usable).tolist():
         by_gloss.setdefault(pack.table["gloss"][row].as_py(), []).append(row)
     lookup.enrol(signs_of(pack, [rows[0] for rows in by_gloss.values()]))
-    assert all(not one.recordings for one in (lookup.dictionary.about.calibration or {}).values())
+    assert all(not one.recordings for one in (lookup.dictionary.metadata.calibration or {}).values())
     found = lookup.search(pack.recording(by_gloss[lookup.dictionary.entries.glosses[0]][0]))
     assert not found.sure
     assert 0 < sum(guess.confidence for guess in found.guesses) < 1
     lookup.enrol(signs_of(pack, [row for rows in by_gloss.values() for row in rows[1:4]]))
-    assert all(one.recordings >= FEWEST for one in (lookup.dictionary.about.calibration or {}).values())
+    assert all(one.recordings >= FEWEST for one in (lookup.dictionary.metadata.calibration or {}).values())
 
 
 def test_ranking_by_the_nearest_agrees_with_one_neighbour(lookup: Lookup, pack: Pack) -> None:
     lookup.enrol_pack(pack, pack.select(["train"]))
     entries = lookup.dictionary.entries
     asked = torch.from_numpy(lookup.embedder.of([pack.recording(int(row)) for row in pack.select(["test"])]))
-    found = looking.ranked(entries, asked, asked @ entries.vectors.T, "nearest")
+    found = looking.gloss_similarity(entries, asked, asked @ entries.vectors.T, "nearest")
     wanted = knn_scores(asked, entries.vectors, entries.labels, len(entries.glosses), neighbours=1)
     assert found.argmax(dim=1).tolist() == wanted.argmax(dim=1).tolist()
 

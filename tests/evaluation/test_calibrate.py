@@ -11,7 +11,7 @@ from scipy.stats import beta
 from torch.nn import functional as F
 
 from twinsign.errors import InputError
-from twinsign.evaluation.calibrate import FEWEST, calibrate, lower_bounds, threshold_of
+from twinsign.evaluation.calibrate import FEWEST, calibrate, fit_threshold, lower_confidence_bounds
 from twinsign.evaluation.metrics import Scored
 from twinsign.runs.calibration import NEVER, Calibration, threshold_in_words
 from twinsign.runs.recipe import AbstainConfig
@@ -142,13 +142,13 @@ def test_a_promise_kept_exactly_is_kept(right: int, wrong: int, struck: int, tru
     hits = torch.tensor([True] * right + [False] * wrong)
     known, strangers = torch.full((len(hits),), 0.7), torch.full((struck,), 0.7)
     share = 0.1 if struck else 0.0
-    assert threshold_of(known, hits, trusted, 0, strangers, share) == pytest.approx(0.7)
-    assert threshold_of(known, hits, trusted, 0.95, strangers, share) == NEVER
+    assert fit_threshold(known, hits, trusted, 0, strangers, share) == pytest.approx(0.7)
+    assert fit_threshold(known, hits, trusted, 0.95, strangers, share) == NEVER
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=80), st.sampled_from([0.5, 0.8, 0.95, 0.999]))
 def test_of_equal_weights_the_bound_is_clopper_and_pearsons(right: list[bool], level: float) -> None:
-    found = lower_bounds(np.array(right), np.full(len(right), 0.01), level)
+    found = lower_confidence_bounds(np.array(right), np.full(len(right), 0.01), level)
     wanted = [clopper_pearson(sum(right[:n]), n, level) for n in range(1, len(right) + 1)]
     assert found == pytest.approx(wanted, abs=1e-9)
 
@@ -156,7 +156,9 @@ def test_of_equal_weights_the_bound_is_clopper_and_pearsons(right: list[bool], l
 def test_a_group_of_which_little_was_seen_allows_little() -> None:
     """Ninety right answers, and none to any clip of an unknown sign; these are as many of all, however few."""
     right = np.array([True] * 90 + [False])
-    bounds = [lower_bounds(right, np.array([2 / 90] * 90 + [1 / clips]), 0.95)[89] for clips in (5, 20, 90, 900)]
+    bounds = [
+        lower_confidence_bounds(right, np.array([2 / 90] * 90 + [1 / clips]), 0.95)[89] for clips in (5, 20, 90, 900)
+    ]
     assert bounds == sorted(bounds)
     assert bounds[0] < 0.8
     assert bounds[2] > 0.9

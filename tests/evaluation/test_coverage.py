@@ -1,4 +1,4 @@
-"""What a report says of its split's coverage, and of clips that the model has learnt from."""
+"""What a report says of its split's coverage, and of clips that the model was trained on."""
 
 from __future__ import annotations
 

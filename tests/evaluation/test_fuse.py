@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from scipy.special import log_softmax
 
 from twinsign.errors import InputError
-from twinsign.evaluation.fuse import Mix, check_tuning, fuse, fused_report, log_softmax, mix_of, tune
+from twinsign.evaluation.fuse import Mix, check_tuning, fuse, fused_report, mix_of, tune
 from twinsign.evaluation.metrics import Scored, accuracy_report, confidences, ranks
 from twinsign.evaluation.scores import ScoreFile
 
@@ -84,7 +85,7 @@ def test_tuned_weights_are_the_likeliest() -> None:
     labels = members[0].labels
     shares = np.stack(
         [
-            np.exp(log_softmax(one.scores, t))[np.arange(len(labels)), labels]
+            np.exp(log_softmax(one.scores.astype(float) / t, axis=1))[np.arange(len(labels)), labels]
             for one, t in zip(members, mix.temperatures, strict=True)
         ],
         axis=1,

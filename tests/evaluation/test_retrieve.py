@@ -13,7 +13,7 @@ from sklearn.metrics import dcg_score
 from torch.nn import functional as F
 
 from twinsign.evaluation.metrics import Scored
-from twinsign.evaluation.retrieve import MEASURES, nearest, prototypes, retrieval_report, values
+from twinsign.evaluation.retrieve import MEASURES, nearest_scores, prototype_scores, rank_measures, retrieval_report
 
 
 def scored(labels, scores) -> Scored:
@@ -52,10 +52,10 @@ def test_agrees_with_sorted_lists(clips: Scored) -> None:
 
 
 def test_known_ranks() -> None:
-    assert values(np.array([1]))[0].tolist() == [1, 1, 1, 1, 1]
-    assert values(np.array([3]))[0].tolist() == pytest.approx([0.5, 1 / 3, 0, 1, 1])
-    assert values(np.array([7]))[0].tolist() == pytest.approx([1 / 3, 1 / 7, 0, 0, 1])
-    assert values(np.array([15]))[0].tolist() == pytest.approx([0.25, 1 / 15, 0, 0, 0])
+    assert rank_measures(np.array([1]))[0].tolist() == [1, 1, 1, 1, 1]
+    assert rank_measures(np.array([3]))[0].tolist() == pytest.approx([0.5, 1 / 3, 0, 1, 1])
+    assert rank_measures(np.array([7]))[0].tolist() == pytest.approx([1 / 3, 1 / 7, 0, 0, 1])
+    assert rank_measures(np.array([15]))[0].tolist() == pytest.approx([0.25, 1 / 15, 0, 0, 0])
 
 
 def test_dcg_is_scikit_learns_without_ties() -> None:
@@ -95,7 +95,7 @@ def unit(seed: int, rows: int) -> torch.Tensor:
 def test_nearest_and_prototypes_agree_with_loops(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("twinsign.evaluation.retrieve._ROWS_AT_ONCE", 3)
     query, gallery, labels = unit(0, 7), unit(1, 11), torch.arange(11) % 4
-    near, mean = nearest(query, gallery, labels, 4), prototypes(query, gallery, labels, 4)
+    near, mean = nearest_scores(query, gallery, labels, 4), prototype_scores(query, gallery, labels, 4)
     for i in range(7):
         for c in range(4):
             mine = [gallery[j].double() for j in range(11) if labels[j] == c]
@@ -106,6 +106,6 @@ def test_nearest_and_prototypes_agree_with_loops(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_gloss_without_gallery_clips_is_last() -> None:
-    found = nearest(unit(0, 3), unit(1, 4), torch.tensor([0, 0, 2, 2]), 3)
+    found = nearest_scores(unit(0, 3), unit(1, 4), torch.tensor([0, 0, 2, 2]), 3)
     assert (found[:, 1] == -1).all()
     assert (found[:, [0, 2]] > -1).all()

@@ -1,4 +1,4 @@
-"""Score files: ours there and back, another model's NPZ and CSV, and what is wrong with a bad one."""
+"""Score files written and read back, another model's NPZ and CSV, errors in bad ones, and alignment of several."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import log_softmax
 
 from twinsign.errors import InputError
-from twinsign.evaluation.fuse import log_softmax
 from twinsign.evaluation.metrics import Scored
-from twinsign.evaluation.scores import LEAST_PROBABILITY, read_scores, write_scores
+from twinsign.evaluation.scores import LEAST_PROBABILITY, ScoreFile, aligned, difference, read_scores, write_scores
 
 IDS, GLOSSES = ["07069", "07070", "x y"], ["BOOK", "你好", "$5, $6"]
+NAMES = ["APPLE", "BOOK", "CAT"]
 LABELS = np.array([2, 0, 1])
 LOGITS = np.array([[0.5, -1.0, 3.0], [4.0, 4.5, -2.0], [0.0, 1.0, 2.0]], np.float32)
 
@@ -58,11 +61,11 @@ def test_glosses_that_are_numbers_stay_names(tmp_path: Path) -> None:
 
 
 def test_probabilities_become_logits_that_give_them_back(tmp_path: Path) -> None:
-    shares = np.exp(log_softmax(LOGITS))
+    shares = np.exp(log_softmax(LOGITS.astype(float), axis=1))
     shares[0] = [0, 0, 1]
     found = read_scores(write(tmp_path / "S.npz", ids=IDS, probabilities=shares, labels=LABELS))
     assert found.probabilities
-    assert np.exp(log_softmax(found.scores)) == pytest.approx(shares, abs=1e-6)
+    assert np.exp(log_softmax(found.scores.astype(float), axis=1)) == pytest.approx(shares, abs=1e-6)
     assert found.scores.min() == np.log(np.float32(LEAST_PROBABILITY))
     for logits in (LOGITS, shares * 2, shares - 0.1, np.ones((3, 1))):
         assert not read_scores(write(tmp_path / "S.npz", ids=IDS, logits=logits, labels=LABELS)).probabilities
@@ -121,3 +124,89 @@ def test_no_file_and_no_npz(tmp_path: Path) -> None:
     np.save(tmp_path / "S.npy", LOGITS)
     with pytest.raises(InputError, match="arr_0"):
         read_scores(tmp_path / "S.npy")
+
+
+def file(name: str, ids, truth, scores, glosses=NAMES) -> ScoreFile:
+    return ScoreFile(Path(name), list(ids), np.asarray(scores, np.float32), glosses, truth, False)
+
+
+def lead(clips: int = 4) -> ScoreFile:
+    labels = np.arange(clips) % 3
+    return file("A", [f"clip{i}" for i in range(clips)], labels, np.arange(clips * 3).reshape(clips, 3))
+
+
+@given(st.permutations(range(4)), st.permutations(range(3)), st.booleans(), st.booleans())
+def test_any_order_comes_out_as_the_first(rows, columns, with_truth: bool, with_names: bool) -> None:
+    one = lead()
+    glosses = [NAMES[c] for c in columns] if with_names else None
+    order = list(columns) if with_names else [0, 1, 2]
+    scores = 100 + one.scores[np.ix_(rows, order)]
+    truth = None
+    if with_truth or not with_names:  # a number means a column of its own file
+        truth = np.array([order.index(one.truth[row]) for row in rows])
+    other = file("B", [one.ids[row] for row in rows], truth, scores, glosses)
+    for files, mine in (([one, other], 1), ([other, one], 0)):
+        found = aligned(files)[mine]
+        by_id = {
+            clip: dict(zip(found.glosses, row, strict=True)) for clip, row in zip(found.ids, found.scores, strict=True)
+        }
+        for i, clip in enumerate(one.ids):
+            assert [by_id[clip][gloss] for gloss in NAMES] == (100 + one.scores[i]).tolist()
+        assert [found.glosses[label] for label in found.labels] == [
+            NAMES[one.truth[one.ids.index(clip)]] for clip in found.ids
+        ]
+        assert aligned(files)[0].ids == aligned(files)[1].ids
+
+
+def test_names_of_glosses_are_a_truth_too() -> None:
+    one = lead()
+    other = file("B", one.ids, [NAMES[label] for label in one.truth], one.scores)
+    assert isinstance(aligned([other, one])[0], Scored)
+    other.truth[1] = "DOG"
+    with pytest.raises(InputError, match="clip 'clip1': found label DOG; wanted one of the 3 classes"):
+        aligned([one, other])
+
+
+def test_other_clips_are_named_and_common_ones_can_be_taken() -> None:
+    one = lead(9)
+    other = file("B", [*one.ids[7:], "new"], None, np.zeros((3, 3)))
+    with pytest.raises(InputError) as error:
+        aligned([one, other])
+    assert "7 missing (clip0, clip1, clip2, clip3, clip4, …), 1 too many (new)" in str(error.value)
+    assert "--common" in str(error.value)
+    both = aligned([one, other], common=True)
+    assert [each.ids for each in both] == [["clip7", "clip8"]] * 2
+    assert np.array_equal(both[0].scores, one.scores[7:])
+    with pytest.raises(InputError, match="no clip in common"):
+        aligned([one, file("B", ["new"], None, np.zeros((1, 3)))], common=True)
+
+
+@pytest.mark.parametrize("common", [False, True])
+def test_other_labels_are_named_whatever_is_common(common: bool) -> None:
+    one = lead()
+    wrong = one.truth.copy()
+    wrong[2] = 0
+    with pytest.raises(
+        InputError, match=r"B: found other labels of 1 clips \(clip2: APPLE, not CAT\); wanted those of A"
+    ):
+        aligned([one, file("B", one.ids, wrong, one.scores)], common)
+
+
+def test_other_glosses_and_unknown_classes_are_refused() -> None:
+    one = lead()
+    other = file("B", one.ids, None, np.zeros((4, 3)), ["APPLE", "BOOK", "DOG"])
+    with pytest.raises(InputError, match=r"1 missing \(CAT\), 1 too many \(DOG\)"):
+        aligned([one, other])
+    with pytest.raises(InputError, match="neither glosses nor labels"):
+        aligned([one, file("B", one.ids, None, one.scores, None)])
+    with pytest.raises(InputError, match="2 classes without names"):
+        aligned([one, file("B", one.ids, one.truth, one.scores[:, :2], None)])
+    with pytest.raises(InputError, match="clip 'clip0': found label 3"):
+        aligned([one, file("B", one.ids, one.truth + 3, one.scores, None)])
+    with pytest.raises(InputError, match="glosses and labels together in no file"):
+        aligned([file("B", one.ids, None, one.scores), file("C", one.ids, one.truth, one.scores, None)])
+
+
+def test_a_difference_in_words() -> None:
+    assert difference(["a", "b"], ["b", "c"]) == "1 missing (a), 1 too many (c)"
+    assert difference(["a"], ["a"]) == "nothing"

@@ -10,7 +10,7 @@ from helpers.tiny_configs import ENCODER, clips_of_view, random_view
 from torch import nn
 
 from twinsign.distributed import LAUNCHERS, fastest_device
-from twinsign.evaluation.knn import knn_scores
+from twinsign.evaluation.retrieve import knn_scores
 from twinsign.nn.encoder import Encoder
 from twinsign.nn.features import embed, fixed_views, joint_embedding
 from twinsign.train.monitor import alignment, effective_rank, uniformity

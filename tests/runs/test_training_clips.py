@@ -13,9 +13,9 @@ from helpers.trained_runs import Trained, copy_essentials
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
+from twinsign.evaluation.calibrate import recalibrate
 from twinsign.evaluation.coverage import identical_ids
 from twinsign.evaluation.evaluate import evaluate
-from twinsign.evaluation.recalibrate import recalibrate
 from twinsign.hub.bundle import is_shared
 from twinsign.pack import locate
 from twinsign.pack import open as opening

@@ -16,10 +16,9 @@ from torch.nn import functional as F
 from yaml import safe_load as load_yaml
 
 from twinsign.errors import InputError
-from twinsign.evaluation.calibrate import calibrate
+from twinsign.evaluation.calibrate import calibrate, recalibrate
 from twinsign.evaluation.evaluate import evaluate
-from twinsign.evaluation.knn import knn
-from twinsign.evaluation.recalibrate import recalibrate
+from twinsign.evaluation.retrieve import knn
 from twinsign.evaluation.scoring import score
 from twinsign.hub.facts import selection_of
 from twinsign.nn.classifier import Classifier

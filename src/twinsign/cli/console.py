@@ -8,8 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from twinsign.errors import InputError
-from twinsign.evaluation.coverage import cautions
-from twinsign.evaluation.source import source_in_words
+from twinsign.evaluation.coverage import cautions, source_in_words
 from twinsign.terminal import console, errors
 
 __all__ = ["OK", "console", "errors", "parse_numbers", "parse_splits", "print_report", "with_interval"]

@@ -1,1 +1,1 @@
-"""A dictionary of signs from a few recordings each: the store, its entries, lookup, and how sure an answer may be."""
+"""A dictionary of signs from a few recordings each: the store, its entries, lookup and calibrated confidences."""

@@ -1,4 +1,4 @@
-"""Signs known from a few recordings, without training: enrol them, and find the nearest to another recording.
+"""Signs known from a few recordings, without training: enrol them, and search for the nearest to another recording.
 
 lookup = Lookup.load("runs/pre", "mine.signs")
 lookup.enrol([Sign(read("hello1.pose"), "hello"), Sign(read("hello2.pose"), "hello")])
@@ -22,28 +22,27 @@ from twinsign.dictionary.calibration import FEWEST, OpenCalibration, fit_open_se
 from twinsign.dictionary.entries import Added, Entries, Sign
 from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError
-from twinsign.evaluation.retrieve import Ranker, nearest, prototypes
+from twinsign.evaluation.retrieve import Ranker, class_maxima, nearest_scores, prototype_scores
 from twinsign.inference.embedder import Embedder
 from twinsign.inference.notice import Notice
 from twinsign.inference.recogniser import Guess, Recogniser
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import BATCH_MOST, POSE_HASH
 from twinsign.pose.recording import FloatArray, Recording
-from twinsign.runs.run import load_run
 
 Ranking = Literal["nearest", "prototype"]
-RANKED: dict[Ranking, Ranker] = {"nearest": nearest, "prototype": prototypes}
+RANKED: dict[Ranking, Ranker] = {"nearest": nearest_scores, "prototype": prototype_scores}
 DICTIONARY = "dictionary"
-"""A RUN's own dictionary, in its folder, where no other is named."""
+"""Folder of a RUN's own dictionary, the default."""
 AT_ONCE = 64
-"""Vectors that are compared with all entries at once."""
-ASKED = 512
-"""At most so many of a dictionary's recordings are asked of the others, drawn by a fixed seed."""
+"""Vectors compared with all entries at once."""
+MAX_QUERIES = 512
+"""Most recordings that a calibration is fitted on: a seeded draw of a dictionary's."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """An entry of the dictionary, and the cosine of the angle between it and what was signed."""
+    """An entry of the dictionary, and the cosine of the angle between its vector and the query's."""
 
     id: str
     gloss: str
@@ -52,13 +51,13 @@ class Match:
 
 @dataclass(frozen=True)
 class Finding:
-    """The likeliest glosses, best first, whether the first is to be trusted, and the nearest entries."""
+    """The likeliest glosses, best first, whether the first is sure, and the nearest entries."""
 
     guesses: list[Guess]
     sure: bool
     nearest: list[Match]
     note: str = ""
-    """What is unlike the clips that the model learnt from, in words."""
+    """What is unlike the model's training clips, in words."""
     unlike: bool = False
     """Whether it is so unlike them that no answer is sure."""
 
@@ -76,152 +75,141 @@ class Lookup:
     def load(
         cls, run: str | PathLike[str] | None = None, dictionary: str | PathLike[str] | None = None, device: str = "cpu"
     ) -> Lookup:
-        """Load a RUN of any kind and a dictionary: the RUN's own unless told, and its RUN unless told."""
+        """Load a RUN of any kind and a dictionary; each defaults to the one that belongs to the other."""
         if run is None:
             if dictionary is None:
                 raise InputError("neither a RUN nor a dictionary", "one of them")
-            run = Dictionary.open(dictionary).about.run
-        found = load_run(run)
-        embedder = Embedder(found)
-        embedder.encoders.to(device)
-        path = found.path / DICTIONARY if dictionary is None else Path(dictionary)
-        return cls(embedder, Dictionary.of(path, found, embedder.width))
+            run = Dictionary.open(dictionary).metadata.run
+        embedder = Embedder.load(run, device)
+        path = embedder.run.path / DICTIONARY if dictionary is None else Path(dictionary)
+        return cls(embedder, Dictionary.of(path, embedder.run, embedder.width))
 
     @classmethod
     def of(cls, recogniser: Recogniser, dictionary: str | PathLike[str]) -> Lookup:
-        """The dictionary beside a classifier, whose encoders it shares; InputError where there is none."""
+        """A dictionary beside a classifier, whose encoders it shares; raises InputError where there is none."""
         embedder = Embedder(recogniser.run, recogniser.classifier.encoders)
         return cls(embedder, Dictionary.open(dictionary))
 
     def enrol(self, signs: Sequence[Sign]) -> Added:
-        """Add recordings; InputError, and nothing added, where one shows no hand. Not trained, but calibrated anew."""
+        """Add recordings and calibrate again; raises InputError, with nothing added, where one shows no hand."""
         vectors = self.embedder.of([sign.recording for sign in signs])
-        return self._settled(self.dictionary.add(signs, vectors))
+        return self._calibrate_if_changed(self.dictionary.add(signs, vectors))
 
     def enrol_pack(self, pack: Pack, rows: Indices, tick: Callable[[int], object] = lambda clips: None) -> Added:
-        """Add these rows of a pack that show a hand and have a gloss; `tick` is told of each batch's clips."""
-        named = np.asarray([bool(gloss) for gloss in pack.table["gloss"].take(rows).to_pylist()], bool)
-        usable, done = rows[pack.usable[rows] & named], Added([], [])
+        """Add these rows of a pack that show a hand and have a gloss; `tick` is called with each batch's clips."""
+        has_gloss = np.asarray([bool(gloss) for gloss in pack.table["gloss"].take(rows).to_pylist()], bool)
+        usable, total = rows[pack.usable[rows] & has_gloss], Added([], [])
         for first in range(0, len(usable), BATCH_MOST):
-            part = usable[first : first + BATCH_MOST]
+            batch = usable[first : first + BATCH_MOST]
             entries = self.dictionary.refresh()
-            there = dict(zip(entries.column(POSE_HASH), entries.ids, strict=True))
-            hashes = pack.pose_hashes(part)
-            new = part[[one not in there for one in hashes]]
+            id_of = dict(zip(entries.column(POSE_HASH), entries.ids, strict=True))
+            hashes = pack.pose_hashes(batch)
+            new = batch[[poses not in id_of for poses in hashes]]
             columns = (pack.table[name].take(new).to_pylist() for name in ("gloss", "signer"))
             signs = [
                 Sign(pack.recording(row), gloss, signer or "")
                 for row, gloss, signer in zip(new.tolist(), *columns, strict=True)
             ]
-            added = self.dictionary.add(signs, self.embedder.of_pack(pack, new)) if len(new) else Added([], [])
-            ids = pack.table["id"].take(part).to_pylist()
-            known = [(name, there[one]) for name, one in zip(ids, hashes, strict=True) if one in there]
-            done = Added([*done.ids, *added.ids], [*done.known, *known, *added.known])
-            tick(len(part))
-        return self._settled(done)
+            added = self.dictionary.add(signs, self.embedder.of_pack(pack, new)) if signs else Added([], [])
+            ids = pack.table["id"].take(batch).to_pylist()
+            enrolled = [(id, id_of[poses]) for id, poses in zip(ids, hashes, strict=True) if poses in id_of]
+            total = Added([*total.ids, *added.ids], [*total.known, *enrolled, *added.known])
+            tick(len(batch))
+        return self._calibrate_if_changed(total)
 
     def delete(self, names: Sequence[str]) -> list[str]:
-        """Delete entries by id, and glosses with all of theirs; gives the ids. InputError, and nothing, for others."""
-        gone = self.dictionary.remove(names)
+        """Delete entries by id or gloss and return their ids; InputError, with nothing deleted, for an unknown name."""
+        ids = self.dictionary.remove(names)
         self._calibrate()
-        return gone
+        return ids
 
     def search(self, recording: Recording, top: int = 5, by: Ranking = "prototype") -> Finding:
-        """The glosses and entries nearest to one recording; InputError where it shows no hand."""
+        """The glosses and entries nearest to one recording; raises InputError where it shows no hand."""
         return self.search_many([recording], top, by)[0]
 
     def search_many(self, recordings: Sequence[Recording], top: int = 5, by: Ranking = "prototype") -> list[Finding]:
-        """The same for each of several recordings."""
-        found = self.find(self.embedder.of(recordings), top, by)
-        notices = self.embedder.noticer.look(recordings)
-        return [noticed(*each) for each in zip(found, notices, strict=True)]
+        """The glosses and entries nearest to each recording; raises InputError where one shows no hand."""
+        findings = self.find(self.embedder.of(recordings), top, by)
+        return [*map(noticed, findings, self.embedder.noticer.look(recordings))]
 
     def find(self, vectors: FloatArray, top: int = 5, by: Ranking = "prototype") -> list[Finding]:
-        """The same for unit vectors (N D) of this RUN; InputError where the dictionary is empty, or `top` below 1.
+        """The glosses and entries nearest to each unit vector (N D) of this RUN.
 
-        Vectors alone do not tell whether the recordings were unlike what the RUN learnt from (`noticed`).
+        Vectors do not show whether recordings are unlike the RUN's training clips (`noticed`). Raises InputError for
+        an empty dictionary or `top` below 1.
         """
         if top < 1:
             raise InputError(f"top {top}", "1 or more")
         entries = self.dictionary.refresh()
         if not entries.ids:
             raise InputError("an empty dictionary", "enrolled signs", file=self.dictionary.path)
-        found: list[Finding] = []
-        for first in range(0, len(vectors), AT_ONCE):
-            found += _findings(entries, torch.from_numpy(vectors[first : first + AT_ONCE]), top, by)
-        return found
+        batches = torch.from_numpy(vectors).split(AT_ONCE) if len(vectors) else ()
+        return [finding for batch in batches for finding in _findings(entries, batch, top, by)]
 
-    def _settled(self, added: Added) -> Added:
-        if added.ids or self.dictionary.entries.calibration is None:  # a process that was killed left it so
+    def _calibrate_if_changed(self, added: Added) -> Added:
+        if added.ids or self.dictionary.entries.calibration is None:  # as after a killed process
             self._calibrate()
         return added
 
     def _calibrate(self) -> None:
         entries = self.dictionary.refresh()
-        signers = entries.column("signer")
-        fitted: dict[str, OpenCalibration] = {
-            by: leave_one_out(entries.vectors, entries.labels, signers, by) for by in RANKED
-        }
-        self.dictionary.calibrated(fitted)
+        fit = (entries.vectors, entries.labels, entries.column("signer"))
+        self.dictionary.save_calibration({by: leave_one_out(*fit, by) for by in RANKED})
 
 
 def noticed(finding: Finding, notice: Notice) -> Finding:
-    """A finding with what is unlike in its recording: of an unlike one it is not sure."""
+    """A finding with what is unlike in its recording, which makes it unsure if it is too unlike."""
     return replace(finding, sure=finding.sure and not notice.unlike, note=notice.note, unlike=notice.unlike)
 
 
-def _findings(entries: Entries, asked: Tensor, top: int, by: Ranking) -> list[Finding]:
+def _findings(entries: Entries, query: Tensor, top: int, by: Ranking) -> list[Finding]:
+    """The `top` glosses and entries nearest to each unit vector (N D)."""
     calibration = (entries.calibration or {}).get(by, OpenCalibration())
-    similar = asked @ entries.vectors.T
-    shares = calibration.confidences(ranked(entries, asked, similar, by))
-    best = shares.topk(min(top, len(entries.glosses)), dim=1)
-    near = similar.topk(min(top, len(entries.ids)), dim=1)
-    owner = entries.labels[near.indices].tolist()
-    return [
-        Finding(
-            [Guess(entries.glosses[i], value) for i, value in zip(which, values, strict=True)],
-            values[0] >= calibration.threshold,
-            [Match(entries.ids[i], entries.glosses[j], min(value, 1.0)) for i, j, value in zip(*row, strict=True)],
-        )
-        for which, values, *row in zip(
-            best.indices.tolist(), best.values.tolist(), near.indices.tolist(), owner, near.values.tolist(), strict=True
-        )
-    ]
+    similarity = query @ entries.vectors.T
+    gloss_confidences = calibration.confidences(gloss_similarity(entries, query, similarity, by))
+    confidences, glosses = gloss_confidences.topk(min(top, len(entries.glosses)), dim=1)
+    cosines, rows = similarity.topk(min(top, len(entries.ids)), dim=1)
+    owners, findings = entries.labels[rows], []
+    for number in range(len(query)):
+        by_gloss = zip(confidences[number].tolist(), glosses[number].tolist(), strict=True)
+        guesses = [Guess(entries.glosses[gloss], confidence) for confidence, gloss in by_gloss]
+        by_entry = zip(cosines[number].tolist(), rows[number].tolist(), owners[number].tolist(), strict=True)
+        matches = [Match(entries.ids[row], entries.glosses[owner], min(cosine, 1.0)) for cosine, row, owner in by_entry]
+        findings.append(Finding(guesses, guesses[0].confidence >= calibration.threshold, matches))
+    return findings
 
 
-def ranked(entries: Entries, asked: Tensor, similar: Tensor, by: Ranking) -> Tensor:
-    """Similarity of unit vectors (N D), to each gloss's (N C): its nearest entry's, or its unit mean's.
+def gloss_similarity(entries: Entries, query: Tensor, similarity: Tensor, by: Ranking) -> Tensor:
+    """Similarity (N C) of unit vectors (N D) to each gloss: to its nearest entry, or to its unit mean.
 
-    `similar` (N M) is the similarity to each entry.
+    `similarity` (N M) is to each entry.
     """
     if by == "prototype":
-        return asked @ entries.prototypes.T
-    found = torch.full((len(asked), len(entries.glosses)), -1.0)
-    return found.scatter_reduce_(1, entries.labels.expand(len(asked), -1), similar, reduce="amax")
+        return query @ entries.prototypes.T
+    return class_maxima(similarity, entries.labels, len(entries.glosses))
 
 
 def leave_one_out(vectors: Tensor, labels: Tensor, signers: Sequence[str | None], by: Ranking) -> OpenCalibration:
-    """What unit vectors (N D) with labels (N) say of their own confidences, each asked of the others.
+    """Calibration fitted on unit vectors (N D) with labels (N), each looked up among the others.
 
-    Of those of its gloss, the others' signers alone where they are named: who enrolled a sign is seldom who asks.
+    Of those of its own gloss only other signers' count where they are named: who enrols a sign seldom looks it up.
     """
     glosses = int(labels.max()) + 1 if len(labels) else 0
-    several = labels.bincount(minlength=glosses)[labels] > 1 if glosses else labels.bool()
-    asked = several.nonzero().squeeze(1)
-    asked = asked[torch.randperm(len(asked), generator=torch.Generator().manual_seed(0))[:ASKED]]
-    if len(asked) < FEWEST or len(labels[asked].unique()) < 2:
+    query = (labels.bincount(minlength=glosses)[labels] > 1).nonzero().squeeze(1)
+    query = query[torch.randperm(len(query), generator=torch.Generator().manual_seed(0))[:MAX_QUERIES]]
+    if len(query) < FEWEST or len(labels[query].unique()) < 2:
         return OpenCalibration()
-    similar = torch.cat([RANKED[by](some, vectors, labels, glosses) for some in vectors[asked].split(AT_ONCE)])
+    similarity = torch.cat([RANKED[by](batch, vectors, labels, glosses) for batch in vectors[query].split(AT_ONCE)])
     names = np.asarray([name or "" for name in signers])
-    own = torch.stack([_own(vectors, labels, names, one, by) for one in asked.tolist()])
-    similar.scatter_(1, labels[asked][:, None], own[:, None])
-    return fit_open_set(similar, labels[asked], torch.full_like(own, -1.0))
+    own = torch.stack([_own_similarity(vectors, labels, names, row, by) for row in query.tolist()])
+    similarity.scatter_(1, labels[query][:, None], own[:, None])
+    return fit_open_set(similarity, labels[query])
 
 
-def _own(vectors: Tensor, labels: Tensor, signers: NDArray[np.str_], place: int, by: Ranking) -> Tensor:
-    """Similarity of an entry to its gloss's other recordings: the nearest, or their unit mean."""
-    rows = (labels == labels[place]).nonzero().squeeze(1).numpy()
-    rows = rows[rows != place]
-    others = rows[(signers[rows] != signers[place]) & (signers[rows] != "")] if signers[place] else rows[:0]
-    gallery = vectors[others if len(others) else rows]
-    return RANKED[by](vectors[place : place + 1], gallery, torch.zeros(len(gallery), dtype=torch.long), 1)[0, 0]
+def _own_similarity(vectors: Tensor, labels: Tensor, signers: NDArray[np.str_], row: int, by: Ranking) -> Tensor:
+    """Similarity of an entry to its gloss's other recordings: to the nearest, or to their unit mean."""
+    rows = (labels == labels[row]).nonzero().squeeze(1).numpy()
+    rows = rows[rows != row]
+    cross_signer = rows[(signers[rows] != signers[row]) & (signers[rows] != "")] if signers[row] else rows[:0]
+    gallery = vectors[cross_signer if len(cross_signer) else rows]
+    return RANKED[by](vectors[row : row + 1], gallery, torch.zeros(len(gallery), dtype=torch.long), 1)[0, 0]

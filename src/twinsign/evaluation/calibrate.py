@@ -1,6 +1,12 @@
-"""Confidence that can be believed: a temperature and a "not sure" threshold, fitted on clips not learnt from."""
+"""Calibration of a classifier: its temperature and abstention threshold, fitted on clips it was not trained on."""
 
 from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,96 +15,163 @@ from scipy.special import fdtri
 from torch import Tensor
 from torch.nn import functional as F
 
+from twinsign.distributed import fastest_device
+from twinsign.errors import InputError
+from twinsign.evaluation.coverage import trained_on
 from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.scoring import compute_logits, score
+from twinsign.inference.likeness import with_likeness
+from twinsign.inference.shift import check_shift
+from twinsign.nn.classifier import Classifier
+from twinsign.pack.open import Pack
+from twinsign.pack.selection import ClipSelection, LabelledRows, labelled_rows, share_of_rows
 from twinsign.runs.calibration import NEVER, Calibration
+from twinsign.runs.models import evaluation_loader, load_classifier, viewer_of
 from twinsign.runs.recipe import AbstainConfig
+from twinsign.runs.run import CALIBRATED, Run, load_run, run_lock, save_about
 
 DECIMALS = 9
-"""Confidences closer than float64 sums in another order are equal."""
+"""Confidences are rounded to this many decimals, so that float64 sums in another order give equal ones."""
 FEWEST = 10
-"""Glosses without which a clip whose own is struck out does not stand for an unknown sign."""
-_ROUNDING = 1e-9
-"""By how much sums of weights may miss a promise that is kept exactly."""
+"""Glosses without which a clip whose own gloss is struck out does not stand for an unknown sign."""
+MOST = 2000
+"""Clips of unknown signs that a threshold is fitted on: a seeded draw where there are more."""
 EVEN = 0.5
-"""Confidence of the lower bound on clips of other signs: more could seldom be had of a few hundred clips."""
+"""Confidence of the lower bound on real clips of unknown signs: a few hundred clips seldom allow more."""
+_ROUNDING = 1e-9
+"""Tolerance for sums of weights that reach the target accuracy exactly."""
 
 
 def calibrate(
-    scored: Scored, abstain: AbstainConfig | None = None, others: NDArray[np.float32] | None = None
+    scored: Scored, abstain: AbstainConfig | None = None, unknown_logits: NDArray[np.float32] | None = None
 ) -> Calibration:
-    """The temperature of least cross-entropy (Guo et al. 2017) and the least threshold that keeps its promise.
+    """Temperature of least cross-entropy (Guo et al. 2017), and the least threshold that reaches the target accuracy.
 
-    For unknown signs stand the same clips with their own gloss struck out of the answer; of fewer glosses than FEWEST
-    what is left says nothing. `others`: logits (M C) of clips of signs that the classifier does not know, which are
-    harder; unless they are fewer than their expected share, the promise must hold with them as well, by a bound of
-    confidence EVEN. Without either no room is made.
+    Unknown signs are represented by the same clips with their own gloss struck out, unless there are fewer than FEWEST
+    glosses. `unknown_logits` (M C) are of clips of out-of-vocabulary signs, which are harder: unless they are fewer
+    than their expected share, the target must be reached with them as well, by a bound of confidence EVEN. Without
+    either the threshold allows for no unknown signs.
     """
     logits, labels = torch.from_numpy(scored.scores).double(), torch.from_numpy(scored.labels)
-    wanted = abstain or AbstainConfig()
+    abstain = abstain or AbstainConfig()
     grid = torch.logspace(-1.5, 1.5, 121, dtype=torch.double)
-    temperature = float(grid[int(torch.stack([F.cross_entropy(logits / one, labels) for one in grid]).argmin())])
-    right = logits.argmax(dim=1) == labels
-    known, level = _confidence(logits / temperature), wanted.confidence
-    strangers: list[tuple[Tensor, float]] = []
-    if wanted.unknown_share and logits.shape[1] >= FEWEST:
+    losses = torch.stack([F.cross_entropy(logits / temperature, labels) for temperature in grid])
+    temperature = float(grid[int(losses.argmin())])
+    right, confidence = logits.argmax(dim=1) == labels, _confidence(logits / temperature)
+    share, level = abstain.unknown_share, abstain.confidence
+    unknown: list[tuple[Tensor, float]] = []  # confidences on unknown signs, confidence of the lower bound
+    unknown_clips = 0
+    if share and logits.shape[1] >= FEWEST:
         struck = logits.scatter(1, labels[:, None], -torch.inf)
-        strangers.append((_confidence(struck / temperature), level))
-    real = (
-        0
-        if others is None or len(others) < wanted.unknown_share / (1 - wanted.unknown_share) * len(logits)
-        else len(others)
-    )
-    if wanted.unknown_share and others is not None and real:
-        asked = _confidence(torch.from_numpy(others).double() / temperature)
-        strangers.append((asked, min(level, EVEN) if strangers else level))
-    unknown = wanted.unknown_share if strangers else 0.0
-    # What is surer is right more often: a threshold above one that keeps its promise keeps it too.
-    threshold = max(
-        threshold_of(known, right, wanted.target_accuracy, each, group, unknown)
-        for group, each in strangers or [(known[:0], level)]
-    )
-    coverage = float((known >= threshold).double().mean())
-    return Calibration(temperature, threshold, wanted.target_accuracy, unknown, level, real if unknown else 0, coverage)
+        unknown.append((_confidence(struck / temperature), level))
+    if share and unknown_logits is not None and len(unknown_logits) >= share / (1 - share) * len(logits):
+        unknown_clips = len(unknown_logits)
+        real = _confidence(torch.from_numpy(unknown_logits).double() / temperature)
+        unknown.append((real, min(level, EVEN) if unknown else level))
+    if not unknown:
+        share, unknown = 0.0, [(confidence[:0], level)]
+    # Surer answers are right more often: a threshold above one that reaches the target reaches it too.
+    target = abstain.target_accuracy
+    threshold = max(fit_threshold(confidence, right, target, bound, group, share) for group, bound in unknown)
+    coverage = float((confidence >= threshold).double().mean())
+    return Calibration(temperature, threshold, target, share, level, unknown_clips, coverage)
 
 
 def _confidence(logits: Tensor) -> Tensor:
     return logits.softmax(dim=1).amax(dim=1).round(decimals=DECIMALS)
 
 
-def threshold_of(
-    confidence: Tensor, right: Tensor, trusted: float, level: float, strangers: Tensor, unknown: float
+def fit_threshold(
+    confidence: Tensor, right: Tensor, target: float, level: float, unknown: Tensor, unknown_share: float
 ) -> float:
-    """The least confidence at and above which a share `trusted` of the answers is right, or NEVER.
+    """The least confidence at and above which a share `target` of the answers is right; NEVER where there is none.
 
-    Of guesses (N) that are right or not (N) and of guesses on unknown signs (M), which are wrong and stand for a share
-    `unknown` of all; by the lower bound of confidence `level` (`lower_bounds`).
+    The answers are predictions (N) that are right or not (N), and predictions on unknown signs (M), which are wrong and
+    weigh `unknown_share` of all. Uses the lower bound of confidence `level` (`lower_confidence_bounds`).
     """
-    both = torch.cat([confidence, strangers])
-    order = both.argsort(descending=True)
-    hits = torch.cat([right, torch.zeros(len(strangers), dtype=torch.bool)])[order]
-    weight = torch.full_like(both, (1 - unknown) / len(confidence), dtype=torch.double)
-    weight[len(confidence) :] = unknown / max(len(strangers), 1)
-    enough = lower_bounds(hits.numpy(), weight[order].numpy(), level) >= trusted - _ROUNDING
-    ranked = both[order]
-    last = torch.cat([ranked[1:], ranked.new_zeros(1)]) < ranked  # A threshold takes all clips of equal confidence.
-    places = np.flatnonzero(enough & last.numpy())
-    return float(ranked[places[-1]]) if len(places) else NEVER
+    answers = torch.cat([confidence, unknown])
+    order = answers.argsort(descending=True)
+    hits = torch.cat([right, torch.zeros(len(unknown), dtype=torch.bool)])[order]
+    weight = torch.full_like(answers, (1 - unknown_share) / len(confidence), dtype=torch.double)
+    weight[len(confidence) :] = unknown_share / max(len(unknown), 1)
+    enough = lower_confidence_bounds(hits.numpy(), weight[order].numpy(), level) >= target - _ROUNDING
+    ranked = answers[order]
+    last = torch.cat([ranked[1:], ranked.new_zeros(1)]) < ranked  # a threshold takes all answers of equal confidence
+    candidates = np.flatnonzero(enough & last.numpy())
+    return float(ranked[candidates[-1]]) if len(candidates) else NEVER
 
 
-def lower_bounds(right: NDArray[np.bool_], weight: NDArray[np.float64], level: float) -> NDArray[np.float64]:
-    """One-sided lower confidence bounds (N) of the weighted share that is right among the first 1 … N answers (N), (N).
+def lower_confidence_bounds(right: NDArray[np.bool_], weight: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """One-sided lower confidence bounds (N) of the weighted share right among the first 1, …, N answers.
 
-    Of equal weights Clopper and Pearson's, as quantiles of F. Of several the wrong weight counts as with Fay and Feuer
-    (1997): with one more wrong answer of the largest weight, so that a group of which few clips were seen says little,
-    though none of them was answered wrongly. `level` 0: the shares themselves.
+    Clopper and Pearson's for equal weights, as quantiles of F. For unequal weights the wrong weight counts as in Fay
+    and Feuer (1997): with one more wrong answer of the largest weight, so that a group with few clips allows little,
+    even where none of them was answered wrongly. `level` 0: the shares themselves.
     """
     hits, misses = weight * right, weight * ~right
     good, bad = hits.cumsum(), misses.cumsum()
     if not level:
-        shares: NDArray[np.float64] = good / (good + bad)
-        return shares
+        return np.asarray(good / (good + bad))
     bad, square = bad + weight.max(), (weight * misses).cumsum() + weight.max() ** 2
     number = good**2 / np.maximum((weight * hits).cumsum(), np.finfo(float).tiny)
-    quantile = fdtri(2 * number.clip(_ROUNDING), 2 * bad**2 / square, 1 - level)  # Of no right answer it is 0.
-    odds: NDArray[np.float64] = good / bad * quantile
-    return odds / (1 + odds)
+    quantile = fdtri(2 * number.clip(_ROUNDING), 2 * bad**2 / square, 1 - level)  # 0 without any right answer
+    odds = good / bad * quantile
+    return np.asarray(odds / (1 + odds))
+
+
+def fit_calibration(
+    run: Run,
+    classifier: Classifier,
+    pack: Pack,
+    data: LabelledRows,
+    splits: Sequence[str] | None,
+    abstain: AbstainConfig,
+) -> tuple[Scored, Calibration]:
+    """Scores of labelled clips, and the calibration fitted on them and on these splits' clips of unknown signs.
+
+    Unknown signs' clips of test and copies of training clips take no part. Raises InputError where `abstain` allows for
+    unknown signs, other than the run's recipe does, and there is nothing to represent them.
+    """
+    scored, unknown_logits = score(run, classifier, pack, data), None
+    if abstain.unknown_share:
+        rows = pack.select(None if splits is None else [*splits], [])
+        rows = rows[pack.usable[rows] & (pack.splits[rows] != "test")]
+        vocabulary = {None, "", *run.labels}
+        rows = rows[[gloss not in vocabulary for gloss in pack.table["gloss"].take(rows).to_pylist()]]
+        copies = trained_on(run, pack, rows) if len(rows) else None
+        rows = rows if copies is None else rows[~copies]
+        if len(rows):
+            rows = share_of_rows(rows, min(1.0, MOST / len(rows)), 0)
+            unknown_logits = compute_logits(classifier, evaluation_loader(pack, rows, run.recipe), viewer_of(run))
+    fitted = calibrate(scored, abstain, unknown_logits)
+    if fitted.unknown != abstain.unknown_share != run.recipe.abstain.unknown_share:
+        wanted = f"{FEWEST} or more, or more clips of other signs, to allow for unknown signs"
+        raise InputError(f"{len(run.labels)} glosses", wanted, file=run.path)
+    return scored, fitted
+
+
+def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | None, abstain: AbstainConfig) -> Run:
+    """Refit a trained classifier's temperature and threshold on those clips that it was not trained on."""
+    pack = Pack(clips.data)
+    if not os.access(load_run(model).path, os.W_OK):
+        raise InputError("a RUN that cannot be written", "one whose config.yaml is writable", file=model)
+    with run_lock(Path(model)):
+        run = load_run(model)
+        classifier = load_classifier(run).to(fastest_device())
+        hint = "--where COLUMN=VALUE selects the clips of the model's own signs."
+        data = labelled_rows(pack, pack.select(splits, clips.where), run.labels, hint)
+        copies = trained_on(run, pack, data.rows)
+        if copies is not None:
+            if copies.all():
+                message = f"{len(copies)} clips, all of which the model learnt from"
+                raise InputError(message, "clips that are new to it", file=pack.paths[0], hint="Name another --split.")
+            data = LabelledRows(data.rows[~copies], data.labels[~copies])
+        shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
+        _, fitted = fit_calibration(run, classifier, pack, data, splits, abstain)
+        run = with_likeness(run, pack, data.rows)
+        on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits}
+        on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if copies is None else int(copies.sum())}
+        on |= {"split_hash": pack.split_hash(data.rows), "shift": shift, "digest": run.vectors_digest()}
+        run = replace(run, about={**run.about, "calibration": asdict(fitted), CALIBRATED: on})
+        save_about(run)
+    return run

@@ -1,7 +1,8 @@
-"""Scores of a trained classifier on clips it was not selected on, and the report that states them."""
+"""Evaluation of a trained classifier on held-out clips and, if wanted, on out-of-vocabulary signs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,12 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from twinsign.distributed import fastest_device
-from twinsign.evaluation.coverage import coverage, identical_ids
+from twinsign.errors import InputError
+from twinsign.evaluation.coverage import coverage, identical_ids, pose_source
 from twinsign.evaluation.metrics import Scored, accuracy_report
-from twinsign.evaluation.open_set import evaluate_unknown, split_by_vocabulary
 from twinsign.evaluation.scoring import score
-from twinsign.evaluation.selective import selective_report
-from twinsign.evaluation.source import source_of
+from twinsign.evaluation.selective import selective_report, unknown_report
 from twinsign.files import sha256
 from twinsign.inference.shift import check_shift
 from twinsign.pack.open import Indices, Pack
@@ -33,7 +33,7 @@ from twinsign.runs.training_clips import hashed_signers, load_training_clips
 
 
 class Evaluation(NamedTuple):
-    """The report of an evaluation, the scores that it is made of, and what was evaluated on which clips."""
+    """The report of an evaluation, the scores it is made of, and the run and clips that were evaluated."""
 
     report: dict[str, Any]
     scored: Scored
@@ -43,58 +43,71 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    model: str | Path,
-    clips: ClipSelection,
-    splits: list[str] | None,
-    *,
-    unknown: bool = False,
-    stream: bool = False,
+    model: str | Path, clips: ClipSelection, splits: list[str] | None, *, unknown: bool = False, stream: bool = False
 ) -> Evaluation:
-    """Evaluate a classifier on splits (None: all); `unknown`: on glosses outside its vocabulary, too.
+    """Evaluate a classifier on splits (None: all).
 
-    `stream`: on what the live segmenter finds in each clip.
+    `unknown`: also on clips of out-of-vocabulary glosses. `stream`: on what the live segmenter finds in each clip.
     """
     run = load_run(model)
     classifier = load_classifier(run).to(fastest_device())
     pack = Pack(clips.data)
     rows = pack.select(splits, clips.where)
-    rows, others = split_by_vocabulary(pack, rows, run.labels) if unknown else (rows, None)
-    data = labelled_rows(pack, rows, run.labels, "With --unknown such clips are counted apart.")
+    rows, unknown_rows = split_by_vocabulary(pack, rows, run.labels) if unknown else (rows, rows[:0])
+    data = labelled_rows(pack, rows, run.labels, "--unknown evaluates such clips separately.")
     shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
     scored = score(run, classifier, pack, data, stream)
-    asked = EvaluationScope(splits, clips.where, None if others is None else run.labels, stream)
-    report = full_report(scored, run, pack, data, asked) | {"shift": shift}
-    if others is not None:
-        report["unknown"] = evaluate_unknown(run, classifier, pack, others, scored, stream)
+    scope = EvaluationScope(splits, clips.where, run.labels if unknown else None, stream)
+    report = full_report(scored, run, pack, data, scope) | {"shift": shift}
+    if unknown:
+        unlabelled = LabelledRows(unknown_rows, np.zeros(len(unknown_rows), np.int64))
+        entry = unknown_report(scored, score(run, classifier, pack, unlabelled, stream), calibration_of(run))
+        glosses = pack.table["gloss"].take(unknown_rows).to_pylist()
+        by_id = dict(zip(clip_ids(pack, unknown_rows), glosses, strict=True))
+        entry["surest"] = [{**clip, "gloss": by_id[clip["id"]]} for clip in entry["surest"]]
+        report["unknown"] = {**entry, "glosses": len({*glosses}), "split_hash": pack.split_hash(unknown_rows)}
     return Evaluation(report, scored, run, pack, data)
 
 
-def full_report(scored: Scored, run: Run, pack: Pack, data: LabelledRows, asked: EvaluationScope) -> dict[str, Any]:
-    """The contract's JSON: accuracies with intervals, and what was measured on what (design, rule 7)."""
-    context = context_of(run, pack, data, asked, len(scored.glosses))
+def split_by_vocabulary(pack: Pack, rows: Indices, vocabulary: Sequence[str]) -> tuple[Indices, Indices]:
+    """Rows whose gloss is in the vocabulary, and rows of other glosses; raises InputError where either are none."""
+    glosses, names = pack.table["gloss"].take(rows).to_pylist(), {*vocabulary}
+    inside, outside = (rows[[bool(gloss) and (gloss in names) == kind for gloss in glosses]] for kind in (True, False))
+    for group, description in ((inside, "of the model's glosses"), (outside, "of an out-of-vocabulary gloss")):
+        if not len(group):
+            hint = "Leave out the --where that selects the model's signs, or add a pack with other signs."
+            raise InputError(f"no clip {description}", "clips of both kinds", file=pack.paths[0], hint=hint)
+    return inside, outside
+
+
+def full_report(scored: Scored, run: Run, pack: Pack, data: LabelledRows, scope: EvaluationScope) -> dict[str, Any]:
+    """The JSON report: accuracies with intervals, accuracy by coverage, and `report_context` (design, rule 7)."""
+    context = report_context(run, pack, data, scope, len(scored.glosses))
     return {**accuracy_report(scored), **selective_report(scored, calibration_of(run)), **context}
 
 
-def context_of(run: Run, pack: Pack, data: LabelledRows, asked: EvaluationScope, labels: int) -> dict[str, Any]:
-    """What a report speaks of: which clips and signers, of how much of a split, by which run (design, rule 7)."""
+def report_context(run: Run, pack: Pack, data: LabelledRows, scope: EvaluationScope, labels: int) -> dict[str, Any]:
+    """The report entries that state which clips and signers of which split were evaluated, and by which run."""
     ids = clip_ids(pack, data.rows)
-    handless = [ids[i] for i in np.flatnonzero(~pack.usable[data.rows])]
-    present = {split or "none" for split in pack.table["split"].take(data.rows).to_pylist()}
-    learnt = load_training_clips(run, pack)
+    splits = {*pack.splits[data.rows].tolist()}
+    training = load_training_clips(run, pack)
+    selected_on = set(run.about.get("selected_on", []))
+    if run.kind == "classifier" and head_recipe(run).select == "last":
+        selected_on.discard("val")  # the last epoch is kept whatever val says
     return {
-        "signers": None if learnt is None else shared_signers(hashed_signers(pack, data.rows), learnt.signers),
-        "split": asked.splits,
-        "where": asked.where,
+        "signers": None if training is None else shared_signers(hashed_signers(pack, data.rows), training.signers),
+        "split": scope.splits,
+        "where": scope.where,
         "split_hash": pack.split_hash(data.rows),
-        "coverage": coverage(pack, data.rows, asked, labels),
-        "overlap": None if learnt is None else identical_ids(pack, data.rows, learnt),
+        "coverage": coverage(pack, data.rows, scope, labels),
+        "overlap": None if training is None else identical_ids(pack, data.rows, training),
         "data": [str(name) for name in pack.given],
-        "handless_clips": handless,
+        "handless_clips": [ids[i] for i in np.flatnonzero(~pack.usable[data.rows])],
         "windows": asdict(run.recipe.windows),
-        "source": source_of(pack, data.rows, asked.stream),
+        "source": pose_source(pack, data.rows, scope.stream),
         "ignored_joints": list(run.recipe.read.crop.ignore),
-        "selected_on": sorted(present & _selected_on(run)),
-        "calibrated_on": sorted(present & _calibrated_on(run, pack, data.rows)),
+        "selected_on": sorted(splits & selected_on),
+        "calibrated_on": sorted(splits & _calibrated_on(run, pack, data.rows)),
         "run": str(run.path),
         "run_digest": run.digest(),
         "protocol": run.about.get("protocol", run.kind),
@@ -106,17 +119,10 @@ def context_of(run: Run, pack: Pack, data: LabelledRows, asked: EvaluationScope,
 
 def _calibrated_on(run: Run, pack: Pack, rows: Indices) -> set[str]:
     """Splits of the rows that temperature and threshold were fitted on: val, or those of `calibrate`."""
-    anew = run.about.get(CALIBRATED)
-    if anew is None:
+    calibrated = run.about.get(CALIBRATED)
+    if calibrated is None:
         return {"val"} & set(run.about.get("selected_on", []))
-    if [str(name) for name in pack.given] != anew["data"]:
+    if [str(name) for name in pack.given] != calibrated["data"]:
         return set()
-    both = np.intersect1d(rows, pack.select(anew["split"], anew["where"]))
-    return {split or "none" for split in pack.table["split"].take(both).to_pylist()}
-
-
-def _selected_on(run: Run) -> set[str]:
-    """The splits that taught a RUN or chose its epoch; val is none where the last epoch is kept whatever val says."""
-    chosen = set(run.about.get("selected_on", []))
-    kept_last = run.kind == "classifier" and head_recipe(run).select == "last"
-    return chosen - {"val"} if kept_last else chosen
+    common = np.intersect1d(rows, pack.select(calibrated["split"], calibrated["where"]))
+    return {*pack.splits[common].tolist()}

@@ -1,31 +1,30 @@
-"""Late fusion: several models' predictions of the same clips added up, the paper's "+R" (Sec. III-E)."""
+"""Late fusion: a weighted sum of several models' predictions of the same clips, the paper's "+R" (Sec. III-E)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from twinsign.errors import InputError
 from twinsign.evaluation.calibrate import calibrate
-from twinsign.evaluation.join import NAMED, difference
-from twinsign.evaluation.metrics import Scored, accuracy_report
-from twinsign.evaluation.scores import ScoreFile
+from twinsign.evaluation.metrics import Scored, accuracy_report, map_rows
+from twinsign.evaluation.scores import NAMED, ScoreFile, check_same_glosses
 
 Addends = Literal["softmax", "logits"]
 HELD_BACK = ("test", "all")
-"""Splits, as score files state them, that choose nothing."""
+"""Splits, as score files state them, that nothing may be tuned on."""
 _ROWS_AT_ONCE = 4096
-_MOST_ROUNDS = 2000
-_STILL = 1e-9
 
 
 @dataclass(frozen=True)
 class Mix:
-    """How models are added: a weight, at least 0, and a temperature, above 0, each; softmaxes or logits are added."""
+    """A weight, at least 0, and a temperature, above 0, of each model; softmaxes or logits are added."""
 
     weights: tuple[float, ...]
     temperatures: tuple[float, ...]
@@ -34,119 +33,109 @@ class Mix:
     def __post_init__(self) -> None:
         if len(self.weights) != len(self.temperatures):
             raise InputError(f"{len(self.temperatures)} temperatures", f"{len(self.weights)}, one a file")
-        if not all(np.isfinite(one) and one >= 0 for one in self.weights) or not sum(self.weights) > 0:
+        if not all(np.isfinite(weight) and weight >= 0 for weight in self.weights) or not sum(self.weights) > 0:
             raise InputError(f"weights {self.weights}", "numbers of at least 0, not all 0")
-        if not all(np.isfinite(one) and one > 0 for one in self.temperatures):
+        if not all(np.isfinite(temperature) and temperature > 0 for temperature in self.temperatures):
             raise InputError(f"temperatures {self.temperatures}", "numbers above 0")
 
 
-def mix_of(count: int, weights: Sequence[float] = (), temperatures: Sequence[float] = (), **add: Addends) -> Mix:
-    """Weights and temperatures for that many models, 1 where none are given; InputError where their number is wrong."""
-    for given, what in ((weights, "weights"), (temperatures, "temperatures")):
-        if given and len(given) != count:
-            raise InputError(f"{len(given)} {what}", f"{count}, one a file")
+def mix_of(
+    count: int, weights: Sequence[float] = (), temperatures: Sequence[float] = (), add: Addends = "softmax"
+) -> Mix:
+    """A `Mix` of `count` models, 1 where weights or temperatures are left out; InputError for a wrong number."""
+    for values, name in ((weights, "weights"), (temperatures, "temperatures")):
+        if values and len(values) != count:
+            raise InputError(f"{len(values)} {name}", f"{count}, one a file")
     ones = (1.0,) * count
-    return Mix(tuple(weights) or ones, tuple(temperatures) or ones, **add)
-
-
-def log_softmax(scores: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
-    """log softmax(scores / temperature) of (n C) scores, in float64."""
-    wide = scores.astype(np.float64) / temperature
-    wide -= wide.max(axis=1, keepdims=True)
-    found: NDArray[np.float64] = wide - np.log(np.exp(wide).sum(axis=1, keepdims=True))
-    return found
+    return Mix(tuple(weights) or ones, tuple(temperatures) or ones, add)
 
 
 def fuse(members: Sequence[Scored], mix: Mix) -> Scored:
-    """The weighted sum of the members' softmaxes, kept as its logarithm, or of their logits (paper, Sec. III-E).
+    """The weighted sum of the members' softmaxes, as its logarithm, or of their logits (paper, Sec. III-E).
 
     The members are of the same clips and glosses in the same order (`aligned`).
     """
     if len(mix.weights) != len(members):
         raise InputError(f"{len(mix.weights)} weights", f"{len(members)}, one a model")
-    total, out = sum(mix.weights), np.empty(members[0].scores.shape, np.float32)
-    for start in range(0, len(out), _ROWS_AT_ONCE):
-        rows, joined = slice(start, start + _ROWS_AT_ONCE), None
-        for member, weight, temperature in zip(members, mix.weights, mix.temperatures, strict=True):
-            if weight:
-                logs = log_softmax(member.scores[rows], temperature)
-                mine = logs * weight if mix.add == "logits" else logs + np.log(weight / total)
-                both = np.add if mix.add == "logits" else np.logaddexp
-                joined = mine if joined is None else both(joined, mine)
-        out[rows] = joined
-    return Scored(members[0].ids, members[0].glosses, members[0].labels, out)
+    total, combine = sum(mix.weights), np.add if mix.add == "logits" else np.logaddexp
+
+    def term(member: Scored, rows: slice, weight: float, temperature: float) -> NDArray[np.float64]:
+        logs = _log_probabilities(member.scores[rows], temperature)
+        return logs * weight if mix.add == "logits" else logs + np.log(weight / total)
+
+    fused = np.empty(members[0].scores.shape, np.float32)
+    for start in range(0, len(fused), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        weighted = zip(members, mix.weights, mix.temperatures, strict=True)
+        fused[rows] = reduce(combine, (term(member, rows, *each) for member, *each in weighted if each[0]))
+    return Scored(members[0].ids, members[0].glosses, members[0].labels, fused)
+
+
+def _log_probabilities(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """log softmax(scores / temperature) of scores (n C), in float64."""
+    return np.asarray(log_softmax(scores.astype(np.float64) / temperature, axis=1))
 
 
 def tune(members: Sequence[Scored], add: Addends = "softmax") -> Mix:
-    """Temperatures of least cross-entropy each; then, for softmaxes, the weights of least cross-entropy of the sum.
+    """Temperatures of least cross-entropy of each; then, for softmaxes, the weights of least cross-entropy of the sum.
 
-     The likelihood of a mixture is concave in its weights: expectation maximisation finds the best ones from equal ones
-    . Logits keep equal weights.
+    The likelihood of a mixture is concave in its weights, so expectation maximisation from equal ones finds the best.
+    Logits keep equal weights.
     """
-    temperatures = tuple(calibrate(one).temperature for one in members)
+    temperatures = tuple(calibrate(member).temperature for member in members)
     if add == "logits":
         return Mix((1.0,) * len(members), temperatures, add)
-    truth = [_log_truth(member, temperature) for member, temperature in zip(members, temperatures, strict=True)]
-    return Mix(_mixture(np.stack(truth, axis=1)), temperatures, add)
+
+    def log_truth(scores: NDArray[Any], labels: NDArray[Any], _: object, temperature: float) -> NDArray[Any]:
+        return np.take_along_axis(_log_probabilities(scores, temperature), labels, axis=1)
+
+    fitted = zip(members, temperatures, strict=True)
+    log_truths = [map_rows(member, partial(log_truth, temperature=temperature)) for member, temperature in fitted]
+    return Mix(_mixture_weights(np.concatenate(log_truths, axis=1)), temperatures, add)
 
 
-def _log_truth(member: Scored, temperature: float) -> NDArray[np.float64]:
-    """The log probability (N) of each clip's true class."""
-    found = np.empty(len(member.labels))
-    for start in range(0, len(found), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
-        logs = log_softmax(member.scores[rows], temperature)
-        found[rows] = np.take_along_axis(logs, member.labels[rows, None], axis=1)[:, 0]
-    return found
-
-
-def _mixture(logs: NDArray[np.float64]) -> tuple[float, ...]:
-    """The weights (M), summing to 1, that make the mixture of these log probabilities (N M) likeliest."""
-    likely = np.exp(logs - logs.max(axis=1, keepdims=True))
+def _mixture_weights(logs: NDArray[np.float64]) -> tuple[float, ...]:
+    """Weights (M), summing to 1, that maximise the likelihood of the mixture of these log probabilities (N M)."""
+    likelihood = np.exp(logs - logs.max(axis=1, keepdims=True))
     weights = np.full(logs.shape[1], 1 / logs.shape[1])
-    for _ in range(_MOST_ROUNDS):
-        shares = likely * weights
-        new = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
-        still = np.abs(new - weights).max() < _STILL
-        weights = new
-        if still:
+    for _ in range(2000):
+        shares = likelihood * weights
+        previous, weights = weights, (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
+        if np.abs(weights - previous).max() < 1e-9:
             break
-    return tuple(round(float(one), 6) for one in weights)
+    return tuple(round(float(weight), 6) for weight in weights)
 
 
 def check_tuning(tuning: Sequence[ScoreFile], fused: Sequence[ScoreFile]) -> None:
-    """What chooses must be apart from what reports: InputError for a test split, or a clip that is also fused."""
+    """Raise InputError where weights would be tuned on a test split, or on a clip that is also fused."""
     if len(tuning) != len(fused):
         raise InputError(f"{len(tuning)} files to tune on", f"{len(fused)}, one a fused file, in the same order")
-    reported = set().union(*(one.ids for one in fused))
-    for one, other in zip(tuning, fused, strict=True):
-        if one.glosses and other.glosses and set(one.glosses) != set(other.glosses):
-            found = f"other classes: {difference(other.glosses, one.glosses)}"
-            raise InputError(found, f"the {len(other.glosses)} glosses of {other.path}", file=one.path)
-        held = [split for split in one.splits if split in HELD_BACK]
-        if held:
-            raise InputError(f"scores of split {', '.join(held)}", "scores of val to tune on", file=one.path)
-        both = [name for name in one.ids if name in reported]
-        if both:
-            found = f"{len(both)} clips that are also fused ({', '.join(both[:NAMED])})"
-            raise InputError(found, "other clips to tune on than to report on", file=one.path)
+    reported = set().union(*(file.ids for file in fused))
+    for file, fused_file in zip(tuning, fused, strict=True):
+        check_same_glosses(fused_file, file)
+        held_back = [split for split in file.splits if split in HELD_BACK]
+        if held_back:
+            raise InputError(f"scores of split {', '.join(held_back)}", "scores of val to tune on", file=file.path)
+        common = [name for name in file.ids if name in reported]
+        if common:
+            names = ", ".join(common[:NAMED])
+            message = f"{len(common)} clips that are also fused ({names})"
+            raise InputError(message, "other clips to tune on than to report on", file=file.path)
 
 
 def fused_report(files: Sequence[ScoreFile], members: Sequence[Scored], mix: Mix, fused: Scored) -> dict[str, Any]:
-    """The contract's JSON of the fused clips, and what each file is alone (design, rule 7)."""
-    alone = []
+    """The JSON report of the fused clips, with each file's own accuracies (design, rule 7)."""
+    entries = []
     for file, member, weight, temperature in zip(files, members, mix.weights, mix.temperatures, strict=True):
-        mine = accuracy_report(member)
-        kept = {name: mine[name] for name in ("per_instance", "per_class", "interval95")}
-        about = {"file": str(file.path), "weight": weight, "temperature": temperature}
-        about |= {"probabilities": file.probabilities, "left_out": len(file.ids) - len(fused.ids)}
-        alone.append({**about, **kept})
-    splits = sorted({split for file in files for split in file.splits})
+        report = accuracy_report(member)
+        entry = {"file": str(file.path), "weight": weight, "temperature": temperature}
+        entry |= {"probabilities": file.probabilities, "left_out": len(file.ids) - len(fused.ids)}
+        entries.append(entry | {name: report[name] for name in ("per_instance", "per_class", "interval95")})
     return {
         **accuracy_report(fused),
-        "split": splits or ["unnamed"],
+        "split": sorted({split for file in files for split in file.splits}) or ["unnamed"],
         "selected_on": sorted({split for file in files for split in file.selected_on}),
         "protocol": "fuse",
         "add": mix.add,
-        "members": alone,
+        "members": entries,
     }

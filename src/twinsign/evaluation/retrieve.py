@@ -1,11 +1,14 @@
-"""Looking a sign up in a dictionary: how high the right gloss stands in the ranked list (Desai et al. 2023).
+"""Frozen encoders judged by a gallery of labelled clips: k-NN accuracy, and retrieval of a sign from a dictionary.
 
-A query has one right gloss, so the ideal list has it first and DCG is nDCG. Ties count against the model.
+Retrieval: how high the right gloss ranks in the list (Desai et al. 2023). A query has one right gloss, so the ideal
+list has it first and DCG is nDCG. Ties count against the model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +19,12 @@ from torch import Tensor, nn
 
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
-from twinsign.evaluation.bootstrap import redrawn, weighted_means
-from twinsign.evaluation.evaluate import context_of
-from twinsign.evaluation.metrics import Scored, percent, ranks
+from twinsign.evaluation.evaluate import full_report, report_context
+from twinsign.evaluation.metrics import Scored, ranks
 from twinsign.evaluation.scoring import score
+from twinsign.evaluation.significance import RESAMPLES, bootstrap_report
+from twinsign.inference.embeddings import Choice
+from twinsign.inference.shift import check_shift
 from twinsign.nn.config import PARTS
 from twinsign.nn.features import embed, fixed_views, joint_embedding, unit_means
 from twinsign.pack.open import Pack
@@ -33,42 +38,158 @@ from twinsign.pack.selection import (
     shared_signers,
 )
 from twinsign.runs.models import (
+    NO_PRETRAINING,
+    branches_of,
+    control_encoders,
     evaluation_loader,
     load_classifier,
     load_encoders,
 )
+from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import Run, load_run
 from twinsign.runs.training_clips import hashed_signers
+from twinsign.views.batches import ClipReader
 
 Ranking = Literal["logits", "nearest", "prototype"]
-
 Ranker = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 """Query (N D) and gallery (M D) unit vectors, the gallery's labels (M) and the number of classes to scores (N C)."""
 
 DEPTHS = (1, 5, 10)
-"""Recall is given at these lengths of the list (Desai et al. 2023)."""
+"""Recall is reported at these lengths of the list (Desai et al. 2023)."""
 MEASURES = ("dcg", "mrr", *(f"recall{depth}" for depth in DEPTHS))
-KINDS = ("per_instance", "per_class")
-RESAMPLES = 2000
 _ROWS_AT_ONCE = 1024
 
 
-def nearest(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
+def class_maxima(similarity: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Largest of similarities (N M) to the gallery clips of each class (N C), by their labels (M); -1 for none."""
+    empty = torch.full((len(similarity), classes), -1.0)
+    return empty.scatter_reduce_(1, labels.expand(len(similarity), -1), similarity, reduce="amax")
+
+
+def nearest_scores(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Scores (N C) of unit vectors (N D): similarity to each gloss's nearest gallery clip (M D), labels (M)."""
-    found = torch.full((len(query), classes), -1.0)
-    for start in range(0, len(query), _ROWS_AT_ONCE):
-        similar = query[start : start + _ROWS_AT_ONCE] @ gallery.T
-        index = labels.expand(len(similar), -1)
-        found[start : start + _ROWS_AT_ONCE].scatter_reduce_(1, index, similar, reduce="amax")
-    return found
+    return torch.cat([class_maxima(rows @ gallery.T, labels, classes) for rows in query.split(_ROWS_AT_ONCE)])
 
 
-def prototypes(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
+def prototype_scores(query: Tensor, gallery: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Scores (N C) of unit vectors (N D): similarity to the unit mean of each gloss's gallery clips (M D)."""
     return query @ unit_means(gallery, labels, classes).T
 
 
-def values(rank: NDArray[np.int64]) -> NDArray[np.float64]:
+def knn_scores(
+    query: Tensor, gallery: Tensor, labels: Tensor, classes: int, neighbours: int = 5, temperature: float = 0.07
+) -> Tensor:
+    """Class scores (N C) of unit vectors (N D) by similarity-weighted votes of the nearest gallery clips (M D), (M).
+
+    A vote weighs exp(similarity / temperature), as in instance discrimination (Wu et al. 2018). Classes without a vote
+    rank below those with votes, by their nearest clip, so that top-5 is defined.
+    """
+    similarity = query @ gallery.T  # N M
+    top = similarity.topk(min(neighbours, len(gallery)), dim=1)
+    votes = torch.zeros(len(query), classes).scatter_add_(1, labels[top.indices], (top.values / temperature).exp())
+    return torch.where(votes > 0, 1 + votes.clamp(min=1e-12).log1p(), class_maxima(similarity, labels, classes))
+
+
+def knn(
+    model: str | Path,
+    recipe: Recipe,
+    clips: ClipSelection,
+    splits: list[str],
+    *,
+    gallery: str = "train",
+    k: int = 5,
+    seed: int = 0,
+    choice: Choice | None = None,
+) -> tuple[dict[str, Any], Scored]:
+    """k-NN accuracy of a RUN's encoders, or (`none`) of random ones, among the gallery split's clips.
+
+    `choice` restricts it to some branches and parts (paper, Tables VII and X).
+    """
+    pack, stored, query, glosses = _gallery_and_query(clips, splits, gallery, seed)
+    if str(model) == NO_PRETRAINING:
+        run = Run(Path(NO_PRETRAINING), "pretrained", recipe, about={"protocol": "random", "seed": seed})
+        encoders = control_encoders(recipe, ClipReader(pack, stored.rows, recipe.read), seed)
+    else:
+        run = load_run(model)
+        encoders = load_encoders(run)
+    shift = check_shift(run, pack, query.rows, run.recipe.read, clips.strict)
+    chosen = (choice or Choice()).within(run)
+    encoders = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
+    ranker = partial(knn_scores, neighbours=k)
+    scored = score_by_gallery(encoders, pack, stored, query, glosses, run, ranker, tuple(chosen.parts))
+    # The run's calibration is of its classifier, not of k-NN.
+    uncalibrated = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
+    report = full_report(scored, uncalibrated, pack, query, EvaluationScope(splits, clips.where))
+    report |= {"branches": list(chosen.branches), "parts": list(chosen.parts)}
+    report |= {"protocol": "knn", "neighbours": k, **_gallery_entries(pack, gallery, stored, query), "shift": shift}
+    return report, scored
+
+
+def retrieve(
+    model: str | Path, clips: ClipSelection, splits: list[str], *, gallery: str = "train", by: Ranking | None = None
+) -> tuple[dict[str, Any], Scored]:
+    """The retrieval report of a RUN on these splits, and its scores (Desai et al. 2023).
+
+    Glosses are ranked by a classifier's logits, by their nearest gallery clip, or by the mean of their gallery clips.
+    """
+    run = load_run(model)
+    by = by or ("logits" if run.kind == "classifier" else "nearest")
+    entries: dict[str, Any] = {"by": by, "measures": "retrieval"}
+    if by == "logits":
+        pack, classifier = Pack(clips.data), load_classifier(run).to(fastest_device())
+        query = labelled_rows(pack, pack.select(splits, clips.where), run.labels)
+        scored = score(run, classifier, pack, query)
+    else:
+        pack, stored, query, glosses = _gallery_and_query(clips, splits, gallery, 0)
+        encoders = load_encoders(run).to(fastest_device())
+        ranker = nearest_scores if by == "nearest" else prototype_scores
+        scored = score_by_gallery(encoders, pack, stored, query, glosses, run, ranker)
+        entries |= _gallery_entries(pack, gallery, stored, query)
+    context = report_context(run, pack, query, EvaluationScope(splits, clips.where), len(scored.glosses))
+    return {**retrieval_report(scored), **context, **entries}, scored
+
+
+def _gallery_and_query(
+    clips: ClipSelection, splits: list[str], gallery: str, seed: int
+) -> tuple[Pack, LabelledRows, LabelledRows, list[str]]:
+    """The pack, a share of the gallery split's clips, the clips of the queried splits, and the gallery's glosses."""
+    if gallery in splits:
+        raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips to look up")
+    pack, share = Pack(clips.data), (clips.label_fraction, seed, clips.labels_per_class)
+    stored, glosses = select_labelled_training(pack, clips.where, *share, split=gallery)
+    return pack, stored, labelled_rows(pack, pack.select(splits, clips.where), glosses), glosses
+
+
+def _gallery_entries(pack: Pack, gallery: str, stored: LabelledRows, query: LabelledRows) -> dict[str, Any]:
+    signers = shared_signers(*(hashed_signers(pack, data.rows) for data in (query, stored)))
+    return {"gallery": gallery, "gallery_clips": len(stored.rows), "signers": signers}
+
+
+def score_by_gallery(
+    encoders: nn.ModuleDict,
+    pack: Pack,
+    gallery: LabelledRows,
+    query: LabelledRows,
+    glosses: list[str],
+    run: Run,
+    ranker: Ranker,
+    parts: tuple[str, ...] = PARTS,
+) -> Scored:
+    """Scores of the query clips by frozen encoders: `ranker` scores each class by the gallery's clips."""
+
+    viewer = fixed_views(run.recipe.windows, run.recipe.pretrain.frames)
+
+    def vectors(data: LabelledRows) -> tuple[Tensor, Tensor]:
+        loader = evaluation_loader(pack, data.rows, run.recipe, data.labels)
+        features, labels = embed(encoders, loader, viewer, parts)
+        return joint_embedding(features), labels
+
+    (stored, labels), (queries, _) = vectors(gallery), vectors(query)
+    scores = ranker(queries, stored, labels, len(glosses))
+    return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
+
+
+def rank_measures(rank: NDArray[np.int64]) -> NDArray[np.float64]:
     """DCG 1 / log2(1 + r), reciprocal rank 1 / r and recall at 1, 5 and 10 of ranks r from 1: (N 5).
 
     DCG after Järvelin and Kekäläinen (2002); one right answer a query, as in ASL Citizen (Desai et al. 2023).
@@ -77,73 +198,10 @@ def values(rank: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def retrieval_report(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
-    """Means of `values` over clips, and over classes present, in percent, with 95 % bootstrap intervals over clips."""
+    """Means of `rank_measures` per instance and per class in percent, with 95 % bootstrap intervals over clips."""
     rank = ranks(scored) + 1
-    found = values(rank)
-    _, place = np.unique(scored.labels, return_inverse=True)
-    random = np.random.default_rng(seed)
-    drawn = [weighted_means(found, place, redrawn(random, len(rank))) for _ in range(resamples)]
-    low, high = np.percentile(np.stack(drawn), [2.5, 97.5], axis=0)
-    means = weighted_means(found, place)
     return {
-        **{kind: {name: percent(means[i, j]) for j, name in enumerate(MEASURES)} for i, kind in enumerate(KINDS)},
-        "interval95": {
-            f"{kind}.{name}": [percent(low[i, j]), percent(high[i, j])]
-            for i, kind in enumerate(KINDS)
-            for j, name in enumerate(MEASURES)
-        },
+        **bootstrap_report([rank_measures(rank)[None]], scored.labels, MEASURES, resamples=resamples, seed=seed),
         "median_rank": float(np.median(rank)),
-        "clips": len(rank),
-        "classes": int(place.max()) + 1,
         "label_count": len(scored.glosses),
     }
-
-
-def by_gallery(
-    encoders: nn.ModuleDict,
-    pack: Pack,
-    gallery: LabelledRows,
-    query: LabelledRows,
-    glosses: list[str],
-    run: Run,
-    rank: Ranker,
-    parts: tuple[str, ...] = PARTS,
-) -> Scored:
-    """What frozen encoders say of the query clips by the gallery's: `rank` scores each class (gallery: train)."""
-    viewer = fixed_views(run.recipe.windows, run.recipe.pretrain.frames)
-    stored, labels = embed(encoders, evaluation_loader(pack, gallery.rows, run.recipe, gallery.labels), viewer, parts)
-    asked, _ = embed(encoders, evaluation_loader(pack, query.rows, run.recipe, query.labels), viewer, parts)
-    scores = rank(joint_embedding(asked), joint_embedding(stored), labels, len(glosses))
-    return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
-
-
-_BY_GALLERY = {"nearest": nearest, "prototype": prototypes}
-
-
-def retrieve(
-    model: str | Path, clips: ClipSelection, splits: list[str], *, gallery: str = "train", by: Ranking | None = None
-) -> tuple[dict[str, Any], Scored]:
-    """The retrieval report of a RUN on the named splits, and its scores (Desai et al. 2023).
-
-    Glosses are ranked by a classifier's logits, by their nearest gallery clip, or by the mean of their gallery clips.
-    """
-    run, pack = load_run(model), Pack(clips.data)
-    by = by or ("logits" if run.kind == "classifier" else "nearest")
-    about: dict[str, Any] = {"by": by, "measures": "retrieval"}
-    if by == "logits":
-        classifier = load_classifier(run).to(fastest_device())
-        asked = labelled_rows(pack, pack.select(splits, clips.where), run.labels)
-        scored = score(run, classifier, pack, asked)
-    else:
-        if gallery in splits:
-            raise InputError(f"split {gallery!r} as gallery and as query", "a gallery apart from the clips it answers")
-        stored, glosses = select_labelled_training(
-            pack, clips.where, clips.label_fraction, 0, clips.labels_per_class, gallery
-        )
-        asked = labelled_rows(pack, pack.select(splits, clips.where), glosses)
-        encoders = load_encoders(run).to(fastest_device())
-        scored = by_gallery(encoders, pack, stored, asked, glosses, run, _BY_GALLERY[by])
-        about |= {"gallery": gallery, "gallery_clips": len(stored.rows)}
-        about |= {"signers": shared_signers(*(hashed_signers(pack, rows) for rows in (asked.rows, stored.rows)))}
-    context = context_of(run, pack, asked, EvaluationScope(splits, clips.where), len(scored.glosses))
-    return {**retrieval_report(scored), **context, **about}, scored

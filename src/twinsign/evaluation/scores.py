@@ -1,8 +1,8 @@
-"""Score files: what a model said of every clip. Ours are NPZ; another model's may be NPZ or CSV, joined by clip id."""
+"""Score files: a model's scores of every clip as NPZ, or another model's NPZ or CSV, aligned by clip id."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.metrics import Scored, check_unique, finite_scores
 from twinsign.files import atomic
 from twinsign.pose.clip_file import ClipFile
 
@@ -26,12 +26,12 @@ KEYS = {
     "glosses": ("glosses", "classes"),
 }
 """Names of the arrays of an NPZ; a CSV has a column `id`, perhaps `gloss` or `label`, and one of scores a class."""
-DIGITS = 18
-"""Of a class number at most."""
 MOST_COLUMNS = 6000
 """Columns of a CSV of scores: each takes 30 kB of memory while it is read."""
 LEAST_PROBABILITY = 1e-30
 """Smaller probabilities count as this when a file's probabilities become logits."""
+NAMED = 5
+"""Ids or glosses named in a message."""
 
 Truth = list[str] | NDArray[np.int64]
 """Each clip's true gloss, or its class number among the file's own columns."""
@@ -39,7 +39,7 @@ Truth = list[str] | NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ScoreFile:
-    """A file's content: ids (N), scores (N C) as logits; glosses (C) and truth (N, gloss or class number) if known."""
+    """A file's ids (N) and scores (N C) as logits, with glosses (C) and truth (N, gloss or class number) if present."""
 
     path: Path
     ids: list[str]
@@ -53,7 +53,7 @@ class ScoreFile:
 
 
 def write_scores(path: str | PathLike[str], scored: Scored, report: dict[str, Any]) -> None:
-    """Write every clip's scores as NPZ: ids (N), glosses (C), labels (N), scores (N C), and which clips they are."""
+    """Write ids (N), glosses (C), labels (N) and scores (N C) as NPZ, with the report's splits and split hash."""
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
@@ -68,41 +68,37 @@ def write_scores(path: str | PathLike[str], scored: Scored, report: dict[str, An
 
 
 def read_scores(path: str | PathLike[str]) -> ScoreFile:
-    """A score file of ours, or another model's NPZ or CSV; InputError says what is missing or ill-shaped."""
+    """Read an NPZ or CSV of scores; raises InputError for what is missing or of the wrong shape."""
     file = Path(path)
     if not file.is_file():
         raise InputError("no file", "a score file: NPZ or CSV", file=file)
-    return _from_csv(file) if file.suffix.lower() == ".csv" else _from_npz(file)
+    return _read_csv(file) if file.suffix.lower() == ".csv" else _read_npz(file)
 
 
-def _from_npz(file: Path) -> ScoreFile:
+def _read_npz(file: Path) -> ScoreFile:
     try:
-        arrays = {name: np.atleast_1d(one) for name, one in ClipFile(file).read_arrays().items()}
+        arrays = {name: np.atleast_1d(array) for name, array in ClipFile(file).read_arrays().items()}
     except InputError as error:
         raise InputError(f"no readable NPZ ({error.found})", "plain arrays: ids, scores, …", file=file) from error
-    found: dict[str, Any] = {}
-    for what, names in KEYS.items():
-        found[what] = next((arrays[name] for name in names if name in arrays), None)
-    for what in ("ids", "scores"):
-        if found[what] is None:
-            wanted = " or ".join(KEYS[what])
-            raise InputError(f"arrays {', '.join(arrays) or 'none'}", f"an array named {wanted}", file=file)
-    labels = found["labels"]
-    if labels is not None and labels.dtype.kind not in "iu":
-        labels = [str(one) for one in labels.tolist()]
-    about = {name: tuple(arrays[name].tolist()) for name in ("splits", "selected_on") if name in arrays}
-    return _checked(
+    columns: dict[str, Any] = {}
+    for key, names in KEYS.items():
+        columns[key] = next((arrays[name] for name in names if name in arrays), None)
+        if key in ("ids", "scores") and columns[key] is None:
+            wanted = f"an array named {' or '.join(names)}"
+            raise InputError(f"arrays {', '.join(arrays) or 'none'}", wanted, file=file)
+    labels, glosses = columns["labels"], columns["glosses"]
+    return _score_file(
         file,
-        [str(one) for one in found["ids"].tolist()],
-        found["scores"],
-        None if found["glosses"] is None else [str(one) for one in found["glosses"].tolist()],
-        labels,
+        [*map(str, columns["ids"].tolist())],
+        columns["scores"],
+        None if glosses is None else [*map(str, glosses.tolist())],
+        labels if labels is None or labels.dtype.kind in "iu" else [*map(str, labels.tolist())],
         split_hash=str(arrays["split_hash"].flat[0]) if "split_hash" in arrays else None,
-        **about,
+        **{name: tuple(arrays[name].tolist()) for name in ("splits", "selected_on") if name in arrays},
     )
 
 
-def _from_csv(file: Path) -> ScoreFile:
+def _read_csv(file: Path) -> ScoreFile:
     with file.open("rb") as head:
         commas = head.readline().count(b",")
     if commas > MOST_COLUMNS:
@@ -127,45 +123,102 @@ def _from_csv(file: Path) -> ScoreFile:
         kind = table[name].type
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)) or table[name].null_count:
             raise InputError(f"column {name!r} of {kind}", "a finite number in every row", file=file)
-    columns = [pc.cast(table[name], pa.float64()).to_numpy() for name in glosses]
+    scores = np.stack([pc.cast(table[name], pa.float64()).to_numpy() for name in glosses], axis=1)
     truth: Truth | None = None
-    given = next((name for name in text if name != "id"), None)
-    if given is not None:
-        truth = [one.strip() for one in table[given].to_pylist()]
-        if all(one.isdecimal() and len(one) <= DIGITS for one in truth) and not set(truth) <= set(glosses):
-            truth = np.asarray(truth, np.int64)
-    return _checked(file, table["id"].to_pylist(), np.stack(columns, axis=1), glosses, truth)
+    if text[1:]:
+        truth = [label.strip() for label in table[text[1]].to_pylist()]
+        is_number = all(label.isdecimal() and len(label) <= 18 for label in truth)  # as 64-bit integers hold
+        truth = np.asarray(truth, np.int64) if is_number and not {*truth} <= {*glosses} else truth
+    return _score_file(file, table["id"].to_pylist(), scores, glosses, truth)
 
 
-def _checked(
-    file: Path,
-    ids: list[str],
-    scores: NDArray[Any],
-    glosses: list[str] | None,
-    truth: Truth | None,
-    **about: Any,
+def _score_file(
+    file: Path, ids: list[str], scores: NDArray[Any], glosses: list[str] | None, truth: Truth | None, **about: Any
 ) -> ScoreFile:
+    """The checked content; rows (N C) in [0, 1] that sum to 1 are probabilities, whose logarithms are kept."""
     if scores.ndim != 2 or scores.dtype.kind not in "fiu" or scores.shape[0] != len(ids) or not scores.size:
         raise InputError(f"scores {scores.dtype} of shape {scores.shape}", f"({len(ids)}, classes) numbers", file=file)
     if glosses is not None and len(glosses) != scores.shape[1]:
         raise InputError(f"{len(glosses)} glosses", f"{scores.shape[1]}, one a column of scores", file=file)
     if truth is not None and len(truth) != len(ids):
         raise InputError(f"{len(truth)} labels", f"{len(ids)}, one a clip", file=file)
-    for names, what in ((ids, "clip id"), (glosses or [], "gloss")):
-        name, times = Counter(names).most_common(1)[0] if names else ("", 0)
-        if times > 1:
-            raise InputError(f"{what} {name!r} {times} times", f"every {what} once", file=file)
-    with np.errstate(over="ignore"):
-        wrong = np.flatnonzero(~np.isfinite(scores.astype(np.float32)).all(axis=1))
-    if len(wrong):
-        raise InputError("NaN or infinity among the scores", "finite numbers of 32 bits", file=file, clip=ids[wrong[0]])
-    probabilities = _are_probabilities(scores)
+    check_unique(ids, "clip id", file)
+    check_unique(glosses or [], "gloss", file)
+    logits = finite_scores(scores, ids, file)
+    bounded = scores.shape[1] > 1 and scores.min() >= 0 and scores.max() <= 1.001
+    probabilities = bool(bounded and np.abs(scores.sum(axis=1, dtype=np.float64) - 1).max() < 1e-2)
     if probabilities:
-        scores = np.log(np.maximum(scores.astype(np.float64), LEAST_PROBABILITY))
-    return ScoreFile(file, ids, scores.astype(np.float32), glosses, truth, probabilities, **about)
+        logits = np.log(np.maximum(scores.astype(np.float64), LEAST_PROBABILITY)).astype(np.float32)
+    return ScoreFile(file, ids, logits, glosses, truth, probabilities, **about)
 
 
-def _are_probabilities(scores: NDArray[Any]) -> bool:
-    """Whether every row (N C) lies in [0, 1] and sums to 1: a softmax's output and no logits."""
-    inside = scores.shape[1] > 1 and scores.min() >= 0 and scores.max() <= 1.001
-    return bool(inside and np.abs(scores.sum(axis=1, dtype=np.float64) - 1).max() < 1e-2)
+def aligned(files: Sequence[ScoreFile], common: bool = False) -> list[Scored]:
+    """The files' scores of the same clips and glosses in one order: that of the first file that names both.
+
+    With `common` the clips that all files have. Raises InputError where the clips differ otherwise, and always where
+    labels or the sets of glosses do. Class numbers without glosses are trusted only with labels that agree clip by
+    clip.
+    """
+    lead = next((file for file in files if file.glosses is not None and file.truth is not None), None)
+    if lead is None or lead.glosses is None:
+        raise InputError("glosses and labels together in no file", "a file with both", file=files[0].path)
+    glosses = lead.glosses
+    for file in files:
+        check_same_glosses(lead, file)
+        if file.glosses is None and file.truth is None:
+            raise InputError("neither glosses nor labels", "one of them, to know its classes by", file=file.path)
+        if file.scores.shape[1] != len(glosses):
+            unnamed = f"{file.scores.shape[1]} classes without names"
+            raise InputError(unnamed, f"the {len(glosses)} glosses of {lead.path}", file=file.path)
+        if not common and {*file.ids} != {*lead.ids}:
+            clips, hint = difference(lead.ids, file.ids), "--common takes the clips that all files have."
+            wanted = f"the {len(lead.ids)} clips of {lead.path}"
+            raise InputError(f"other clips: {clips}", wanted, file=file.path, hint=hint)
+    shared = set(lead.ids).intersection(*(file.ids for file in files))
+    if not shared:
+        raise InputError("no clip in common", "score files of the same clips", file=files[-1].path)
+    ids = [name for name in lead.ids if name in shared]
+    labels, result = _class_numbers(lead, glosses, ids), []
+    for file in files:
+        own = labels if file.truth is None else _class_numbers(file, glosses, ids)
+        wrong = np.flatnonzero(own != labels)
+        if len(wrong):
+            some = "; ".join(f"{ids[i]}: {glosses[own[i]]}, not {glosses[labels[i]]}" for i in wrong[:NAMED])
+            raise InputError(f"other labels of {len(wrong)} clips ({some})", f"those of {lead.path}", file=file.path)
+        row = {name: number for number, name in enumerate(file.ids)}
+        column = {gloss: number for number, gloss in enumerate(file.glosses or glosses)}
+        cells = np.ix_([row[name] for name in ids], [column[gloss] for gloss in glosses])
+        result.append(Scored(ids, glosses, labels, file.scores[cells]))
+    return result
+
+
+def check_same_glosses(lead: ScoreFile, file: ScoreFile) -> None:
+    """Raise InputError where two files that name their classes name different ones."""
+    if lead.glosses and file.glosses and {*lead.glosses} != {*file.glosses}:
+        classes = f"other classes: {difference(lead.glosses, file.glosses)}"
+        raise InputError(classes, f"the {len(lead.glosses)} glosses of {lead.path}", file=file.path)
+
+
+def difference(wanted: Sequence[str], names: Sequence[str]) -> str:
+    """How these names differ from those wanted, in words: "2 missing (a, b), 1 too many (c)"."""
+    missing, extra = sorted(set(wanted) - set(names)), sorted(set(names) - set(wanted))
+    parts = [
+        f"{len(some)} {word} ({', '.join(some[:NAMED])}{', …' if len(some) > NAMED else ''})"
+        for some, word in ((missing, "missing"), (extra, "too many"))
+        if some
+    ]
+    return ", ".join(parts) or "nothing"
+
+
+def _class_numbers(file: ScoreFile, glosses: list[str], ids: list[str]) -> NDArray[np.int64]:
+    """The number in `glosses` of each of these clips' true gloss; raises InputError for the first that has none."""
+    truth_of = dict(zip(file.ids, file.truth if file.truth is not None else [], strict=True))
+    own, number = file.glosses or glosses, {gloss: i for i, gloss in enumerate(glosses)}
+    labels = []
+    for name in ids:
+        truth = truth_of[name]
+        gloss = truth if isinstance(truth, str) else own[truth] if 0 <= truth < len(own) else ""
+        if gloss not in number:
+            raise InputError(f"label {truth}", f"one of the {len(own)} classes", file=file.path, clip=name)
+        labels.append(number[gloss])
+    return np.asarray(labels, np.int64)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.errors import InputError
-from twinsign.evaluation.open_set import unknown_in_words
-from twinsign.evaluation.source import source_in_words
+from twinsign.evaluation.coverage import source_in_words
+from twinsign.evaluation.selective import unknown_in_words
 from twinsign.files import parse_json
 from twinsign.runs.calibration import calibration_of, threshold_in_words
 from twinsign.runs.models import frames_of, head_recipe

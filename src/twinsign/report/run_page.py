@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twinsign.distributed import fastest_device, rank_info
-from twinsign.evaluation.coverage import chosen_in_words
+from twinsign.evaluation.coverage import chosen_in_words, source_in_words
 from twinsign.evaluation.evaluate import full_report
 from twinsign.evaluation.metrics import Scored, mistakes
-from twinsign.evaluation.open_set import unknown_in_words
 from twinsign.evaluation.scoring import score
-from twinsign.evaluation.source import source_in_words
+from twinsign.evaluation.selective import unknown_in_words
 from twinsign.files import write_json
 from twinsign.nn.features import embed, joint_embedding
 from twinsign.pack.open import Indices, Pack

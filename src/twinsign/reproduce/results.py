@@ -9,12 +9,10 @@ from typing import Any
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.evaluation.bootstrap import report_over_seeds
 from twinsign.evaluation.fuse import fuse, mix_of
-from twinsign.evaluation.join import NAMED, aligned
 from twinsign.evaluation.metrics import Scored, accuracy_report
-from twinsign.evaluation.scores import ScoreFile, read_scores
-from twinsign.evaluation.significance import compare
+from twinsign.evaluation.scores import NAMED, ScoreFile, aligned, read_scores
+from twinsign.evaluation.significance import compare, report_over_seeds
 from twinsign.files import parse_json, sha256
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import clip_ids

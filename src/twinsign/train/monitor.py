@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from twinsign.errors import InputError
-from twinsign.evaluation.knn import knn_scores
+from twinsign.evaluation.retrieve import knn_scores
 from twinsign.nn.features import drawn_views, embed, fixed_views, joint_embedding
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import label_list, labelled_rows

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from twinsign.distributed import rank_info
-from twinsign.evaluation.open_set import fit_calibration
+from twinsign.evaluation.calibrate import fit_calibration
 from twinsign.inference.shift import training_statistics
 from twinsign.nn.classifier import Classifier
 from twinsign.pack.open import Pack

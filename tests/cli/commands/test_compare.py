@@ -12,9 +12,8 @@ from helpers.trained_runs import Trained
 
 from twinsign.cli.main import main
 from twinsign.evaluation.evaluate import evaluate
-from twinsign.evaluation.join import aligned
 from twinsign.evaluation.metrics import accuracy_report
-from twinsign.evaluation.scores import read_scores, write_scores
+from twinsign.evaluation.scores import aligned, read_scores, write_scores
 from twinsign.files import write_json
 from twinsign.pack.selection import ClipSelection
 

@@ -11,9 +11,8 @@ from twinsign.cli.console import OK, console, parse_numbers, print_report, with_
 from twinsign.errors import InputError
 from twinsign.evaluation import fuse as fusion
 from twinsign.evaluation import significance as comparison
-from twinsign.evaluation.join import aligned
 from twinsign.evaluation.metrics import Scored
-from twinsign.evaluation.scores import ScoreFile, read_scores, write_scores
+from twinsign.evaluation.scores import ScoreFile, aligned, read_scores, write_scores
 from twinsign.files import write_json
 from twinsign.pack.open import split_hash
 

@@ -13,10 +13,10 @@ from typing import Any
 from rich.table import Table
 
 from twinsign.cli.console import console, with_interval
-from twinsign.evaluation.bootstrap import report_over_seeds
 from twinsign.evaluation.evaluate import evaluate
 from twinsign.evaluation.metrics import Scored
 from twinsign.evaluation.selective import selective_report
+from twinsign.evaluation.significance import report_over_seeds
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection, labelled_rows

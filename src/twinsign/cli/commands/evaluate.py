@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from twinsign.cli.console import OK, console, errors, parse_splits, print_report
+from twinsign.evaluation.calibrate import recalibrate
 from twinsign.evaluation.evaluate import evaluate as run_evaluation
-from twinsign.evaluation.open_set import unknown_in_words
-from twinsign.evaluation.recalibrate import recalibrate
 from twinsign.evaluation.scores import write_scores
+from twinsign.evaluation.selective import unknown_in_words
 from twinsign.files import write_json
 from twinsign.pack.selection import ClipSelection
 from twinsign.report.run_page import classifier_page

@@ -8,8 +8,9 @@ from typing import Any
 from rich.table import Table
 
 from twinsign.cli.console import OK, console, ending_of, parse_splits, print_report, with_interval
-from twinsign.evaluation.knn import knn as knn_accuracy
-from twinsign.evaluation.retrieve import KINDS, Ranking
+from twinsign.evaluation.metrics import KINDS
+from twinsign.evaluation.retrieve import Ranking
+from twinsign.evaluation.retrieve import knn as knn_accuracy
 from twinsign.evaluation.retrieve import retrieve as retrieve_glosses
 from twinsign.evaluation.robust import robustness as robustness_curves
 from twinsign.evaluation.scores import write_scores

@@ -1,4 +1,4 @@
-"""Signs beyond a classifier's own: slow counts, pairs one by one, and a model that knows two of four signs."""
+"""Out-of-vocabulary signs: slow counts, pairs one by one, and a model whose vocabulary is two of four signs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from twinsign.cli.main import main
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
+from twinsign.evaluation.calibrate import recalibrate
+from twinsign.evaluation.evaluate import split_by_vocabulary
 from twinsign.evaluation.metrics import Scored
-from twinsign.evaluation.open_set import split_by_vocabulary, unknown_in_words, unknown_report
-from twinsign.evaluation.recalibrate import recalibrate
+from twinsign.evaluation.selective import unknown_in_words, unknown_report
 from twinsign.pack.selection import ClipSelection
 from twinsign.runs.calibration import NEVER, Calibration, calibration_of
 from twinsign.runs.recipe import AbstainConfig
@@ -83,7 +84,7 @@ def test_the_surest_come_first_with_what_they_were_taken_for() -> None:
 def test_a_threshold_that_nothing_reaches_answers_nothing() -> None:
     found = unknown_report(scored([0], [[5, 0, 0]]), scored([0, 0], [[0, 0, 0]] * 2), Calibration(1.0, NEVER))
     assert (found["answered"], found["right_of_answered"], found["auroc"]) == (0, None, 100)
-    assert "of its own signs neither" in unknown_in_words({**found, "glosses": 2})
+    assert "none answered; but the model also abstains" in unknown_in_words({**found, "glosses": 2})
 
 
 def test_a_model_is_asked_of_signs_that_it_does_not_know(
