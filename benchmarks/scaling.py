@@ -30,6 +30,7 @@ from twinsign.train.callbacks import Journal
 from twinsign.train.fit import fit
 from twinsign.train.launch import start
 from twinsign.train.prepare import training_loader
+from twinsign.train.tasks import PretrainModule
 from twinsign.views.batches import ClipReader
 
 FLOAT, DOUBLE = 4, 8

@@ -78,6 +78,8 @@ class Step:
         self.batch, self.timer = bench.clips(recipe.pretrain.batch_size), StageTimer(bench.device)
         if bench.compiled:
             compile_encoders(model)
+        model.enqueue = self.timer.stage("banks")(model.enqueue)  # type: ignore[method-assign]
+        model.update_keys = self.timer.stage("momentum")(model.update_keys)  # type: ignore[method-assign]
         model.embed_keys = self.timer.stage("keys")(model.embed_keys)  # type: ignore[method-assign]
         model.embed_queries = self.timer.stage("queries")(model.embed_queries)  # type: ignore[method-assign]
 
@@ -100,10 +102,7 @@ class Step:
             with self.timer.stage("optimiser"):
                 self.optimiser.step()
                 self.optimiser.zero_grad()
-            with self.timer.stage("banks"):
-                self.model.enqueue(out.keys)
-            with self.timer.stage("momentum"):
-                self.model.update_keys()
+            self.model.update(out)
 
 
 def pretraining(bench: Bench, peak: float) -> dict[str, Any]:
