@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import ipc
 
-from twinsign.doctor.copies import identical
+from twinsign.doctor.duplicates import identical
 from twinsign.doctor.exam import examine
 from twinsign.doctor.fix import to_drop, write_fixed
 from twinsign.errors import InputError

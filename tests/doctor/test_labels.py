@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 from twinsign.datasets.sample import Sample
 from twinsign.doctor.exam import Exam, examine
 from twinsign.doctor.labels import labels, spelling
-from twinsign.doctor.origins import provenance, repeated_ids
-from twinsign.doctor.splits import coverage, missing_clips, read_listed, signer_overlap, split_hash
+from twinsign.doctor.splits import (
+    coverage,
+    missing_clips,
+    provenance,
+    read_listed,
+    repeated_ids,
+    signer_overlap,
+    split_hash,
+)
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack

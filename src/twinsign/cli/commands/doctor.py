@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from twinsign.doctor.checks import Diagnosis, diagnose
-from twinsign.doctor.exam import Exam, examine
-from twinsign.doctor.finding import some
+from twinsign.doctor.exam import Exam, examine, some
 from twinsign.doctor.fix import Dropped, to_drop, write_fixed
 from twinsign.doctor.page import doctor_page, lead
 from twinsign.doctor.splits import read_listed

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from helpers.moving_clips import clip, exam_of, moving
 
-from twinsign.doctor.checks import diagnose
+from twinsign.doctor.checks import diagnose, not_checked
 from twinsign.doctor.exam import examine
-from twinsign.doctor.origins import repeated_ids
-from twinsign.doctor.outliers import outliers
-from twinsign.doctor.vacuous import not_checked
+from twinsign.doctor.poses import outliers
+from twinsign.doctor.splits import repeated_ids
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 
