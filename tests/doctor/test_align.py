@@ -7,13 +7,13 @@ import pytest
 from helpers.moving_clips import moving, resampled
 
 from twinsign.doctor.align import MOMENTS, align
-from twinsign.doctor.tracks import POINTS, Tracks, tracks
+from twinsign.doctor.tracks import POINTS, Tracks, extract_tracks
 from twinsign.pose.layout import RIGHT_HAND
 
 
 def as_tracks(*clips: tuple[np.ndarray, np.ndarray]) -> Tracks:
     xy, seen = (np.concatenate(values) for values in zip(*clips, strict=True))
-    return tracks(xy, seen, np.asarray([len(one) for one, _ in clips]))
+    return extract_tracks(xy, seen, np.asarray([len(one) for one, _ in clips]))
 
 
 def window(first: float, last: float) -> np.ndarray:

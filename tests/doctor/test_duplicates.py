@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from twinsign.datasets.landmarks import landmark_corpus
-from twinsign.doctor.duplicates import duplicates, identical, near_copies, near_duplicates
+from twinsign.doctor.duplicates import duplicates, find_near_copies, group_identical, near_duplicates
 from twinsign.doctor.exam import examine
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
@@ -32,7 +32,7 @@ def test_groups_are_those_of_a_comparison_of_all_pairs(tmp_path: Path, looks: li
         for one, other in combinations(range(len(clips)), 2)
         if np.array_equal(clips[one].xy, clips[other].xy)
     }
-    assert {pair for group in identical(exam) for pair in combinations(group, 2)} == pairs
+    assert {pair for group in group_identical(exam) for pair in combinations(group, 2)} == pairs
 
 
 def test_clips_that_show_nothing_are_no_copies(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_every_kind_of_copy_is_found_and_nothing_else(tmp_path: Path) -> None:
         expected[frozenset((f"{kind} 1", f"{kind} 2"))] = way
     samples += [clip(f"other {seed}", moving(100 + seed)[0], gloss="b", split="val") for seed in range(20)]
     exam = exam_of(tmp_path / "p", samples)
-    found = {frozenset(exam.names([copy.first, copy.second])): copy.way for copy in near_copies(exam)}
+    found = {frozenset(exam.names([copy.first, copy.second])): copy.way for copy in find_near_copies(exam)}
     assert found == expected
     checked = near_duplicates(exam)
     assert {finding.level for finding in checked.findings} == {"error"}
@@ -117,7 +117,7 @@ def test_another_take_of_a_movement_is_no_copy(tmp_path: Path) -> None:
         takes.append(clip(f"warped {number}", np.concatenate([resampled(xy, seen, 1, at, at)[0] for at in warped])))
         part, _ = moving(50 + number)
         takes.append(clip(f"looser {number}", (0.85 * xy + 0.15 * part).astype(np.float32)))
-    assert near_copies(exam_of(tmp_path / "p", takes)) == []
+    assert find_near_copies(exam_of(tmp_path / "p", takes)) == []
 
 
 def test_identical_and_stuck_clips_are_left_to_other_checks(tmp_path: Path) -> None:
@@ -125,14 +125,14 @@ def test_identical_and_stuck_clips_are_left_to_other_checks(tmp_path: Path) -> N
     stuck = xy.copy()
     stuck[: len(xy) * 3 // 4] = xy[0]
     samples = [clip("a", xy), clip("b", xy), clip("c", stuck), clip("d", stuck + np.float32(0.01))]
-    assert near_copies(exam_of(tmp_path / "p", samples)) == []
+    assert find_near_copies(exam_of(tmp_path / "p", samples)) == []
 
 
 @pytest.mark.parametrize("clips", [1, 2])
 def test_clips_without_a_hand_and_few_clips(tmp_path: Path, clips: int) -> None:
     xy, seen = moving(0)
     samples = [clip("blank", xy, ~seen)] + [clip(str(seed), moving(seed)[0]) for seed in range(clips - 1)]
-    assert near_copies(exam_of(tmp_path / "p", samples)) == []
+    assert find_near_copies(exam_of(tmp_path / "p", samples)) == []
 
 
 def test_copies_planted_among_real_clips(data_dir: Path, tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_copies_planted_among_real_clips(data_dir: Path, tmp_path: Path) -> None
             samples.append(clip(f"copy of {original.id}", *change(recording.xy, recording.seen)))
             expected.add(frozenset((original.id, f"copy of {original.id}")))
     exam = exam_of(tmp_path / "p", samples)
-    found = {frozenset(exam.names([copy.first, copy.second])) for copy in near_copies(exam)}
+    found = {frozenset(exam.names([copy.first, copy.second])) for copy in find_near_copies(exam)}
     assert len(found & expected) >= 0.9 * len(expected)
     assert len(found - expected) <= 2
 
@@ -164,6 +164,6 @@ def test_real_copies_of_wlasl_and_real_takes(data_dir: Path, tmp_path: Path) -> 
     wanted = {one for pair in known for one in pair} | takes
     samples = landmark_corpus(file).samples
     exam = exam_of(tmp_path / "p", [one for number, one in enumerate(samples) if one.id in wanted or number % 9 == 0])
-    found = {frozenset(exam.names([copy.first, copy.second])) for copy in near_copies(exam)}
+    found = {frozenset(exam.names([copy.first, copy.second])) for copy in find_near_copies(exam)}
     assert {frozenset(pair) for pair in known} <= found
     assert not any(pair & takes for pair in found)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from twinsign.datasets.sample import Sample
 from twinsign.doctor.exam import Exam, examine
-from twinsign.doctor.labels import labels, spelling
+from twinsign.doctor.labels import labels, normalize_spelling
 from twinsign.doctor.splits import (
     coverage,
     missing_clips,
@@ -41,12 +41,12 @@ def levels(checked: object) -> dict[str, str]:
     [("Thank you", "thank_you"), ("café", "cafe\u0301"), (" book", "book"), ("a  b", "A-b"), ("ﬁne", "fine")],
 )
 def test_one_gloss_spelt_in_two_ways(one: str, other: str) -> None:
-    assert spelling(one) == spelling(other)
+    assert normalize_spelling(one) == normalize_spelling(other)
 
 
 @given(st.text(max_size=8))
 def test_spelling_is_settled(gloss: str) -> None:
-    assert spelling(spelling(gloss)) == spelling(gloss)
+    assert normalize_spelling(normalize_spelling(gloss)) == normalize_spelling(gloss)
 
 
 def test_labels(tmp_path: Path) -> None:

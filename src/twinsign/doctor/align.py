@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinsign.doctor.tracks import HAND_POINTS, SIDES, Tracks, frames_at
+from twinsign.doctor.tracks import HAND_POINTS, SIDES, Tracks, interpolation_at
 from twinsign.pack.open import Indices
 from twinsign.pose.recording import BoolArray, FloatArray
 
@@ -68,7 +68,7 @@ def align(first: Tracks, second: Tracks, window: FloatArray, *, patient: bool = 
 
 def _points_at(clips: Tracks, chosen: Indices, place: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Points of these clips at places (K M) in [0, 1]: xy (K M P 2), seen (K M P) in both neighbouring frames."""
-    before, after, weight = frames_at(clips.length, chosen, place)
+    before, after, weight = interpolation_at(clips.length, chosen, place)
     share: FloatArray = weight.astype(np.float32)
     return clips.xy[before] * (1 - share) + clips.xy[after] * share, clips.seen[before] & clips.seen[after]
 

@@ -1,17 +1,16 @@
 """Which clips could be copies of one another: nearest neighbours of short descriptions, in cells, not all pairs.
 
-scikit-learn's NearestNeighbors compares all pairs: twice as fast for 3,000 clips, slower from 10,000 on.
+Comparing all pairs, as scikit-learn's NearestNeighbors does, is faster for 3,000 clips but slower from 10,000 on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.doctor.tracks import BINS, CHANNELS, WAYS, shown, turned_profiles
+from twinsign.doctor.tracks import BINS, CHANNELS, WAYS, nonempty_profiles, turn_profiles
 from twinsign.pack.open import Indices
 from twinsign.pose.recording import FloatArray
 
@@ -58,9 +57,9 @@ def describe(profile: NDArray[np.floating], first: int = 0, last: int = BINS) ->
     return _unit(np.where(seen, moments - mean, 0).reshape(len(part), MOMENTS * CHANNELS * 2))
 
 
-def candidates(profile: NDArray[np.float16], tick: Callable[[], None] = lambda: None) -> Candidates:
+def find_candidates(profile: NDArray[np.float16]) -> Candidates:
     """Pairs whose descriptions are near: a window of the first clip, turned in any way, and the whole second."""
-    usable = shown(profile)
+    usable = nonempty_profiles(profile)
     pairs = np.zeros(0, _NEIGHBOURS)
     if len(usable) > 1:
         shown_profile = profile[usable]
@@ -70,7 +69,6 @@ def candidates(profile: NDArray[np.float16], tick: Callable[[], None] = lambda: 
                 neighbours = cells.search(_described(shown_profile, name, window))
                 neighbours["way"], neighbours["window"] = way, number
                 pairs = _best_of_pairs(np.concatenate([pairs, neighbours]))
-                tick()
     window_of = np.asarray(WINDOWS, np.float32)[pairs["window"]] / np.float32(BINS)
     return Candidates(usable[np.stack([pairs["query"], pairs["near"]], axis=1)], pairs["way"], window_of)
 
@@ -78,7 +76,7 @@ def candidates(profile: NDArray[np.float16], tick: Callable[[], None] = lambda: 
 def _described(profile: NDArray[np.float16], way: str = "same", window: tuple[int, int] = (0, BINS)) -> FloatArray:
     """`describe` of turned profiles, in parts: a large pack's profiles are never all copied."""
     parts = (profile[start : start + CLIPS_AT_ONCE] for start in range(0, len(profile), CLIPS_AT_ONCE))
-    return np.concatenate([describe(turned_profiles(part, way), *window) for part in parts])
+    return np.concatenate([describe(turn_profiles(part, way), *window) for part in parts])
 
 
 def _best_of_pairs(neighbours: NDArray[np.void]) -> NDArray[np.void]:

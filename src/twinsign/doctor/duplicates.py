@@ -7,16 +7,16 @@ stays unexplained of copies is below 0.03 of the hand's size, of takes above 0.0
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
 from twinsign.doctor.align import Fit, align
-from twinsign.doctor.candidates import Candidates, candidates
-from twinsign.doctor.exam import CheckResult, Exam, Finding, Level, counted, with_clips
-from twinsign.doctor.tracks import WAYS, Tracks, tracks, turned
+from twinsign.doctor.candidates import Candidates, find_candidates
+from twinsign.doctor.exam import CheckResult, Exam, Finding, Level, pluralize, with_clips
+from twinsign.doctor.tracks import WAYS, Tracks, extract_tracks, turn_tracks
 from twinsign.pack.open import Indices
 from twinsign.pack.selection import HELD_OUT
 from twinsign.report.html import Cell, Table
@@ -44,7 +44,7 @@ LEAKS: dict[str, tuple[Level, str]] = {
 """What copies mean, by where they lie."""
 
 
-def identical(exam: Exam) -> list[list[int]]:
+def group_identical(exam: Exam) -> list[list[int]]:
     """Groups of clips, by place in the exam, whose stored poses are the same; clips that show nothing do not count."""
     groups: dict[str, list[int]] = defaultdict(list)
     for place in np.flatnonzero(exam.measures.right + exam.measures.left + exam.measures.trunk > 0).tolist():
@@ -54,14 +54,14 @@ def identical(exam: Exam) -> list[list[int]]:
 
 def duplicates(exam: Exam) -> CheckResult:
     """`duplicates`: lists of ids of identical clips; `duplicate_details`: their splits and glosses."""
-    groups = identical(exam)
+    groups = group_identical(exam)
     caption = "Stored poses are the same bit by bit."
     return _copies(exam, "duplicate_details", "identical", groups, [{} for _ in groups], caption)
 
 
 def near_duplicates(exam: Exam) -> CheckResult:
     """`near_duplicates`: lists of two ids; `near_duplicate_details`: splits, glosses, way and agreement."""
-    copies = near_copies(exam)
+    copies = find_near_copies(exam)
     caption = (
         "Re-encoded, cut, shifted, scaled, mirrored or resampled copies of one recording. Agreement: share of movement "
         f"and places explained, at least {AGREEMENT}; the rest is at most {RESIDUAL:.0%} of the hand's size."
@@ -100,7 +100,9 @@ def _copies(
         rows.append(cells + [f"{value:.4f}" if isinstance(value, float) else value for value in values.values()])
     findings = with_clips(
         Finding(
-            level, f"{counted(len(leaks[leak]), 'group')} of {kind} clips {text}", [*dict.fromkeys(chain(*leaks[leak]))]
+            level,
+            f"{pluralize(len(leaks[leak]), 'group')} of {kind} clips {text}",
+            [*dict.fromkeys(chain(*leaks[leak]))],
         )
         for leak, (level, text) in LEAKS.items()
     )
@@ -117,12 +119,12 @@ class Copy(NamedTuple):
     agreement: float
 
 
-def near_copies(exam: Exam, tick: Callable[[], None] = lambda: None) -> list[Copy]:
+def find_near_copies(exam: Exam) -> list[Copy]:
     """Pairs of clips that are nearly, but not bit by bit, the same, surest first.
 
     Pairs that other checks name are left out: identical clips, and clips of one id in two packs.
     """
-    pairs = candidates(exam.profile, tick)
+    pairs = find_candidates(exam.profile)
     still = exam.measures.frozen > MOSTLY_STILL * exam.number("frames")
     first, second = pairs.rows.T
     poses = np.asarray(exam.poses)
@@ -143,7 +145,7 @@ def fit_pairs(exam: Exam, pairs: Candidates, *, patient: bool = False) -> Fit:
 
     def read_tracks(places: Indices) -> Tracks:
         flat = exam.pack.flat(exam.rows[places])
-        return tracks(flat.xy, flat.score > 0, flat.length)
+        return extract_tracks(flat.xy, flat.score > 0, flat.length)
 
     order = np.lexsort((pairs.rows[:, 0], pairs.way))
     fits = [Fit(*(np.zeros(0, np.float32) for _ in Fit._fields))]
@@ -152,6 +154,6 @@ def fit_pairs(exam: Exam, pairs: Candidates, *, patient: bool = False) -> Fit:
         for start in range(0, len(of_way), PAIRS_AT_ONCE):
             batch = of_way[start : start + PAIRS_AT_ONCE]
             first, second = (read_tracks(pairs.rows[batch, column]) for column in (0, 1))
-            fits.append(align(turned(first, name), second, pairs.window[batch], patient=patient))
+            fits.append(align(turn_tracks(first, name), second, pairs.window[batch], patient=patient))
     back = np.argsort(order, kind="stable")
     return Fit(*(np.concatenate(values)[back] for values in zip(*fits, strict=True)))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from twinsign.cluster import each
 from twinsign.doctor.measure import Measures, measure
-from twinsign.doctor.tracks import profiles, tracks
+from twinsign.doctor.tracks import extract_profiles, extract_tracks
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import BATCH_CLIPS
 from twinsign.pack.selection import HELD_OUT
@@ -50,7 +50,7 @@ def with_clips(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.clips]
 
 
-def counted(count: int, singular: str, plural: str = "") -> str:
+def pluralize(count: int, singular: str, plural: str = "") -> str:
     """ "1 clip", "3 clips"."""
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
@@ -168,6 +168,10 @@ def _measurer(pack: Pack) -> Callable[[int], tuple[list[str], Measures, NDArray[
         rows = np.arange(start, min(start + BATCH_CLIPS, len(pack)))
         flat = pack.flat(rows)
         seen = flat.score > 0
-        return pack.pose_hashes(rows), measure(flat.xy, seen, flat.length), profiles(tracks(flat.xy, seen, flat.length))
+        return (
+            pack.pose_hashes(rows),
+            measure(flat.xy, seen, flat.length),
+            extract_profiles(extract_tracks(flat.xy, seen, flat.length)),
+        )
 
     return read_batch

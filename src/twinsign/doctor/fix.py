@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from twinsign import __version__
-from twinsign.doctor.duplicates import identical
+from twinsign.doctor.duplicates import group_identical
 from twinsign.doctor.exam import Exam
 from twinsign.pack.rewrite import rewrite
 
@@ -32,7 +32,7 @@ def to_drop(exam: Exam, near: Sequence[Sequence[str]] = ()) -> list[Dropped]:
         dropped |= dict.fromkeys(np.flatnonzero((exam.number(column) == limit) & ~exam.held).tolist(), why)
     place = {name: number for number, name in enumerate(exam.name)}
     pairs = [[place[name] for name in pair] for pair in near]
-    for kind, groups in (("identical", identical(exam)), ("nearly identical", pairs)):
+    for kind, groups in (("identical", group_identical(exam)), ("nearly identical", pairs)):
         for group in groups:
             left = [clip for clip in group if clip not in dropped]
             if len(left) > 1:

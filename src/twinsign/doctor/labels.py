@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from twinsign.doctor.exam import CheckResult, Exam, Finding, Level, counted, some, with_clips
+from twinsign.doctor.exam import CheckResult, Exam, Finding, Level, pluralize, some, with_clips
 
 JUNK = frozenset(("background", "blank", "empty", "idle", "n/a", "na", "nan", "neutral", "no_sign", "none", "nosign"))
 JUNK |= {"nothing", "null", "undefined", "unknown", "?", "-"}
 """Words that stand for no sign in many collections; each may be a real sign of some language."""
 
 
-def spelling(gloss: str) -> str:
+def normalize_spelling(gloss: str) -> str:
     """A gloss without case, Unicode form, and kinds and numbers of blanks, dashes and underscores."""
     plain = unicodedata.normalize("NFKC", gloss).casefold().strip()
     return plain if plain in JUNK else re.sub(r"[\s_\-–]+", " ", plain).strip()
@@ -32,10 +32,10 @@ def labels(exam: Exam) -> CheckResult:
     new = sorted(set(exam.gloss[labelled & exam.held].tolist()) - set(train)) if train else []
     spellings: dict[str, set[str]] = defaultdict(set)
     for gloss in clips:
-        spellings[spelling(gloss)].add(gloss)
+        spellings[normalize_spelling(gloss)].add(gloss)
     alike = sorted(sorted(group) for group in spellings.values() if len(group) > 1)
     once = sorted(gloss for gloss, count in clips.items() if count == 1)
-    junk = {gloss: clips[gloss] for gloss in sorted(clips) if spelling(gloss).replace(" ", "_") in JUNK}
+    junk = {gloss: clips[gloss] for gloss in sorted(clips) if normalize_spelling(gloss).replace(" ", "_") in JUNK}
     padded = sorted(gloss for gloss in clips if gloss != gloss.strip() or not gloss.isprintable())
     value: dict[str, Any] = {"classes": len(clips), "unlabelled_clips": int((~labelled).sum()), "held_out_only": new}
     value |= {"one_clip": once, "alike": alike, "junk": junk, "padded": padded, "imbalance": None}
@@ -43,19 +43,19 @@ def labels(exam: Exam) -> CheckResult:
     def finding(level: Level, message: str, glosses: Iterable[str]) -> Finding:
         return Finding(level, message, exam.names(np.flatnonzero(np.isin(exam.gloss, list(glosses)))))
 
-    strange, spelt = some(map(repr, padded)), counted(len(alike), "gloss is", "glosses are")
+    strange, spelt = some(map(repr, padded)), pluralize(len(alike), "gloss is", "glosses are")
     several = some((" = ".join(map(repr, group)) for group in alike), 5)
-    unlabelled = counted(value["unlabelled_clips"], "clip has", "clips have")
+    unlabelled = pluralize(value["unlabelled_clips"], "clip has", "clips have")
     findings = with_clips(
         [
             finding("note", f"{unlabelled} no gloss: only pre-training uses them", [""] if clips else []),
             finding(
-                "error", f"{counted(len(new), 'gloss', 'glosses')} in val or test that train lacks: {some(new)}", new
+                "error", f"{pluralize(len(new), 'gloss', 'glosses')} in val or test that train lacks: {some(new)}", new
             ),
             finding("warning", f"{spelt} spelt in several ways: {several}", chain(*alike)),
             finding("warning", f"glosses that may be no signs: {some(junk)}", junk),
             finding("warning", f"glosses with blanks around them or control characters: {strange}", padded),
-            finding("note", f"{counted(len(once), 'class', 'classes')} of a single clip: {some(once)}", once),
+            finding("note", f"{pluralize(len(once), 'class', 'classes')} of a single clip: {some(once)}", once),
         ]
     )
     if not clips:

@@ -58,8 +58,8 @@ def measure(xy: FloatArray, seen: BoolArray, length: Indices) -> Measures:
     in_both = wrist_seen & wrist_seen[before] & continues[:, None]
     straight = np.linalg.norm(wrist - wrist[before], axis=2)
     across = np.linalg.norm(wrist[:, ::-1] - wrist[before], axis=2)
-    apart = np.linalg.norm(wrist[before, 0] - wrist[before, 1], axis=1) > APART
-    exchanged = in_both.all(axis=1) & apart & (across.sum(axis=1) < EXCHANGED * straight.sum(axis=1))
+    distant = np.linalg.norm(wrist[before, 0] - wrist[before, 1], axis=1) > APART
+    exchanged = in_both.all(axis=1) & distant & (across.sum(axis=1) < EXCHANGED * straight.sum(axis=1))
     step = np.where(in_both, straight, 0)
     travel = [clips.total(step[:, hand]) for hand in (0, 1)]
     frozen = []
@@ -142,5 +142,5 @@ def _crossed(xy: FloatArray, seen: BoolArray) -> FloatArray:
         for wrists in (arms, arms[::-1])
     )
     visible = seen[:, arms].all(axis=1) & seen[:, hands].max(axis=1)
-    apart = np.linalg.norm(xy[:, arms[0]] - xy[:, arms[1]], axis=1) > APART
-    return np.where(visible & apart, (own > opposite).astype(np.float32), np.nan)
+    distant = np.linalg.norm(xy[:, arms[0]] - xy[:, arms[1]], axis=1) > APART
+    return np.where(visible & distant, (own > opposite).astype(np.float32), np.nan)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from twinsign.doctor.checks import Diagnosis
-from twinsign.doctor.exam import LEVELS, Exam, counted, some
+from twinsign.doctor.exam import LEVELS, Exam, pluralize, some
 from twinsign.report.figures import COLOURS, plain
 from twinsign.report.html import Picture, Table, write_report
 from twinsign.report.skeletons import skeleton_strip
@@ -47,7 +47,7 @@ def doctor_page(path: Path, exam: Exam, diagnosis: Diagnosis) -> None:
 
 def lead(diagnosis: Diagnosis) -> str:
     """The verdict in a sentence."""
-    counts = [counted(diagnosis.count(level), level) for level in LEVELS if diagnosis.count(level)]
+    counts = [pluralize(diagnosis.count(level), level) for level in LEVELS if diagnosis.count(level)]
     if not counts:
         return "Nothing found."
     words = ", ".join(counts)

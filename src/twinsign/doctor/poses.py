@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.doctor.exam import CheckResult, Exam, Finding, Level, counted, with_clips
+from twinsign.doctor.exam import CheckResult, Exam, Finding, Level, pluralize, with_clips
 from twinsign.doctor.measure import JUMP
 from twinsign.evaluation.metrics import percent
 from twinsign.pack.open import Indices
@@ -55,7 +55,7 @@ def frozen(exam: Exam) -> CheckResult:
     """`frozen`: clips with a hand or trunk that stands still for STILL frames or more, and for how many."""
     places = np.flatnonzero(exam.measures.frozen >= STILL)
     value = [{"id": exam.name[place], "frames": int(exam.measures.frozen[place])} for place in places.tolist()]
-    message = f"{counted(len(places), 'clip')} in which a seen hand or trunk does not move for {STILL} frames or more"
+    message = f"{pluralize(len(places), 'clip')} in which a seen hand or trunk does not move for {STILL} frames or more"
     return CheckResult(value, with_clips([Finding("warning", message, exam.names(places))]))
 
 
@@ -68,7 +68,7 @@ def jumping(exam: Exam) -> CheckResult:
         for place in places[np.argsort(-(jumps + exchanges)[places], kind="stable")].tolist()
     ]
     message = (
-        f"{counted(len(places), 'clip')} in which, between two frames, a wrist jumps by {JUMP:.0%} of the picture "
+        f"{pluralize(len(places), 'clip')} in which, between two frames, a wrist jumps by {JUMP:.0%} of the picture "
         f"({int((jumps > 0).sum())}) or the hands change places ({int((exchanges > 0).sum())})"
     )
     level: Level = "warning" if len(places) > 0.01 * len(exam) else "note"
@@ -102,7 +102,7 @@ def hand_unseen_rate(exam: Exam) -> CheckResult:
         ],
     }
     bare = exam.names(np.flatnonzero((rate > MOSTLY) & (unseen < frames)))
-    message = f"{counted(len(bare), 'clip shows', 'clips show')} a hand in less than a tenth of the frames"
+    message = f"{pluralize(len(bare), 'clip shows', 'clips show')} a hand in less than a tenth of the frames"
     findings = with_clips([Finding("warning", message, bare)])
     if len(splits) > 1 and max(splits.values()) - min(splits.values()) > 10:
         words = ", ".join(f"{split} {share:.0f} %" for split, share in splits.items())
@@ -132,7 +132,7 @@ def outliers(exam: Exam) -> CheckResult:
     ids |= {kind: value[kind] for kind in ("one_frame", "handless")}
     levels: dict[str, Level] = {"length": "note", "fps": "note", "pixels": "error"}
     findings = with_clips(
-        Finding(levels.get(kind, "warning"), f"{counted(len(ids[kind]), 'clip')} {text}", ids[kind])
+        Finding(levels.get(kind, "warning"), f"{pluralize(len(ids[kind]), 'clip')} {text}", ids[kind])
         for kind, text in MESSAGES.items()
     )
     rows = [[kind.replace("_", " "), row["id"], row["value"], *row["usual"]] for kind in ODD for row in value[kind]]

@@ -8,8 +8,8 @@ import numpy as np
 
 from twinsign.doctor.candidates import Candidates
 from twinsign.doctor.duplicates import fit_pairs
-from twinsign.doctor.exam import CheckResult, Exam, Finding, counted, with_clips
-from twinsign.doctor.tracks import WAYS, shown
+from twinsign.doctor.exam import CheckResult, Exam, Finding, pluralize, with_clips
+from twinsign.doctor.tracks import WAYS, nonempty_profiles
 
 MOST = 0.5
 """Share of a clip's frames above which it counts."""
@@ -39,7 +39,9 @@ def sides(exam: Exam) -> CheckResult:
         "against_other_pack": f"of {compared} that another pack holds under the same id show its hands exchanged",
     }
     findings = with_clips(
-        Finding("note" if kind == "against_signer" else "warning", f"{counted(len(ids), 'clip')} {messages[kind]}", ids)
+        Finding(
+            "note" if kind == "against_signer" else "warning", f"{pluralize(len(ids), 'clip')} {messages[kind]}", ids
+        )
         for kind, ids in value.items()
     )
     ways = [{"ids": exam.names([first, second]), "way": way} for first, second, way in pairs]
@@ -65,7 +67,7 @@ def _against_signers(exam: Exam) -> list[int]:
 def _turned_in_other_packs(exam: Exam) -> tuple[list[tuple[int, int, str]], int]:
     """Pairs of one id in two packs that agree only if turned, and how many pairs could be compared at all."""
     places: dict[str, list[int]] = defaultdict(list)
-    for place in shown(exam.profile).tolist():
+    for place in nonempty_profiles(exam.profile).tolist():
         places[str(exam.id[place])].append(place)
     pairs = [(group[0], second) for group in places.values() for second in group[1:]]
     if not pairs:

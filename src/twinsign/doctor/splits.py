@@ -11,7 +11,7 @@ import numpy as np
 
 from twinsign.datasets.columns import ALIASES, plain
 from twinsign.datasets.tables import plain_split
-from twinsign.doctor.exam import SPLIT_ORDER, CheckResult, Exam, Finding, Level, counted, some, with_clips
+from twinsign.doctor.exam import SPLIT_ORDER, CheckResult, Exam, Finding, Level, pluralize, some, with_clips
 from twinsign.errors import InputError
 from twinsign.evaluation.metrics import percent
 from twinsign.files import parse_json
@@ -44,7 +44,7 @@ def signer_overlap(exam: Exam) -> CheckResult:
         return CheckResult(value)
     ids = [name for row in value for name in row["clips"]]
     message = (
-        f"{counted(len(value), 'signer')} of val or test also sign in other splits ("
+        f"{pluralize(len(value), 'signer')} of val or test also sign in other splits ("
         f"{percent(len(ids) / max(1, int(exam.held.sum()))):.0f} % of the held-out clips): results are not "
         "signer-independent"
     )
@@ -64,7 +64,7 @@ def missing_clips(exam: Exam) -> CheckResult:
     if not rows:
         return CheckResult(rows)
     counts = sorted(Counter(row["split"] for row in rows).items())
-    message = f"{counted(len(rows), 'listed clip has', 'listed clips have')} no poses ("
+    message = f"{pluralize(len(rows), 'listed clip has', 'listed clips have')} no poses ("
     message += ", ".join(f"{split} {count}" for split, count in counts) + ")"
     if any(split in HELD_OUT for split, _ in counts):
         message += ": results are of the clips with poses, not of the official split"
@@ -98,18 +98,18 @@ def coverage(exam: Exam) -> CheckResult:
         rows.append([split, clips, listed, value[split]["percent"], len(glosses), signers or None])
     findings = []
     if lost_classes:
-        words = counted(len(lost_classes), "class has", "classes have")
+        words = pluralize(len(lost_classes), "class has", "classes have")
         findings.append(Finding("warning", f"{words} no clip left in val or test: {some(lost_classes)}"))
-    unsplit, others = np.flatnonzero(exam.split == "none"), sorted(set(exam.splits) - set(SPLIT_ORDER))
+    unsplit, unusual = np.flatnonzero(exam.split == "none"), sorted(set(exam.splits) - set(SPLIT_ORDER))
     if len(unsplit) == len(exam):
         findings.append(Finding("warning", "no clip has a split: pre-training takes all of them, a classifier none"))
     elif len(unsplit) and exam.held.any():
-        words = counted(len(unsplit), "clip has", "clips have")
+        words = pluralize(len(unsplit), "clip has", "clips have")
         message = f"{words} no split: pre-training takes them, a classifier does not"
         findings.append(Finding("note", message, exam.names(unsplit)))
-    if others:
-        message = f"splits called {some(map(repr, others))}: pre-training also takes their clips"
-        findings.append(Finding("warning", message, exam.names(np.flatnonzero(np.isin(exam.split, others)))))
+    if unusual:
+        message = f"splits called {some(map(repr, unusual))}: pre-training also takes their clips"
+        findings.append(Finding("warning", message, exam.names(np.flatnonzero(np.isin(exam.split, unusual)))))
     table = Table("Splits", ["Split", "Clips", "Listed", "There %", "Classes", "Signers"], rows)
     return CheckResult(value, findings, [table])
 
@@ -169,7 +169,7 @@ def repeated_ids(exam: Exam) -> CheckResult:
          "with different glosses in several packs"),
     ]  # fmt: skip
     findings = with_clips(
-        Finding(level, f"{counted(len(rows), 'id')} {words}", [row["id"] for row in rows])
+        Finding(level, f"{pluralize(len(rows), 'id')} {words}", [row["id"] for row in rows])
         for level, rows, words in kinds
     )
     return CheckResult(value, findings)

@@ -33,7 +33,7 @@ class Tracks(NamedTuple):
     length: Indices
 
 
-def tracks(xy: FloatArray, seen: BoolArray, length: Indices) -> Tracks:
+def extract_tracks(xy: FloatArray, seen: BoolArray, length: Indices) -> Tracks:
     """The tracks of clips xy (F 49 2), seen (F 49), length (B); a clip without a hand keeps no frame."""
     points, points_seen = xy[:, POINTS], seen[:, POINTS]
     clip = np.repeat(np.arange(len(length)), length)
@@ -47,7 +47,7 @@ def tracks(xy: FloatArray, seen: BoolArray, length: Indices) -> Tracks:
     return Tracks(points[inside], points_seen[inside], np.maximum(last - first + 1, 0))
 
 
-def turned(clips: Tracks, way: str) -> Tracks:
+def turn_tracks(clips: Tracks, way: str) -> Tracks:
     """The clips turned one of WAYS."""
     if way == "same":
         return clips
@@ -57,7 +57,7 @@ def turned(clips: Tracks, way: str) -> Tracks:
     return Tracks(xy, clips.seen[:, OPPOSITE], clips.length)
 
 
-def turned_profiles(profile: NDArray[np.float16], way: str) -> NDArray[np.float16]:
+def turn_profiles(profile: NDArray[np.float16], way: str) -> NDArray[np.float16]:
     """Profiles (N BINS CHANNELS 2) turned one of WAYS; a mirror's x is -x, since descriptions are centred."""
     if way == "same":
         return profile
@@ -65,12 +65,12 @@ def turned_profiles(profile: NDArray[np.float16], way: str) -> NDArray[np.float1
     return exchanged * np.asarray([-1, 1], np.float16) if way == "mirrored" else exchanged
 
 
-def shown(profile: NDArray[np.float16]) -> Indices:
+def nonempty_profiles(profile: NDArray[np.float16]) -> Indices:
     """Indices of the profiles (N BINS CHANNELS 2) that show a hand."""
     return np.flatnonzero(np.isfinite(profile[:, 0, :, 0]).any(axis=1))
 
 
-def frames_at(
+def interpolation_at(
     length: Indices, clips: Indices, place: NDArray[np.floating]
 ) -> tuple[Indices, Indices, NDArray[np.float64]]:
     """Frames before and after places (K M) in [0, 1] of these clips (K), and the weight of the latter (K M 1 1)."""
@@ -80,7 +80,7 @@ def frames_at(
     return start + before, start + np.minimum(before + 1, last), (time - before)[..., None, None]
 
 
-def profiles(clips: Tracks) -> NDArray[np.float16]:
+def extract_profiles(clips: Tracks) -> NDArray[np.float16]:
     """Each clip's course at BINS moments, (B BINS CHANNELS 2); gaps are filled, an absent hand is NaN."""
     hands = clips.xy.reshape(-1, len(SIDES), HAND_POINTS, 2)
     seen = clips.seen.reshape(-1, len(SIDES), HAND_POINTS)
@@ -93,7 +93,7 @@ def profiles(clips: Tracks) -> NDArray[np.float16]:
     filled = np.stack([_filled(channels[:, i], channels_seen[:, i], clip) for i in range(CHANNELS)], axis=1)
     out = np.full((len(clips.length), BINS, CHANNELS, 2), np.nan, np.float16)
     some = np.flatnonzero(clips.length)
-    before, after, weight = frames_at(clips.length, some, np.linspace(0, 1, BINS))
+    before, after, weight = interpolation_at(clips.length, some, np.linspace(0, 1, BINS))
     out[some] = filled[before] * (1 - weight) + filled[after] * weight
     return out
 
