@@ -7,13 +7,13 @@ import pytest
 from helpers.moving_clips import moving, resampled
 
 from twinsign.doctor.align import MOMENTS, align
-from twinsign.doctor.tracks import POINTS, Tracks, tracks
+from twinsign.doctor.tracks import POINTS, Tracks, extract_tracks
 from twinsign.pose.layout import RIGHT_HAND
 
 
 def as_tracks(*clips: tuple[np.ndarray, np.ndarray]) -> Tracks:
     xy, seen = (np.concatenate(values) for values in zip(*clips, strict=True))
-    return tracks(xy, seen, np.asarray([len(one) for one, _ in clips]))
+    return extract_tracks(xy, seen, np.asarray([len(one) for one, _ in clips]))
 
 
 def window(first: float, last: float) -> np.ndarray:
@@ -45,8 +45,8 @@ def test_shares_of_an_unsearched_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     moved, placed, rest = slow_shares(*(np.asarray(xy[:, POINTS], np.float64) for xy in (one[0], bent)))
     assert fit.moved[0] == pytest.approx(moved, abs=1e-4)
     assert fit.placed[0] == pytest.approx(placed, abs=1e-4)
-    assert fit.rest[0] == pytest.approx(rest, rel=1e-3)
-    assert (fit.both[0], fit.overlap[0]) == (1, 1)
+    assert fit.residual[0] == pytest.approx(rest, rel=1e-3)
+    assert (fit.common[0], fit.overlap[0]) == (1, 1)
 
 
 def test_the_search_finds_the_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,4 +73,4 @@ def test_points_seen_in_one_alone_do_not_count() -> None:
     wild[:, RIGHT_HAND] = 9
     fit = align(as_tracks((xy, seen)), as_tracks((wild, less)), window(0, 1))
     assert fit.moved[0] > 0.9999
-    assert fit.both[0] == pytest.approx(0.5)
+    assert fit.common[0] == pytest.approx(0.5)

@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 
 from twinsign.datasets.sample import Sample
 from twinsign.doctor.exam import Exam, examine
-from twinsign.doctor.labels import labels, spelling
-from twinsign.doctor.origins import provenance, repeated_ids
-from twinsign.doctor.splits import coverage, missing_clips, read_listed, signer_overlap, split_hash
+from twinsign.doctor.labels import labels, normalize_spelling
+from twinsign.doctor.splits import (
+    coverage,
+    missing_clips,
+    provenance,
+    read_listed,
+    repeated_ids,
+    signer_overlap,
+    split_hash,
+)
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
@@ -26,7 +33,7 @@ def signed(name: str, gloss: str, split: str, **row: str) -> Sample:
 
 
 def levels(checked: object) -> dict[str, str]:
-    return {finding.said.split(":")[0]: finding.level for finding in checked.findings}
+    return {finding.message.split(":")[0]: finding.level for finding in checked.findings}
 
 
 @pytest.mark.parametrize(
@@ -34,12 +41,12 @@ def levels(checked: object) -> dict[str, str]:
     [("Thank you", "thank_you"), ("café", "cafe\u0301"), (" book", "book"), ("a  b", "A-b"), ("ﬁne", "fine")],
 )
 def test_one_gloss_spelt_in_two_ways(one: str, other: str) -> None:
-    assert spelling(one) == spelling(other)
+    assert normalize_spelling(one) == normalize_spelling(other)
 
 
 @given(st.text(max_size=8))
 def test_spelling_is_settled(gloss: str) -> None:
-    assert spelling(spelling(gloss)) == spelling(gloss)
+    assert normalize_spelling(normalize_spelling(gloss)) == normalize_spelling(gloss)
 
 
 def test_labels(tmp_path: Path) -> None:
@@ -63,7 +70,7 @@ def test_sound_labels_and_no_labels(tmp_path: Path) -> None:
     assert labels(exam_of(tmp_path / "p", fine)).findings == []
     none = labels(exam_of(tmp_path / "q", [sample("a"), sample("b")]))
     assert ([finding.level for finding in none.findings], none.value["imbalance"]) == (["warning"], None)
-    assert "no clip has a gloss" in none.findings[0].said
+    assert "no clip has a gloss" in none.findings[0].message
 
 
 def test_splits_that_are_absent_or_partly_so(tmp_path: Path) -> None:
@@ -88,7 +95,7 @@ def test_signers_of_several_splits(tmp_path: Path) -> None:
     ]
     found = signer_overlap(exam_of(tmp_path / "p", samples))
     assert found.value == [{"signer": "anna", "splits": {"train": 1, "test": 1}, "clips": ["2"]}]
-    assert "33 %" in found.findings[0].said
+    assert "33 %" in found.findings[0].message
     assert signer_overlap(exam_of(tmp_path / "q", [sample("1", "a"), sample("2", "a", "test")])).findings == ()
 
 
@@ -179,6 +186,6 @@ def test_a_test_split_of_another_estimator(tmp_path: Path) -> None:
     found = provenance(exam_of(tmp_path / "p", samples))
     assert found.value["estimator"] == {"train": {"holistic": 8}, "test": {"openpose": 4}}
     assert {finding.level for finding in found.findings} == {"warning", "note"}
-    assert "test is not like train" in found.findings[0].said
+    assert "test is not like train" in found.findings[0].message
     alike = [signed(str(n), "a", split, source="x") for n, split in enumerate(["train", "test"] * 4)]
     assert provenance(exam_of(tmp_path / "q", alike)).findings == []

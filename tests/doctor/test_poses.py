@@ -11,10 +11,8 @@ from helpers.moving_clips import clip, exam_of, exchanged, moving
 from twinsign.datasets.folder import landmark_corpus
 from twinsign.datasets.sample import Sample
 from twinsign.doctor.exam import Exam, examine
-from twinsign.doctor.motion import frozen, jumping
-from twinsign.doctor.outliers import outliers
+from twinsign.doctor.poses import frozen, hand_unseen_rate, jumping, outliers
 from twinsign.doctor.sides import sides
-from twinsign.doctor.visible import hand_unseen_rate
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.pose.layout import HANDS, LEFT_HAND

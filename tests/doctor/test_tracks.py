@@ -8,21 +8,31 @@ from helpers.recordings import random_pose
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinsign.doctor.candidates import candidates, describe
-from twinsign.doctor.tracks import BINS, POINTS, WAYS, Tracks, profiles, shown, tracks, turned, turned_profiles
+from twinsign.doctor.candidates import describe, find_candidates
+from twinsign.doctor.tracks import (
+    BINS,
+    POINTS,
+    WAYS,
+    Tracks,
+    extract_profiles,
+    extract_tracks,
+    nonempty_profiles,
+    turn_profiles,
+    turn_tracks,
+)
 
 
 def random_tracks(seed: int, lengths: list[int]) -> tuple[Tracks, list[tuple[np.ndarray, np.ndarray]]]:
     rng = np.random.default_rng(seed)
     poses = [random_pose(rng, frames, scored=False) for frames in lengths]
     xy, seen = (np.concatenate(values) for values in zip(*poses, strict=True))
-    return tracks(xy, seen > 0, np.asarray(lengths)), [(one, score > 0) for one, score in poses]
+    return extract_tracks(xy, seen > 0, np.asarray(lengths)), [(one, score > 0) for one, score in poses]
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_profiles_one_clip_and_channel_at_a_time(seed: int, lengths: list[int]) -> None:
     found, poses = random_tracks(seed, lengths)
-    made = profiles(found)
+    made = extract_profiles(found)
     for (xy, seen), length, profile in zip(poses, found.length, made, strict=True):
         points, there = xy[:, POINTS], seen[:, POINTS]
         active = np.flatnonzero(there.any(axis=1))
@@ -51,19 +61,21 @@ def test_profiles_one_clip_and_channel_at_a_time(seed: int, lengths: list[int]) 
 @given(st.integers(0, 2**32 - 1))
 def test_turning_twice_is_nothing(seed: int) -> None:
     found, _ = random_tracks(seed, [4, 5])
-    profile = profiles(found)
+    profile = extract_profiles(found)
     for way in WAYS:
-        twice = turned(turned(found, way), way)
+        twice = turn_tracks(turn_tracks(found, way), way)
         np.testing.assert_allclose(twice.xy, found.xy, atol=1e-6)
         np.testing.assert_array_equal(twice.seen, found.seen)
-        np.testing.assert_array_equal(turned_profiles(turned_profiles(profile, way), way), profile)
+        np.testing.assert_array_equal(turn_profiles(turn_profiles(profile, way), way), profile)
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_profiles_turn_as_tracks_do(way: str) -> None:
     found, _ = random_tracks(0, [8, 9, 7])
     np.testing.assert_allclose(
-        describe(turned_profiles(profiles(found), way)), describe(profiles(turned(found, way))), atol=0.01
+        describe(turn_profiles(extract_profiles(found), way)),
+        describe(extract_profiles(turn_tracks(found, way))),
+        atol=0.01,
     )
 
 
@@ -72,10 +84,10 @@ def test_cells_find_what_comparing_all_pairs_finds(monkeypatch: pytest.MonkeyPat
     course = np.cumsum(rng.normal(0, 0.02, (600, BINS, 4, 2)), axis=1)
     profile = np.concatenate([course, course[:60] + rng.normal(0, 0.005, (60, BINS, 4, 2))]).astype(np.float16)
     profile[70] = np.nan
-    assert 70 not in shown(profile)
+    assert 70 not in nonempty_profiles(profile)
 
     def pairs() -> set[frozenset[int]]:
-        return {frozenset(pair) for pair in candidates(profile).rows.tolist()}
+        return {frozenset(pair) for pair in find_candidates(profile).rows.tolist()}
 
     everything = pairs()
     monkeypatch.setattr("twinsign.doctor.candidates.CELL", 20)

@@ -73,8 +73,8 @@ def test_a_card_of_someones_own_is_not_overwritten_unasked(run: Path, capfd) -> 
 def test_a_pretrained_run_and_its_knn_report(trained, tmp_path: Path) -> None:
     run = Path(shutil.copytree(trained.pretrained, tmp_path / "pre"))
     nothing = model_card(load_run(run), [], CardMetadata())
-    assert "No report of an evaluation was there" in nothing
-    assert "a result on clips that chose nothing" in nothing
+    assert "No evaluation report was available" in nothing
+    assert "a result on clips that took no part in model selection" in nothing
     assert "model-index" not in nothing
     report = tmp_path / "knn.json"
     asked = ["--data", str(trained.pack), "--split", "test", "--json", str(report), "--config", str(trained.recipe)]
@@ -118,7 +118,7 @@ def test_a_run_that_records_little_is_said_to(run: Path) -> None:
     assert "which estimator made the poses" in text
     started = replace(bare, about={"protocol": "finetune", "init": "/home/ann/runs/pre"})
     text = model_card(started, [], CardMetadata())
-    assert "what the encoders that it began with had learnt from" in text
+    assert "what the encoders that it started from were trained on" in text
     assert "encoders of another run, `pre`" in text
     assert "/home" not in text
 
@@ -134,7 +134,7 @@ def test_a_run_that_records_little_is_said_to(run: Path) -> None:
         ),
         ({"signers": {"evaluated": 3, "shared": 0, "independent": None}}, "some clips name nobody"),
         ({"coverage": {"clips": 4, "listed": 9}}, "4 of the 9 clips"),
-        ({"coverage": {"clips": 4, "listed": None}}, "not known how many clips"),
+        ({"coverage": {"clips": 4, "listed": None}}, "not known how many clips of the split"),
         ({"overlap": ["a|b", "c"]}, "bit by bit training clips: 2 (`a¦b`, `c`)"),
         ({"overlap": []}, "none of these clips is bit by bit"),
         ({"selected_on": ["val"]}, "not a test result"),

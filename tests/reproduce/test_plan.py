@@ -17,8 +17,8 @@ from twinsign.reproduce.plan import (
     column_name,
     columns_for,
     load_experiment,
-    merged,
-    recipe_of,
+    merge_values,
+    row_recipe,
 )
 from twinsign.runs.recipe import load_recipe
 
@@ -44,7 +44,7 @@ def test_rows_are_changes_of_every_recipe(recipe: str) -> None:
     base = load_recipe(recipe)
     for name in ("table7", "table9", "fig4"):
         for one in experiment(name).rows:
-            made = recipe_of(one, base)
+            made = row_recipe(one, base)
             assert (made.trainer, made.encoder, made.pretrain) == (base.trainer, base.encoder, base.pretrain)
             assert made.objective.anchors == base.objective.anchors
 
@@ -71,35 +71,35 @@ def test_single_modalities_of_table_vii_are_those_with_transfer_of_table_viii() 
     for branch, other in (("joint", "motion"), ("motion", "joint")):
         numbers = row(eight, f"{branch}, with transfer").paper
         assert row(seven, f"{branch}, pre-trained with {other} (numbers)").paper == numbers
-        alone = recipe_of(row(seven, f"{branch}, pre-trained alone (prose)"), small)
-        assert alone == recipe_of(row(eight, f"{branch}, without transfer"), small)
+        alone = row_recipe(row(seven, f"{branch}, pre-trained alone (prose)"), small)
+        assert alone == row_recipe(row(eight, f"{branch}, without transfer"), small)
         assert alone.objective.branches == alone.finetune.head.branches == alone.linear.head.branches == (branch,)
 
 
 def test_tables_change_what_they_say() -> None:
     small = load_recipe("small")
-    nine = {one.name: recipe_of(one, small).objective for one in experiment("table9").rows}
+    nine = {one.name: row_recipe(one, small).objective for one in experiment("table9").rows}
     assert (nine["contrast"].consistency, nine["contrast"].transfer) == (False, False)
     assert (nine["contrast + consistency"].consistency, nine["contrast + consistency"].transfer) == (True, False)
     assert (nine["contrast + transfer"].consistency, nine["contrast + transfer"].transfer) == (False, True)
     assert nine["contrast + consistency + transfer"] == small.objective
     for one in experiment("table11").rows:
-        weights = recipe_of(one, small).objective.weights
+        weights = row_recipe(one, small).objective.weights
         assert f"{weights['joint']} / {weights['motion']}" == one.name
         assert sum(weights.values()) == pytest.approx(1)
-    shares = [recipe_of(one, small).pretrain.fraction for one in experiment("table6").rows]
+    shares = [row_recipe(one, small).pretrain.fraction for one in experiment("table6").rows]
     assert shares == [1.0, 0.25, 0.5, 0.75, 1.0]
     assert experiment("table6").rows[0].init == "none"
-    parts = [recipe_of(one, small).finetune.head.parts for one in experiment("table10").rows]
+    parts = [row_recipe(one, small).finetune.head.parts for one in experiment("table10").rows]
     assert parts == [("hand",), ("trunk",), ("hand", "trunk")]
 
 
 def test_neighbours_are_a_share_of_the_smallest_bank_that_anchors() -> None:
     rows = experiment("fig4").rows
     paper = load_recipe("paper")
-    assert [recipe_of(one, paper).objective.neighbours for one in rows] == [8, 32, 128, 512, 2048, 8192]
+    assert [row_recipe(one, paper).objective.neighbours for one in rows] == [8, 32, 128, 512, 2048, 8192]
     small = load_recipe("small")
-    assert [recipe_of(one, small).objective.neighbours for one in rows] == [1, 4, 16, 64, 256, 1024]
+    assert [row_recipe(one, small).objective.neighbours for one in rows] == [1, 4, 16, 64, 256, 1024]
 
 
 def test_columns_are_the_papers_only_on_its_own_corpus(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_columns_are_the_papers_only_on_its_own_corpus(tmp_path: Path) -> None:
 
 def test_changes_are_merged_and_lists_replaced() -> None:
     values = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
-    assert merged(values, {"a": {"c": [3]}, "e": 5}) == {"a": {"b": 1, "c": [3]}, "d": 4, "e": 5}
+    assert merge_values(values, {"a": {"c": [3]}, "e": 5}) == {"a": {"b": 1, "c": [3]}, "d": 4, "e": 5}
     assert values == {"a": {"b": 1, "c": [1, 2]}, "d": 4}
 
 
@@ -132,21 +132,21 @@ def test_changes_are_merged_and_lists_replaced() -> None:
         ("title: T\nrows: [{name: a}, {name: a}]", "each name once"),
         ("title: T\nreference: b\nrows: [{name: a}]", "one of the rows a"),
         ("title: T\nrows: [{name: a, against: b}]", "one of the rows a"),
-        ("title: T\nrows: [{name: a, paper: {X: [1]}}]", "2, one a measure"),
+        ("title: T\nrows: [{name: a, paper: {X: [1]}}]", "2, one per measure"),
         ("title: T\nmeasures: [top9]\nrows: [{name: a}]", "per_instance.top1"),
         ("title: T\nrow: []", "key row"),
         ("title: T\nrows: [{name: a, colour: red}]", "colour"),
         ("title: T\nrows: [{name: a}]\nprotocol: guess", "guess"),
         ("- 1", "a mapping"),
-        ("title: T\nrows: [{name: a, cited: true}]", "no row of ours"),
+        ("title: T\nrows: [{name: a, cited: true}]", "no trained row"),
         ("title: T\nrows: [{name: a, with_rgb: true}, {name: b}]", "before one with RGB"),
         ("title: T\nrows: [{name: a}, {name: b, cited: true}]\nreference: b", "one of the rows a"),
         ("title: T\nrows: [{name: a, label_fraction: 2}]", "a number in"),
         ("title: T\nrows: [{name: a, head: {branches: [depth]}}]", "joint, motion"),
-        ("title: T\nrows: [{name: a}]\nprotocol: none", "for a map alone"),
+        ("title: T\nrows: [{name: a}]\nprotocol: none", "none with a map"),
         ("title: T\nrows: [{name: a}]\npicture: {kind: curve}", "x of rows"),
         ("title: T\nrows: [{name: a, x: 0}]\npicture: {kind: curve, log: true}", "above 0 if log"),
-        ("title: T\nrows: [{name: a, x: 1}, {name: b, x: 1}]\npicture: {kind: curve}", "once a line"),
+        ("title: T\nrows: [{name: a, x: 1}, {name: b, x: 1}]\npicture: {kind: curve}", "once per line"),
         ("title: T\nrows: [{name: a}]\npicture: {kind: parts}", "two or more"),
         ("title: T\nrows: [{name: a}, {name: b}]\npicture: {kind: signers}", "joint and motion"),
     ],
@@ -163,11 +163,11 @@ def test_wrong_rows_and_names_are_named(tmp_path: Path) -> None:
         load_experiment("table12")
     small = load_recipe("small")
     with pytest.raises(InputError, match=r"row 'a'.*objectives"):
-        recipe_of(Row("a", {"objectives": {}}), small)
+        row_recipe(Row("a", {"objectives": {}}), small)
     with pytest.raises(InputError, match="branches, parts"):
         Row("a", head={"hands": ["left"]})
     alone = {"objective": {"branches": ["joint"]}}
     with pytest.raises(InputError, match=r"row 'a'.*head: \{branches"):
-        recipe_of(Row("a", alone), small)
+        row_recipe(Row("a", alone), small)
     with pytest.raises(InputError, match="of the pre-trained joint"):
-        recipe_of(Row("a", alone, head={"branches": ["motion"]}), small)
+        row_recipe(Row("a", alone, head={"branches": ["motion"]}), small)

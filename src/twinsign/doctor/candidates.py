@@ -1,36 +1,42 @@
-"""Which clips could be copies of one another: nearest neighbours of short descriptions, in cells, not all pairs."""
+"""Which clips could be copies of one another: nearest neighbours of short descriptions, in cells, not all pairs.
+
+Comparing all pairs, as scikit-learn's NearestNeighbors does, is faster for 3,000 clips but slower from 10,000 on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.doctor.tracks import BINS, CHANNELS, WAYS, shown, turned_profiles
+from twinsign.doctor.tracks import BINS, CHANNELS, WAYS, nonempty_profiles, turn_profiles
 from twinsign.pack.open import Indices
 from twinsign.pose.recording import FloatArray
 
 CUTS = (0, 8, 16)
 WINDOWS = tuple((first, BINS - last) for first in CUTS for last in CUTS if first + last <= max(CUTS))
-"""Parts of a clip, in bins, that are looked for as whole clips: up to a quarter cut away."""
+"""Parts of a clip, in bins, that are searched for as whole clips: up to a quarter is cut away."""
 MOMENTS = 8
 """Of a description."""
 NEAREST = 6
 """Neighbours kept of each clip."""
 FARTHEST = 0.35
-"""Distance of two descriptions, each of unit size, beyond which clips are no candidates."""
+"""Distance of two descriptions, each of unit norm, beyond which clips are no candidates."""
 CELL = 400
-"""Clips a cell holds on average."""
+"""Clips in a cell on average."""
 PROBES = 8
-"""Cells looked into for each question; with no more cells than that all pairs are compared."""
+"""Cells searched for each query; with no more cells than that all pairs are compared."""
 ROUNDS = 6
-"""Of moving the cells' centres."""
+"""Iterations of Lloyd's algorithm."""
 CLIPS_AT_ONCE = 4096
 """Clips described at once."""
 AT_ONCE = 2**21
-"""Likenesses computed at once."""
+"""Similarities computed at once."""
+_NEIGHBOURS = np.dtype(
+    [("query", np.int64), ("near", np.int64), ("distance", np.float64), ("way", np.int64), ("window", np.int64)]
+)
+"""Two clips, the distance of their descriptions, how the first is turned (index of WAYS), its part (of WINDOWS)."""
 
 
 class Candidates(NamedTuple):
@@ -41,119 +47,95 @@ class Candidates(NamedTuple):
     window: FloatArray
 
 
-class Near(NamedTuple):
-    """Neighbours found: who asked (K), who is near (K), at what distance (K)."""
-
-    one: Indices
-    other: Indices
-    distance: FloatArray
-
-
-NOTHING = Near(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32))
-
-
 def describe(profile: NDArray[np.floating], first: int = 0, last: int = BINS) -> FloatArray:
-    """Descriptions (N D) of bins first to last of profiles (N BINS CHANNELS 2): centred, of unit size."""
+    """Descriptions (N D) of bins first to last of profiles (N BINS CHANNELS 2): centred, of unit norm."""
     part = np.asarray(profile[:, first:last], np.float32)
     moments = part.reshape(len(part), MOMENTS, -1, CHANNELS, 2).mean(axis=2)
     seen = np.isfinite(moments).all(axis=3, keepdims=True)
     count = np.maximum(seen.sum(axis=(1, 2), keepdims=True), 1)
     mean = np.where(seen, moments, 0).sum(axis=(1, 2), keepdims=True) / count
-    centred = np.where(seen, moments - mean, 0).reshape(len(part), MOMENTS * CHANNELS * 2)
-    return _unit(centred)
+    return _unit(np.where(seen, moments - mean, 0).reshape(len(part), MOMENTS * CHANNELS * 2))
 
 
-def candidates(profile: NDArray[np.float16], tick: Callable[[], None] = lambda: None) -> Candidates:
-    """Pairs whose descriptions are near: a window of the first clip, turned any way, and the whole second."""
-    usable = shown(profile)
-    if len(usable) < 2:
-        return Candidates(np.zeros((0, 2), np.int64), np.zeros(0, np.int64), np.zeros((0, 2), np.float32))
-    mine = profile[usable]
-    cells = Cells(_described(mine))
-    best = NOTHING
-    kinds = np.zeros((0, 2), np.int64)
-    for way, name in enumerate(WAYS):
-        for number, window in enumerate(WINDOWS):
-            found = cells.near(_described(mine, name, window))
-            near = _joined([best, found])
-            kinds = np.concatenate([kinds, np.tile(np.asarray([way, number]), (len(found.one), 1))])
-            kept = _best_of_pairs(near)
-            best, kinds = Near(near.one[kept], near.other[kept], near.distance[kept]), kinds[kept]
-            tick()
-    window_of = np.asarray(WINDOWS, np.float32)[kinds[:, 1]] / np.float32(BINS)
-    return Candidates(usable[np.stack([best.one, best.other], axis=1)], kinds[:, 0], window_of)
+def find_candidates(profile: NDArray[np.float16]) -> Candidates:
+    """Pairs whose descriptions are near: a window of the first clip, turned in any way, and the whole second."""
+    usable = nonempty_profiles(profile)
+    pairs = np.zeros(0, _NEIGHBOURS)
+    if len(usable) > 1:
+        shown_profile = profile[usable]
+        cells = _Cells(_described(shown_profile))
+        for way, name in enumerate(WAYS):
+            for number, window in enumerate(WINDOWS):
+                neighbours = cells.search(_described(shown_profile, name, window))
+                neighbours["way"], neighbours["window"] = way, number
+                pairs = _best_of_pairs(np.concatenate([pairs, neighbours]))
+    window_of = np.asarray(WINDOWS, np.float32)[pairs["window"]] / np.float32(BINS)
+    return Candidates(usable[np.stack([pairs["query"], pairs["near"]], axis=1)], pairs["way"], window_of)
 
 
 def _described(profile: NDArray[np.float16], way: str = "same", window: tuple[int, int] = (0, BINS)) -> FloatArray:
-    """`describe` of turned profiles, some at a time: a large pack's profiles are not all copied."""
-    starts = range(0, len(profile), CLIPS_AT_ONCE)
-    parts = (profile[start : start + CLIPS_AT_ONCE] for start in starts)
-    return np.concatenate([describe(turned_profiles(part, way), *window) for part in parts])
+    """`describe` of turned profiles, in parts: a large pack's profiles are never all copied."""
+    parts = (profile[start : start + CLIPS_AT_ONCE] for start in range(0, len(profile), CLIPS_AT_ONCE))
+    return np.concatenate([describe(turn_profiles(part, way), *window) for part in parts])
 
 
-def _best_of_pairs(near: Near) -> Indices:
-    """Of each pair, however asked, the nearest question; then of each asking clip the NEAREST of these."""
-    low, high = np.minimum(near.one, near.other), np.maximum(near.one, near.other)
-    order = np.lexsort((near.distance, high, low))
-    first = np.ones(len(order), bool)
-    first[1:] = (low[order][1:] != low[order][:-1]) | (high[order][1:] != high[order][:-1])
-    pairs = order[first]
-    pairs = pairs[np.lexsort((near.distance[pairs], near.one[pairs]))]
-    one = near.one[pairs]
-    start = np.searchsorted(one, one)
-    kept: Indices = pairs[np.arange(len(pairs)) - start < NEAREST]
+def _best_of_pairs(neighbours: NDArray[np.void]) -> NDArray[np.void]:
+    """The nearest record of each pair in either direction; of these the NEAREST of each query."""
+    low, high = (pick(neighbours["query"], neighbours["near"]) for pick in (np.minimum, np.maximum))
+    pair = low * (high.max(initial=0) + 1) + high
+    order = np.lexsort((neighbours["distance"], pair))
+    best = neighbours[order[np.unique(pair[order], return_index=True)[1]]]
+    best = best[np.lexsort((best["distance"], best["query"]))]
+    rank = np.arange(len(best)) - np.searchsorted(best["query"], best["query"])
+    kept: NDArray[np.void] = best[rank < NEAREST]
     return kept
 
 
-class Cells:
-    """Descriptions (N D) sorted into cells around means, so that a question is compared with few of them."""
+class _Cells:
+    """Descriptions (N D) sorted into cells around means, so that a query is compared with few of them."""
 
     def __init__(self, described: FloatArray) -> None:
         self.described = described
         count = len(described) // CELL
         self.centres = described[:1] if count <= PROBES else _centres(described, count)
-        home = np.concatenate([near[:, 0] for near in self._nearest_cells(described, 1)])
+        home = self._nearest_cells(described, 1)[:, 0]
         self.members = [np.flatnonzero(home == cell) for cell in range(len(self.centres))]
 
-    def _nearest_cells(self, described: FloatArray, kept: int) -> list[Indices]:
+    def _nearest_cells(self, described: FloatArray, count: int) -> Indices:
         rows = max(1, AT_ONCE // len(self.centres))
-        parts = [described[start : start + rows] @ self.centres.T for start in range(0, len(described), rows)]
-        return [_largest(part, kept) for part in parts]
+        parts = (described[start : start + rows] @ self.centres.T for start in range(0, len(described), rows))
+        return np.concatenate([_largest(part, count) for part in parts])
 
-    def near(self, asked: FloatArray) -> Near:
-        """For each question (N D), of the same clips in the same order, its nearest others, NEAREST a cell."""
-        probes = np.concatenate(self._nearest_cells(asked, PROBES))
-        found = [NOTHING]
+    def search(self, queries: FloatArray) -> NDArray[np.void]:
+        """Of each query (N D), of the same clips in the same order, the nearest others, NEAREST per cell."""
+        probes = self._nearest_cells(queries, PROBES)
         order = np.argsort(probes, axis=None, kind="stable")
         ends = np.searchsorted(probes.ravel()[order], np.arange(len(self.members) + 1))
+        neighbours = [np.zeros(0, _NEIGHBOURS)]
         for cell, members in enumerate(self.members):
             asking = order[ends[cell] : ends[cell + 1]] // probes.shape[1]
             rows = max(1, AT_ONCE // max(1, len(members)))
             for start in range(0, len(asking) if len(members) else 0, rows):
-                found.append(self._in_cell(asked, asking[start : start + rows], members))
-        return _joined(found)
+                neighbours.append(self._search_cell(queries, asking[start : start + rows], members))
+        return np.concatenate(neighbours)
 
-    def _in_cell(self, asked: FloatArray, rows: Indices, members: Indices) -> Near:
-        likeness = asked[rows] @ self.described[members].T
-        likeness[rows[:, None] == members[None]] = -1
-        good = likeness > 1 - FARTHEST**2 / 2
-        if good.sum() > NEAREST * len(rows):  # crowded: not more than NEAREST of each question
-            top = _largest(likeness, NEAREST)
-            kept = np.zeros_like(good)
-            np.put_along_axis(kept, top, True, axis=1)
-            good &= kept
-        one, other = np.nonzero(good)
-        distance = np.sqrt(np.maximum(2 - 2 * likeness[one, other], 0))
-        return Near(rows[one], members[other], distance)
-
-
-def _joined(parts: Sequence[Near]) -> Near:
-    one, other, distance = zip(*parts, strict=True)
-    return Near(np.concatenate(one), np.concatenate(other), np.concatenate(distance))
+    def _search_cell(self, queries: FloatArray, rows: Indices, members: Indices) -> NDArray[np.void]:
+        similarity = queries[rows] @ self.described[members].T
+        similarity[rows[:, None] == members[None]] = -1
+        close = similarity > 1 - FARTHEST**2 / 2
+        if close.sum() > NEAREST * len(rows):  # crowded: at most NEAREST of each query
+            kept = np.zeros_like(close)
+            np.put_along_axis(kept, _largest(similarity, NEAREST), True, axis=1)
+            close &= kept
+        query, near = np.nonzero(close)
+        neighbours = np.zeros(len(query), _NEIGHBOURS)
+        neighbours["query"], neighbours["near"] = rows[query], members[near]
+        neighbours["distance"] = np.sqrt(np.maximum(2 - 2 * similarity[query, near], 0))
+        return neighbours
 
 
 def _centres(described: FloatArray, count: int) -> FloatArray:
-    """Means of a sample's clusters, by a few rounds of Lloyd's algorithm on the sphere."""
+    """Means of a sample's clusters, by a few iterations of Lloyd's algorithm on the sphere."""
     random = np.random.default_rng(0)
     sample = described[np.sort(random.permutation(len(described))[: 40 * count])]
     centres = sample[random.permutation(len(sample))[:count]]
@@ -170,8 +152,8 @@ def _unit(vectors: FloatArray) -> FloatArray:
     return out
 
 
-def _largest(values: FloatArray, kept: int) -> Indices:
-    """The columns of each row's largest values, (n kept) or all, in no order."""
-    kept = min(kept, values.shape[1])
-    found: Indices = np.argpartition(-values, kept - 1, axis=1)[:, :kept].copy()  # a view would keep all columns
-    return found
+def _largest(values: FloatArray, count: int) -> Indices:
+    """The columns of each row's largest values, (n count) or all, in no order."""
+    count = min(count, values.shape[1])
+    columns: Indices = np.argpartition(-values, count - 1, axis=1)[:, :count].copy()  # a view would keep all columns
+    return columns

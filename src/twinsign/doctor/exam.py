@@ -1,31 +1,71 @@
-"""One look at every clip of packs, batch by batch: what the checks then judge."""
+"""What checks read and return: measurements of every clip of some packs; findings in words and tables."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.cluster import each
 from twinsign.doctor.measure import Measures, measure
-from twinsign.doctor.tracks import profiles, tracks
+from twinsign.doctor.tracks import extract_profiles, extract_tracks
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import BATCH_CLIPS
+from twinsign.pack.selection import HELD_OUT
+from twinsign.report.html import Table
 
-HELD_OUT = ("val", "test")
 SPLIT_ORDER = ("train", *HELD_OUT, "none")
+Level = Literal["error", "warning", "note"]
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+"""error: results would be wrong; warning: likely bad data; note: good to know."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A level, a sentence, and the clips that it is about."""
+
+    level: Level
+    message: str
+    clips: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """A check's JSON value, its findings, its tables (shown if they have rows), and further JSON keys."""
+
+    value: Any
+    findings: Sequence[Finding] = ()
+    tables: Sequence[Table] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def with_clips(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings that are about any clip."""
+    return [finding for finding in findings if finding.clips]
+
+
+def pluralize(count: int, singular: str, plural: str = "") -> str:
+    """ "1 clip", "3 clips"."""
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
+
+
+def some(names: Iterable[str], limit: int = 8) -> str:
+    """The first names of a list, and how many more there are."""
+    listed = list(names)
+    return ", ".join(listed[:limit]) + (f" and {len(listed) - limit} more" if len(listed) > limit else "")
 
 
 @dataclass(frozen=True)
 class Exam:
-    """Packs and what was measured: rows of the packs (N), pose hashes (N), measures (N each), profiles (N …).
+    """Packs and measurements: rows of the packs (N), pose hashes (N), measures (N each), profiles (N BINS CHANNELS 2).
 
-    `missing`: annotation rows (id, gloss, split) without poses; None where nothing says what the corpus lists.
+    `missing`: annotation rows (id, gloss, split) without poses; None where no list of the corpus is available.
     """
 
     pack: Pack
@@ -39,7 +79,7 @@ class Exam:
         return len(self.rows)
 
     def only(self, kept: Indices) -> Exam:
-        """The same of some of the clips."""
+        """The exam of some of the clips, by place in this one."""
         return replace(
             self,
             rows=self.rows[kept],
@@ -49,28 +89,26 @@ class Exam:
         )
 
     def text(self, name: str) -> NDArray[np.str_]:
-        """A column of text (N), empty where unknown or where the pack lacks it."""
+        """A text column (N), empty where unknown or where the pack lacks the column."""
         if name not in self.pack.table.column_names:
             return np.full(len(self), "", dtype=str)
         values = self.pack.table[name].take(self.rows).to_pylist()
         return np.asarray(["" if value is None else str(value) for value in values], dtype=str)
 
     def number(self, name: str) -> NDArray[np.float64]:
-        """A column of numbers (N), NaN where unknown."""
-        values = self.pack.table[name].take(self.rows).to_pylist()
-        return np.asarray([np.nan if value is None else value for value in values], np.float64)
+        """A number column (N), NaN where unknown."""
+        return np.asarray(self.pack.table[name].take(self.rows).to_pylist(), np.float64)
 
     @cached_property
     def split(self) -> NDArray[np.str_]:
         """Each clip's split (N), `none` where it has none."""
-        found = self.text("split")
-        return np.where(found == "", "none", found)
+        return self.pack.splits[self.rows]
 
     @cached_property
     def splits(self) -> list[str]:
-        """The splits that have clips: train, val, test, none, then other programs' names."""
-        there = set(self.split.tolist())
-        return [split for split in SPLIT_ORDER if split in there] + sorted(there - set(SPLIT_ORDER))
+        """The splits that have clips: train, val, test, none, then any others in alphabetical order."""
+        present = set(self.split.tolist())
+        return [split for split in SPLIT_ORDER if split in present] + sorted(present - set(SPLIT_ORDER))
 
     @cached_property
     def gloss(self) -> NDArray[np.str_]:
@@ -79,12 +117,12 @@ class Exam:
 
     @cached_property
     def held(self) -> NDArray[np.bool_]:
-        """Which clips (N) are of val or test."""
+        """Which clips (N) are in val or test."""
         return np.isin(self.split, HELD_OUT)
 
     @cached_property
     def origin(self) -> Indices:
-        """Which of the packs, as they were named, each clip (N) is in."""
+        """The index in `pack.given` of the pack that each clip (N) is in."""
         return self.pack.given_of(self.rows)
 
     @cached_property
@@ -95,16 +133,13 @@ class Exam:
     @cached_property
     def name(self) -> list[str]:
         """Each clip's id, with its pack's name before it where several packs hold that id."""
-        times = Counter(self.id.tolist())
-        stems = [Path(str(file)).stem for file in self.pack.paths]
-        files = self.pack.file_of(self.rows).tolist()
-        return [
-            one if times[one] == 1 else f"{stems[file]}:{one}"
-            for one, file in zip(self.id.tolist(), files, strict=True)
-        ]
+        ids = self.id.tolist()
+        counts = Counter(ids)
+        stems = [Path(str(self.pack.paths[file])).stem for file in self.pack.file_of(self.rows).tolist()]
+        return [name if counts[name] == 1 else f"{stem}:{name}" for name, stem in zip(ids, stems, strict=True)]
 
-    def names(self, places: Sequence[int] | Indices) -> list[str]:
-        """The names of clips at these places of 0 … N - 1."""
+    def names(self, places: Iterable[int] | Indices) -> list[str]:
+        """The names of the clips at these places (0 to N - 1)."""
         return [self.name[int(place)] for place in places]
 
 
@@ -114,11 +149,10 @@ def examine(
     tick: Callable[[int], None] = lambda clips: None,
     cluster: str | None = None,
 ) -> Exam:
-    """Look at every clip once, batch by batch, here or on a Ray cluster; `tick` gets the clips since the last call."""
-    starts = range(0, len(pack), BATCH_CLIPS)
+    """Read every clip once, batch by batch, here or on a Ray cluster; `tick` gets the clips since the last call."""
     poses: list[str] = []
     measured, profile = [], []
-    for hashes, values, shape in each(partial(_looking, pack), starts, cluster):
+    for hashes, values, shape in each(partial(_measurer, pack), range(0, len(pack), BATCH_CLIPS), cluster):
         poses += hashes
         measured.append(values)
         profile.append(shape)
@@ -127,17 +161,17 @@ def examine(
     return Exam(pack, np.arange(len(pack)), poses, measures, np.concatenate(profile), missing)
 
 
-Look = tuple[list[str], Measures, NDArray[np.float16]]
+def _measurer(pack: Pack) -> Callable[[int], tuple[list[str], Measures, NDArray[np.float16]]]:
+    """A function from a batch's first clip to the batch's pose hashes, measures and profiles."""
 
-
-def _looking(pack: Pack) -> Callable[[int], Look]:
-    """The look at the batch that starts at a clip: pose hashes, measures, profiles."""
-
-    def look(start: int) -> Look:
+    def read_batch(start: int) -> tuple[list[str], Measures, NDArray[np.float16]]:
         rows = np.arange(start, min(start + BATCH_CLIPS, len(pack)))
         flat = pack.flat(rows)
         seen = flat.score > 0
-        values = measure(flat.xy, seen, flat.length)
-        return pack.pose_hashes(rows), values, profiles(tracks(flat.xy, seen, flat.length))
+        return (
+            pack.pose_hashes(rows),
+            measure(flat.xy, seen, flat.length),
+            extract_profiles(extract_tracks(flat.xy, seen, flat.length)),
+        )
 
-    return look
+    return read_batch

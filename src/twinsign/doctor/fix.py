@@ -1,69 +1,61 @@
-"""A cleaned pack: copies and clips without content leave train; val and test stay as they are."""
+"""A cleaned pack: copies and clips without content leave train; val and test stay unchanged."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from twinsign import __version__
-from twinsign.doctor.copies import identical
+from twinsign.doctor.duplicates import group_identical
 from twinsign.doctor.exam import Exam
 from twinsign.pack.rewrite import rewrite
 
 
 class Dropped(NamedTuple):
-    """A clip by place in the exam, and why it goes."""
+    """A clip by place in the exam, and why it is left out."""
 
     place: int
     why: str
 
 
 def to_drop(exam: Exam, near: Sequence[Sequence[str]] = ()) -> list[Dropped]:
-    """What to leave out, in order; `near`: pairs of names that count as identical, too.
+    """The clips to leave out, in order; `near`: pairs of names that also count as identical.
 
-    Of copies of a val or test clip all others outside val and test go; of copies elsewhere one stays, or none where
-    their glosses differ. Clips outside val and test without a hand, or of one frame, go.
+    Of copies of a val or test clip all that are outside val and test are dropped; of copies elsewhere one stays, or
+    none where their glosses differ. Clips outside val and test without a hand, or of one frame, are dropped.
     """
     dropped: dict[int, str] = {}
-    empty = (exam.number("hand_frames") == 0) & ~exam.held
-    short = (exam.number("frames") == 1) & ~exam.held
-    dropped |= dict.fromkeys(np.flatnonzero(short).tolist(), "one frame")
-    dropped |= dict.fromkeys(np.flatnonzero(empty).tolist(), "no hand")
+    for column, limit, why in (("frames", 1, "one frame"), ("hand_frames", 0, "no hand")):
+        dropped |= dict.fromkeys(np.flatnonzero((exam.number(column) == limit) & ~exam.held).tolist(), why)
     place = {name: number for number, name in enumerate(exam.name)}
     pairs = [[place[name] for name in pair] for pair in near]
-    for what, groups in (("identical", identical(exam)), ("nearly identical", pairs)):
+    for kind, groups in (("identical", group_identical(exam)), ("nearly identical", pairs)):
         for group in groups:
-            left = [one for one in group if one not in dropped]
+            left = [clip for clip in group if clip not in dropped]
             if len(left) > 1:
-                dropped |= _of_group(exam, left, what)
+                dropped |= _drop_copies(exam, left, kind)
     return [Dropped(number, why) for number, why in sorted(dropped.items())]
 
 
-def _of_group(exam: Exam, group: list[int], what: str) -> dict[int, str]:
-    held = [one for one in group if exam.held[one]]
-    rest = [one for one in group if not exam.held[one]]
+def _drop_copies(exam: Exam, group: list[int], kind: str) -> dict[int, str]:
+    held = [clip for clip in group if exam.held[clip]]
+    outside = [clip for clip in group if not exam.held[clip]]
     if held:
-        return dict.fromkeys(rest, f"{what} to {exam.name[held[0]]} of {exam.split[held[0]]}")
-    glosses = sorted({str(exam.gloss[one]) for one in rest} - {""})
+        return dict.fromkeys(outside, f"{kind} to {exam.name[held[0]]} of {exam.split[held[0]]}")
+    glosses = sorted({str(exam.gloss[clip]) for clip in outside} - {""})
     if len(glosses) > 1:
-        return dict.fromkeys(rest, f"{what} clips with glosses {', '.join(glosses)}")
-    kept = min(rest, key=lambda one: (exam.gloss[one] == "", exam.split[one] != "train", one))
-    return dict.fromkeys((one for one in rest if one != kept), f"{what} to {exam.name[kept]}")
+        return dict.fromkeys(outside, f"{kind} clips with glosses {', '.join(glosses)}")
+    kept = min(outside, key=lambda clip: (exam.gloss[clip] == "", exam.split[clip] != "train", clip))
+    return dict.fromkeys((clip for clip in outside if clip != kept), f"{kind} to {exam.name[kept]}")
 
 
 def write_fixed(exam: Exam, dropped: Sequence[Dropped], out: Path) -> None:
     """Write the pack without the dropped clips; InputError as by `rewrite`."""
     kept = np.ones(len(exam), bool)
-    kept[[one.place for one in dropped]] = False
-    rewrite(exam.pack, kept, out, {"fixed": _note(exam, dropped, Path(exam.pack.paths[0]))})
-
-
-def _note(exam: Exam, dropped: Sequence[Dropped], source: Path) -> dict[str, Any]:
-    return {
-        "twinsign": __version__,
-        "of": str(source),
-        "dropped": {exam.name[one.place]: one.why for one in dropped},
-    }
+    kept[[clip.place for clip in dropped]] = False
+    reasons = {exam.name[clip.place]: clip.why for clip in dropped}
+    note = {"twinsign": __version__, "of": str(Path(exam.pack.paths[0])), "dropped": reasons}
+    rewrite(exam.pack, kept, out, {"fixed": note})

@@ -1,4 +1,4 @@
-"""What is measured of every clip, batch by batch: all checks look at these few numbers a clip, never at all poses."""
+"""What is measured of every clip, batch by batch: checks read these few numbers per clip, never all poses at once."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twinsign.doctor.tracks import SIDES
 from twinsign.pack.open import Indices
 from twinsign.pose.layout import HAND_WRIST, HANDS, LEFT_HAND, RIGHT_HAND, SHOULDER_ELBOW_WRIST, TRUNK
 from twinsign.pose.recording import BoolArray, FloatArray
 
-HAND_SLICES = {"right": RIGHT_HAND, "left": LEFT_HAND}
-PARTS = (*HAND_SLICES.values(), TRUNK)
+HAND_PARTS = (RIGHT_HAND, LEFT_HAND)
 JUMP = 0.3
-"""Image fractions a wrist moves from one frame to the next: more is a jump (real signing stays below 0.2)."""
+"""Image fractions that a wrist moves between two frames: more is a jump (real signing stays below 0.2)."""
 EXCHANGED = 0.5
-"""Two hands have changed places where crosswise they moved less than this share of what they moved straight."""
+"""Two hands have changed places where their crosswise movement is less than this share of the straight one."""
 APART = 0.1
-"""Image fractions that the wrists must be apart for such a change to be told."""
+"""Image fractions that the wrists must be apart for such a change to be visible."""
 
 
 class Measures(NamedTuple):
-    """One number a clip (N); NaN where a clip does not show it. Lengths are image fractions, shares in [0, 1].
+    """One number per clip (N); NaN where a clip does not show it. Lengths are image fractions, shares in [0, 1].
 
     right, left, trunk: frames that show the part; frozen: most frames in a row of a hand or trunk in which no joint
     moves; jumps: frames in which a wrist jumps; exchanges: frames in which the hands change places; crossed: share of
-    frames in which the hands are nearer to the trunk's other wrists; turned: share in which the right shoulder is
-    at the picture's right; handed: the right hand's share of both hands' travel; hand:
-    median size of a hand; hand_to_body: the same over the shoulders' distance; outside: farthest seen hand joint
-    outside the picture; far: the farthest of any joint.
+    frames in which the hands are nearer to the trunk's opposite wrists; turned: share in which the right shoulder is
+    at the picture's right; handed: the right hand's share of both hands' travel; hand: median size of a hand;
+    hand_to_body: the same over the shoulders' distance; outside: how far the farthest seen hand joint lies outside
+    the picture; far: the same of any joint.
     """
 
     right: FloatArray
@@ -49,62 +49,77 @@ class Measures(NamedTuple):
 
 def measure(xy: FloatArray, seen: BoolArray, length: Indices) -> Measures:
     """Measures of clips xy (F 49 2), seen (F 49), length (B)."""
-    clip = _Clips(np.repeat(np.arange(len(length)), length), len(length))
-    wrists = [HAND_WRIST[side] for side in HAND_SLICES]
-    shown: BoolArray = np.stack([seen[:, part].any(axis=1) for part in HAND_SLICES.values()], axis=1)
-    wrist, found = xy[:, wrists], seen[:, wrists]
-    sizes = np.stack([_size(xy[:, part], seen[:, part]) for part in HAND_SLICES.values()], axis=1)
-    step = _steps(wrist, found, clip.of)
-    jumped = (np.nan_to_num(step) > JUMP).max(axis=1)
-    travel = [clip.total(np.nan_to_num(step[:, hand])) for hand in (0, 1)]
-    shoulders, width = _shoulders(xy, seen)
-    body = np.repeat(clip.median(width), length)
-    out = np.where(seen, np.maximum(np.abs(xy - 0.5).max(axis=2) - 0.5, 0), 0)
+    clip = np.repeat(np.arange(len(length)), length)
+    clips, frame = _ClipStatistics(clip, len(length)), np.arange(len(clip))
+    before = np.maximum(frame - 1, 0)
+    continues = (frame > 0) & (clip[before] == clip)
+    wrists = [HAND_WRIST[side] for side in SIDES]
+    wrist, wrist_seen = xy[:, wrists], seen[:, wrists]
+    in_both = wrist_seen & wrist_seen[before] & continues[:, None]
+    straight = np.linalg.norm(wrist - wrist[before], axis=2)
+    across = np.linalg.norm(wrist[:, ::-1] - wrist[before], axis=2)
+    distant = np.linalg.norm(wrist[before, 0] - wrist[before, 1], axis=1) > APART
+    exchanged = in_both.all(axis=1) & distant & (across.sum(axis=1) < EXCHANGED * straight.sum(axis=1))
+    step = np.where(in_both, straight, 0)
+    travel = [clips.total(step[:, hand]) for hand in (0, 1)]
+    frozen = []
+    for part in (*HAND_PARTS, TRUNK):
+        joints, joints_seen = xy[:, part], seen[:, part]
+        stays = ((joints == joints[before]).all(axis=2) | ~joints_seen).all(axis=1) & joints_seen.any(axis=1)
+        still = stays & (joints_seen == joints_seen[before]).all(axis=1) & continues
+        moved = np.maximum.accumulate(np.where(still, 0, frame))
+        frozen.append(clips.most(np.where(still, frame - moved + 1, 0).astype(np.float32)))
+    shoulders = [SHOULDER_ELBOW_WRIST[side][0] for side in SIDES]
+    right, left = (xy[:, joint] for joint in shoulders)
+    shoulders_seen = seen[:, shoulders].all(axis=1)
+    turned = np.where(shoulders_seen, (right[:, 0] > left[:, 0]).astype(np.float32), np.nan)
+    width = clips.median(np.where(shoulders_seen, np.linalg.norm(right - left, axis=1), np.nan))
+    size = np.max([_size(xy[:, part], seen[:, part]) for part in HAND_PARTS], axis=0)
+    hand_seen = [seen[:, part].max(axis=1) for part in HAND_PARTS]
+    outside = np.where(seen, np.maximum(np.abs(xy - 0.5).max(axis=2) - 0.5, 0), 0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        handed = travel[0] / (travel[0] + travel[1])
-        to_body = clip.median(np.nanmax(np.where(shown, sizes, 0), axis=1) / body, shown.max(axis=1))
-    return Measures(
-        clip.total(shown[:, 0]),
-        clip.total(shown[:, 1]),
-        clip.total(seen[:, TRUNK].max(axis=1)),
-        np.maximum.reduce([_longest(_still(xy[:, part], seen[:, part], clip.of), clip) for part in PARTS]),
-        clip.total(jumped),
-        clip.total(_exchanged(wrist, found, clip.of)),
-        clip.mean(_crossed(xy, seen)),
-        clip.mean(shoulders),
-        handed.astype(np.float32),
-        clip.median(sizes.max(axis=1), shown.max(axis=1)),
-        to_body,
-        clip.most(out[:, HANDS].max(axis=1)),
-        clip.most(out.max(axis=1)),
-    )
+        return Measures(
+            right=clips.total(hand_seen[0]),
+            left=clips.total(hand_seen[1]),
+            trunk=clips.total(seen[:, TRUNK].max(axis=1)),
+            frozen=np.maximum.reduce(frozen),
+            jumps=clips.total((step > JUMP).max(axis=1)),
+            exchanges=clips.total(exchanged),
+            crossed=clips.mean(_crossed(xy, seen)),
+            turned=clips.mean(turned),
+            handed=(travel[0] / (travel[0] + travel[1])).astype(np.float32),
+            hand=clips.median(size, seen[:, HANDS].max(axis=1)),
+            hand_to_body=clips.median(size / np.repeat(width, length), seen[:, HANDS].max(axis=1)),
+            outside=clips.most(outside[:, HANDS].max(axis=1)),
+            far=clips.most(outside.max(axis=1)),
+        )
 
 
-class _Clips:
-    """Sums, means and medians over each clip's frames; `of` (F) is each frame's clip, in order."""
+class _ClipStatistics:
+    """Sums, means and medians (B) over each clip's frames; `clip` (F) is each frame's clip, in order."""
 
-    def __init__(self, of: Indices, count: int) -> None:
-        self.of, self.count = of, count
+    def __init__(self, clip: Indices, count: int) -> None:
+        self.clip, self.count = clip, count
 
     def total(self, values: NDArray[Any]) -> FloatArray:
-        return np.bincount(self.of, weights=values.astype(np.float64), minlength=self.count).astype(np.float32)
+        return np.bincount(self.clip, weights=values.astype(np.float64), minlength=self.count).astype(np.float32)
 
     def mean(self, values: FloatArray) -> FloatArray:
-        """Over finite values; NaN where there is none."""
-        known = np.isfinite(values)
+        """Over finite values; NaN where there are none."""
+        finite = np.isfinite(values)
         with np.errstate(invalid="ignore"):
-            return self.total(np.where(known, values, 0)) / self.total(known)
+            return self.total(np.where(finite, values, 0)) / self.total(finite)
 
     def most(self, values: FloatArray) -> FloatArray:
         out = np.zeros(self.count, np.float32)
-        np.maximum.at(out, self.of, values)
+        np.maximum.at(out, self.clip, values)
         return out
 
-    def median(self, values: FloatArray, where: BoolArray | None = None) -> FloatArray:
-        """Over finite values (the lower of the two middle ones); NaN where there is none."""
-        known = np.flatnonzero(np.isfinite(values) if where is None else np.isfinite(values) & where)
-        order = known[np.lexsort((values[known], self.of[known]))]
-        count = np.bincount(self.of[order], minlength=self.count)
+    def median(self, values: FloatArray, where: BoolArray | bool = True) -> FloatArray:
+        """Over finite values (the lower of the two middle ones); NaN where there are none."""
+        finite = np.flatnonzero(np.isfinite(values) & where)
+        order = finite[np.lexsort((values[finite], self.clip[finite]))]
+        count = np.bincount(self.clip[order], minlength=self.count)
         out = np.full(self.count, np.nan, np.float32)
         some = count > 0
         out[some] = values[order][(np.cumsum(count) - count + (count - 1) // 2)[some]]
@@ -115,61 +130,17 @@ def _size(hand: FloatArray, seen: BoolArray) -> FloatArray:
     """The longer side of the box around a hand's seen joints (F 21 2), (F); 0 without any."""
     low = np.where(seen[..., None], hand, np.inf).min(axis=1)
     high = np.where(seen[..., None], hand, -np.inf).max(axis=1)
-    with np.errstate(invalid="ignore"):
-        return np.where(seen.any(axis=1), (high - low).max(axis=1), 0).astype(np.float32)
-
-
-def _steps(points: FloatArray, seen: BoolArray, clip: Indices) -> FloatArray:
-    """How far each of points (F K 2) moved since the frame before, (F K); NaN where either frame lacks it."""
-    out = np.full(seen.shape, np.nan, np.float32)
-    both = seen[1:] & seen[:-1] & (clip[1:] == clip[:-1])[:, None]
-    out[1:] = np.where(both, np.linalg.norm(points[1:] - points[:-1], axis=2), np.nan)
-    return out
-
-
-def _still(hand: FloatArray, seen: BoolArray, clip: Indices) -> BoolArray:
-    """Frames (F) in which a hand is seen and every joint is exactly where it was in the frame before."""
-    out = np.zeros(len(seen), bool)
-    same = ((hand[1:] == hand[:-1]).all(axis=2) | ~seen[1:]).all(axis=1) & (seen[1:] == seen[:-1]).all(axis=1)
-    out[1:] = same & seen[1:].any(axis=1) & (clip[1:] == clip[:-1])
-    return out
-
-
-def _longest(still: BoolArray, clip: _Clips) -> FloatArray:
-    """Frames of the longest stretch that stays the same, 0 where nothing ever does."""
-    frame = np.arange(len(still))
-    moved = np.maximum.accumulate(np.where(still, 0, frame))
-    return clip.most(np.where(still, frame - moved + 1, 0).astype(np.float32))
-
-
-def _exchanged(wrist: FloatArray, seen: BoolArray, clip: Indices) -> BoolArray:
-    """Frames (F) in which the two hands have changed places since the frame before."""
-    out = np.zeros(len(seen), bool)
-    before, after = wrist[:-1], wrist[1:]
-    straight = np.linalg.norm(after - before, axis=2).sum(axis=1)
-    across = np.linalg.norm(after[:, ::-1] - before, axis=2).sum(axis=1)
-    apart = np.linalg.norm(before[:, 0] - before[:, 1], axis=1) > APART
-    both = seen[1:].all(axis=1) & seen[:-1].all(axis=1) & (clip[1:] == clip[:-1])
-    out[1:] = both & apart & (across < EXCHANGED * straight)
-    return out
+    return np.where(seen.any(axis=1), (high - low).max(axis=1), 0).astype(np.float32)
 
 
 def _crossed(xy: FloatArray, seen: BoolArray) -> FloatArray:
-    """1 where the hands are nearer to the trunk's other wrists, 0 where to their own, NaN where that is not seen."""
-    hands = [HAND_WRIST[side] for side in HAND_SLICES]
-    arms = [SHOULDER_ELBOW_WRIST[side][2] for side in HAND_SLICES]
-    own = np.linalg.norm(xy[:, hands] - xy[:, arms], axis=2)
-    other = np.linalg.norm(xy[:, hands] - xy[:, arms[::-1]], axis=2)
-    hand_seen = seen[:, hands]
-    known = seen[:, arms].all(axis=1) & hand_seen.any(axis=1)
-    apart = np.linalg.norm(xy[:, arms[0]] - xy[:, arms[1]], axis=1) > APART
-    vote = (np.where(hand_seen, own, 0).sum(axis=1) > np.where(hand_seen, other, 0).sum(axis=1)).astype(np.float32)
-    return np.where(known & apart, vote, np.nan)
-
-
-def _shoulders(xy: FloatArray, seen: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """1 where the right shoulder is at the picture's right, 0 at its left, and the shoulders' distance; else NaN."""
-    right, left = SHOULDER_ELBOW_WRIST["right"][0], SHOULDER_ELBOW_WRIST["left"][0]
-    known = seen[:, right] & seen[:, left]
-    side = np.where(known, (xy[:, right, 0] > xy[:, left, 0]).astype(np.float32), np.nan)
-    return side, np.where(known, np.linalg.norm(xy[:, right] - xy[:, left], axis=1), np.nan)
+    """1 where the hands are nearer to the trunk's opposite wrists, 0 where to their own, NaN where unseen, (F)."""
+    hands = [HAND_WRIST[side] for side in SIDES]
+    arms = [SHOULDER_ELBOW_WRIST[side][2] for side in SIDES]
+    own, opposite = (
+        np.where(seen[:, hands], np.linalg.norm(xy[:, hands] - xy[:, wrists], axis=2), 0).sum(axis=1)
+        for wrists in (arms, arms[::-1])
+    )
+    visible = seen[:, arms].all(axis=1) & seen[:, hands].max(axis=1)
+    distant = np.linalg.norm(xy[:, arms[0]] - xy[:, arms[1]], axis=1) > APART
+    return np.where(visible & distant, (own > opposite).astype(np.float32), np.nan)

@@ -1,8 +1,7 @@
-"""The doctor's page: findings, tables, lengths, frames without hands, and the oddest clips as skeletons."""
+"""The doctor's page: findings, tables, lengths, frames without hands, and the most suspicious clips as skeletons."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from twinsign.doctor.checks import Diagnosis
-from twinsign.doctor.exam import Exam
-from twinsign.doctor.finding import counted, some
+from twinsign.doctor.exam import LEVELS, Exam, pluralize, some
 from twinsign.report.figures import COLOURS, plain
 from twinsign.report.html import Picture, Table, write_report
 from twinsign.report.skeletons import skeleton_strip
@@ -24,93 +22,71 @@ DRAWN = 6
 """Clips drawn, at most two of a kind."""
 
 
-def doctor_page(path: Path, exam: Exam, found: Diagnosis) -> None:
-    """Write the page, whole or not at all."""
-    pack = exam.pack
+def doctor_page(path: Path, exam: Exam, diagnosis: Diagnosis) -> None:
+    """Write the page as one HTML file, atomically."""
     facts = {
-        "Packs": ", ".join(str(one) for one in pack.given),
+        "Packs": ", ".join(str(name) for name in exam.pack.given),
         "Clips": f"{len(exam):,}",
         "Frames": f"{int(exam.number('frames').sum()):,}",
-        "Classes": f"{found.values['labels']['classes']:,}",
-        **{f"Hash of {split}": code for split, code in found.values["split_hash"].items()},
+        "Classes": f"{diagnosis.values['labels']['classes']:,}",
+        **{f"Hash of {split}": code for split, code in diagnosis.values["split_hash"].items()},
     }
     rows = [
-        [finding.level, check.replace("_", " "), finding.said, some(finding.clips)] for check, finding in found.findings
+        [finding.level, check.replace("_", " "), finding.message, some(finding.clips)]
+        for check, finding in diagnosis.findings
     ]
-    findings = Table("Findings", ["Level", "Check", "Found", "Clips"], rows)
-    tables = [findings] if rows else []
-    tables += [_short(table) for table in found.tables]
-    write_report(path, title="Data", lead=lead(found), facts=facts, tables=tables, figures=_pictures(exam, found))
+    tables = [Table("Findings", ["Level", "Check", "Found", "Clips"], rows)] if rows else []
+    for table in diagnosis.tables:
+        if len(table.rows) > MOST_ROWS:
+            caption = f"{table.caption} The first {MOST_ROWS} of {len(table.rows):,} rows.".strip()
+            table = replace(table, rows=table.rows[:MOST_ROWS], caption=caption)
+        tables.append(table)
+    figures = _histograms(exam) + _skeletons(exam, diagnosis)
+    write_report(path, title="Data", lead=lead(diagnosis), facts=facts, tables=tables, figures=figures)
 
 
-def lead(found: Diagnosis) -> str:
+def lead(diagnosis: Diagnosis) -> str:
     """The verdict in a sentence."""
-    if found.level == "clean":
+    counts = [pluralize(diagnosis.count(level), level) for level in LEVELS if diagnosis.count(level)]
+    if not counts:
         return "Nothing found."
-    counts = [counted(found.count(level), level) for level in ("error", "warning", "note") if found.count(level)]
     words = ", ".join(counts)
-    return f"{words}. An error makes results wrong; a warning is a likely fault of the data; a note is good to know."
+    return f"{words}. An error makes results wrong; a warning is likely bad data; a note is good to know."
 
 
-def _short(table: Table) -> Table:
-    if len(table.rows) <= MOST_ROWS:
-        return table
-    caption = f"{table.caption} The first {MOST_ROWS} of {len(table.rows):,} rows.".strip()
-    return replace(table, rows=table.rows[:MOST_ROWS], caption=caption)
-
-
-def _pictures(exam: Exam, found: Diagnosis) -> list[Picture]:
-    splits = exam.splits
-    caption = "Share of each split's clips; the last bar holds all longer ones."
-    pictures: list[Picture] = [("Lengths of clips", caption, _lengths(exam, splits))]
-    caption = "Share of each split's clips by how many of their frames show no hand."
-    pictures.append(("Frames without a hand", caption, _unseen(exam, splits)))
-    for place, why in _oddest(exam, found):
-        recording = exam.pack.recording(int(exam.rows[place]))
-        gloss = f" ({exam.gloss[place]})" if exam.gloss[place] else ""
-        caption = "Orange: right hand; blue: left; grey: trunk."
-        strip = skeleton_strip(recording.xy, recording.seen, recording.size)
-        pictures.append((f"{exam.name[place]}{gloss}: {why}", caption, strip))
-    return pictures
-
-
-def _lengths(exam: Exam, splits: Sequence[str]) -> Figure:
+def _histograms(exam: Exam) -> list[Picture]:
     frames = exam.number("frames")
-    top = max(float(np.percentile(frames, 99.5)), 10.0)
-    edges = np.linspace(0, np.ceil(top / 10) * 10, 31)
-    return _histograms(exam, splits, np.minimum(frames, edges[-1] - 1e-6), edges, "frames")
+    edges = np.linspace(0, np.ceil(max(float(np.percentile(frames, 99.5)), 10.0) / 10) * 10, 31)
+    lengths = _histogram(exam, np.minimum(frames, edges[-1] - 1e-6), edges, "frames")
+    unseen = 100 * (1 - exam.number("hand_frames") / frames)
+    shares = _histogram(exam, unseen, np.linspace(0, 100, 21), "frames without a hand (%)")
+    caption = "Share of each split's clips"
+    return [
+        ("Lengths of clips", f"{caption}; the last bar holds all longer ones.", lengths),
+        ("Frames without a hand", f"{caption} by how many of their frames show no hand.", shares),
+    ]
 
 
-def _unseen(exam: Exam, splits: Sequence[str]) -> Figure:
-    frames = exam.number("frames")
-    share = 100 * (1 - exam.number("hand_frames") / frames)
-    return _histograms(exam, splits, share, np.linspace(0, 100, 21), "frames without a hand (%)")
-
-
-def _histograms(exam: Exam, splits: Sequence[str], values: Numbers, edges: Numbers, label: str) -> Figure:
-    """One panel a split under the other, with its median."""
-    figure = Figure(figsize=(7.2, 0.9 + 1.25 * len(splits)), layout="constrained")
-    first = None
-    for number, split in enumerate(splits):
-        axes = first = figure.add_subplot(len(splits), 1, number + 1, sharex=first)
-        mine = values[exam.split == split]
-        share = np.full(len(mine), 100 / len(mine))
-        axes.hist(mine, bins=edges.tolist(), weights=share, color=COLOURS[5], edgecolor="white", linewidth=0.4)
-        middle = float(np.median(mine))
-        axes.axvline(middle, color="black", linewidth=1.2)
-        axes.set_title(f"{plain(split)}: {len(mine):,} clips, median {middle:.0f}", loc="left", fontsize=10)
+def _histogram(exam: Exam, values: Numbers, edges: Numbers, label: str) -> Figure:
+    """A panel for each split, one below the other, with its median."""
+    figure = Figure(figsize=(7.2, 0.9 + 1.25 * len(exam.splits)), layout="constrained")
+    panels = figure.subplots(len(exam.splits), sharex=True, squeeze=False)[:, 0]
+    for axes, split in zip(panels, exam.splits, strict=True):
+        of_split = values[exam.split == split]
+        share = np.full(len(of_split), 100 / len(of_split))
+        axes.hist(of_split, bins=edges.tolist(), weights=share, color=COLOURS[5], edgecolor="white", linewidth=0.4)
+        median = float(np.median(of_split))
+        axes.axvline(median, color="black", linewidth=1.2)
+        axes.set_title(f"{plain(split)}: {len(of_split):,} clips, median {median:.0f}", loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_ylabel("% of clips", fontsize=9)
-        axes.tick_params(labelbottom=number == len(splits) - 1)
-    if first is not None:
-        first.set_xlabel(label)
+    panels[-1].set_xlabel(label)
     return figure
 
 
-def _oddest(exam: Exam, found: Diagnosis) -> list[tuple[int, str]]:
+def _skeletons(exam: Exam, diagnosis: Diagnosis) -> list[Picture]:
     """A few clips worth a look, with the reason: up to two of each kind."""
-    values = found.values
-    place = {name: number for number, name in enumerate(exam.name)}
+    values = diagnosis.values
     kinds = {
         "nearly identical clips": [name for pair in values.get("near_duplicates", [])[:1] for name in pair],
         "hands far from any usual size": [row["id"] for row in values["outliers"]["hand_size"]],
@@ -119,8 +95,15 @@ def _oddest(exam: Exam, found: Diagnosis) -> list[tuple[int, str]]:
         "a wrist jumps, or the hands change places": [row["id"] for row in values["jumping"]],
         "stands still": [row["id"] for row in values["frozen"]],
     }
-    chosen: dict[int, str] = {}
-    for why, names in kinds.items():
+    reasons: dict[str, str] = {}
+    for reason, names in kinds.items():
         for name in names[:2]:
-            chosen.setdefault(place[name], why)
-    return list(chosen.items())[:DRAWN]
+            reasons.setdefault(name, reason)
+    pictures: list[Picture] = []
+    for name, reason in list(reasons.items())[:DRAWN]:
+        place = exam.name.index(name)
+        recording = exam.pack.recording(int(exam.rows[place]))
+        gloss = f" ({exam.gloss[place]})" if exam.gloss[place] else ""
+        strip = skeleton_strip(recording.xy, recording.seen, recording.size)
+        pictures.append((f"{name}{gloss}: {reason}", "Orange: right hand; blue: left; grey: trunk.", strip))
+    return pictures

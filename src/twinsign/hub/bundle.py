@@ -1,4 +1,4 @@
-"""Which files of a RUN are shared, and whether a folder of them is a whole and harmless run."""
+"""Which files of a RUN are shared, and whether a folder of them is a complete and harmless RUN."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from twinsign.runs.models import load_classifier, load_encoders
 from twinsign.runs.run import CONFIG, EVALUATIONS, LABELS, METRICS, REPORT, VAL, WEIGHTS, Run, load_run
 
 CARD = "README.md"
-_PLAIN = (CARD, CONFIG, WEIGHTS, LABELS, METRICS, REPORT, VAL)
+_SHARED = {CARD, CONFIG, WEIGHTS, LABELS, METRICS, REPORT, VAL}
 _EVALUATION = re.compile(rf"{EVALUATIONS}/[a-z+]+-[0-9a-f]{{16}}\.json")
-_SAFE_UNTIL = "Content-Security-Policy"
 _TAG = re.compile(r"</?([a-z][^\s/>]*)", re.IGNORECASE)
-_REACHING = re.compile(
+_ACTIVE = re.compile(
     r"""[\s"'/](http-equiv|on[a-z]+|(form)?action|ping|srcset|background|poster)\s*=|(href|src)\s*=(?!"data:image/)""",
     re.IGNORECASE,
 )
-"""Attributes that run, send or open something. Also found in text: a page with such text is not taken either."""
+"""Attributes that run, send or open something. Also matches text: a page with such text is not accepted either."""
 
 
 def is_shared(name: str) -> bool:
     """Whether a file of this name, relative to the RUN, is pushed and pulled; checkpoints are not: they are pickles."""
-    return name in _PLAIN or _EVALUATION.fullmatch(name) is not None
+    return name in _SHARED or _EVALUATION.fullmatch(name) is not None
 
 
 def shared_files(folder: Path) -> list[str]:
     """The names, relative to a RUN's folder, of its files that are shared, sorted."""
-    found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    return sorted(name for name in found if is_shared(name))
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(filter(is_shared, names))
 
 
 def checked(folder: Path) -> Run:
-    """The finished RUN in a folder, its weights loaded once to see that they fit; InputError where they do not."""
+    """The finished RUN in a folder, its weights loaded once to check that they fit; InputError where they do not."""
     run = load_run(folder)
     if run.kind == "classifier":
         load_classifier(run)
@@ -47,12 +46,12 @@ def checked(folder: Path) -> Run:
 def is_inert(page: Path) -> bool:
     """Whether a page is made as our report pages are, and lets a browser run, fetch and open nothing.
 
-    Its policy stands before all else, but does not hold back forms, links, `base` and `meta http-equiv=refresh`: only
-    tags of a report are taken, no second `http-equiv`, no handler, and addresses within the page alone.
+    Its policy comes before everything else, but does not restrict forms, links, `base` and `meta http-equiv=refresh`:
+    only tags of a report are accepted, no second `http-equiv`, no event handler, and only addresses within the page.
     """
     template = files("twinsign.report").joinpath("report.html.j2").read_text(encoding="utf-8")
-    head = template[: template.index(">", template.index(_SAFE_UNTIL)) + 1]
+    head = template[: template.index(">", template.index("Content-Security-Policy")) + 1]
     text = page.read_bytes().decode("utf-8", "replace")
-    rest = text.removeprefix(head)
-    ours, its = ({tag.lower() for tag in _TAG.findall(one)} for one in (template, rest))
-    return rest != text and its <= ours and not _REACHING.search(rest)
+    body = text.removeprefix(head)
+    allowed, used = ({tag.lower() for tag in _TAG.findall(html)} for html in (template, body))
+    return body != text and used <= allowed and not _ACTIVE.search(body)

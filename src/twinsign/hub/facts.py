@@ -1,4 +1,4 @@
-"""What a model card says of a RUN and of its reports, in words; nothing that neither of them holds."""
+"""What a RUN and its reports state, in words for a model card; nothing that neither of them holds."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from twinsign.runs.calibration import calibration_of, threshold_in_words
 from twinsign.runs.models import frames_of, head_recipe
 from twinsign.runs.run import CALIBRATED, EVALUATIONS, TRAINING_STATISTICS, VAL, Run
 
-NEEDED = ("per_instance", "per_class", "interval95", "clips", "classes", "split_hash", "selected_on")
-"""Keys without which a JSON is no report of an evaluation."""
+REQUIRED = ("per_instance", "per_class", "interval95", "clips", "classes", "split_hash", "selected_on")
+"""Keys without which a JSON is no evaluation report."""
 COVERAGES = (25, 50, 75, 100)
-"""Shares of the clips answered, in percent, of which the table of a report tells the accuracy."""
+"""Percentages of answered clips for which the table of a report gives the accuracy."""
 MOST_CLASSES = 60
 """Glosses listed."""
 Report = Mapping[str, Any]
 
 
-def reports_of(run: Run, given: Sequence[Path]) -> list[Report]:
-    """The reports left in the RUN and those given, each once, those of clips that chose nothing first.
+def reports_of(run: Run, files: Sequence[Path]) -> list[Report]:
+    """The reports in the RUN and in these files, each once, those on clips that took no part in selection first.
 
-    InputError where a given one is no report or of another model. Those in the RUN that do not name it, of an earlier
-    version or an earlier model there, are passed over.
+    InputError where a file is no report or is of another model. Reports in the RUN that do not name it, of an earlier
+    version or an earlier model there, are skipped.
     """
     digest = run.digest()
-    files = [*sorted((run.path / EVALUATIONS).glob("*.json")), run.path / VAL]
-    kept = [_read(file) for file in files if file.is_file()]
-    found = [report for report in kept if report.get("run_digest") == digest]
-    for file in given:
+    kept = [
+        _read(file) for file in [*sorted((run.path / EVALUATIONS).glob("*.json")), run.path / VAL] if file.is_file()
+    ]
+    reports = [report for report in kept if report.get("run_digest") == digest]
+    for file in files:
         report = _read(file)
         if "run_digest" not in report:
             hint = "Reports of earlier versions do not name their model: evaluate again with --json."
@@ -41,38 +42,39 @@ def reports_of(run: Run, given: Sequence[Path]) -> list[Report]:
         if report["run_digest"] != digest:
             hint = "Evaluate this RUN again with --json."
             raise InputError("a report of another model", f"one of {run.path}", file=file, hint=hint)
-        found.append(report)
-    once = {_key(report): report for report in found}
-    return sorted(once.values(), key=lambda report: (bool(report["selected_on"]), _key(report)))
+        reports.append(report)
+    unique = {_key(report): report for report in reports}
+    return sorted(unique.values(), key=lambda report: (bool(report["selected_on"]), _key(report)))
 
 
 def _key(report: Report) -> tuple[str, ...]:
-    split, besides = ",".join(report.get("split") or ["all"]), "unknown" if "unknown" in report else ""
-    return (str(report.get("protocol")), split, report["split_hash"], besides, source_in_words(report.get("source")))
+    split, unknown = ",".join(report.get("split") or ["all"]), "unknown" if "unknown" in report else ""
+    return (str(report.get("protocol")), split, report["split_hash"], unknown, source_in_words(report.get("source")))
 
 
 def _read(file: Path) -> Report:
+    wanted = "a report of `evaluate --json`"
     try:
         report = parse_json(file.read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(f"no JSON ({error})", "a report of `evaluate --json`", file=file) from error
-    missing = [name for name in NEEDED if name not in report] if isinstance(report, dict) else list(NEEDED)
+        raise InputError(f"no JSON ({error})", wanted, file=file) from error
+    missing = [name for name in REQUIRED if not isinstance(report, dict) or name not in report]
     if missing:
-        raise InputError(f"no {missing[0]}", "a report of `evaluate --json`", file=file)
+        raise InputError(f"no {missing[0]}", wanted, file=file)
     return dict(report)
 
 
 def title_of(report: Report) -> str:
-    """Which clips a report is of, and what their poses show: "test of wlasl300 (wlasl100=1): hands alone"."""
+    """A report's clips, and what their poses show: "test of wlasl300 (wlasl100=1): hands alone"."""
     where = f" ({' and '.join(report['where'])})" if report.get("where") else ""
     split = "+".join(report["split"]) if report.get("split") else "all splits"
-    source = f": {shown}" if (shown := source_in_words(report.get("source"))) else ""
+    source = f": {words}" if (words := source_in_words(report.get("source"))) else ""
     kind = f", {report['neighbours']}-NN among {report['gallery']}" if report.get("protocol") == "knn" else ""
     return f"{split} of {', '.join(map(name_of, report.get('data', []))) or 'unnamed packs'}{where}{kind}{source}"
 
 
 def name_of(path: str) -> str:
-    """A pack's name without the folders that it lies in, which are nobody's business."""
+    """A pack's name without its folders, which are private."""
     return path.rstrip("/").rsplit("/", 1)[-1].removesuffix(".pack")
 
 
@@ -83,56 +85,46 @@ def interval(report: Report, kind: str, top: str) -> str:
 
 
 def notes_of(report: Report) -> list[str]:
-    """What must be known of a report's clips besides: selection, signers, coverage, overlap, shift."""
-    said = [f"Hash of clips and glosses: `{report['split_hash']}`."]
+    """Notes on a report's clips: selection, signers, coverage, overlap, unknown signs, shift."""
+    signers, coverage, overlap, shift = (report.get(key) for key in ("signers", "coverage", "overlap", "shift"))
+    notes = [f"Hash of clips and glosses: `{report['split_hash']}`."]
     if report["selected_on"]:
-        said.append(f"These clips ({', '.join(report['selected_on'])}) chose the model: not a test result.")
-    said += [_signers(report), _coverage(report), _overlap(report)]
+        notes.append(f"These clips ({', '.join(report['selected_on'])}) chose the model: not a test result.")
+    if signers is None:
+        notes.append("Signers: not known whether people in these clips signed training clips too.")
+    elif signers["shared"]:
+        clips = f"{signers['clips_of_shared']} of these clips are theirs"
+        notes.append(f"Signers: {signers['shared']} of {signers['evaluated']} signed training clips too; {clips}.")
+    else:
+        certainty = " (signer-independent)" if signers["independent"] else "; some clips name nobody"
+        notes.append(f"Signers: {signers['evaluated']}, none of whom signed a training clip{certainty}.")
+    if not coverage or coverage["listed"] is None:
+        notes.append("Coverage: not known how many clips of the split have no poses.")
+    else:
+        notes.append(f"Coverage: {coverage['clips']} of the {coverage['listed']} clips of the split have poses.")
+    if overlap is None:
+        notes.append("Duplicates: not known whether training clips are among these clips.")
+    elif not overlap:
+        notes.append("Duplicates: none of these clips is bit by bit a training clip.")
+    else:
+        clips = f"{len(overlap)} ({', '.join(map(code, overlap))})"
+        notes.append(f"Duplicates: clips that are bit by bit training clips: {clips}.")
     if report.get("unknown"):
-        said.append(f"Signs that the model does not know, asked besides: {unknown_in_words(report['unknown'])}.")
+        notes.append(f"Also evaluated with out-of-vocabulary signs: {unknown_in_words(report['unknown'])}.")
     if report.get("handless_clips"):
-        said.append(
+        notes.append(
             f"{len(report['handless_clips'])} of the clips show no hand in any frame, and count like the others."
         )
-    shift = report.get("shift")
     if shift and any(shift.get(name) for name in ("estimators", "missing", "unknown", "joints")):
-        said.append("These clips' poses are unlike those that the model learnt from (`shift` in the report).")
-    return said
-
-
-def _signers(report: Report) -> str:
-    found = report.get("signers")
-    if found is None:
-        return "Signers: not known whether people in these clips signed training clips too."
-    if found["independent"]:
-        return f"Signers: {found['evaluated']}, none of whom signed a training clip (signer-independent)."
-    if found["shared"]:
-        clips = f"{found['clips_of_shared']} of these clips are theirs"
-        return f"Signers: {found['shared']} of {found['evaluated']} signed training clips too; {clips}."
-    return f"Signers: {found['evaluated']} named, none of whom signed a training clip; some clips name nobody."
-
-
-def _coverage(report: Report) -> str:
-    found = report.get("coverage")
-    if not found or found["listed"] is None:
-        return "Coverage: not known how many clips the split lists of which no poses are there."
-    return f"Coverage: {found['clips']} of the {found['listed']} clips that the split lists have poses."
-
-
-def _overlap(report: Report) -> str:
-    shared = report.get("overlap")
-    if shared is None:
-        return "Duplicates: not known whether training clips are among these clips."
-    if not shared:
-        return "Duplicates: none of these clips is bit by bit a training clip."
-    return f"Duplicates: clips that are bit by bit training clips: {len(shared)} ({', '.join(map(code, shared))})."
+        notes.append("These clips' poses are unlike those of the training clips (`shift` in the report).")
+    return notes
 
 
 def rejection_of(report: Report) -> list[tuple[float, float, float]]:
-    """Coverage, accuracy and least confidence of the surest clips, near each of COVERAGES, in percent."""
+    """Coverage, accuracy and least confidence of the most confident clips, near each of COVERAGES, in percent."""
     points = report.get("selective") or []
     chosen = [min(points, key=lambda point: abs(point["coverage"] - aim)) for aim in COVERAGES] if points else []
-    rows = [(one["coverage"], one["accuracy"], 100 * one["confidence"]) for one in chosen]
+    rows = [(point["coverage"], point["accuracy"], 100 * point["confidence"]) for point in chosen]
     return list(dict.fromkeys(rows))
 
 
@@ -140,57 +132,47 @@ def selection_of(run: Run) -> str:
     """How the epoch, the temperature and the threshold were chosen."""
     if run.kind == "pretrained":
         return "Nothing was selected: the weights are those of the last step."
-    chosen, calibration = run.about.get("selected_on"), calibration_of(run)
-    if chosen is None:
+    selected_on, calibration = run.about.get("selected_on"), calibration_of(run)
+    if selected_on is None:
         return "How the epoch was chosen is not recorded."
-    best = "val" in chosen and head_recipe(run).select == "best"
-    said = ["The epoch of the highest top-1 on val was kept." if best else "The last epoch was kept."]
+    best = "val" in selected_on and head_recipe(run).select == "best"
+    epoch = "The epoch of the highest top-1 on val was kept." if best else "The last epoch was kept."
     if calibration is None:
-        said.append(
-            "There was no val split: confidences are uncalibrated, and the threshold of 50 % is no one's choice."
+        return (
+            f"{epoch} There was no val split: confidences are uncalibrated, and the threshold is the default of 50 %."
         )
-    else:
-        anew = run.about.get(CALIBRATED)
-        source = "val" if anew is None else f"{anew['clips']} clips of {', '.join(anew['split'] or ['all splits'])}"
-        fitted = f"The temperature of the confidences is {calibration.temperature:.2f}"
-        said.append(f"{fitted}; {threshold_in_words(calibration)}. Both come from {source}.")
-    return " ".join(said)
+    later = run.about.get(CALIBRATED)
+    source = "val" if later is None else f"{later['clips']} clips of {', '.join(later['split'] or ['all splits'])}"
+    fitted = f"The temperature of the confidences is {calibration.temperature:.2f}; {threshold_in_words(calibration)}"
+    return f"{epoch} {fitted}. Both come from {source}."
 
 
 def learning_of(about: Mapping[str, Any], packs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where a training's clips came from, a line a fact."""
-    said = [f"Packs: {', '.join(code(name_of(one)) for one in about.get('data', [])) or 'not recorded'}."]
+    """The sources of a training's clips, one line per fact."""
+    lines = [f"Packs: {', '.join(code(name_of(path)) for path in about.get('data', [])) or 'not recorded'}."]
     if about.get("where"):
-        said.append(f"Rows with {' and '.join(map(code, about['where']))}.")
-    said.append(
-        f"Clips: {about.get('clips', 'not recorded')}; their hash: {code(about.get('rows_hash', 'not recorded'))}."
-    )
+        lines.append(f"Rows with {' and '.join(map(code, about['where']))}.")
+    rows_hash = code(about.get("rows_hash", "not recorded"))
+    lines.append(f"Clips: {about.get('clips', 'not recorded')}; their hash: {rows_hash}.")
     if about.get("labels_per_class"):
-        said.append(f"Labels: {about['labels_per_class']} clips of each gloss.")
+        lines.append(f"Labels: {about['labels_per_class']} clips of each gloss.")
     elif about.get("label_fraction", 1.0) != 1.0:
-        said.append(f"Labels: {100 * about['label_fraction']:g} % of each gloss's clips.")
+        lines.append(f"Labels: {100 * about['label_fraction']:g} % of each gloss's clips.")
     for pack in packs:
-        named = {
-            "dataset": pack.get("dataset"),
-            "made by": pack.get("command"),
-            "poses by": _counts(pack, "estimators"),
-        }
+        counts = pack.get("estimators")
+        counts = counts if isinstance(counts, dict) else {}
+        estimators = ", ".join(f"{name} ({count} clips)" for name, count in counts.items() if name != "unknown")
+        facts = {"dataset": pack.get("dataset"), "made by": pack.get("command"), "poses by": estimators}
         files = ", ".join(f"{code(name)} ({code(digest)})" for name, digest in (pack.get("files") or {}).items())
-        facts = [f"{what} {code(value)}" for what, value in named.items() if value]
-        said.append(f"A pack: {'; '.join([*facts, f'from {files}' if files else 'source files not recorded'])}.")
-    return said
-
-
-def _counts(pack: Mapping[str, Any], name: str) -> str:
-    found = pack.get(name) or {}
-    known = found.items() if isinstance(found, dict) else []
-    return ", ".join(f"{value} ({count} clips)" for value, count in known if value != "unknown")
+        details = [f"{name} {code(value)}" for name, value in facts.items() if value]
+        lines.append(f"A pack: {'; '.join([*details, f'from {files}' if files else 'source files not recorded'])}.")
+    return lines
 
 
 def packs_of(run: Run) -> list[Mapping[str, Any]]:
-    """Provenance of the packs that the RUN learnt from; none of runs that did not record it."""
-    found: list[Mapping[str, Any]] = (run.about.get(TRAINING_STATISTICS) or {}).get("packs", [])
-    return found
+    """Provenance of the packs that the RUN was trained on; empty where it is not recorded."""
+    packs: list[Mapping[str, Any]] = (run.about.get(TRAINING_STATISTICS) or {}).get("packs", [])
+    return packs
 
 
 def sees(run: Run) -> str:
@@ -200,6 +182,6 @@ def sees(run: Run) -> str:
 
 
 def code(text: object) -> str:
-    """Text from outside as Markdown that shows it letter for letter, in a table too."""
+    """Text from outside as Markdown that shows it literally, also in a table."""
     plain = "".join(letter if letter.isprintable() else " " for letter in str(text))
     return "`" + plain.replace("`", "'").replace("|", "¦") + "`"

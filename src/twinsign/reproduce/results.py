@@ -1,4 +1,4 @@
-"""What a grid's cells say together: accuracies over seeds and clips, differences between rows, the paper's numbers."""
+"""A grid's results: accuracies over seeds and clips, differences between rows, the paper's numbers."""
 
 from __future__ import annotations
 
@@ -19,143 +19,148 @@ from twinsign.pack.selection import clip_ids
 from twinsign.reproduce.grid import Grid
 from twinsign.reproduce.plan import Column, Row
 
-NEEDED = ("cell", "split_hash", "selected_on", "signers", "overlap", "ece_calibrated")
-"""Keys of a cell's report that are looked at."""
-AGAIN = "Delete the cell's .json, and the same command makes it anew."
+REQUIRED = ("cell", "split_hash", "selected_on", "signers", "overlap", "ece_calibrated")
+"""Keys of a cell's report that are read."""
+RECOMPUTE = "Delete the cell's .json, and the same command computes it again."
 Answers = dict[tuple[str, str], list[Scored]]
-"""By row and column, what each seed's model says of the same clips."""
+"""Scores of each seed's model on the same clips, by row and column."""
 
 
 def answers(grid: Grid, rgb: Mapping[str, str]) -> Answers:
-    """Every row's scores by column, seed by seed; rows with RGB add another model's scores, a file a column."""
-    found: Answers = {}
-    for name in grid.ground.columns:
+    """Every row's scores by column, seed by seed; rows with RGB add the scores of another model, one file a column."""
+    scores: Answers = {}
+    for name in grid.inputs.columns:
         cells = [cell for cell in grid.cells if cell.name == name]
-        files = [_scores(grid.report(cell)) for cell in cells]
-        if not files:
+        if not cells:
             continue
-        extra = [read_scores(rgb[name])] if name in rgb else []
-        members = aligned([*files, *extra])
-        for cell, scored in zip(cells, members, strict=False):
-            found.setdefault((cell.row.name, name), []).append(scored)
-        last: list[Scored] = []
+        rgb_scores = [read_scores(rgb[name])] if name in rgb else []
+        members = aligned([*(_read_scores(grid.report(cell)) for cell in cells), *rgb_scores])
+        for cell, member in zip(cells, members, strict=False):
+            scores.setdefault((cell.row.name, name), []).append(member)
+        trained: list[Scored] = []
         for row in grid.experiment.rows:
-            last = found.get((row.name, name), last)
-            if row.with_rgb and extra:
-                found[row.name, name] = [fuse([one, members[-1]], mix_of(2)) for one in last]
-    return found
+            trained = scores.get((row.name, name), trained)
+            if row.with_rgb and rgb_scores:
+                scores[row.name, name] = [fuse([member, members[-1]], mix_of(2)) for member in trained]
+    return scores
 
 
 def check_rgb(files: Mapping[str, str], pack: Pack, columns: Mapping[str, Column], splits: Sequence[str]) -> None:
-    """InputError where another model's scores lack clips of their column: before hours of work."""
+    """InputError where another model's scores lack clips of their column: before hours of training."""
     for name, file in files.items():
-        column, known = columns[name], {*read_scores(file).ids}
+        column, scored = columns[name], {*read_scores(file).ids}
         wanted = clip_ids(pack, pack.select(list(splits), [*column.train, *column.evaluate]))
-        lost = [one for one in wanted if one not in known]
+        lost = [clip for clip in wanted if clip not in scored]
         if lost:
-            found = f"no scores of {len(lost)} clips ({', '.join(lost[:NAMED])}{', …' if len(lost) > NAMED else ''})"
-            raise InputError(found, f"the {len(wanted)} clips of {name}", file=file)
+            gap = f"no scores of {len(lost)} clips ({', '.join(lost[:NAMED])}{', …' if len(lost) > NAMED else ''})"
+            raise InputError(gap, f"the {len(wanted)} clips of {name}", file=file)
 
 
 def rgb_files(words: list[str], columns: Mapping[str, Any]) -> dict[str, str]:
     """RGB score files by column from words COLUMN=FILE, or one FILE where there is one column."""
-    found = {}
+    files = {}
     for word in words:
         name, separator, file = word.partition("=")
         if not separator and len(columns) == 1:
             name, file = next(iter(columns)), word
         if name not in columns or not file:
             raise InputError(f"RGB scores {word!r}", f"COLUMN=FILE with a column of {', '.join(columns)}")
-        found[name] = file
-    return found
+        files[name] = file
+    return files
 
 
-def summary(name: str, grid: Grid, found: Answers, minutes: float) -> dict[str, Any]:
+def summary(name: str, grid: Grid, scores: Answers, minutes: float) -> dict[str, Any]:
     """The experiment as JSON: a row's reports by column, its difference from its reference, and the paper's numbers."""
-    experiment, ground = grid.experiment, grid.ground
-    rows: list[dict[str, Any]] = []
-    for row in experiment.rows:
-        ours = {column: _entry(grid, found, row, column) for column in ground.columns if (row.name, column) in found}
-        rows.append({"name": row.name, "x": _place(grid, row), "line": row.line, "paper": row.paper, "ours": ours})
-        rows[-1] |= {"cited": row.cited, "init": row.init, "change": row.change, "head": row.head}
-        rows[-1]["label_fraction"] = row.label_fraction
+    experiment, inputs = grid.experiment, grid.inputs
+    paths = {grid.report(cell) for cell in grid.cells if cell.column is not None}
+    reports = {path: _read_report(path) for path in paths}
+    pretraining = [report["cell"]["pretrain_minutes"] for report in reports.values()]
+    recipe = inputs.recipe.as_dict()
     return {
         "experiment": name,
         "title": experiment.title,
         "section": experiment.section,
         "measures": experiment.measures,
-        "columns": {name: vars(column) for name, column in ground.columns.items()},
+        "columns": {name: vars(column) for name, column in inputs.columns.items()},
         "reference": experiment.reference,
-        "rows": rows,
+        "rows": [
+            {
+                "name": row.name,
+                "x": _position(grid, row),
+                "line": row.line,
+                "paper": row.paper,
+                "ours": {
+                    column: _entry(grid, scores, row, column, reports)
+                    for column in inputs.columns
+                    if (row.name, column) in scores
+                },
+                "cited": row.cited,
+                "init": row.init,
+                "change": row.change,
+                "head": row.head,
+                "label_fraction": row.label_fraction,
+            }
+            for row in experiment.rows
+        ],
         "protocols": sorted({cell.protocol for cell in grid.cells}),
-        "recipe": ground.config,
-        "recipe_hash": sha256(repr(ground.recipe.as_dict())),
-        "recipe_values": ground.recipe.as_dict(),
+        "recipe": inputs.config,
+        "recipe_hash": sha256(repr(recipe)),
+        "recipe_values": recipe,
         "twinsign": __version__,
-        "seeds": list(ground.seeds),
-        "splits": list(ground.splits),
-        "data": list(ground.data),
-        "pretrained_on": list(ground.pretrain_on),
+        "seeds": list(inputs.seeds),
+        "splits": list(inputs.splits),
+        "data": list(inputs.data),
+        "pretrained_on": list(inputs.pretrain_on),
         "cells": len(grid.cells),
         "minutes": round(minutes, 1),
-        "pretrain_minutes": _minutes(grid),
+        "pretrain_minutes": max((spent for spent in pretraining if spent is not None), default=None),
     }
 
 
-def _report(place: Path) -> dict[str, Any]:
-    """A cell's report; InputError where the file is damaged."""
-    try:
-        found: dict[str, Any] = parse_json(place.read_bytes())
-        missing = [name for name in NEEDED if name not in found]
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"no JSON ({error})", "a cell's report", file=place, hint=AGAIN) from error
-    if missing:
-        raise InputError(f"no {missing[0]}", "a cell's report", file=place, hint=AGAIN)
-    return found
-
-
-def _scores(place: Path) -> ScoreFile:
-    """A cell's scores, beside its report; InputError where the file is damaged."""
-    try:
-        return read_scores(place.with_suffix(".npz"))
-    except InputError as error:
-        raise InputError(error.found, error.wanted, file=error.file, hint=AGAIN) from error
-
-
-def _entry(grid: Grid, found: Answers, row: Row, column: str) -> dict[str, Any]:
-    scored = found[row.name, column]
-    entry = report_over_seeds(scored)
-    if len(scored) == 1:  # as `evaluate` says it: Wilson's interval does not shrink to nothing at 0 and 100 %
-        entry["interval95"] = accuracy_report(scored[0])["interval95"]
-    reports = [_report(grid.report(cell)) for cell in grid.cells if _is(cell, row, column)]
-    for key in ("split_hash", "selected_on"):
-        entry[key] = reports[0][key] if reports else None
-    if reports:
-        entry["signers"] = reports[0]["signers"]
-        entry["training_clips_shared"] = len(reports[0]["overlap"]) if reports[0]["overlap"] is not None else None
-        calibrated = [one["ece_calibrated"] for one in reports]
+def _entry(
+    grid: Grid, scores: Answers, row: Row, column: str, reports: Mapping[Path, dict[str, Any]]
+) -> dict[str, Any]:
+    """A row's accuracies in a column over its seeds, what its cells report, and its difference from its reference."""
+    seeds = scores[row.name, column]
+    entry = report_over_seeds(seeds)
+    if len(seeds) == 1:  # as in `evaluate`: Wilson's interval does not shrink to nothing at 0 and 100 %
+        entry["interval95"] = accuracy_report(seeds[0])["interval95"]
+    files = [grid.report(cell) for cell in grid.cells if (cell.row.name, cell.name) == (row.name, column)]
+    entry |= {key: reports[files[0]][key] if files else None for key in ("split_hash", "selected_on")}
+    if files:
+        first, calibrated = reports[files[0]], [reports[file]["ece_calibrated"] for file in files]
+        entry["signers"] = first["signers"]
+        entry["training_clips_shared"] = None if first["overlap"] is None else len(first["overlap"])
         entry["ece_calibrated"] = None if None in calibrated else round(fmean(calibrated), 2)
-        entry["files"] = [grid.report(cell).name for cell in grid.cells if _is(cell, row, column)]
-    other = grid.experiment.compared_with(row)
-    if other is not None and (other.name, column) in found:
-        entry["difference"] = {"from": other.name, **compare(scored, found[other.name, column])}
+        entry["files"] = [file.name for file in files]
+    reference = grid.experiment.compared_with(row)
+    if reference is not None and (reference.name, column) in scores:
+        entry["difference"] = {"from": reference.name, **compare(seeds, scores[reference.name, column])}
     return entry
 
 
-def _is(cell: Any, row: Row, column: str) -> bool:
-    return bool((cell.row.name, cell.name) == (row.name, column))
-
-
-def _place(grid: Grid, row: Row) -> float | None:
-    """Where a row stands on the curve: its own x, or its number of neighbours."""
+def _position(grid: Grid, row: Row) -> float | None:
+    """A row's x on the curve: its own, or its number of neighbours."""
     if row.neighbours is None:
         return row.x
     return next(float(cell.recipe.objective.neighbours) for cell in grid.cells if cell.row.name == row.name)
 
 
-def _minutes(grid: Grid) -> float | None:
-    """Minutes of the longest pre-training among the cells."""
-    places: set[Path] = {grid.report(cell) for cell in grid.cells if cell.column is not None}
-    spent = [_report(one)["cell"]["pretrain_minutes"] for one in places]
-    known = [one for one in spent if one is not None]
-    return max(known) if known else None
+def _read_report(path: Path) -> dict[str, Any]:
+    """A cell's report; InputError where the file is damaged."""
+    try:
+        report: dict[str, Any] = parse_json(path.read_bytes())
+        missing = [name for name in REQUIRED if name not in report]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"no JSON ({error})", "a cell's report", file=path, hint=RECOMPUTE) from error
+    if missing:
+        raise InputError(f"no {missing[0]}", "a cell's report", file=path, hint=RECOMPUTE)
+    return report
+
+
+def _read_scores(path: Path) -> ScoreFile:
+    """A cell's scores, beside its report; InputError where the file is damaged."""
+    try:
+        return read_scores(path.with_suffix(".npz"))
+    except InputError as error:
+        raise InputError(error.found, error.wanted, file=error.file, hint=RECOMPUTE) from error

@@ -12,8 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from twinsign.doctor.checks import Diagnosis, diagnose
-from twinsign.doctor.exam import Exam, examine
-from twinsign.doctor.finding import some
+from twinsign.doctor.exam import Exam, examine, some
 from twinsign.doctor.fix import Dropped, to_drop, write_fixed
 from twinsign.doctor.page import doctor_page, lead
 from twinsign.doctor.splits import read_listed
@@ -120,7 +119,7 @@ def _show(exam: Exam, found: Diagnosis) -> None:
             table.add_column(name, overflow="fold")
         for check, finding in found.findings:
             style = STYLES[finding.level]
-            words = (check.replace("_", " "), finding.said, some(finding.clips, 4))
+            words = (check.replace("_", " "), finding.message, some(finding.clips, 4))
             table.add_row(Text(finding.level, style), *(Text(word) for word in words))
         console.print(table)
     else:

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from helpers.moving_clips import clip, exam_of, moving
 
-from twinsign.doctor.checks import diagnose
+from twinsign.doctor.checks import diagnose, not_checked
 from twinsign.doctor.exam import examine
-from twinsign.doctor.origins import repeated_ids
-from twinsign.doctor.outliers import outliers
-from twinsign.doctor.vacuous import not_checked
+from twinsign.doctor.poses import outliers
+from twinsign.doctor.splits import repeated_ids
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 
@@ -39,7 +38,7 @@ def test_a_frame_rate_that_no_camera_has_is_found_in_all_clips(tmp_path: Path) -
     samples = [clip(f"{n}", *moving(n), fps=1000.0 if n else 1.0, source="web") for n in range(6)]
     found = outliers(exam_of(tmp_path / "p", samples))
     assert len(found.value["impossible_fps"]) == 6
-    assert [finding.level for finding in found.findings if "no camera" in finding.said] == ["warning"]
+    assert [finding.level for finding in found.findings if "no camera" in finding.message] == ["warning"]
 
 
 def test_empty_checks_are_named(tmp_path: Path) -> None:
@@ -74,4 +73,4 @@ def test_poses_that_would_overwrite_each_other(tmp_path: Path) -> None:
     write_pack([clip("1", *moving(1)), clip("2", *moving(2))], tmp_path / "a.pack")
     write_pack([clip("1", *moving(3)), clip("2", *moving(2))], tmp_path / "b.pack")
     found = repeated_ids(examine(Pack([tmp_path / "a.pack", tmp_path / "b.pack"])))
-    assert [list(finding.clips) for finding in found.findings if "overwrite" in finding.said] == [["1"]]
+    assert [list(finding.clips) for finding in found.findings if "overwrite" in finding.message] == [["1"]]
