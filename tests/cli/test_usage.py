@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from twinsign.cli.main import build_parser, main
-from twinsign.cli.usage import plain_words
+from twinsign.cli.usage import normalise_words
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
@@ -41,14 +41,14 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
         ),
         ("predict a --model R --fps fast", "twinsign predict: --fps fast", "wanted a number"),
         ("pretrain --data P --out R --pretrain.epoch 3", "twinsign pretrain: no option --pretrain.epoch", "did you"),
-        ("fold P extra --out Q", "twinsign fold: words to spare: extra", None),
+        ("fold P extra --out Q", "twinsign fold: unexpected arguments: extra", None),
     ],
 )
 def test_three_lines(capsys: pytest.CaptureFixture[str], words: str, first: str, second: str | None) -> None:
     lines = said(capsys, *words.split())
     assert lines[0] == first
     assert (lines[1].startswith(second) and len(lines) == 3) if second else len(lines) == 2
-    assert lines[-1].endswith("--help lists what there is")
+    assert lines[-1].endswith("--help shows the usage")
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_three_lines(capsys: pytest.CaptureFixture[str], words: str, first: str,
     ids=" ".join,
 )
 def test_sizes_as_people_write_them(words: list[str]) -> None:
-    given = plain_words(["predict", "a.json", "--model", "R", *words, "--top", "3"])
+    given = normalise_words(["predict", "a.json", "--model", "R", *words, "--top", "3"])
     options = build_parser(given).parse_args(given).predict
     assert (tuple(options.size), options.top, options.files) == ((640, 480), 3, ["a.json"])
 
 
-def test_lists_and_words_that_are_none() -> None:
-    assert plain_words(["--shares", "0.8,0.1,0.1", "x"]) == ["--shares", "[0.8,0.1,0.1]", "x"]
-    assert plain_words(["--val", "3", "--out", "3,4"]) == ["--val", "[3]", "--out", "3,4"]
+def test_lists_and_other_words() -> None:
+    assert normalise_words(["--shares", "0.8,0.1,0.1", "x"]) == ["--shares", "[0.8,0.1,0.1]", "x"]
+    assert normalise_words(["--val", "3", "--out", "3,4"]) == ["--val", "[3]", "--out", "3,4"]
     for words in (["--size"], ["--size", "big"], ["size", "3x4"], ["--json=a,b", "640x480"]):
-        assert plain_words(words) == words
+        assert normalise_words(words) == words
 
 
 def test_a_misspelt_command_loads_nothing() -> None:

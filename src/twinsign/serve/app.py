@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.extract.estimator import EstimatorConfig
+from twinsign.extract.config import EstimatorConfig
 from twinsign.serve.connections import CONNECTIONS, protocols
 from twinsign.serve.guard import Guard
 from twinsign.serve.intake import Intake

@@ -14,7 +14,7 @@ from functools import partial
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from twinsign.extract.estimator import EstimatorConfig
+from twinsign.extract.config import EstimatorConfig
 from twinsign.serve.intake import SOON
 from twinsign.serve.options import Limits
 from twinsign.serve.reading import Reading, Task

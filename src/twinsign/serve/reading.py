@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from twinsign.errors import InputError
-from twinsign.extract.estimator import EstimatorConfig
+from twinsign.extract.config import EstimatorConfig
 from twinsign.pose.read import read
 from twinsign.pose.recording import Recording
 from twinsign.serve import bodies

@@ -11,7 +11,8 @@ from pose_format import Pose
 
 from twinsign.errors import InputError
 from twinsign.extract.clip import extract
-from twinsign.extract.estimator import Estimator, EstimatorConfig, identity, load_estimator
+from twinsign.extract.config import EstimatorConfig
+from twinsign.extract.estimator import Estimator, identity, load_estimator
 from twinsign.extract.live import LiveHolistic
 from twinsign.extract.video import Image, is_video
 from twinsign.pose.bounds import Bounds

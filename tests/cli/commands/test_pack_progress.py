@@ -79,7 +79,7 @@ def test_it_says_that_it_goes_on_or_starts_over(
     alone = PackOptions(0)
     for last, note, said in (
         (False, {}, ""),
-        (True, {}, "going on after 3 clips"),
+        (True, {}, "resuming after 3 clips"),
         (False, {}, ""),
         (True, {"command": "x"}, "of other inputs or options: starting over"),
     ):
