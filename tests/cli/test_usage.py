@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from twinsign.cli.main import build_parser, main
 from twinsign.cli.usage import normalise_words
+from twinsign.runs.recipe import Recipe
+
+DATACLASSES = {"corpus", *(field.name for field in fields(Recipe))}
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
@@ -86,3 +91,42 @@ def test_a_misspelt_command_loads_nothing() -> None:
     lines.append("print(*sorted({name.split('.')[0] for name in sys.modules}))")
     done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
     assert not {"torch", "pytorch_lightning", "pyarrow"} & set(done.stdout.split())
+
+
+def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str) -> set[str]:
+    """The options that a help text lists."""
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as stop:
+        main(list(words))
+    assert stop.value.code == 0
+    return set(re.findall(r"^ +(--[\w.]+)", capsys.readouterr().out, re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", ["pretrain", "finetune", "linear", "knn", "reproduce", "view", "bench"])
+def test_help_of_trainings_is_short_and_help_all_is_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    short = shown(capsys, monkeypatch, command, "--help")
+    assert {"--config", "--help_all", "--trainer.devices"} <= short
+    assert len(short) <= 30
+    assert "--objective.momentum" not in short
+    if command in ("pretrain", "finetune", "linear"):
+        assert f"--{command}.epochs" in short
+    assert shown(capsys, monkeypatch, command, "--config", "small", "-h") == short
+    full = shown(capsys, monkeypatch, command, "--help_all")
+    assert short < full
+    assert len(full) > 150
+
+
+def test_every_option_has_a_help_text() -> None:
+    missing = []
+    parsers = [("", build_parser())]
+    while parsers:
+        name, parser = parsers.pop()
+        for action in parser._actions:
+            inner = getattr(action, "_name_parser_map", None) or {}
+            parsers += [(f"{name} {command}", subparser) for command, subparser in inner.items()]
+            missing += (
+                [] if action.help or inner or action.dest.split(".")[0] in DATACLASSES else [f"{name} {action.dest}"]
+            )
+    assert not missing
