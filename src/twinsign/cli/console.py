@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from twinsign.errors import InputError
 from twinsign.files import write_json
@@ -34,7 +35,7 @@ def print_table(
     for name in header:
         table.add_column(name, justify="right" if name and name not in left else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(cell if hasattr(cell, "__rich_console__") else str(cell) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else "" if cell is None else str(cell) for cell in row))
     console.print(table)
 
 

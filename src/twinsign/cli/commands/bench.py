@@ -55,7 +55,8 @@ def bench(
     from twinsign.synthetic.generated import synthetic_corpus
     from twinsign.train.precision import TYPES, faster_precision, gemm_gflops
 
-    recipe = _override(recipe, threads, precision, batch_size, frames, steps)
+    options = {"threads": threads, "precision": precision, "batch_size": batch_size, "frames": frames}
+    recipe = _override(recipe, steps, **options)
     if recipe.trainer.threads:
         torch.set_num_threads(recipe.trainer.threads)
     device, chosen = fastest_device(), recipe.trainer.precision
@@ -84,27 +85,16 @@ def bench(
     save_report(results, json)
 
 
-def _override(
-    recipe: Recipe,
-    threads: int | None,
-    precision: Precision | None,
-    batch_size: int | None,
-    frames: int | None,
-    steps: int,
-) -> Recipe:
-    """The recipe with the options that were given; InputError where one is out of range."""
-    for name, value, least in (
-        ("threads", threads, 1),
-        ("batch_size", batch_size, 1),
-        ("frames", frames, 1),
-        ("steps", steps, 2),
-    ):
-        if value is not None and value < least:
+def _override(recipe: Recipe, steps: int, **options: Any) -> Recipe:
+    """The recipe with the options that are not None; InputError where a number is out of range."""
+    for name, value in {**options, "steps": steps}.items():
+        least = 2 if name == "steps" else 1
+        if isinstance(value, int) and value < least:
             raise InputError(f"{name} {value}", f"{least} or more")
-    trainer, pretrain = recipe.trainer, recipe.pretrain
-    trainer = replace(trainer, threads=threads or trainer.threads, precision=precision or trainer.precision)
-    pretrain = replace(pretrain, batch_size=batch_size or pretrain.batch_size, frames=frames or pretrain.frames)
-    return replace(recipe, trainer=trainer, pretrain=pretrain)
+    pretrain = {name: value for name, value in options.items() if value is not None}
+    trainer = {name: pretrain.pop(name) for name in ("threads", "precision") if name in pretrain}
+    trainer_config, pretrain_config = replace(recipe.trainer, **trainer), replace(recipe.pretrain, **pretrain)
+    return replace(recipe, trainer=trainer_config, pretrain=pretrain_config)
 
 
 def _environment(recipe: Recipe, device: Any, compiled: bool, data: list[str]) -> dict[str, Any]:

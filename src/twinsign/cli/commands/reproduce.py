@@ -74,8 +74,7 @@ def reproduce(
     scores = answers(grid, extra)
     results = summary(name, grid, scores, (time.monotonic() - started) / 60)
     for table in tables(results, brief=True):
-        rows = (["" if cell is None else cell for cell in row] for row in table.rows)
-        print_table(table.title, table.header, rows, caption=table.caption)
+        print_table(table.title, table.header, table.rows, caption=table.caption)
     write_json(out / f"{name}.json", results)
     _write_pages(out, name, plan, results, pictures(grid, scores, results))
     console.print(f"{name}: {out / f'{name}.html'}")
