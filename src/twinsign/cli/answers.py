@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.cli.console import NOTHING_WRITTEN, OK, SOME_UNREADABLE, console, errors, print_note
+from twinsign.cli.options import MYPY
 from twinsign.errors import InputError
 from twinsign.files import files_below
 from twinsign.pose.recording import Recording
 from twinsign.terminal import print_json
 
+if MYPY:
+    from twinsign.extract.clip import Reader
+
 
 def answer_files(
     files: list[str],
-    reader: Any,
+    reader: Reader,
     answer: Callable[[Recording], dict[str, Any]],
     details: Callable[[dict[str, Any]], list[str]],
     json: bool,

@@ -24,6 +24,12 @@ from twinsign.runs.recipe import Recipe, check_keys, recipe_path, with_current_n
 from twinsign.terminal import errors
 
 set_parsing_settings(docstring_parse_attribute_docstrings=True)
+MYPY = False
+"""True to mypy. jsonargparse executes `if TYPE_CHECKING` blocks, which here would load torch."""
+if MYPY:
+    from twinsign.extract.clip import Reader
+    from twinsign.pack.selection import ClipSelection
+
 T = TypeVar("T")
 
 
@@ -84,7 +90,7 @@ class LabelledClips:
     label_fraction: float = 1.0
     labels_per_class: int | None = None
 
-    def select(self) -> Any:
+    def select(self) -> ClipSelection:
         """These clips as the library's dataclass."""
         from twinsign.pack.selection import ClipSelection
 
@@ -116,7 +122,7 @@ class InputFormat(PoseFormat):
 
     estimator: EstimatorConfig = HOLISTIC
 
-    def reader(self) -> Any:
+    def reader(self) -> Reader:
         """A reader of files in this format."""
         from twinsign.extract.clip import Reader
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.cli.console import console, print_table, with_interval
+from twinsign.cli.options import MYPY
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection, labelled_rows
@@ -19,6 +20,9 @@ from twinsign.pose.read import write_npz
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.synthetic.corpus import SyntheticConfig
 from twinsign.synthetic.generated import synthetic_corpus
+
+if MYPY:
+    from twinsign.evaluation.metrics import Scored
 
 SEEDS = 3
 LABELS_PER_GLOSS = 3
@@ -75,7 +79,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> None
 
 def _train_and_score(
     recipe: Recipe, protocol: str, start: str, out: Path, clips: ClipSelection, first: int
-) -> list[Any]:
+) -> list[Scored]:
     """Test scores of `SEEDS` draws of the few labels; the first pre-trained and fine-tuned RUN becomes out/run."""
     from twinsign.evaluation.evaluate import evaluate
     from twinsign.train import protocols
@@ -103,7 +107,7 @@ def _write_examples(pack: Pack, out: Path) -> None:
         write_npz(recording, out / f"{recording.id}.npz")
 
 
-def _write_page(out: Path, pack: Pack, reports: dict[str, Any], scored: Any) -> Path:
+def _write_page(out: Path, pack: Pack, reports: dict[str, Any], scored: Scored) -> Path:
     """Write report.html: accuracies with and without pre-training, and the figures of both RUNs."""
     from twinsign.evaluation.selective import selective_report
     from twinsign.report.figures import accuracy_bars

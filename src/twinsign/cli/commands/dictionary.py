@@ -17,9 +17,23 @@ from twinsign.cli.console import (
     progress_bar,
     shorten,
 )
-from twinsign.cli.options import FieldsOf, Flag, InputFormat, OptionalPositionalWords, OptionalWords, PositionalWords
+from twinsign.cli.options import (
+    MYPY,
+    FieldsOf,
+    Flag,
+    InputFormat,
+    OptionalPositionalWords,
+    OptionalWords,
+    PositionalWords,
+)
 from twinsign.errors import InputError
 from twinsign.pose.recording import Recording
+
+if MYPY:
+    from twinsign.dictionary.entries import Added
+    from twinsign.dictionary.lookup import Lookup
+    from twinsign.extract.clip import Reader
+    from twinsign.pack.open import Pack
 
 LISTED = 5
 """Names shown of a longer list."""
@@ -112,7 +126,7 @@ def search(
     return answer_files(files, format.reader(), answer, nearest, json)
 
 
-def _enrol_pack(lookup: Any, pack: Any, splits: list[str] | None, where: list[str], strict: bool) -> Any:
+def _enrol_pack(lookup: Lookup, pack: Pack, splits: list[str] | None, where: list[str], strict: bool) -> Added:
     """Enrol the clips of a pack, noting those that cannot be."""
     from twinsign.inference.shift import check_shift
 
@@ -126,12 +140,12 @@ def _enrol_pack(lookup: Any, pack: Any, splits: list[str] | None, where: list[st
         return lookup.enrol_pack(pack, rows, lambda clips: update(advance=clips))
 
 
-def _read(lookup: Any, reader: Any, strict: bool, file: str) -> Recording | None:
+def _read(lookup: Lookup, reader: Reader, strict: bool, file: str) -> Recording | None:
     """A file's recording; None, after printing why, where it cannot be enrolled."""
     from twinsign.inference.embedder import require_hands
 
     try:
-        recording: Recording = reader.read(file)
+        recording = reader.read(file)
         require_hands([recording])
         if strict:
             lookup.embedder.noticer.require(recording)
@@ -144,7 +158,7 @@ def _read(lookup: Any, reader: Any, strict: bool, file: str) -> Recording | None
     return recording
 
 
-def _print_added(lookup: Any, added: Any) -> None:
+def _print_added(lookup: Lookup, added: Added) -> None:
     """Print which recordings were enrolled, which were there already, and whether answers can be sure yet."""
     from twinsign.dictionary.calibration import FEWEST
     from twinsign.runs.calibration import NEVER

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from rich.text import Text
 
 from twinsign.cli.console import OK, console, print_table, progress_bar, save_report, shorten
-from twinsign.cli.options import PositionalWords
+from twinsign.cli.options import MYPY, PositionalWords
+
+if MYPY:
+    from twinsign.doctor.checks import Diagnosis
+    from twinsign.doctor.exam import Exam
+    from twinsign.doctor.fix import Dropped
 
 ERRORS = 1
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -77,7 +81,7 @@ def doctor(
     return ERRORS if final.level == "error" else OK
 
 
-def _print_diagnosis(exam: Any, diagnosis: Any) -> None:
+def _print_diagnosis(exam: Exam, diagnosis: Diagnosis) -> None:
     from twinsign.doctor.page import lead
 
     values = diagnosis.values
@@ -107,7 +111,7 @@ def _print_diagnosis(exam: Any, diagnosis: Any) -> None:
         console.print(f"not checked: {row['check']}: {row['why']}")
 
 
-def _print_fixed(exam: Any, dropped: list[Any], diagnosis: Any, out: Path) -> None:
+def _print_fixed(exam: Exam, dropped: list[Dropped], diagnosis: Diagnosis, out: Path) -> None:
     from twinsign.doctor.page import lead
 
     console.print(f"{out}: {len(exam) - len(dropped):,} clips, {len(dropped):,} left out")

@@ -10,11 +10,14 @@ from typing import Any
 
 from twinsign.cli.answers import answer_files, as_plain, expand_files, in_words
 from twinsign.cli.console import OK, console, errors
-from twinsign.cli.options import FieldsOf, Flag, InputFormat, OptionalPositionalWords
+from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalPositionalWords
 from twinsign.errors import InputError
 from twinsign.extract.config import EstimatorConfig
 from twinsign.pose.recording import Recording
 from twinsign.terminal import plain, print_json
+
+if MYPY:
+    from twinsign.streaming.stream import Sign
 
 WIPE = "\r\x1b[K"
 """Terminal codes: back to the start of the line, and clear it."""
@@ -92,7 +95,7 @@ def watch(source: str, answer: Callable[[Recording], Answer], json: bool, estima
         holistic.close()
 
 
-def _print_sign(sign: Any, json: bool) -> None:
+def _print_sign(sign: Sign[Answer], json: bool) -> None:
     if json:
         values = {"begin": round(sign.begin, 3), "end": round(sign.end, 3), "ended": sign.ended, **sign.answer}
         print_json(values | {"delay": round(sign.delay, 3), "seconds": round(sign.seconds, 4)})

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.cli.console import console, parse_numbers, parse_splits, print_table
-from twinsign.cli.options import OptionalWords, Positional, Words
+from twinsign.cli.options import MYPY, OptionalWords, Positional, Words
 from twinsign.errors import InputError
 from twinsign.files import write_json, write_text
 from twinsign.runs.recipe import Recipe
+
+if MYPY:
+    from twinsign.report.html import Picture
+    from twinsign.reproduce.plan import Experiment
 
 MOST_SEEDS = 2**32
 
@@ -88,7 +92,7 @@ def _parse_seeds(words: list[str]) -> tuple[int, ...]:
     return seeds or (0,)
 
 
-def _write_pages(out: Path, name: str, plan: Any, results: dict[str, Any], figures: list[Any]) -> None:
+def _write_pages(out: Path, name: str, plan: Experiment, results: dict[str, Any], figures: list[Picture]) -> None:
     """Write the Markdown, pictures and page of an experiment, each whole or not at all."""
     from twinsign.report.html import write_pictures, write_report
     from twinsign.reproduce.tables import markdown, tables
