@@ -37,6 +37,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
         ("pack fodler --poses P", "twinsign pack: no corpus 'fodler'", "did you mean folder?"),
         ("pack", "twinsign pack: which corpus?", "wanted one of landmarks"),
         ("doctor", "twinsign doctor: PACKS must be given", None),
+        ("fuse", "twinsign fuse: SCORES must be given", None),
         ("predict a --model R --top few", "twinsign predict: --top few", "wanted a whole number"),
         ("predict a --model R --unit pixels", "twinsign predict: --unit pixels", "wanted fraction or pixel"),
         (

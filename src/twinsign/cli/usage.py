@@ -46,9 +46,10 @@ class Parser(ArgumentParser):
         """Print what is wrong and exit with STATUS; raise where jsonargparse tries what fits."""
         if not self.exit_on_error:
             super().error(message, ex)
-        options = re.findall(r"--[\w.]+", (self.innermost or self).format_help())
+        actions = (self.innermost or self)._actions
+        options = [option for action in actions for option in action.option_strings if option.startswith("--")]
         command, _ = split_command(self.words)
-        exit_with(command, *explain(message, command, list(dict.fromkeys(options))))
+        exit_with(command, *explain(message, command, options))
 
 
 def exit_with(command: Sequence[str], wrong: str, meant: str = "") -> NoReturn:

@@ -122,7 +122,7 @@ def pack_lsa64(
     numbers. Pose files are named as the videos: SIGN_SIGNER_REPETITION, 001_002_003 (facundoq.github.io/datasets).
 
     Args:
-        split_by: Signers in one split each (val 9, test 10), or repetitions (val 4, test 5), all signers being known.
+        split_by: Signers in one split each (val 9, test 10), or repetitions (val 4, test 5) of all signers.
         val: Signers or repetitions of val.
         test: Signers or repetitions of test; '[1]' to '[10]' in turn leave one signer out.
     """
