@@ -44,8 +44,8 @@ FIELDS = "fields"
 FieldsOf = Annotated[T, FIELDS]
 """A dataclass whose fields are options of the command."""
 Positional = Annotated[T, Argument("")]
-PositionalWords = Annotated[list[str], Argument("", {"type": str, "nargs": "+"})]
-OptionalPositionalWords = Annotated[list[str], Argument("", {"type": str, "nargs": "*"})]
+Positionals = Annotated[list[str], Argument("", {"type": str, "nargs": "+"})]
+OptionalPositionals = Annotated[list[str], Argument("", {"type": str, "nargs": "*"})]
 Words = Annotated[list[str], Argument("--", {"type": str, "nargs": "+", "required": True})]
 OptionalWords = Annotated[list[str], Argument("--", {"type": str, "nargs": "+", "default": []})]
 Flag = Annotated[bool, Argument("--", {"type": None, "action": "store_true"})]

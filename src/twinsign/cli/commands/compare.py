@@ -15,12 +15,12 @@ from twinsign.cli.console import (
     save_report,
     with_interval,
 )
-from twinsign.cli.options import Flag, OptionalWords, PositionalWords, Words
+from twinsign.cli.options import Flag, OptionalWords, Positionals, Words
 from twinsign.errors import InputError
 
 
 def fuse(
-    scores: PositionalWords,
+    scores: Positionals,
     weights: OptionalWords,
     temperatures: OptionalWords,
     tune: OptionalWords,
@@ -75,7 +75,7 @@ def fuse(
     save_report(report, json, fused, out)
 
 
-def compare(scores: PositionalWords, against: OptionalWords, common: Flag, json: Path | None = None) -> None:
+def compare(scores: Positionals, against: OptionalWords, common: Flag, json: Path | None = None) -> None:
     """Test whether one model is better than another on the same clips: two score files, A and B.
 
     Args:

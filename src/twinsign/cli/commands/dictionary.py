@@ -17,15 +17,7 @@ from twinsign.cli.console import (
     progress_bar,
     shorten,
 )
-from twinsign.cli.options import (
-    MYPY,
-    FieldsOf,
-    Flag,
-    InputFormat,
-    OptionalPositionalWords,
-    OptionalWords,
-    PositionalWords,
-)
+from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalPositionals, OptionalWords, Positionals
 from twinsign.errors import InputError
 from twinsign.pose.recording import Recording
 
@@ -40,7 +32,7 @@ LISTED = 5
 
 
 def enrol(
-    files: OptionalPositionalWords,
+    files: OptionalPositionals,
     data: OptionalWords,
     where: OptionalWords,
     delete: OptionalWords,
@@ -90,7 +82,7 @@ def enrol(
 
 
 def search(
-    files: PositionalWords,
+    files: Positionals,
     json: Flag,
     strict: Flag,
     format: FieldsOf[InputFormat],

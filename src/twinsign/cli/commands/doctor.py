@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.text import Text
 
 from twinsign.cli.console import OK, console, print_table, progress_bar, save_report, shorten
-from twinsign.cli.options import MYPY, PositionalWords
+from twinsign.cli.options import MYPY, Positionals
 
 if MYPY:
     from twinsign.doctor.checks import Diagnosis
@@ -21,7 +21,7 @@ LISTED = 20
 
 
 def doctor(
-    packs: PositionalWords,
+    packs: Positionals,
     json: Path | None = None,
     html: Path | None = None,
     fix: Path | None = None,

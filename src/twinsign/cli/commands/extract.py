@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from twinsign.cli.console import NOTHING_WRITTEN, OK, SOME_UNREADABLE, console, errors, progress_bar, shorten
-from twinsign.cli.options import Flag, PositionalWords
+from twinsign.cli.options import Flag, Positionals
 from twinsign.extract.clip import Format
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs, unread_videos
@@ -16,7 +16,7 @@ from twinsign.pack.workers import cores
 
 
 def extract(
-    videos: PositionalWords,
+    videos: Positionals,
     out: Path,
     trim: Flag,
     estimator: EstimatorConfig = HOLISTIC,

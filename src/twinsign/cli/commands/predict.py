@@ -10,7 +10,7 @@ from typing import Any
 
 from twinsign.cli.answers import answer_files, as_plain, expand_files, in_words
 from twinsign.cli.console import OK, console, errors
-from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalPositionalWords
+from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalPositionals
 from twinsign.errors import InputError
 from twinsign.extract.config import EstimatorConfig
 from twinsign.pose.recording import Recording
@@ -25,7 +25,7 @@ Answer = dict[str, Any]
 
 
 def predict(
-    files: OptionalPositionalWords,
+    files: OptionalPositionals,
     model: Path,
     json: Flag,
     strict: Flag,
