@@ -44,7 +44,11 @@ class PackTarget:
 
 
 def pack_corpus(corpus: Corpus, target: PackTarget, provenance: dict[str, Any]) -> int:
-    """Print notes on the annotation, then pack; the pack's provenance has the notes too. Gives the exit code."""
+    """Pack every readable clip; print notes on the annotation first and a summary at the end.
+
+    The pack's provenance has the notes, too. The same call resumes an interrupted import. Exit code 0, 2 (nothing
+    written) or 3 (some unreadable).
+    """
     corpus = plain_splits(corpus)
     columns = {name for sample in corpus.samples for name in sample.row} & KEPT_BY_PACK
     reserved = [f"column {name!r} is one that a pack keeps itself: not taken" for name in sorted(columns)]
@@ -53,17 +57,7 @@ def pack_corpus(corpus: Corpus, target: PackTarget, provenance: dict[str, Any]) 
         print_note(text)
     if len(notes) > LISTED:
         errors.print(f"and {len(notes) - LISTED} more notes; the pack's provenance has them all")
-    provenance = {**provenance, "notes": notes}
-    return import_corpus(replace(corpus, notes=notes), target.out, target.json, provenance, target.options)
-
-
-def import_corpus(
-    corpus: Corpus, out: Path, json: Path | None, provenance: dict[str, Any], options: PackOptions = DEFAULT
-) -> int:
-    """Pack every readable clip and print a summary; exit code 0, 2 (nothing written) or 3 (some unreadable).
-
-    The same call resumes an interrupted import.
-    """
+    corpus, record = replace(corpus, notes=notes), {**provenance, "notes": notes}
     total, drawn, resumed = len(corpus.samples), 0.0, None
     # Redrawn here: a thread of the bar's own would be forked with the workers.
     with progress_bar("packing", total, auto_refresh=False) as update:
@@ -81,12 +75,14 @@ def import_corpus(
             errors.print("an interrupted import to this place was of other inputs or options: starting over")
 
         try:
-            report = write_pack(corpus, out, provenance=provenance, options=options, tick=tick, restarted=restarted)
+            report = write_pack(
+                corpus, target.out, provenance=record, options=target.options, tick=tick, restarted=restarted
+            )
         except NothingPackedError as error:
             report = error.report
-    _print_packed(report, out)
-    _list_unreadable(report, out)
-    save_report(asdict(report), json)
+    _print_packed(report, target.out)
+    _list_unreadable(report, target.out)
+    save_report(asdict(report), target.json)
     return report.exit_code
 
 
