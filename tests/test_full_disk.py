@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from helpers.trained_runs import Trained, copy_essentials
 
-from twinsign.cli.commands import train
 from twinsign.cli.main import main
+from twinsign.runs.run import keep_report
 
 FULL = """
 import io, json, resource, sys
@@ -85,4 +85,4 @@ def test_a_report_that_cannot_be_kept_is_printed(
     assert main(["evaluate", "--model", str(run), "--data", str(trained.pack), "--json", str(tmp_path / "e.json")]) == 0
     assert "8 clips of 4 classes" in capfd.readouterr().out
     assert json.loads((tmp_path / "e.json").read_text())["clips"] == 8
-    assert train.keep_report(run, {"split": None, "split_hash": "0"}) is None
+    assert keep_report(run, {"split": None, "split_hash": "0"}) is None

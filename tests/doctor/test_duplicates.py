@@ -11,8 +11,8 @@ from helpers.moving_clips import COPIES, clip, exam_of, moving, resampled
 from helpers.tiny_configs import sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twinsign.datasets.landmarks import landmark_corpus
 
+from twinsign.datasets.folder import landmark_corpus
 from twinsign.doctor.duplicates import duplicates, find_near_copies, group_identical, near_duplicates
 from twinsign.doctor.exam import examine
 from twinsign.pack.open import Pack

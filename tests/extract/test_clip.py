@@ -11,7 +11,8 @@ from helpers.videos import BLUE, DOTS, RED, DotFinder, make_video, picture
 from twinsign.errors import InputError
 from twinsign.extract import clip as clip_module
 from twinsign.extract.clip import Reader, extract, write
-from twinsign.extract.estimator import HOLISTIC, EstimatorConfig, load_estimator
+from twinsign.extract.config import HOLISTIC, EstimatorConfig
+from twinsign.extract.estimator import load_estimator
 from twinsign.pose.layout import INDEX, LEFT_HAND, RIGHT_HAND
 from twinsign.pose.read import read
 from twinsign.pose.recording import Recording

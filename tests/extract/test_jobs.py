@@ -18,7 +18,8 @@ from helpers.videos import DOTS, MORTAL, NEWER_DOTS, DotFinder, dot_identity, lo
 
 from twinsign.errors import InputError, NoRoomError
 from twinsign.extract.clip import extract
-from twinsign.extract.estimator import EstimatorConfig, Loader
+from twinsign.extract.config import EstimatorConfig
+from twinsign.extract.estimator import Loader
 from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs
 from twinsign.extract.ledger import LEDGER
 from twinsign.files import locked

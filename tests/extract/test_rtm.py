@@ -15,7 +15,8 @@ from helpers.videos import make_video, picture
 
 from twinsign.errors import InputError
 from twinsign.extract.clip import extract, write
-from twinsign.extract.estimator import EstimatorConfig, identity, load_estimator
+from twinsign.extract.config import EstimatorConfig
+from twinsign.extract.estimator import identity, load_estimator
 from twinsign.extract.video import Image
 from twinsign.pose.layout import JOINTS, LEFT_HAND
 from twinsign.pose.read import read

@@ -10,7 +10,7 @@ import numpy as np
 
 from helpers import fuzz_targets, mutate, mutate_text
 from helpers.recordings import recording
-from twinsign.extract.estimator import EstimatorConfig
+from twinsign.extract.config import EstimatorConfig
 from twinsign.serve.live import parse_message
 from twinsign.serve.options import Limits
 from twinsign.serve.reading import Reader, Task

@@ -29,7 +29,6 @@ from safetensors.torch import load_file
 
 from helpers import tiny_configs
 from helpers.kill_inputs import make_checkpoint, make_files
-from twinsign.cli import registry
 from twinsign.cli.main import build_parser, main
 from twinsign.pack.open import Pack
 from twinsign.runs.run import load_run
@@ -93,9 +92,8 @@ def load_all(chosen: list[str]) -> None:
     """Import here what every child would import anew."""
     for words in (COMMANDS[name] for name in chosen):
         build_parser(words)
-        command: Any = registry.COMMANDS[words[0]]
-        _ = (command[words[1]] if isinstance(command, dict) else command).run
-    for module in (*(["hub.card"] if "card" in chosen else []), "engine", "recognise.maps", "recognise.report"):
+    modules = ["train.protocols", "dictionary.lookup", "inference.export", "report.run_maps", "report.run_page"]
+    for module in (*modules, *(["hub.card"] if "card" in chosen else [])):
         import_module(f"twinsign.{module}")
 
 

@@ -15,7 +15,8 @@ from pose_format import Pose
 from pose_format.numpy import NumPyPoseBody
 from pose_format.pose_header import PoseHeader, PoseHeaderComponent, PoseHeaderDimensions
 
-from twinsign.extract.estimator import EstimatorConfig, Loader
+from twinsign.extract.config import EstimatorConfig
+from twinsign.extract.estimator import Loader
 from twinsign.extract.video import Image
 
 RED, BLUE = (0.25, 0.2), (0.7, 0.6)

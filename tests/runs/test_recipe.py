@@ -12,7 +12,7 @@ import yaml
 from jsonargparse import ArgumentParser
 
 from twinsign.cli.main import build_parser, main
-from twinsign.cli.recipe_options import RecipeFile, add_recipe
+from twinsign.cli.options import RecipeFile, add_recipe
 from twinsign.errors import InputError
 from twinsign.runs.recipe import Recipe, recipe_from, recipe_path
 

@@ -1,4 +1,4 @@
-"""Answers to files, printed one by one: predict and search."""
+"""Answers to pose files and videos, printed file by file, for predict and search."""
 
 from __future__ import annotations
 
@@ -7,57 +7,58 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from twinsign.datasets.folder import clip_files
-from twinsign.dictionary.lookup import Finding
+from twinsign.cli.console import NOTHING_WRITTEN, OK, SOME_UNREADABLE, console, errors, print_note
+from twinsign.cli.options import MYPY
 from twinsign.errors import InputError
-from twinsign.extract.clip import Reader
-from twinsign.extract.video import is_video
 from twinsign.files import files_below
-from twinsign.inference.recogniser import Prediction
-from twinsign.pose.read import KNOWN, is_clip_folder
 from twinsign.pose.recording import Recording
-from twinsign.terminal import console, errors, print_json
+from twinsign.terminal import print_json
 
-OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
+if MYPY:
+    from twinsign.extract.clip import Reader
 
 
 def answer_files(
     files: list[str],
     reader: Reader,
     answer: Callable[[Recording], dict[str, Any]],
-    more: Callable[[dict[str, Any]], list[str]],
+    details: Callable[[dict[str, Any]], list[str]],
     json: bool,
 ) -> int:
-    """Print the answer to each file, or what is wrong with it, and `more` lines of it; gives the exit code."""
+    """Print the answer to each file and `details` of it, or what is wrong with the file; gives the exit code."""
     unreadable, listed = 0, expand_files(files)
     for file in listed:
         notes: tuple[str, ...] = ()
         try:
             recording = reader.read(file)
             notes = recording.notes
-            found = answer(recording) | ({"notes": list(notes)} if notes else {})
+            result = answer(recording) | ({"notes": list(notes)} if notes else {})
         except InputError as error:
             unreadable += 1
-            found = {"error": str(error)}
+            result = {"error": str(error)}
         for note in notes:
-            errors.print(f"note: {file}: {note}", markup=False)
+            print_note(f"{file}: {note}")
         if json:
-            print_json({"file": file, **found})
-        elif "error" in found:
-            errors.print(found["error"], markup=False)
+            print_json({"file": file, **result})
+        elif "error" in result:
+            errors.print(result["error"])
         else:
-            for line in (f"{file}: {in_words(found)}", *more(found)):
-                console.print(line, markup=False)
-            if "note" in found:
-                errors.print(f"note: {file}: {found['note']}", markup=False)
+            for line in (f"{file}: {in_words(result)}", *details(result)):
+                console.print(line)
+            if "note" in result:
+                print_note(f"{file}: {result['note']}")
     return NOTHING_WRITTEN if unreadable == len(listed) else SOME_UNREADABLE if unreadable else OK
 
 
 def expand_files(files: Sequence[str]) -> list[str]:
-    """The files as given, and of each folder that is not itself one clip every pose file and video in it.
+    """The files, with every pose file and video in a folder for the folder, unless it is itself one clip.
 
-    Raises InputError on a folder without any.
+    Raises InputError for a folder without any.
     """
+    from twinsign.datasets.folder import clip_files
+    from twinsign.extract.video import is_video
+    from twinsign.pose.read import KNOWN, is_clip_folder
+
     listed: list[str] = []
     for file in files:
         folder = Path(file)
@@ -74,12 +75,12 @@ def expand_files(files: Sequence[str]) -> list[str]:
     return listed
 
 
-def as_plain(answer: Prediction | Finding) -> dict[str, Any]:
-    """An answer as plain values, without a note where there is nothing to note."""
+def as_plain(answer: Any) -> dict[str, Any]:
+    """A Prediction or Finding as plain values, without an empty note."""
     return {name: value for name, value in asdict(answer).items() if value or name not in ("note", "unlike")}
 
 
-def in_words(found: dict[str, Any]) -> str:
-    """Ranked guesses with their confidences, and "not sure" before them where that is so."""
-    ranked = ", ".join(f"{guess['gloss']} {100 * guess['confidence']:.0f} %" for guess in found["guesses"])
-    return ("" if found["sure"] else "not sure; perhaps ") + ranked
+def in_words(answer: dict[str, Any]) -> str:
+    """The ranked guesses with their confidences, after "not sure" where the model abstains."""
+    ranked = ", ".join(f"{guess['gloss']} {100 * guess['confidence']:.0f} %" for guess in answer["guesses"])
+    return ("" if answer["sure"] else "not sure; perhaps ") + ranked

@@ -12,7 +12,8 @@ from pose_format import Pose
 from pose_format.numpy import NumPyPoseBody
 
 from twinsign.errors import InputError
-from twinsign.extract.estimator import HOLISTIC, Estimator, EstimatorConfig, load_estimator
+from twinsign.extract.config import HOLISTIC, EstimatorConfig
+from twinsign.extract.estimator import Estimator, load_estimator
 from twinsign.extract.video import MAX_SIDE, is_video, open_video
 from twinsign.files import atomic
 from twinsign.pose.clip_file import ClipFile

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from pose_format import Pose
 
 from twinsign.errors import InputError
 from twinsign.extract import holistic, rtm
+from twinsign.extract.config import EstimatorConfig
 from twinsign.extract.video import Image
 
 
@@ -26,27 +26,6 @@ class Estimator(Protocol):
         Points that were not found have confidence 0. Frames may be smaller than `size`.
         """
         ...
-
-
-@dataclass(frozen=True)
-class EstimatorConfig:
-    """Which pose estimator, and the models of one that brings none.
-
-    Args:
-        name: holistic: MediaPipe Holistic, one person. rtm: RTMPose and its kin, COCO-WholeBody-133, several persons.
-        pose_model: ONNX file of a whole-body model with 133 points; for rtm.
-        detector: ONNX file of a YOLOX person detector; for rtm. Without it the whole picture is one person.
-        device: cpu, cuda or mps; for rtm.
-    """
-
-    name: Literal["holistic", "rtm"] = "holistic"
-    pose_model: Path | None = None
-    detector: Path | None = None
-    device: str = "cpu"
-
-
-HOLISTIC = EstimatorConfig()
-"""The default."""
 
 
 def identity(config: EstimatorConfig) -> dict[str, str]:

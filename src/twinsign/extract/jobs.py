@@ -12,7 +12,8 @@ from pathlib import Path
 from twinsign.cluster import as_done
 from twinsign.errors import InputError, NoRoomError
 from twinsign.extract.clip import Extraction, Format, extract, write
-from twinsign.extract.estimator import HOLISTIC, LOADER, Estimator, EstimatorConfig, Loader
+from twinsign.extract.config import HOLISTIC, EstimatorConfig
+from twinsign.extract.estimator import LOADER, Estimator, Loader
 from twinsign.extract.ledger import Ledger, Row, same_file, sha256_of, stamp_of
 from twinsign.extract.video import MAX_SIDE, is_video
 from twinsign.extract.workers import results

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.extract.estimator import EstimatorConfig
+from twinsign.extract.config import EstimatorConfig
 from twinsign.serve.admission import BodyReader, ComputeQueue
 from twinsign.serve.connections import MAX_CONNECTIONS, protocols
 from twinsign.serve.errors import RequestError, as_request_error

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from anyio import to_thread
 
 from twinsign.errors import InputError
-from twinsign.extract.estimator import EstimatorConfig
+from twinsign.extract.config import EstimatorConfig
 from twinsign.serve.admission import RETRY_FULL
 from twinsign.serve.errors import RequestError, as_request_error
 from twinsign.serve.options import MEGA, Limits

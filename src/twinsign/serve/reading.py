@@ -12,7 +12,8 @@ from pose_format import Pose
 
 from twinsign.errors import InputError
 from twinsign.extract.clip import extract
-from twinsign.extract.estimator import EstimatorConfig, identity, load_estimator
+from twinsign.extract.config import EstimatorConfig
+from twinsign.extract.estimator import identity, load_estimator
 from twinsign.extract.live import LiveHolistic
 from twinsign.extract.video import Image, is_video
 from twinsign.pose.bounds import Bounds

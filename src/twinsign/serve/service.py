@@ -18,7 +18,7 @@ from twinsign.dictionary.entries import Entries, Sign
 from twinsign.dictionary.lookup import DICTIONARY, Finding, Lookup, noticed
 from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError, InUseError
-from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
+from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.inference.embedder import Embedder
 from twinsign.inference.notice import Notice
 from twinsign.inference.recogniser import Prediction, Recogniser

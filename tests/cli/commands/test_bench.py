@@ -10,7 +10,7 @@ import torch
 from helpers.trained_runs import Trained
 
 from twinsign.cli.main import main
-from twinsign.train import precision as train_precision
+from twinsign.train.precision import SIDE
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
@@ -21,7 +21,7 @@ def test_bench(
     precision: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(train_precision.SIDE, "cpu", 128)
+    monkeypatch.setitem(SIDE, "cpu", 128)
     file, threads = tmp_path / "bench.json", torch.get_num_threads()
     given = ["bench", "--config", str(trained.recipe), "--data", str(trained.pack), "--threads", "1", "--steps", "2"]
     assert main([*given, "--precision", precision, "--batch_size", "4", "--frames", "6", "--json", str(file)]) == 0

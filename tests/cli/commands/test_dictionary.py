@@ -51,7 +51,7 @@ def test_enrol_search_delete(run: Path, files: list[Path], tmp_path: Path, capsy
     assert "no answer counts as sure" in shown.err.replace("\n", " ")
     assert main([*enrol, "other", str(files[2]), str(files[0])]) == 0
     shown = capsys.readouterr()
-    assert "there already, 1:" in shown.err.replace("\n", " ")
+    assert "already enrolled, 1:" in shown.err.replace("\n", " ")
     assert main([*enrol, "third", str(bad)]) == 2
     listed = Dictionary.open(run / "dictionary").listed()
     assert [(one.gloss, one.signer) for one in listed] == [("my sign", "Ada"), ("my sign", "Ada"), ("other", "")]
@@ -85,7 +85,7 @@ def test_a_packs_signs_and_predict_beside_them(
     train = pack.select(["train"])
     assert len(Dictionary.open(signs)) == pack.usable[train].sum()
     assert main(enrol) == 0
-    assert f"there already, {pack.usable[train].sum()}:" in capsys.readouterr().err.replace("\n", " ")
+    assert f"already enrolled, {pack.usable[train].sum()}:" in capsys.readouterr().err.replace("\n", " ")
     assert main([*enrol, "--split", "val,test", "--where", f"gloss={pack.column('gloss')[0]}"]) == 0
     assert len(Dictionary.open(signs)) > pack.usable[train].sum()
     capsys.readouterr()

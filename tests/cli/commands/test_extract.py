@@ -14,7 +14,7 @@ from helpers.videos import DOTS, make_sound, make_video
 
 from twinsign.cli.commands import extract
 from twinsign.cli.main import main
-from twinsign.cli.packing import import_corpus
+from twinsign.cli.packing import PackTarget, pack_corpus
 from twinsign.datasets.folder import folder_corpus
 from twinsign.extract import clip, extras
 from twinsign.extract.jobs import run_jobs
@@ -44,7 +44,7 @@ def test_videos_become_a_pack(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "right_hand 100.0 %, left_hand 0.0 %" in shown
     assert main(command) == 0
     assert "3 of them there before" in " ".join(capsys.readouterr().out.split())
-    assert import_corpus(folder_corpus(out), tmp_path / "P", None, {}) == 0
+    assert pack_corpus(folder_corpus(out), PackTarget(tmp_path / "P"), {}) == 0
     pack = Pack(tmp_path / "P")
     assert pack.table["id"].to_pylist() == ["hello/1", "hello/2", "thanks/1"]
     assert pack.table["gloss"].to_pylist() == ["hello", "hello", "thanks"]

@@ -51,7 +51,9 @@ def test_the_same_poses_are_packed_again_and_what_went_is_named(
     assert "is replaced" not in " ".join(capsys.readouterr().err.split())
     (root / "tea" / "1.npz").unlink()
     assert pack(root, out) == 0
-    assert "it had 1 clips that are not there any more, such as tea/1" in " ".join(capsys.readouterr().err.split())
+    assert "it had 1 clips that are missing from the new one, such as tea/1" in " ".join(
+        capsys.readouterr().err.split()
+    )
     assert Pack(out).column("id") == ["tea/2", "tea/3"]
 
 

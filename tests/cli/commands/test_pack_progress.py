@@ -11,7 +11,7 @@ import pytest
 from helpers.recordings import recording
 
 from twinsign.cli.main import main
-from twinsign.cli.packing import import_corpus
+from twinsign.cli.packing import PackTarget, pack_corpus
 from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
 from twinsign.pack import write
@@ -79,22 +79,22 @@ def test_it_says_that_it_goes_on_or_starts_over(
     alone = PackOptions(0)
     for last, note, said in (
         (False, {}, ""),
-        (True, {}, "going on after 3 clips"),
+        (True, {}, "resuming after 3 clips"),
         (False, {}, ""),
         (True, {"command": "x"}, "of other inputs or options: starting over"),
     ):
         if last:
-            assert import_corpus(corpus(last), tmp_path / "P", None, note, alone) == 0
+            assert pack_corpus(corpus(last), PackTarget(tmp_path / "P", options=alone), note) == 0
             assert said in " ".join(capsys.readouterr().err.split())
         else:
             with pytest.raises(KeyboardInterrupt):
-                import_corpus(corpus(last), tmp_path / "P", None, note, alone)
+                pack_corpus(corpus(last), PackTarget(tmp_path / "P", options=alone), note)
 
 
 def test_listed_clips_without_poses_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one = recording(np.random.default_rng(0), "a", 2)
     corpus = Corpus([Sample("a", lambda: one)], missing=[{"id": "b"}, {"id": "c"}])
-    assert import_corpus(corpus, tmp_path / "P", None, {}) == 0
+    assert pack_corpus(corpus, PackTarget(tmp_path / "P"), {}) == 0
     assert "2 of 3 listed clips have no poses" in capsys.readouterr().out
 
 
@@ -102,5 +102,5 @@ def test_nothing_readable_leaves_a_list_and_no_pack(tmp_path: Path) -> None:
     def refuse() -> Recording:
         raise InputError("rubbish", "a pose")
 
-    assert import_corpus(Corpus([Sample("a", refuse)]), tmp_path / "P", None, {}) == 2
+    assert pack_corpus(Corpus([Sample("a", refuse)]), PackTarget(tmp_path / "P"), {}) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["P.unreadable.csv"]

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
-from twinsign.cli.console import OK, console, ending_of, parse_splits
+from twinsign.cli.console import console, parse_ending, parse_splits
+from twinsign.cli.options import OptionalWords, Positional, Words
 from twinsign.errors import InputError
 from twinsign.files import write_bytes
-from twinsign.pack.open import Pack
-from twinsign.pack.selection import ClipSelection
-from twinsign.report.clip_panels import panels, row_of
-from twinsign.report.html import png, svg, write_report
-from twinsign.report.run_maps import maps as run_maps
-from twinsign.report.skeletons import moving, strips
 from twinsign.runs.recipe import Recipe
 
-PICTURES = (".gif", ".png", ".svg")
 USUAL_FPS = 25.0
-"""Of clips whose frame rate is not known."""
+"""Frames per second of clips that do not state it."""
 
 
 def view(
     recipe: Recipe,
-    pack: Path,
+    pack: Positional[Path],
     id: str | None = None,
     index: int | None = None,
     out: Path | None = None,
@@ -31,58 +26,63 @@ def view(
     frames: int = 6,
     seed: int = 0,
     fps: float | None = None,
-) -> int:
+) -> None:
     """Draw a clip as skeletons, or random views of it as pre-training draws them; unseen joints are left out.
 
     Args:
+        pack: The pack with the clip.
         id: The clip's id.
-        index: Its place in the pack, from 0, instead of the id.
-        out: A .gif that moves, or a .png or .svg strip; the id with .gif unless told.
-        views: How many augmented views of --config to draw instead of the clip itself.
-        frames: Frames of a strip.
-        seed: Of the views.
-        fps: Frames a second of the GIF; the pack's, or 25, unless told.
+        index: The clip's row in the pack, from 0, instead of the id.
+        out: A .gif animation, or a .png or .svg strip. Default: the id with .gif.
+        views: Number of augmented views of --config to draw instead of the clip itself.
+        frames: Number of frames of a strip.
+        fps: Frames per second of the GIF. Default: the pack's, or 25.
     """
+    from twinsign.pack.open import Pack
+    from twinsign.report.clip_panels import panels, row_of
+    from twinsign.report.skeletons import moving, strips
+
     opened = Pack(pack)
     row = row_of(opened, id, index)
-    name = opened.table["id"][row].as_py()
+    name, length = opened.table["id"][row].as_py(), int(opened.frames[row])
     target = out or Path(re.sub(r"[^\w.-]+", "_", name) + ".gif")
-    kind = ending_of(target, PICTURES)
+    kind = parse_ending(target, (".gif", ".png", ".svg"))
     if views < 0 or frames < 1 or (fps is not None and fps <= 0):
         raise InputError(f"{views} views, {frames} frames, {fps} fps", "at least 0, at least 1, above 0")
     drawn = panels(opened, row, recipe, views, seed)
     if kind == ".gif":
         rate = fps or opened.table["fps"][row].as_py() or USUAL_FPS
-        write_bytes(target, moving(drawn, rate * (drawn[0].points.shape[0] / int(opened.frames[row]) if views else 1)))
+        write_bytes(target, moving(drawn, rate * (drawn[0].points.shape[0] / length if views else 1)))
     else:
-        write_bytes(target, (svg if kind == ".svg" else png)(strips(drawn, frames)))
-    console.print(f"{name}: {int(opened.frames[row])} frames, {target}", markup=False)
-    return OK
+        write_bytes(target, _picture(kind, strips(drawn, frames)))
+    console.print(f"{name}: {length} frames, {target}")
 
 
 def map_clips(
     model: Path,
-    data: list[str],
-    where: list[str],
-    glosses: list[str],
+    data: Words,
+    where: OptionalWords,
+    glosses: OptionalWords,
     out: Path,
     split: str = "val",
     top: int = 10,
     onto: str | None = None,
     seed: int = 0,
-) -> int:
+) -> None:
     """Draw t-SNE maps of a RUN's clips by joint, motion and both, coloured by gloss (Fig. 3).
 
     Args:
-        model: RUN of any kind.
+        glosses: Glosses to colour.
         out: A .html, .svg or .png.
-        split: The clips: splits joined by commas, or `all`.
-        top: How many of the most frequent glosses are coloured, where --glosses names none.
-        onto: A split whose clips shape the maps; those of --split are placed on them.
-        seed: Of the maps.
+        top: Number of the most frequent glosses to colour, without --glosses.
+        onto: Split whose clips shape the maps; those of --split are placed on them.
     """
-    kind = ending_of(out, (".html", ".svg", ".png"))
-    figure = run_maps(model, ClipSelection(data, where), parse_splits(split), glosses or top, onto, seed)
+    from twinsign.pack.selection import ClipSelection
+    from twinsign.report.html import write_report
+    from twinsign.report.run_maps import maps
+
+    kind = parse_ending(out, (".html", ".svg", ".png"))
+    figure = maps(model, ClipSelection(data, where), parse_splits(split), glosses or top, onto, seed)
     if kind == ".html":
         lead = f"{split}{f' placed on {onto}' if onto else ''}, by each branch of the encoder and by all."
         caption = "Nearness means similar embeddings; distances between far groups mean little."
@@ -90,6 +90,12 @@ def map_clips(
         pictures = [("Map of the embeddings", caption, figure)]
         write_report(out, title="Map of clips", lead=lead, facts=facts, tables=[], figures=pictures)
     else:
-        write_bytes(out, (svg if kind == ".svg" else png)(figure))
-    console.print(f"map: {out}", markup=False)
-    return OK
+        write_bytes(out, _picture(kind, figure))
+    console.print(f"map: {out}")
+
+
+def _picture(kind: str, figure: Any) -> bytes:
+    """A figure as the content of a .svg or .png file."""
+    from twinsign.report.html import png, svg
+
+    return (svg if kind == ".svg" else png)(figure)

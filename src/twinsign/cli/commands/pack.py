@@ -1,146 +1,149 @@
-"""The commands that pack one's own poses and generated ones; twinsign.packing_corpora has the benchmarks."""
+"""The commands that pack one's own poses and generated ones, and that hold out a fold of a pack.
+
+Published datasets are packed by `pack_datasets`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from twinsign.cli.packing import DEFAULT, pack_corpus
+from twinsign.cli.console import errors, parse_splits
+from twinsign.cli.options import FieldsOf, OptionalWords, PoseFormat, Positional
+from twinsign.cli.packing import PackTarget, pack_corpus
 from twinsign.datasets.columns import parse_columns
 from twinsign.datasets.folder import folder_corpus, landmark_corpus, set_corpus
 from twinsign.datasets.sample import Corpus
 from twinsign.datasets.splits import SHARES, split_by
 from twinsign.datasets.tables import NONE
 from twinsign.files import sha256
-from twinsign.pack.write import PackOptions
 from twinsign.pose.read import open_set
-from twinsign.pose.recording import Unit
 from twinsign.synthetic.corpus import SyntheticConfig, synthetic_corpus
 
-CORPUS = SyntheticConfig()
-"""The generated corpus unless told otherwise."""
-Size = tuple[int, int]
-Shares = tuple[float, float, float]
+
+@dataclass(frozen=True)
+class GroupSplit:
+    """Splits by groups of clips.
+
+    Args:
+        split_by: Column whose groups (signers, recording sessions) go to train, val or test as a whole.
+        shares: Shares of train, val and test, with --split_by.
+        seed: Random seed of the choice of groups, with --split_by.
+    """
+
+    split_by: str | None = None
+    shares: tuple[float, float, float] = SHARES
+    seed: int = 0
+
+    def apply(self, corpus: Corpus, provenance: dict[str, Any]) -> Corpus:
+        """The corpus with these splits where a column was given, which the provenance then records."""
+        if not self.split_by:
+            return corpus
+        provenance |= {"split_by": self.split_by, "shares": list(self.shares), "seed": self.seed}
+        stated = sum((sample.row.get("split") or "") not in NONE for sample in corpus.samples)
+        notes = [f"{stated} clips have a split already, which --split_by {self.split_by} replaces"] if stated else []
+        return split_by(replace(corpus, notes=[*notes, *corpus.notes]), self.split_by, self.shares, self.seed)
 
 
-def pack_landmarks(
-    data: Path, out: Path, dataset: str = "", json: Path | None = None, options: PackOptions = DEFAULT
-) -> int:
+def pack_landmarks(data: Path, target: FieldsOf[PackTarget], dataset: str = "") -> int:
     """Pack a landmark set: NAME.npz with NAME.csv beside it.
 
     Args:
         data: NAME.npz.
-        out: The pack to write; the same command on an interrupted one goes on.
-        dataset: Name of the dataset whose ids these are: equal ids of packs of other names are other clips.
-        json: Where to write what was packed and what was not.
     """
-    note = {"command": "pack landmarks", "data": str(data), "dataset": dataset}
-    return pack_corpus(landmark_corpus(data), out, json, note, options)
+    provenance = {"command": "pack landmarks", "data": str(data), "dataset": dataset}
+    return pack_corpus(landmark_corpus(data), target, provenance)
 
 
 def pack_set(
     data: Path,
-    out: Path,
-    size: Size | None = None,
-    fps: float | None = None,
-    unit: Unit | None = None,
-    split_by: str | None = None,
-    shares: Shares = SHARES,
-    seed: int = 0,
+    target: FieldsOf[PackTarget],
+    format: FieldsOf[PoseFormat],
+    splits: FieldsOf[GroupSplit],
     dataset: str = "",
-    json: Path | None = None,
-    options: PackOptions = DEFAULT,
 ) -> int:
-    """Pack a file of many clips of any known format, with whatever it says of gloss, split and signer.
+    """Pack a file of many clips of any known format, with its glosses, splits and signers where it has them.
 
     Args:
         data: A landmark set, or a file of PYSKL, NLA-SLR, SAM-SLR, SPOTER or Kaggle's signs (docs/data.md).
-        out: The pack to write; the same command on an interrupted one goes on.
-        size: Image width and height in pixels, for formats that do not state it.
-        fps: Frames a second, for formats that do not state it.
-        unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
-        split_by: Column whose groups (signers, recording sessions) go to train, val or test as a whole.
-        shares: Of train, val and test, with --split_by.
-        seed: Of the choice of groups, with --split_by.
-        dataset: Name of the dataset whose ids these are: equal ids of packs of other names are other clips.
-        json: Where to write what was packed and what was not.
     """
-    note: dict[str, Any] = {
-        "command": "pack set",
-        "data": str(data),
-        "dataset": dataset,
-        "size": size,
-        "fps": fps,
-        "unit": unit,
-    }
-    corpus = _split(set_corpus(open_set(data, size=size, fps=fps, unit=unit)), note, split_by, shares, seed)
-    return pack_corpus(corpus, out, json, note, options)
+    provenance = {"command": "pack set", "data": str(data), "dataset": dataset, **vars(format)}
+    corpus = splits.apply(set_corpus(open_set(data, size=format.size, fps=format.fps, unit=format.unit)), provenance)
+    return pack_corpus(corpus, target, provenance)
 
 
 def pack_folder(
     poses: Path,
-    out: Path,
+    target: FieldsOf[PackTarget],
+    format: FieldsOf[PoseFormat],
+    splits: FieldsOf[GroupSplit],
     annotations: Path | None = None,
     columns: str | None = None,
-    size: Size | None = None,
-    fps: float | None = None,
-    unit: Unit | None = None,
-    split_by: str | None = None,
-    shares: Shares = SHARES,
-    seed: int = 0,
     dataset: str = "",
-    json: Path | None = None,
-    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack one's own pose files: a folder for each gloss, or a CSV of file, gloss, split, signer.
 
     Args:
         poses: Folder of pose files: GLOSS/clip or SPLIT/GLOSS/clip, or whatever the CSV names.
-        out: The pack to write; the same command on an interrupted one goes on.
         annotations: CSV with a column `file`, and gloss, split, signer, or more.
-        columns: Which columns those are where they have other names: file=path,gloss=sign,signer=participant_id.
-        size: Image width and height in pixels, for formats that do not state it.
-        fps: Frames a second, for formats that do not state it.
-        unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
-        split_by: Column whose groups (signers, recording sessions) go to train, val or test as a whole.
-        shares: Of train, val and test, with --split_by.
-        seed: Of the choice of groups, with --split_by.
-        dataset: Name of the dataset whose ids these are: equal ids of packs of other names are other clips.
-        json: Where to write what was packed and what was not.
+        columns: Those columns where they have other names: file=path,gloss=sign,signer=participant_id.
     """
-    note: dict[str, Any] = {
-        "command": "pack folder",
-        "poses": str(poses),
-        "annotations": str(annotations),
-        "dataset": dataset,
-    }
-    note |= {"size": size, "fps": fps, "unit": unit}
-    note |= {"columns": columns} if columns else {}
-    corpus = folder_corpus(poses, annotations, size=size, fps=fps, unit=unit, columns=parse_columns(columns))
-    return pack_corpus(_split(corpus, note, split_by, shares, seed), out, json, note, options)
+    names = {"poses": str(poses), "annotations": str(annotations), "dataset": dataset}
+    provenance = {"command": "pack folder", **names, **vars(format), **({"columns": columns} if columns else {})}
+    parsed = parse_columns(columns)
+    corpus = folder_corpus(poses, annotations, size=format.size, fps=format.fps, unit=format.unit, columns=parsed)
+    return pack_corpus(splits.apply(corpus, provenance), target, provenance)
 
 
-def _split(corpus: Corpus, note: dict[str, Any], column: str | None, shares: Shares, seed: int) -> Corpus:
-    """The corpus with splits by groups where a column was asked for, and the note of it."""
-    if not column:
-        return corpus
-    note |= {"split_by": column, "shares": list(shares), "seed": seed}
-    stated = sum((sample.row.get("split") or "") not in NONE for sample in corpus.samples)
-    notes = [f"{stated} clips have a split already, which --split_by {column} replaces"] if stated else []
-    return split_by(replace(corpus, notes=[*notes, *corpus.notes]), column, shares, seed)
-
-
-def pack_synthetic(
-    out: Path, corpus: SyntheticConfig = CORPUS, json: Path | None = None, options: PackOptions = DEFAULT
-) -> int:
+def pack_synthetic(target: FieldsOf[PackTarget], corpus: SyntheticConfig = SyntheticConfig()) -> int:  # noqa: B008
     """Pack generated signs: what the demo learns from.
 
     Args:
-        out: The pack to write.
         corpus: Size and nuisance of the corpus.
-        json: Where to write what was packed.
     """
-    note: dict[str, Any] = {"command": "pack synthetic", "corpus": asdict(corpus)}
-    note |= {"dataset": f"synthetic {sha256(repr(corpus))}"}
-    return pack_corpus(synthetic_corpus(corpus), out, json, note, options)
+    dataset = f"synthetic {sha256(repr(corpus))}"
+    provenance = {"command": "pack synthetic", "corpus": asdict(corpus), "dataset": dataset}
+    return pack_corpus(synthetic_corpus(corpus), target, provenance)
+
+
+def fold(
+    pack: Positional[Path],
+    out: Path,
+    where: OptionalWords,
+    folds: int = 5,
+    fold: int = 0,
+    by: str | None = None,
+    split: str = "train",
+    held: Literal["val", "test"] = "val",
+    seed: int = 0,
+) -> None:
+    """Hold out a fold of a split's clips, as a pack of its own: to choose settings without looking at val or test.
+
+    Args:
+        pack: The pack to take clips from.
+        out: Pack to write: the split's clips and no others, as train and what is held out.
+        folds: Number of folds; each labelled clip is held out by one of them.
+        fold: Which fold, from 0.
+        by: Column whose groups (signers, recording sessions) stay together; clips of identical poses always do.
+        split: Splits whose clips take part, joined by commas, or `all`.
+        held: Split of the held-out clips.
+        seed: Random seed of the assignment to folds.
+    """
+    from twinsign.pack.fold import fold_of, held_out
+    from twinsign.pack.open import Pack
+    from twinsign.pack.rewrite import rewrite
+
+    source = Pack(pack)
+    rows = source.select(parse_splits(split), where)
+    away = held_out(source, rows, folds, fold, by, seed)
+    chosen = fold_of(source, rows, away, held)
+    record = {"of": str(pack), "where": where, "split": split, "folds": folds, "fold": fold, "by": by, "seed": seed}
+    rewrite(source, chosen.kept, out, {"fold": record}, chosen.splits)
+    count = int(chosen.kept[away].sum())
+    lines = [f"{out}: {len(rows) - len(away)} train, {count} {held}"]
+    if chosen.lost:
+        lost = ", ".join(chosen.lost)
+        lines.append(f"left out, {len(away) - count} clips of glosses that train would lack: {lost}")
+    for line in lines:
+        errors.print(line, highlight=False, soft_wrap=True)

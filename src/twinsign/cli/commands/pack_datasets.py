@@ -1,52 +1,44 @@
-"""The commands that pack a published corpus from its own annotation files and a folder of poses."""
+"""The commands that pack a published dataset from its own annotation files and a folder of poses."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from twinsign.cli.packing import DEFAULT, pack_corpus
-from twinsign.datasets.asl_citizen import asl_citizen
-from twinsign.datasets.autsl import autsl
-from twinsign.datasets.include import include
-from twinsign.datasets.lsa64 import By, lsa64
-from twinsign.datasets.matching import Annotation, Source, corpus_of
-from twinsign.datasets.msasl import msasl
-from twinsign.datasets.nmfs_csl import nmfs_csl
-from twinsign.datasets.semlex import semlex
-from twinsign.datasets.slr500 import Splits, slr500
-from twinsign.datasets.wlasl import wlasl
-from twinsign.pack.write import PackOptions
+from twinsign.cli.options import FieldsOf, OptionalWords, Words
+from twinsign.cli.packing import PackTarget, pack_corpus
+from twinsign.datasets.matching import Source, corpus_of
 
 Numbers = tuple[int, ...]
 
 
-def _pack(
-    read: Callable[..., Annotation],
-    annotations: list[str],
-    source: Source,
-    out: Path,
-    json: Path | None,
-    options: PackOptions,
-    **how: Any,
-) -> int:
-    """Read an annotation, match it with the poses, and pack."""
-    annotation = read([Path(one) for one in annotations], **how)
-    told = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(source).items()}
-    note = {"command": f"pack {read.__name__}", "dataset": read.__name__, "annotations": annotations, **told, **how}
-    return pack_corpus(corpus_of(annotation, source), out, json, note, options)
+@dataclass(frozen=True)
+class Inputs:
+    """Annotation, poses and pack of a dataset."""
+
+    annotations: Words
+    source: FieldsOf[Source]
+    target: FieldsOf[PackTarget]
+
+    def pack(self, dataset: str, **options: Any) -> int:
+        """Read the annotation by the function of that name, match it with the poses, and pack; gives the exit code."""
+        read = getattr(import_module(f"twinsign.datasets.{dataset}"), dataset)
+        annotation = read([Path(file) for file in self.annotations], **options)
+        source = {name: str(value) if isinstance(value, Path) else value for name, value in vars(self.source).items()}
+        record = {"command": f"pack {dataset}", "dataset": dataset, "annotations": self.annotations}
+        return pack_corpus(corpus_of(annotation, self.source), self.target, {**record, **source, **options})
 
 
-def pack_wlasl(
-    annotations: list[str],
-    source: Source,
-    out: Path,
-    subset: int | None = None,
-    json: Path | None = None,
-    options: PackOptions = DEFAULT,
-) -> int:
+@dataclass(frozen=True)
+class InputsWithoutList(Inputs):
+    """Annotation, if there is one, poses and pack of a dataset."""
+
+    annotations: OptionalWords
+
+
+def pack_wlasl(inputs: FieldsOf[Inputs], subset: int | None = None) -> int:
     """Pack WLASL (100, 300, 1000, 2000): American signs from the web.
 
     Annotations, from github.com/dxli94/WLASL: start_kit/WLASL_v0.3.json (glosses, signers, boxes), or nslt_2000.json
@@ -54,23 +46,12 @@ def pack_wlasl(
     the other. Pose files are named by video id: 07069.pose. Columns wlasl100, wlasl300, wlasl1000 serve --where.
 
     Args:
-        annotations: The annotation files, or their folder.
-        source: The poses.
-        out: The pack to write.
         subset: Pack only the first so many glosses: 100, 300, 1000.
-        json: Where to write what was packed and what was not.
     """
-    return _pack(wlasl, annotations, source, out, json, options, subset=subset)
+    return inputs.pack("wlasl", subset=subset)
 
 
-def pack_msasl(
-    annotations: list[str],
-    source: Source,
-    out: Path,
-    subset: int | None = None,
-    json: Path | None = None,
-    options: PackOptions = DEFAULT,
-) -> int:
+def pack_msasl(inputs: FieldsOf[Inputs], subset: int | None = None) -> int:
     """Pack MS-ASL (100, 200, 500, 1000): American signs from YouTube, no signer in two splits.
 
     Annotations, from microsoft.com/research/project/ms-asl: MSASL_train.json, MSASL_val.json, MSASL_test.json,
@@ -79,24 +60,16 @@ def pack_msasl(
     one file for all clips of a video). Columns msasl100, msasl200, msasl500 serve --where.
 
     Args:
-        annotations: The annotation files, or their folder.
-        source: The poses.
-        out: The pack to write.
         subset: Pack only the first so many glosses: 100, 200, 500.
-        json: Where to write what was packed and what was not.
     """
-    return _pack(msasl, annotations, source, out, json, options, subset=subset)
+    return inputs.pack("msasl", subset=subset)
 
 
 def pack_slr500(
-    annotations: list[str],
-    source: Source,
-    out: Path,
-    splits: Splits = "paper",
+    inputs: FieldsOf[Inputs],
+    splits: Literal["paper", "files"] = "paper",
     val_signers: Numbers = (),
     subset: int | None = None,
-    json: Path | None = None,
-    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack SLR500 (CSL isolated): 500 Chinese words, 50 signers.
 
@@ -105,25 +78,14 @@ def pack_slr500(
     000/P41_01_00_1._color. There is no val: --val_signers takes some from train.
 
     Args:
-        annotations: The annotation files, or their folder.
-        source: The poses.
-        out: The pack to write.
         splits: By signer as published (train P01 to P36, test P37 to P50), or as the split files say (P36 in test).
         val_signers: Signers of train that become val, such as '[33, 34, 35, 36]'.
         subset: Pack only the first so many classes.
-        json: Where to write what was packed and what was not.
     """
-    return _pack(slr500, annotations, source, out, json, options, splits=splits, val_signers=val_signers, subset=subset)
+    return inputs.pack("slr500", splits=splits, val_signers=val_signers, subset=subset)
 
 
-def pack_nmfs_csl(
-    annotations: list[str],
-    source: Source,
-    out: Path,
-    subset: int | None = None,
-    json: Path | None = None,
-    options: PackOptions = DEFAULT,
-) -> int:
+def pack_nmfs_csl(inputs: FieldsOf[Inputs], subset: int | None = None) -> int:
     """Pack NMFs-CSL: 1067 Chinese words, 610 of them confusing.
 
     Annotations, of the dataset (ustc-slr.github.io/datasets, by agreement): traintestlist/trainlist01.txt and
@@ -131,47 +93,28 @@ def pack_nmfs_csl(
     files are named CLASS/CLIP as in the lists, or CLASS_CLIP. Column confusing serves --where confusing=1 and =0.
 
     Args:
-        annotations: The annotation files, or their folder.
-        source: The poses.
-        out: The pack to write.
         subset: Pack only the first so many classes.
-        json: Where to write what was packed and what was not.
     """
-    return _pack(nmfs_csl, annotations, source, out, json, options, subset=subset)
+    return inputs.pack("nmfs_csl", subset=subset)
 
 
-def pack_autsl(
-    annotations: list[str],
-    source: Source,
-    out: Path,
-    subset: int | None = None,
-    json: Path | None = None,
-    options: PackOptions = DEFAULT,
-) -> int:
+def pack_autsl(inputs: FieldsOf[Inputs], subset: int | None = None) -> int:
     """Pack AUTSL: 226 Turkish signs, no signer in two splits.
 
     Annotations, of the dataset (cvml.ankara.edu.tr, by registration): train_labels.csv, validation_labels.csv,
     test_labels.csv, SignList_ClassId_TR_EN.csv. Pose files are named signer0_sample1, or signer0_sample1_color.
 
     Args:
-        annotations: The annotation files, or their folder.
-        source: The poses.
-        out: The pack to write.
         subset: Pack only the first so many classes.
-        json: Where to write what was packed and what was not.
     """
-    return _pack(autsl, annotations, source, out, json, options, subset=subset)
+    return inputs.pack("autsl", subset=subset)
 
 
 def pack_lsa64(
-    annotations: list[str],
-    source: Source,
-    out: Path,
-    split_by: By = "signer",
+    inputs: FieldsOf[InputsWithoutList],
+    split_by: Literal["signer", "repetition"] = "signer",
     val: Numbers | None = None,
     test: Numbers | None = None,
-    json: Path | None = None,
-    options: PackOptions = DEFAULT,
 ) -> int:
     """Pack LSA64: 64 Argentinian signs, 10 signers, 5 times each.
 
@@ -179,25 +122,14 @@ def pack_lsa64(
     numbers. Pose files are named as the videos: SIGN_SIGNER_REPETITION, 001_002_003 (facundoq.github.io/datasets).
 
     Args:
-        annotations: The list of signs.
-        source: The poses.
-        out: The pack to write.
-        split_by: Signers in one split each (val 9, test 10), or repetitions (val 4, test 5), all signers being known.
+        split_by: Signers in one split each (val 9, test 10), or repetitions (val 4, test 5) of all signers.
         val: Signers or repetitions of val.
         test: Signers or repetitions of test; '[1]' to '[10]' in turn leave one signer out.
-        json: Where to write what was packed and what was not.
     """
-    return _pack(lsa64, annotations, source, out, json, options, split_by=split_by, val=val, test=test)
+    return inputs.pack("lsa64", split_by=split_by, val=val, test=test)
 
 
-def pack_include(
-    annotations: list[str],
-    source: Source,
-    out: Path,
-    subset: int | None = None,
-    json: Path | None = None,
-    options: PackOptions = DEFAULT,
-) -> int:
+def pack_include(inputs: FieldsOf[Inputs], subset: int | None = None) -> int:
     """Pack INCLUDE or INCLUDE-50: 263 or 50 Indian signs.
 
     Annotations: train_include.csv and test_include.csv (AI4Bharat/OpenHands), or include_train.txt, include_val.txt
@@ -205,44 +137,24 @@ def pack_include(
     Animals/4. Bird/MVI_2988, or with _ for /.
 
     Args:
-        annotations: The annotation files, or their folder.
-        source: The poses.
-        out: The pack to write.
         subset: 50 for INCLUDE-50 with its own splits.
-        json: Where to write what was packed and what was not.
     """
-    return _pack(include, annotations, source, out, json, options, subset=subset)
+    return inputs.pack("include", subset=subset)
 
 
-def pack_asl_citizen(
-    annotations: list[str], source: Source, out: Path, json: Path | None = None, options: PackOptions = DEFAULT
-) -> int:
+def pack_asl_citizen(inputs: FieldsOf[Inputs]) -> int:
     """Pack ASL Citizen: 2,731 American signs before webcams, no person in two splits.
 
     Annotations, of the dataset (microsoft.com/research/project/asl-citizen): splits/train.csv, val.csv, test.csv. Pose
     files are named as the videos.
-
-    Args:
-        annotations: The annotation files, or their folder.
-        source: The poses.
-        out: The pack to write.
-        json: Where to write what was packed and what was not.
     """
-    return _pack(asl_citizen, annotations, source, out, json, options)
+    return inputs.pack("asl_citizen")
 
 
-def pack_semlex(
-    annotations: list[str], source: Source, out: Path, json: Path | None = None, options: PackOptions = DEFAULT
-) -> int:
+def pack_semlex(inputs: FieldsOf[Inputs]) -> int:
     """Pack Sem-Lex: American signs named as in ASL-LEX or freely.
 
     Annotations, of the dataset (github.com/leekezar/SemLex): semlex_metadata.csv. Pose files are named by video id.
     --where label_type=asllex takes the signs that ASL-LEX has.
-
-    Args:
-        annotations: The annotation file, or its folder.
-        source: The poses.
-        out: The pack to write.
-        json: Where to write what was packed and what was not.
     """
-    return _pack(semlex, annotations, source, out, json, options)
+    return inputs.pack("semlex")

@@ -1,124 +1,113 @@
-"""The command that names signs in files."""
+"""The command that recognises signs in files and before a webcam."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from twinsign.cli.answers import OK, answer_files, as_plain, expand_files, in_words
-from twinsign.dictionary.lookup import Lookup
+from twinsign.cli.answers import answer_files, as_plain, expand_files, in_words
+from twinsign.cli.console import OK, console, errors
+from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalPositionals
 from twinsign.errors import InputError
-from twinsign.extract.camera import open_camera
-from twinsign.extract.clip import Reader
-from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
-from twinsign.extract.live import LiveHolistic
-from twinsign.inference.recogniser import Recogniser
-from twinsign.inference.threads import THREADS, use_threads
-from twinsign.pose.recording import Recording, Unit
-from twinsign.streaming.stream import Sign, Stream
-from twinsign.terminal import console, errors, plain, print_json
+from twinsign.extract.config import EstimatorConfig
+from twinsign.pose.recording import Recording
+from twinsign.terminal import plain, print_json
+
+if MYPY:
+    from twinsign.streaming.stream import Sign
 
 WIPE = "\r\x1b[K"
-"""Back to the line's begin, and the rest of it wiped."""
-Said = dict[str, Any]
+"""Terminal codes: back to the start of the line, and clear it."""
+Answer = dict[str, Any]
 
 
 def predict(
-    files: list[str],
+    files: OptionalPositionals,
     model: Path,
-    json: bool,
-    strict: bool,
+    json: Flag,
+    strict: Flag,
+    format: FieldsOf[InputFormat],
     top: int = 5,
-    size: tuple[int, int] | None = None,
-    fps: float | None = None,
-    unit: Unit | None = None,
-    estimator: EstimatorConfig = HOLISTIC,
     dictionary: Path | None = None,
     webcam: str | None = None,
-    threads: int = THREADS,
+    threads: int = 1,
 ) -> int:
     """Name the signs in pose files or videos, or folders of them, or before a webcam, or say "not sure".
 
     Args:
         model: RUN of finetune or linear.
-        top: How many glosses to list.
-        size: Image width and height in pixels, for formats that do not state it.
-        fps: Frames a second, for formats that do not state it.
-        unit: What the coordinates are, pixels or image fractions, where that is not what the format says.
-        estimator: Which pose estimator sees the videos: the one that saw what the model learnt from.
-        dictionary: A dictionary enrolled with this RUN, whose signs are then named, too.
-        webcam: A camera (/dev/video0) instead of files, until Ctrl-C; or a video that stands in for one.
-        threads: CPU threads that answer.
+        json: Print one line of JSON per file instead of words.
+        top: Number of glosses to list.
+        dictionary: Dictionary enrolled with this RUN, whose signs are looked up too.
+        webcam: Camera (/dev/video0) instead of files, until Ctrl-C; or a video in place of one.
     """
+    from twinsign.dictionary.lookup import Lookup
+    from twinsign.inference.recogniser import Recogniser
+    from twinsign.inference.threads import use_threads
+
     if bool(files) == bool(webcam):
         raise InputError("files and a webcam" if files else "no file", "files, or --webcam DEVICE")
     files = expand_files(files)
     use_threads(threads)
-    recogniser, reader = Recogniser.load(model), Reader(estimator, size=size, fps=fps, unit=unit)
+    recogniser = Recogniser.load(model)
     lookup = None if dictionary is None else Lookup.of(recogniser, dictionary)
+
+    def answer(recording: Recording) -> Answer:
+        if strict:
+            recogniser.noticer.require(recording)
+        result = as_plain(recogniser.predict(recording, top))
+        return result | ({} if lookup is None else {"enrolled": as_plain(lookup.search(recording, top))})
+
     if webcam:
-        return watch(webcam, partial(_said, recogniser, lookup, strict, top), json, estimator)
-    return answer_files(files, reader, partial(_said, recogniser, lookup, strict, top), _enrolled, json)
+        watch(webcam, answer, json, format.estimator)
+        return OK
+    return answer_files(files, format.reader(), answer, _enrolled, json)
 
 
-def _enrolled(found: dict[str, Any]) -> list[str]:
-    return [f"  among the enrolled signs: {in_words(found['enrolled'])}"] if "enrolled" in found else []
+def _enrolled(answer: Answer) -> list[str]:
+    return [f"  among the enrolled signs: {in_words(answer['enrolled'])}"] if "enrolled" in answer else []
 
 
-def _said(
-    recogniser: Recogniser, lookup: Lookup | None, strict: bool, top: int, recording: Recording
-) -> dict[str, Any]:
-    """What is said of one recording."""
-    if strict:
-        recogniser.noticer.require(recording)
-    said = as_plain(recogniser.predict(recording, top))
-    if lookup is not None:
-        said["enrolled"] = as_plain(lookup.search(recording, top))
-    return said
+def watch(source: str, answer: Callable[[Recording], Answer], json: bool, estimator: EstimatorConfig) -> None:
+    """Name signs before a camera, or in a video in place of one, until it ends or Ctrl-C."""
+    from twinsign.extract.camera import open_camera
+    from twinsign.extract.live import LiveHolistic
+    from twinsign.streaming.stream import Stream
 
-
-def watch(source: str, say: Callable[[Recording], Said], json: bool, estimator: EstimatorConfig) -> int:
-    """Name signs before a camera, or in a video that stands in for one, until it ends or Ctrl-C."""
     if estimator.name != "holistic":
         raise InputError(f"--estimator.name {estimator.name} with --webcam", "holistic")
     with open_camera(source) as frames:
         holistic = LiveHolistic()
-        stream: Stream[Said] | None = None
-        errors.print(f"watching {source}; Ctrl-C ends it", markup=False)
+        stream: Stream[Answer] | None = None
+        errors.print(f"watching {source}; press Ctrl-C to stop")
         with suppress(KeyboardInterrupt):
             for time, image in frames:
                 if stream is None:
-                    known = f"{holistic.name} {holistic.version}"
-                    size = (image.shape[1], image.shape[0])
-                    stream = Stream(say, size=size, estimator=known)
+                    name = f"{holistic.name} {holistic.version}"
+                    stream = Stream(answer, size=(image.shape[1], image.shape[0]), estimator=name)
                 for sign in stream.push(time, *holistic.estimate(image)):
-                    _show(sign, json)
+                    _print_sign(sign, json)
         for sign in stream.finish() if stream else []:
-            _show(sign, json)
+            _print_sign(sign, json)
         holistic.close()
-    return OK
 
 
-def _show(sign: Sign[Said], json: bool) -> None:
+def _print_sign(sign: Sign[Answer], json: bool) -> None:
     if json:
-        as_plain = {"begin": round(sign.begin, 3), "end": round(sign.end, 3), "ended": sign.ended, **sign.answer}
-        as_plain |= {"delay": round(sign.delay, 3), "seconds": round(sign.seconds, 4)}
-        print_json(as_plain)
+        values = {"begin": round(sign.begin, 3), "end": round(sign.end, 3), "ended": sign.ended, **sign.answer}
+        print_json(values | {"delay": round(sign.delay, 3), "seconds": round(sign.seconds, 4)})
         return
     words = in_words(sign.answer)
-    if not sign.ended:
-        if sys.stderr.isatty():
-            sys.stderr.write(WIPE + plain(f"{sign.begin:6.1f} s  … {words}")[: console.width - len(WIPE)])
-            sys.stderr.flush()
-        return
     if sys.stderr.isatty():
-        sys.stderr.write(WIPE)
-    console.print(f"{sign.begin:6.1f} s  {words}", markup=False)
-    if "enrolled" in sign.answer:
-        console.print(f"          among the enrolled signs: {in_words(sign.answer['enrolled'])}", markup=False)
+        going_on = "" if sign.ended else plain(f"{sign.begin:6.1f} s  … {words}")
+        sys.stderr.write((WIPE + going_on)[: console.width])
+        sys.stderr.flush()
+    if not sign.ended:
+        return
+    for line in (f"{sign.begin:6.1f} s  {words}", *(f"        {line}" for line in _enrolled(sign.answer))):
+        console.print(line)
     if sign.answer.get("note"):
-        errors.print(f"          note: {sign.answer['note']}", markup=False)
+        errors.print(f"          note: {sign.answer['note']}")

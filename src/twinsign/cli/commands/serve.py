@@ -6,67 +6,67 @@ import os
 import socket
 from pathlib import Path
 
+from twinsign.cli.console import console, print_note
+from twinsign.cli.options import Flag, OptionalWords
 from twinsign.errors import InputError
-from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
+from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.extract.extras import version_of
-from twinsign.inference.threads import THREADS, use_threads
 from twinsign.serve.options import Access, Limits
-from twinsign.terminal import console, errors
-
-OK = 0
-TOKEN = "TWINSIGN_TOKEN"
 
 
 def serve(
     model: Path,
-    names: list[str],
-    proxies: list[str],
-    insecure: bool,
+    names: OptionalWords,
+    proxies: OptionalWords,
+    insecure: Flag,
     port: int = 8000,
     host: str = "127.0.0.1",
     token: str | None = None,
     dictionary: Path | None = None,
-    threads: int = THREADS,
+    threads: int = 1,
     limits: Limits = Limits(),  # noqa: B008
     estimator: EstimatorConfig = HOLISTIC,
-) -> int:
+) -> None:
     """Serve the page and the HTTP interface: sign before a webcam, drop files, send poses. Nothing leaves the machine.
 
     Args:
         model: RUN of any kind; one of pretrain answers by its dictionary alone.
-        port: Where to listen.
-        host: Where to listen; 127.0.0.1: for this machine alone. Any other needs a token.
-        token: What requests must carry; better set in the environment as TWINSIGN_TOKEN, where no other user sees it.
-        dictionary: The folder of enrolled signs; `dictionary` in the RUN unless told.
-        threads: CPU threads that answer.
-        limits: How much is taken.
-        estimator: Which pose estimator sees videos: the one that saw what the model learnt from.
+        names: Host names that requests may use, besides localhost and --host; others are refused.
+        proxies: Addresses of reverse proxies whose X-Forwarded-For is trusted.
+        insecure: Serve other machines without a token.
+        port: Port to listen on.
+        host: Address to listen on; 127.0.0.1: for this machine alone. Any other needs a token.
+        token: Token that requests must carry; better set in the environment as TWINSIGN_TOKEN, hidden from other users.
+        dictionary: Folder of enrolled signs. Default: `dictionary` in the RUN.
+        limits: Limits on requests.
+        estimator: Pose estimator for videos: the one that the model's training poses come from.
     """
     for package in ("fastapi", "uvicorn", "websockets", "prometheus_client"):
         version_of(package, "serve")
-    access = Access(host, port, token or os.environ.get(TOKEN) or None, tuple(names), tuple(proxies), insecure, limits)
-    use_threads(threads)
+    token = token or os.environ.get("TWINSIGN_TOKEN") or None
+    access = Access(host, port, token, tuple(names), tuple(proxies), insecure, limits)
+    from twinsign.inference.threads import use_threads
     from twinsign.serve.app import run
     from twinsign.serve.service import Service, Sources
 
+    use_threads(threads)
     service = Service(Sources(model, dictionary, estimator), limits)
-    _free(host, port)
-    place = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    console.print(f"{model.name} on {place}; Ctrl-C ends it", markup=False, soft_wrap=True)
+    _check_free(host, port)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+    console.print(f"{model.name} on {address}; press Ctrl-C to stop", soft_wrap=True)
     if service.blind:
-        errors.print(f"note: no webcam and no videos, pose files alone: {service.blind}", markup=False)
+        print_note(f"no webcam and no videos, pose files alone: {service.blind}")
     if not access.local and access.token is None:
-        errors.print(f"note: whoever reaches {host} may use it and its dictionary", markup=False)
+        print_note(f"whoever reaches {host} may use it and its dictionary")
     run(service, access, estimator)
-    return OK
 
 
-def _free(host: str, port: int) -> None:
-    """InputError where nobody can listen there: a port in use, or a name that is not this machine's."""
+def _check_free(host: str, port: int) -> None:
+    """Raise InputError where a port is in use, or a name is not this machine's."""
     try:
-        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(place)
+            trial.bind(address)
     except OSError as error:
-        raise InputError(f"{host}:{port}, which is not to be had ({error})", "a free --port of this machine") from error
+        raise InputError(f"{host}:{port}, which is not available ({error})", "a free --port of this machine") from error

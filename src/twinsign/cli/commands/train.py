@@ -1,144 +1,127 @@
-"""What each training or reporting command does with its options."""
+"""The commands that make a RUN: pretrain, finetune, linear, and convert for released checkpoints."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from twinsign.cli.console import OK, console, parse_numbers, parse_splits, print_report
-from twinsign.distributed import rank_info
+from twinsign.cli.console import console, parse_numbers, parse_splits, print_report, save_report
+from twinsign.cli.options import FieldsOf, LabelledClips, OptionalWords, Positional, Words
 from twinsign.errors import InputError
-from twinsign.evaluation.evaluate import evaluate
-from twinsign.files import write_json
-from twinsign.pack.selection import ClipSelection
-from twinsign.runs import convert as conversion
-from twinsign.runs.calibration import NEVER, calibration_of, threshold_in_words
 from twinsign.runs.recipe import Recipe
-from twinsign.runs.run import CONFIG, REPORT, keep_report, load_run
-from twinsign.train import protocols
 
 
 def pretrain(
     recipe: Recipe,
-    data: list[str],
+    data: Words,
     out: Path,
-    where: list[str],
-    keep_out: list[str],
-    weights: list[str],
+    where: OptionalWords,
+    keep_out: OptionalWords,
+    weights: OptionalWords,
     config: str,
     init: str = "none",
     seed: int = 0,
-) -> int:
+) -> None:
     """Learn from poses without labels: every clip outside val and test.
 
     Args:
-        init: A finished RUN of pretrain whose weights and banks this one begins with, for more epochs or other clips.
-        out: The RUN folder; the same command on an unfinished one goes on.
-        seed: Of weights, order and augmentation.
+        keep_out: Packs whose val and test clips are left out, by id and by identical poses.
+        weights: How often an epoch shows the clips of each pack, a number for each. Default: once.
+        init: Finished RUN of pretrain whose weights and banks to start from, for more epochs or other clips.
+        seed: Random seed of weights, order and augmentation.
     """
+    from twinsign.distributed import rank_info
+    from twinsign.runs.run import REPORT
+    from twinsign.train import protocols
+
     if weights:
         recipe = replace(recipe, pretrain=replace(recipe.pretrain, weights=tuple(parse_numbers(weights, "weights"))))
     about: dict[str, Any] = {"config": config, "seed": seed, "where": where, "keep_out": keep_out, "init": init}
     run = protocols.pretrain(recipe, data, out, **about)
-    if not rank_info().first:
-        return OK
-    console.print(f"pre-trained on {run.about['clips']} clips in {run.about['minutes']} minutes: {run.path / REPORT}")
-    return OK
+    if rank_info().first:
+        minutes = run.about["minutes"]
+        console.print(f"pre-trained on {run.about['clips']} clips in {minutes} minutes: {run.path / REPORT}")
 
 
-def finetune(
-    recipe: Recipe,
-    init: str,
-    data: list[str],
-    out: Path,
-    where: list[str],
-    strict: bool,
-    config: str,
-    label_fraction: float = 1.0,
-    labels_per_class: int | None = None,
-    seed: int = 0,
-    split: str = "test",
-    json: Path | None = None,
-) -> int:
-    """Train a classifier, encoders and all, from a pre-trained RUN or from scratch.
+@dataclass(frozen=True)
+class ClassifierTraining:
+    """What to train a classifier on, and where to.
 
     Args:
-        init: RUN of pretrain, or `none`: from scratch.
-        out: The RUN folder; the same command on an unfinished one goes on.
-        label_fraction: Share of each gloss's train clips that keep their label.
-        labels_per_class: How many train clips of each gloss keep their label, instead of a share.
-        seed: Of the share, weights, order and augmentation.
-        split: The split that reports into --json.
-        json: Where to write the report on that split.
+        init: RUN of pretrain, or `none`: untrained encoders.
+        seed: Random seed of the labelled share, weights, order and augmentation.
+        split: Splits to evaluate on for --json, joined by commas, or `all`.
+        json: JSON file to write the report on that split to.
     """
-    clips = ClipSelection(data, where, label_fraction, labels_per_class, strict)
-    run = protocols.finetune(recipe, init, clips, out, config=config, seed=seed)
-    return _after_training(run, clips, split, json)
+
+    init: str
+    clips: FieldsOf[LabelledClips]
+    out: Path
+    seed: int = 0
+    split: str = "test"
+    json: Path | None = None
 
 
-def linear(
-    recipe: Recipe,
-    init: str,
-    data: list[str],
-    out: Path,
-    where: list[str],
-    strict: bool,
-    config: str,
-    label_fraction: float = 1.0,
-    labels_per_class: int | None = None,
-    seed: int = 0,
-    split: str = "test",
-    json: Path | None = None,
-) -> int:
-    """Train a linear layer on frozen encoders of a pre-trained RUN, or of none: the random control.
+def finetune(recipe: Recipe, training: FieldsOf[ClassifierTraining], config: str) -> None:
+    """Train a classifier, encoders and all, from a pre-trained RUN or from scratch."""
+    _train_classifier("finetune", recipe, training, config)
+
+
+def linear(recipe: Recipe, training: FieldsOf[ClassifierTraining], config: str) -> None:
+    """Train a linear layer on frozen encoders of a pre-trained RUN, or on random ones as a control."""
+    _train_classifier("linear", recipe, training, config)
+
+
+def convert(checkpoint: Positional[Path], out: Path, labels: Path | None = None) -> None:
+    """Convert a checkpoint of the authors' released code into a RUN.
 
     Args:
-        init: RUN of pretrain, or `none`: a random encoder.
-        out: The RUN folder.
-        label_fraction: Share of each gloss's train clips that keep their label.
-        labels_per_class: How many train clips of each gloss keep their label, instead of a share.
-        seed: Of the share, weights, order and augmentation.
-        split: The split that reports into --json.
-        json: Where to write the report on that split.
+        checkpoint: A .pth.tar of the released code, of pre-training or of a classifier.
+        out: Folder of the new RUN.
+        labels: A classifier's glosses in order: a JSON list, or one per line.
     """
-    clips = ClipSelection(data, where, label_fraction, labels_per_class, strict)
-    run = protocols.linear(recipe, init, clips, out, config=config, seed=seed)
-    return _after_training(run, clips, split, json)
+    from twinsign.runs import convert as conversion
+    from twinsign.runs.run import CONFIG, load_run
 
-
-def convert(checkpoint: Path, out: Path, labels: Path | None = None) -> int:
-    """Read a checkpoint of the authors' released code into a RUN.
-
-    Args:
-        checkpoint: Their .pth.tar, of pre-training or of a classifier.
-        out: The RUN folder to write.
-        labels: A classifier's glosses in order: a JSON list, or one a line.
-    """
     if (out / CONFIG).is_file() and load_run(out).about.get("checkpoint") != str(checkpoint):
         raise InputError(f"a RUN that was not made of {checkpoint}", "a new folder", file=out)
-    done = conversion.convert(checkpoint, out, labels)
-    console.print(f"{done.run.kind} run in {out}", markup=False)
+    converted = conversion.convert(checkpoint, out, labels)
+    console.print(f"{converted.run.kind} run in {out}")
     for names, why in (
-        (done.dead, "take no part in the released forward pass"),
-        (done.unused, "are not kept in a RUN"),
+        (converted.dead, "take no part in the released forward pass"),
+        (converted.unused, "are not kept in a RUN"),
     ):
         if names:
-            console.print(f"{len(names)} tensors {why}: {', '.join(names[:3])} …", markup=False)
-    return OK
+            console.print(f"{len(names)} tensors {why}: {', '.join(names[:3])} …")
 
 
-def _after_training(run: Any, clips: ClipSelection, split: str, json: Path | None) -> int:
+def _train_classifier(protocol: str, recipe: Recipe, training: ClassifierTraining, config: str) -> None:
+    """Train by a function of `train.protocols`, and evaluate where a report is asked for."""
+    from twinsign.distributed import rank_info
+    from twinsign.evaluation.evaluate import evaluate
+    from twinsign.pack.selection import ClipSelection
+    from twinsign.runs.run import keep_report
+    from twinsign.train import protocols
+
+    clips, train = training.clips, getattr(protocols, protocol)
+    run = train(recipe, training.init, clips.select(), training.out, config=config, seed=training.seed)
     if not rank_info().first:
-        return OK
+        return
+    _print_training(run)
+    if training.json:
+        report = evaluate(run.path, ClipSelection(clips.data, clips.where), parse_splits(training.split)).report
+        print_report(report)
+        keep_report(run.path, report)
+        save_report(report, training.json)
+
+
+def _print_training(run: Any) -> None:
+    """Print what a classifier was trained on, and its threshold."""
+    from twinsign.runs.calibration import NEVER, calibration_of, threshold_in_words
+
     console.print(f"trained on {run.about['clips']} clips of {run.about['classes']} glosses: {run.path}")
     fitted = calibration_of(run)
-    said = threshold_in_words(fitted) if fitted else "no val clips to fit it on; `twinsign calibrate` does so later"
+    threshold = threshold_in_words(fitted) if fitted else "not fitted without val clips; see `twinsign calibrate`"
     hint = "; `twinsign calibrate` tries other terms" if fitted and fitted.threshold >= NEVER else ""
-    console.print(f'"not sure" threshold: {said}{hint}', markup=False, highlight=False, soft_wrap=True)
-    if json:
-        found = evaluate(run.path, ClipSelection(clips.data, clips.where), parse_splits(split)).report
-        print_report(found)
-        keep_report(run.path, found)
-        write_json(json, found)
-    return OK
+    console.print(f'"not sure" threshold: {threshold}{hint}', highlight=False, soft_wrap=True)
