@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from twinsign.distributed import fastest_device, rank_info
 from twinsign.evaluation.coverage import chosen_in_words
 from twinsign.evaluation.evaluate import full_report
-from twinsign.evaluation.metrics import Scored, mistakes
+from twinsign.evaluation.metrics import TOPS, Scored, confusion, mistakes, per_class_table
 from twinsign.evaluation.open_set import unknown_in_words
 from twinsign.evaluation.scoring import score
 from twinsign.evaluation.source import source_in_words
@@ -21,8 +21,9 @@ from twinsign.files import write_json
 from twinsign.nn.features import embed, joint_embedding
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import EvaluationScope, LabelledRows
-from twinsign.report.figures import coverage_curve, learning_curves
-from twinsign.report.html import Picture, WrongClip, evaluation_figures, evaluation_tables, write_pictures, write_report
+from twinsign.report import figures
+from twinsign.report.html import Cell, Picture, Table, write_pictures, write_report
+from twinsign.report.skeletons import Panel, clip_panel, strips
 from twinsign.report.tsne import embedding_map
 from twinsign.runs.calibration import calibration_of, threshold_in_words
 from twinsign.runs.models import evaluation_loader, load_classifier, load_encoders, random_encoders, viewer_of
@@ -35,7 +36,7 @@ WRONG_SHOWN = 6
 
 
 def report_on_val(run: Run, pack: Pack, val: LabelledRows, scored: Scored, page: bool) -> None:
-    """Write a classifier's val.json and, if asked, its page."""
+    """Write a classifier's val.json and, if `page`, its page."""
     report = full_report(scored, run, pack, val, EvaluationScope(["val"], run.about["where"]))
     write_json(run.path / VAL, report)
     if page:
@@ -64,10 +65,29 @@ def classifier_page(
 
     The pictures are also written into the folder `pictures`, if any.
     """
-    split, fitted = ", ".join(report["split"] or ["all splits"]), calibration_of(run)
+    split = ", ".join(report["split"] or ["all splits"])
     lead = f"{report['per_instance']['top1']:.1f} % top-1 of {report['clips']} clips ({split})."
     lead += " Clips of signs that it does not know are counted apart." if "unknown" in report else ""
-    lead += "".join(f" {one[0].upper()}{one[1:]}." for one in chosen_in_words(report))
+    lead += "".join(f" {sentence[0].upper()}{sentence[1:]}." for sentence in chosen_in_words(report))
+    tables, drawn = evaluation_tables(report, scored), classifier_figures(run, pack, data, scored, report)
+    facts = _classifier_facts(run, report, split)
+    write_report(page, title="Sign recognition", lead=lead, facts=facts, tables=tables, figures=drawn)
+    if pictures is not None:
+        write_pictures(pictures, page.stem, drawn)
+
+
+def _classifier_facts(run: Run, report: Mapping[str, Any], split: str) -> dict[str, str]:
+    fitted, signers = calibration_of(run), "not known"
+    if report["signers"] is not None:
+        shared, independent = report["signers"]["shared"], report["signers"]["independent"]
+        learnt_from = {True: "none of them", False: f"{shared} of them", None: "none that is named"}[independent]
+        signers = f"{report['signers']['evaluated']}; {learnt_from} in the training clips"
+    error, calibrated = f"{report['ece']:.2f} %", report["ece_calibrated"]
+    if calibrated is not None:
+        error += f"; {calibrated:.2f} % at the run's temperature"
+    coverage, overlap = report["coverage"], report["overlap"]
+    listed = "not known how many are listed" if coverage["listed"] is None else f"of {coverage['listed']} listed"
+    classes = f"{coverage['classes']} of the model's {coverage['model_classes']} classes"
     facts = {
         "Run": str(run.path),
         "Protocol": str(report["protocol"]),
@@ -77,83 +97,122 @@ def classifier_page(
         "Data": ", ".join(report["data"]),
         "Split": f"{split} (hash {report['split_hash']})",
         "Poses": source_in_words(report["source"]),
-        "Signers": _signers(report["signers"]),
-        "Confidence's calibration error": _calibration_error(report),
-        **({"Sure answers": threshold_in_words(fitted)} if fitted else {}),
-        **_trust(report),
-        **({"Signs that it does not know": unknown_in_words(report["unknown"])} if "unknown" in report else {}),
+        "Signers": signers,
+        "Confidence's calibration error": f"{error}; right confidences would show "
+        f"{report['ece_by_chance']['mean']:.2f} % on so many clips",
+        "Sure answers": threshold_in_words(fitted) if fitted else None,
+        "Coverage": f"{coverage['clips']} clips, {listed}; {classes}",
+        "Clips learnt from": "unknown" if overlap is None else str(len(overlap)),
+        "Signs that it does not know": unknown_in_words(report["unknown"]) if "unknown" in report else None,
         "Clips without a hand": str(len(report["handless_clips"])),
         "Training minutes": str(run.about.get("minutes", "")),
     }
-    tables, figures = evaluation_tables(report, scored), classifier_figures(run, pack, data, scored, report)
-    write_report(page, title="Sign recognition", lead=lead, facts=facts, tables=tables, figures=figures)
-    if pictures is not None:
-        write_pictures(pictures, page.stem, figures)
+    return {name: value for name, value in facts.items() if value is not None}
 
 
-def _signers(found: Mapping[str, Any] | None) -> str:
-    if found is None:
-        return "not known"
-    independent = {True: "none of them", False: f"{found['shared']} of them", None: "none that is named"}
-    return f"{found['evaluated']}; {independent[found['independent']]} in the training clips"
-
-
-def _calibration_error(report: Mapping[str, Any]) -> str:
-    after = report["ece_calibrated"]
-    chance = f"; right confidences would show {report['ece_by_chance']['mean']:.2f} % on so many clips"
-    return f"{report['ece']:.2f} %" + ("" if after is None else f"; {after:.2f} % at the run's temperature") + chance
-
-
-def _trust(report: Mapping[str, Any]) -> dict[str, str]:
-    """How much of the split is there, and how many of its clips the model has learnt from."""
-    found, shared = report["coverage"], report["overlap"]
-    listed = "not known how many are listed" if found["listed"] is None else f"of {found['listed']} listed"
-    classes = f"{found['classes']} of the model's {found['model_classes']} classes"
-    return {
-        "Coverage": f"{found['clips']} clips, {listed}; {classes}",
-        "Clips learnt from": "unknown" if shared is None else str(len(shared)),
-    }
+def evaluation_tables(report: Mapping[str, Any], scored: Scored) -> list[Table]:
+    """The accuracies of an `accuracy_report` with their 95 % intervals, and the per-class table."""
+    accuracies: list[list[Cell]] = [
+        [f"Top-{top} {name}", report[kind][f"top{top}"], *report["interval95"][f"{kind}.top{top}"]]
+        for kind, name in (("per_instance", "per instance"), ("per_class", "per class"))
+        for top in TOPS
+    ]
+    caption = (
+        f"{report['clips']:,} clips of {report['classes']:,} classes, chosen among {report['label_count']:,}. "
+        "Per class: mean over the classes present. Ties count against the model. "
+        f"Expected calibration error: {report['ece']:.2f} %."
+    )
+    classes: list[list[Cell]] = [
+        [row["gloss"], row["clips"], row["top1"], row["top5"], row["wrong_guess"], row["wrong_clips"] or None]
+        for row in per_class_table(scored)
+    ]
+    return [
+        Table("Accuracy", ["Measure", "%", "95 % from", "to"], accuracies, caption),
+        Table("Classes", ["Gloss", "Clips", "Top-1 %", "Top-5 %", "Most often taken for", "Times"], classes),
+    ]
 
 
 def classifier_figures(
-    run: Run, pack: Pack, data: LabelledRows, scored: Scored, card: Mapping[str, Any]
+    run: Run, pack: Pack, data: LabelledRows, scored: Scored, report: Mapping[str, Any]
 ) -> list[Picture]:
-    """The pictures of a classifier on these clips, whose report, or `selective_report` alone, is `card`."""
-    maps = _before_and_after(run, pack, data.rows[:MOST_MAPPED], ("untrained encoder", "this model"))
-    sure = coverage_curve(card["selective"], card["answered"])
+    """The pictures of a classifier on these clips, of their full report or `selective_report` alone."""
     caption = (
-        f"Accuracy among the surest clips. Area under the risk-coverage curve (less is better): {card['aurc']:.2f} %."
+        f"Accuracy among the surest clips. Area under the risk-coverage curve (less is better): {report['aurc']:.2f} %."
     )
+    sure = figures.coverage_curve(report["selective"], report["answered"])
     pictures = evaluation_figures(
         scored,
         curves=_curves(run),
-        embeddings=maps,
+        embeddings=_before_and_after(run, pack, data.rows[:MOST_MAPPED], ("untrained encoder", "this model")),
         embedding_labels=[scored.glosses[label] for label in data.labels[:MOST_MAPPED]],
-        wrong=[_wrong(pack, data, one) for one in mistakes(scored, WRONG_SHOWN)],
+        wrong=[(mistake, _panel(pack, int(data.rows[mistake["row"]]))) for mistake in mistakes(scored, WRONG_SHOWN)],
     )
     return [("Answering when sure", caption, sure), *pictures]
+
+
+def evaluation_figures(
+    scored: Scored,
+    *,
+    curves: Sequence[Mapping[str, Any]] = (),
+    embeddings: Mapping[str, ArrayLike] | None = None,
+    embedding_labels: Sequence[str | None] = (),
+    wrong: Sequence[tuple[Mapping[str, Any], Panel]] = (),
+) -> list[Picture]:
+    """The pictures of an evaluation; curves, maps and wrong clips only where given.
+
+    curves: rows of metrics.jsonl; embeddings: name -> (N D), of clips with `embedding_labels`; wrong: of `mistakes`.
+    """
+    table, classes = per_class_table(scored), len(scored.glosses)
+    pictures: list[Picture] = []
+    if curves:
+        pictures.append(("Learning curves", "What was logged in training.", figures.learning_curves(curves)))
+    caption = "Rows are the truth, columns the guess; a row is in percent of that class's clips."
+    if classes > figures.MOST_CLASSES:
+        shown = len(figures.confused_classes(confusion(scored)))
+        caption += f" Shown: {shown} of {classes:,} classes, those of the most frequent confusions."
+    pictures.append(("Confusions", caption, figures.confusion_matrix(scored)))
+    caption = "Ordered by the upper end of Wilson's 95 % interval, lowest first."
+    pictures.append(("Hardest classes", caption, figures.hardest_classes(table)))
+    caption = "Dots are classes, larger the more share a spot; the line is the mean over classes of equally many clips."
+    pictures.append(("Accuracy by number of clips", caption, figures.accuracy_by_clips(table)))
+    if embeddings:
+        caption = "Nearness on a t-SNE map means similar embeddings; distances between far groups mean little."
+        pictures.append(("Map of the embeddings", caption, embedding_map(embeddings, embedding_labels)))
+    for mistake, panel in wrong:
+        confidence = f"confidence {100 * mistake['confidence']:.0f} %"
+        caption = f"Clip {mistake['id']}, {confidence}. Orange: right hand; blue: left; grey: trunk."
+        pictures.append((f"Wrong: {mistake['truth']} taken for {mistake['guess']}", caption, strips([panel])))
+    return pictures
+
+
+def _panel(pack: Pack, row: int) -> Panel:
+    """The clip from the first to the last frame in which a joint is seen."""
+    recording = pack.recording(row)
+    active = np.flatnonzero(recording.seen.any(axis=1))
+    frames = slice(active[0], active[-1] + 1) if len(active) else slice(None)
+    return clip_panel(recording.xy[frames], recording.seen[frames], recording.size)
 
 
 def pretraining_page(run: Run, pack: Pack) -> None:
     """Write the page of a pre-training: curves and the embeddings before and after."""
     facts = {name.replace("_", " ").capitalize(): str(value) for name, value in run.about.items()}
     lead = f"Pre-trained without labels on {run.about['clips']} clips."
-    figures = pretraining_figures(run, pack)
-    write_report(run.path / REPORT, title="Pre-training", lead=lead, facts=facts, tables=[], figures=figures)
+    drawn = pretraining_figures(run, pack)
+    write_report(run.path / REPORT, title="Pre-training", lead=lead, facts=facts, tables=[], figures=drawn)
 
 
 def pretraining_figures(run: Run, pack: Pack) -> list[Picture]:
     """Learning curves, and the maps of val (of train, where there is no val) before and after pre-training."""
-    caption = "Losses and the health of the embedding."
-    figures: list[Picture] = [("Pre-training", caption, learning_curves(_curves(run)))]
-    held = np.asarray([split == "val" for split in pack.column("split")])
-    rows = np.flatnonzero((held if held.any() else ~held) & pack.usable)[:MOST_MAPPED]
+    val = pack.splits == "val"
+    rows = np.flatnonzero((val if val.any() else ~val) & pack.usable)[:MOST_MAPPED]
     maps = _before_and_after(run, pack, rows, ("before pre-training", "after"))
-    glosses = [pack.table["gloss"][int(row)].as_py() for row in rows]
-    seen = "val, which it never saw" if held.any() else "its own training"
-    caption = f"Clips of {seen}; the colours are glosses, which pre-training does not know."
-    figures.append(("Map of the embeddings", caption, embedding_map(maps, glosses)))
-    return figures
+    clips = "val, which it never saw" if val.any() else "its own training"
+    caption = f"Clips of {clips}; the colours are glosses, which pre-training does not know."
+    map_figure = embedding_map(maps, pack.table["gloss"].take(rows).to_pylist())
+    return [
+        ("Pre-training", "Losses and the health of the embedding.", figures.learning_curves(_curves(run))),
+        ("Map of the embeddings", caption, map_figure),
+    ]
 
 
 def _curves(run: Run) -> list[dict[str, Any]]:
@@ -170,18 +229,3 @@ def _before_and_after(run: Run, pack: Pack, rows: Indices, names: tuple[str, str
         name: joint_embedding(embed(encoders, evaluation_loader(pack, rows, run.recipe), viewer)[0]).numpy()
         for name, encoders in zip(names, (before, after), strict=True)
     }
-
-
-def _wrong(pack: Pack, data: LabelledRows, mistake: Mapping[str, Any]) -> WrongClip:
-    recording = pack.recording(int(data.rows[mistake["row"]]))
-    active = np.flatnonzero(recording.seen.any(axis=1))
-    inside = slice(int(active[0]), int(active[-1]) + 1) if len(active) else slice(None)
-    return WrongClip(
-        mistake["id"],
-        mistake["truth"],
-        mistake["guess"],
-        mistake["confidence"],
-        recording.xy[inside],
-        recording.seen[inside],
-        recording.size,
-    )

@@ -10,10 +10,9 @@ from twinsign.errors import InputError
 from twinsign.files import write_bytes
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
-from twinsign.report.clip_panels import panels, row_of
 from twinsign.report.html import png, svg, write_report
-from twinsign.report.run_maps import maps as run_maps
-from twinsign.report.skeletons import moving, strips
+from twinsign.report.skeletons import moving, panels, row_of, strips
+from twinsign.report.tsne import maps as run_maps
 from twinsign.runs.recipe import Recipe
 
 PICTURES = (".gif", ".png", ".svg")

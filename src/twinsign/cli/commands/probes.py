@@ -18,7 +18,7 @@ from twinsign.inference.embeddings import Choice
 from twinsign.pack.selection import ClipSelection
 from twinsign.report.html import Table as ReportTable
 from twinsign.report.html import write_report
-from twinsign.report.robustness import robustness_figure
+from twinsign.report.trends import robustness_figure
 from twinsign.runs.recipe import Recipe
 
 
