@@ -9,8 +9,7 @@ import torch
 from helpers.trained_runs import Trained
 
 from twinsign.errors import InputError
-from twinsign.inference.recogniser import Recogniser
-from twinsign.inference.votes import explain
+from twinsign.inference.recogniser import Recogniser, explain
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.pose.recording import Recording

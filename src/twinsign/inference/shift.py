@@ -1,4 +1,4 @@
-"""Whether clips look to a network like those it learnt from: estimators, missing parts, joints' statistics.
+"""Whether a set of clips looks to a network like those it learnt from: estimators, missing parts, joints' statistics.
 
 A RUN remembers them of a sample of its clips, cropped as the network sees them.
 """
@@ -6,7 +6,7 @@ A RUN remembers them of a sample of its clips, cropped as the network sees them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
@@ -16,18 +16,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
-from twinsign.inference.likeness import learn_likeness
+from twinsign.inference.likeness import cropped_batches, learn_likeness
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.runs.run import TRAINING_STATISTICS, Run
 from twinsign.terminal import plain
-from twinsign.views.batches import ClipReader
 from twinsign.views.config import ReadConfig
 
 log = logging.getLogger("twinsign")
 SAMPLE = 256
 """Clips that are measured, drawn by a fixed seed."""
-AT_ONCE = 64
+BATCH = 64
 SHIFTED = 0.5
 """Standard deviations by which a joint's mean may differ. WLASL's splits differ by up to 0.4 (MediaPipe Hands alike),
 WLASL and webcam clips by 0.9 and more, hands with and without a body by 1.1 and more (docs/data.md)."""
@@ -50,13 +49,13 @@ class Shift:
     """How clips differ from those a network learnt from; empty where they do not."""
 
     estimators: dict[str, list[str]]
-    """Those learnt from and those met, if none is shared."""
+    """`learnt` and `met`, if none is shared."""
     missing: list[str]
-    """Joints common in what was learnt from and rare here."""
+    """Joints common in the training clips and rare here."""
     unknown: list[str]
-    """Joints common here and rare in what was learnt from."""
+    """Joints common here and rare in the training clips."""
     median: float
-    """Of all joints' shifts, in standard deviations of what was learnt from."""
+    """Of all joints' shifts, in standard deviations of the training clips."""
     joints: dict[str, float]
     """Joints shifted by more than chance allows, the worst first, in standard deviations."""
 
@@ -64,62 +63,60 @@ class Shift:
         return bool(self.estimators or self.missing or self.unknown or self.joints)
 
     def __str__(self) -> str:
-        said = []
+        reasons = []
         if self.estimators:
-            known, met = (", ".join(self.estimators[name]) for name in ("learnt", "met"))
-            said.append(f"poses by {met} instead of {known}")
+            learnt, met = (", ".join(self.estimators[name]) for name in ("learnt", "met"))
+            reasons.append(f"poses by {met} instead of {learnt}")
         if self.missing:
-            said.append(f"no {_some(self.missing)}")
+            reasons.append(f"no {listed(self.missing)}")
         if self.unknown:
-            said.append(f"{_some(self.unknown)}, which the network never saw")
+            reasons.append(f"{listed(self.unknown)}, which the network never saw")
         if self.joints:
             worst = ", ".join(f"{name} by {value:.1f}" for name, value in list(self.joints.items())[:WORST])
-            said.append(
+            reasons.append(
                 f"{len(self.joints)} joints shifted by more standard deviations than chance and {SHIFTED} allow"
                 f" (median of all {self.median:.1f}; {worst})"
             )
-        return "; ".join(said)
+        return "; ".join(reasons)
 
 
 def training_statistics(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices | None = None) -> dict[str, Any]:
     """What a RUN keeps of its clips: its packs' provenance, estimators, each joint's statistics, and their likeness.
 
-    `held_out`: rows that say how unlike its clips others of their kind are.
+    `held_out`: rows that tell how far clips of the same kind lie from the training clips.
     """
     statistics, clips = joint_statistics(pack, rows, read)
     kept = ("twinsign", "command", "dataset", "estimators", "fps", "sizes", "files")
+    notes = [note for number, note in enumerate(pack.provenance) if note not in pack.provenance[:number]]  # of shards
+    lines = [" ".join(f"{value:.4f}" for value in row) for row in statistics]
     return {
-        "packs": [{name: note[name] for name in kept if note.get(name)} for note in _once(pack.provenance)],
+        "packs": [{name: note[name] for name in kept if note.get(name)} for note in notes],
         "estimators": estimators_of(pack, rows),
         "clips_measured": clips,
-        "joints": {
-            name: " ".join(f"{value:.4f}" for value in row) for name, row in zip(JOINTS, statistics, strict=True)
-        },
+        "joints": dict(zip(JOINTS, lines, strict=True)),
         "likeness": learn_likeness(pack, rows, read, held_out).as_dict(),
     }
 
 
-def joint_statistics(pack: Pack, rows: Indices, read: ReadConfig, seed: int = 0) -> tuple[Statistics, int]:
+def joint_statistics(pack: Pack, rows: Indices, read: ReadConfig) -> tuple[Statistics, int]:
     """Mean x, mean y, deviation x, deviation y and share of frames seen of each joint (49 5), and clips measured."""
-    sample = np.random.default_rng(seed).permutation(rows)[:SAMPLE]
-    reader = ClipReader(pack, sample, read)
-    frames = 0
-    counts, sums, squares = np.zeros(len(JOINTS)), np.zeros((len(JOINTS), 2)), np.zeros((len(JOINTS), 2))
-    for first in range(0, len(sample), AT_ONCE):
-        clips = reader.__getitems__(range(first, min(first + AT_ONCE, len(sample))))
-        xy, seen = clips.xy.double().numpy(), clips.seen.numpy()
+    sample = np.random.default_rng(0).permutation(rows)[:SAMPLE]
+    frames, counts, sums, squares = 0, np.zeros(len(JOINTS)), np.zeros((len(JOINTS), 2)), np.zeros((len(JOINTS), 2))
+    for clips in cropped_batches(pack, sample, read, BATCH):
+        seen = clips.seen.numpy()
+        xy = np.where(seen[..., None], clips.xy.double().numpy(), 0)
         frames += len(seen)
         counts += seen.sum(axis=0)
-        sums += np.where(seen[..., None], xy, 0).sum(axis=0)
-        squares += np.where(seen[..., None], xy**2, 0).sum(axis=0)
-    many = np.maximum(counts, 1)[:, None]
-    mean = sums / many
-    deviation = np.sqrt(np.maximum(squares / many - mean**2, 0))
+        sums += xy.sum(axis=0)
+        squares += (xy**2).sum(axis=0)
+    seen_frames = np.maximum(counts, 1)[:, None]
+    mean = sums / seen_frames
+    deviation = np.sqrt(np.maximum(squares / seen_frames - mean**2, 0))
     return np.column_stack([mean, deviation, counts / max(frames, 1)]), len(sample)
 
 
 def shift_of(known: Mapping[str, Any], pack: Pack, rows: Indices, read: ReadConfig) -> Shift:
-    """How these rows differ from what a RUN learnt from."""
+    """How these rows differ from the clips of a RUN's `training_statistics`."""
     statistics, clips = joint_statistics(pack, rows, read)
     before = known_statistics(known)
     was, now = before[:, 4], statistics[:, 4]
@@ -140,14 +137,17 @@ def shift_of(known: Mapping[str, Any], pack: Pack, rows: Indices, read: ReadConf
 
 
 def check_shift(run: Run, pack: Pack, rows: Indices, read: ReadConfig, strict: bool) -> dict[str, Any] | None:
-    """Warn where clips differ from those of a RUN, or (strict) refuse them; what the report says, None if unknown."""
+    """The `Shift` of these rows as a dict, None where the RUN keeps no statistics; warns of it or (strict) raises."""
     known = run.about.get(TRAINING_STATISTICS)
     if not known:
         return None
-    found = shift_of(known, pack, rows, read)
-    if found:
-        _tell(str(found), pack.paths[0], run.path, strict)
-    return asdict(found)
+    shift = shift_of(known, pack, rows, read)
+    if shift and strict:
+        raise refusal(str(shift), pack.paths[0], run)
+    if shift:
+        words = map(plain, (pack.paths[0], run.path, str(shift)))
+        log.warning("note: %s is unlike the clips that %s learnt from: %s", *words)
+    return asdict(shift)
 
 
 def known_statistics(known: Mapping[str, Any]) -> Statistics:
@@ -155,26 +155,17 @@ def known_statistics(known: Mapping[str, Any]) -> Statistics:
     return np.asarray([str(known["joints"][name]).split() for name in JOINTS], np.float64)
 
 
-def _tell(said: str, file: str | PathLike[str], run: str | PathLike[str], strict: bool) -> None:
-    if strict:
-        raise refusal(said, file, run)
-    log.warning("note: %s is unlike the clips that %s learnt from: %s", *map(plain, (file, run, said)))
-
-
-def refusal(said: str, file: str | PathLike[str], run: str | PathLike[str]) -> InputError:
-    """The error where clips are unlike those that a RUN learnt from, and `--strict` is given."""
-    return InputError(said, f"clips like those that {run} learnt from", file=file, hint="Without --strict: a warning.")
-
-
 def estimators_of(pack: Pack, rows: Indices) -> list[str]:
     """Names of the estimators that saw these rows, sorted."""
     return sorted(filter(None, pc.unique(pack.table["estimator"].take(rows)).to_pylist()))
 
 
-def _once(notes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Shards of one pack have one provenance."""
-    return [note for number, note in enumerate(notes) if note not in notes[:number]]
+def refusal(shift: str, file: str | PathLike[str], run: Run) -> InputError:
+    """The error where clips are unlike those that a RUN learnt from, and `--strict` is given."""
+    wanted = f"clips like those that {run.path} learnt from"
+    return InputError(shift, wanted, file=file, hint="Without --strict: a warning.")
 
 
-def _some(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
     return ", ".join(names[:WORST]) + (f" and {len(names) - WORST} more joints" if len(names) > WORST else "")

@@ -17,7 +17,7 @@ from twinsign.dictionary.lookup import Lookup, Ranking
 from twinsign.errors import InputError
 from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
-from twinsign.inference.embedder import require_hands
+from twinsign.inference.embeddings import require_hands
 from twinsign.inference.shift import check_shift
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording, Unit

@@ -16,8 +16,7 @@ from twinsign.extract.camera import open_camera
 from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.extract.live import LiveHolistic
-from twinsign.inference.recogniser import Recogniser
-from twinsign.inference.threads import THREADS, use_threads
+from twinsign.inference.recogniser import THREADS, Recogniser, use_threads
 from twinsign.pose.recording import Recording, Unit
 from twinsign.streaming.stream import Sign, Stream
 from twinsign.terminal import console, errors, plain, print_json

@@ -9,7 +9,7 @@ from pathlib import Path
 from twinsign.errors import InputError
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.extract.extras import version_of
-from twinsign.inference.threads import THREADS, use_threads
+from twinsign.inference.recogniser import THREADS, use_threads
 from twinsign.serve.options import Access, Limits
 from twinsign.terminal import console, errors
 
