@@ -8,12 +8,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+from helpers.trained_runs import Trained
 
 from twinsign.evaluation.metrics import Scored, accuracy_report, mistakes
-from twinsign.pose.layout import JOINT_COUNT
+from twinsign.evaluation.selective import selective_report
+from twinsign.pack.open import Pack
+from twinsign.pack.selection import clip_ids, labelled_rows
 from twinsign.report.html import write_report
-from twinsign.report.run_page import evaluation_figures, evaluation_tables
-from twinsign.report.skeletons import clip_panel
+from twinsign.report.run_page import classifier_figures, evaluation_figures, evaluation_tables
+from twinsign.runs.run import load_run
 
 NASTY = '<script>alert("x")</script>'
 
@@ -26,19 +29,17 @@ def scored(names=("BOOK", NASTY, "你好", "$5$")) -> Scored:
     return Scored([f"clip{i}" for i in range(40)], list(names), labels, scores)
 
 
-def test_the_pictures_of_an_evaluation(tmp_path: Path) -> None:
-    clips = scored()
-    worst = mistakes(clips, 2)
-    panel = clip_panel(np.full((4, JOINT_COUNT, 2), 0.5), np.ones((4, JOINT_COUNT), bool))
-    features = np.random.default_rng(0).normal(size=(40, 6))
-    figures = evaluation_figures(
-        clips,
-        curves=[{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}],
-        embeddings={"before": features, "after": features + 1},
-        embedding_labels=[clips.glosses[label] for label in clips.labels],
-        wrong=[(mistake, panel) for mistake in worst],
-    )
+def test_the_pictures_of_a_classifier(trained: Trained, tmp_path: Path) -> None:
+    run, pack = load_run(trained.finetuned), Pack(trained.pack)
+    data = labelled_rows(pack, pack.select(["test"]), run.labels)
+    scores = np.random.default_rng(0).normal(size=(len(data.rows), len(run.labels))).astype(np.float32)
+    clips = Scored(clip_ids(pack, data.rows), run.labels, data.labels, scores)
+    worst = mistakes(clips, 6)
+    assert len(worst) > 1
+    report = accuracy_report(clips, resamples=10)
+    figures = classifier_figures(run, pack, data, clips, selective_report(clips, None))
     assert [title for title, _, _ in figures] == [
+        "Answering when sure",
         "Learning curves",
         "Confusions",
         "Hardest classes",
@@ -46,18 +47,17 @@ def test_the_pictures_of_an_evaluation(tmp_path: Path) -> None:
         "Map of the embeddings",
         *(f"Wrong: {m['truth']} taken for {m['guess']}" for m in worst),
     ]
-    assert f"Clip {worst[0]['id']}, confidence {100 * worst[0]['confidence']:.0f} %" in figures[5][1]
-    report = accuracy_report(clips, resamples=10)
+    assert f"Clip {worst[0]['id']}, confidence {100 * worst[0]['confidence']:.0f} %" in figures[6][1]
     path, tables = tmp_path / "report.html", evaluation_tables(report, clips)
     write_report(path, title="Report", lead="", facts={}, tables=tables, figures=figures)
     page = path.read_text(encoding="utf-8")
-    assert page.count("<img ") == 7
+    assert page.count("<img ") == len(figures)
     assert "<script" not in page
     pictures = re.findall(r"base64,([^\"]+)", page)
     assert all(ElementTree.fromstring(base64.b64decode(picture)).tag.endswith("svg") for picture in pictures)
 
 
-def test_an_evaluation_without_extras_has_the_three_charts() -> None:
+def test_scores_alone_have_three_charts() -> None:
     assert [title for title, _, _ in evaluation_figures(scored())] == [
         "Confusions",
         "Hardest classes",

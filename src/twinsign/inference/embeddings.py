@@ -169,8 +169,8 @@ def _check_replaced(out: Path) -> None:
         with out.open("rb") as stream:
             begin = stream.read(len(PARQUET))
         if begin not in (PARQUET, b""):
-            found, wanted = "a file that is no Parquet table", "a new file, or embeddings to replace"
-            raise InputError(found, wanted, file=out, hint="Choose another --out.")
+            wanted = "a new file, or embeddings to replace"
+            raise InputError("a file that is no Parquet table", wanted, file=out, hint="Choose another --out.")
 
 
 def read_embeddings(path: str | PathLike[str]) -> Embeddings:

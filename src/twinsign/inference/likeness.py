@@ -61,7 +61,7 @@ class Likeness:
 
     def distances(self, clips: Clips) -> Tensor:
         """Distance (B) of each clip from the training clips; 0 for a clip that shows nothing that they showed."""
-        values, shown = described(clips)
+        values, shown = describe(clips)
         compared = shown & (self.deviation > 0)
         deviations = (values - self.mean) / torch.where(self.deviation > 0, self.deviation, 1.0)
         squared = torch.where(compared, deviations.clamp(-MOST, MOST).square(), 0.0)
@@ -83,7 +83,7 @@ class Likeness:
         }
 
 
-def likeness_of(run: Run) -> Likeness | None:
+def load_likeness(run: Run) -> Likeness | None:
     """The `Likeness` that a RUN keeps; None for RUNs of earlier versions, InputError where it is damaged."""
     kept = (run.about.get(TRAINING_STATISTICS) or {}).get("likeness")
     if kept is None:
@@ -102,16 +102,16 @@ def likeness_of(run: Run) -> Likeness | None:
         raise InputError(damage, wanted, file=run.path / CONFIG) from error
 
 
-def learn_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices | None = None) -> Likeness:
+def fit_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices | None = None) -> Likeness:
     """Describe training rows; the limit is the QUANTILE of their or the held-out rows' distances, the larger one."""
     batches = _sampled(pack, rows, read)
-    values, shown = (torch.cat(parts) for parts in zip(*map(described, batches), strict=True))
+    values, shown = (torch.cat(parts) for parts in zip(*map(describe, batches), strict=True))
     count = shown.sum(dim=0)
     mean = torch.where(shown, values, 0.0).sum(dim=0) / count.clamp(min=1)
     spread = (torch.where(shown, (values - mean).square(), 0.0).sum(dim=0) / count.clamp(min=1)).sqrt()
     spread[:SEEN_COLUMN].clamp_(min=LEAST)
     spread[SEEN_COLUMN:].clamp_(min=LEAST_SHARE)
-    leaders, moved = (torch.cat([measure(clips) for clips in batches]) for measure in (leading, movement))
+    leaders, moved = (torch.cat([measure(clips) for clips in batches]) for measure in (leading_hand, movement))
     leads = float((leaders > 0).sum() / (leaders != 0).sum().clamp(min=1))
     least_movement = STILL * float(moved.quantile(0.01))
     likeness = Likeness(mean, torch.where(count >= FEWEST, spread, 0.0), 0.0, leads, least_movement)
@@ -125,11 +125,11 @@ def with_likeness(run: Run, pack: Pack, rows: Indices) -> Run:
     statistics = run.about.get(TRAINING_STATISTICS) or {}
     if "likeness" in statistics:
         return run
-    statistics = {**statistics, "likeness": learn_likeness(pack, rows, run.recipe.read).as_dict()}
+    statistics = {**statistics, "likeness": fit_likeness(pack, rows, run.recipe.read).as_dict()}
     return replace(run, about={**run.about, TRAINING_STATISTICS: statistics})
 
 
-def leading(clips: Clips) -> Tensor:
+def leading_hand(clips: Clips) -> Tensor:
     """The hand that is seen in more frames of each clip (B): 1 the right, -1 the left, 0 neither."""
     member = _member(clips).to(clips.xy.dtype)
     right, left = (member @ clips.seen[:, hand].any(dim=1).to(member.dtype) for hand in (RIGHT_HAND, LEFT_HAND))
@@ -150,12 +150,12 @@ def movement(clips: Clips) -> Tensor:
     return mean.to(clips.xy.dtype)
 
 
-def cropped_hands(clips: Clips) -> Tensor:
+def shows_hand(clips: Clips) -> Tensor:
     """Whether any joint of a hand is left of each clip (B), as cropped for the network."""
     return (_member(clips) & clips.seen[:, HANDS].any(dim=1)).any(dim=1)
 
 
-def described(clips: Clips) -> tuple[Tensor, Tensor]:
+def describe(clips: Clips) -> tuple[Tensor, Tensor]:
     """Descriptions (B N) of B clips, in the order of `COLUMNS`, and which of their numbers a clip shows (B N)."""
     parents, children = ([bone[end] for bone in BONES] for end in (0, 1))
     lengths = torch.linalg.vector_norm(clips.xy[:, children] - clips.xy[:, parents], dim=2)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinsign.inference.likeness import cropped_hands, leading, likeness_of, movement
-from twinsign.inference.shift import COMMON, PARTS, known_statistics, listed, refusal
+from twinsign.inference.likeness import leading_hand, load_likeness, movement, shows_hand
+from twinsign.inference.shift import COMMON, PARTS, list_joints, parse_statistics, shift_error
 from twinsign.pose.layout import INDEX, JOINTS, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import TRAINING_STATISTICS, Run
@@ -30,12 +30,12 @@ class Noticer:
     """Compares recordings with a RUN's training clips: joints, estimator, places, the leading hand."""
 
     def __init__(self, run: Run) -> None:
-        known = run.about.get(TRAINING_STATISTICS) or {}
+        learnt = run.about.get(TRAINING_STATISTICS) or {}
         self.run, self.read = run, run.recipe.read
-        self.estimators = list(known.get("estimators", []))
-        shares = known_statistics(known)[:, 4] if "joints" in known else np.zeros(len(JOINTS))
+        self.estimators = list(learnt.get("estimators", []))
+        shares = parse_statistics(learnt)[:, 4] if "joints" in learnt else np.zeros(len(JOINTS))
         self.common = [part for part, joints in PARTS.items() if np.median(shares[joints]) >= 1 - COMMON]
-        self.likeness = likeness_of(run)
+        self.likeness = load_likeness(run)
         self.leader = 0
         if self.likeness is not None and not run.augment.mirrors:
             share = self.likeness.right_leads
@@ -57,20 +57,20 @@ class Noticer:
         """InputError where a recording is unlike in anything but joints that the model leaves out."""
         reasons = [*self._other_poses(recording), *self._unsure(clips_of([recording], self.read))[0]]
         if reasons:
-            raise refusal("; ".join(reasons), recording.source or recording.id, self.run)
+            raise shift_error("; ".join(reasons), recording.source or recording.id, self.run)
 
     def _unsure(self, clips: Clips) -> list[list[str]]:
         """Why no answer to each clip can be sure, if so."""
-        known, clips = self.likeness, clips.to("cpu")
-        if known is None:
+        likeness, clips = self.likeness, clips.to("cpu")
+        if likeness is None:
             return [[] for _ in range(len(clips))]
-        still = movement(clips) < known.least_movement
-        measured = (cropped_hands(clips), still, known.distances(clips), leading(clips))
+        still = movement(clips) < likeness.least_movement
+        measured = (shows_hand(clips), still, likeness.distances(clips), leading_hand(clips))
         reasons = []
         for hand, is_still, distance, leader in zip(*(values.tolist() for values in measured), strict=True):
             unsure = ["nothing moves"] if is_still else []
-            if distance > known.limit:
-                unsure.append(f"joints in other places (distance {distance:.1f}, limit {known.limit:.1f})")
+            if distance > likeness.limit:
+                unsure.append(f"joints in other places (distance {distance:.1f}, limit {likeness.limit:.1f})")
             if self.leader and leader == -self.leader:
                 hand_name = "right" if self.leader > 0 else "left"
                 unsure.append(f"a mirrored picture, or a signer whose leading hand is not the {hand_name} one")
@@ -89,5 +89,5 @@ class Noticer:
         ignored = [name for name in self.read.crop.ignore if recording.seen[:, INDEX[name]].any()]
         trunk = ["the trunk"] if {*JOINTS[TRUNK]} <= {*ignored} else []
         names = [name.replace("_", " ") for name in ignored if not trunk or name not in JOINTS[TRUNK]]
-        parts = [*trunk, *([listed(names)] if names else [])]
+        parts = [*trunk, *([list_joints(names)] if names else [])]
         return [f"{' and '.join(parts)} left out, which the training clips do not show"] if parts else []

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from twinsign.inference.likeness import likeness_of
+from twinsign.inference.likeness import load_likeness
 from twinsign.nn.classifier import Classifier, branch_features
 from twinsign.nn.features import joint_embedding
 from twinsign.pose.layout import HANDS, JOINT_COUNT
@@ -33,7 +33,7 @@ class Portable(nn.Module):
         self.calibration = calibration_of(run) or Calibration()
         self.classifier = load_classifier(run) if run.kind == "classifier" else None
         self.encoders = None if self.classifier else load_encoders(run)
-        self.likeness = likeness_of(run)
+        self.likeness = load_likeness(run)
 
     @property
     def outputs(self) -> tuple[str, ...]:

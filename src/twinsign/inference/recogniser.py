@@ -45,7 +45,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Explained:
+class Explanation:
     """A prediction, its best guesses by each vote (absent where a clip shows nothing of a part), its unit embedding."""
 
     prediction: Prediction
@@ -103,7 +103,7 @@ class Recogniser:
 
 
 @torch.no_grad()
-def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 5, each: int = 3) -> list[Explained]:
+def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 5, each: int = 3) -> list[Explanation]:
     """Each recording's prediction with `each` guesses by every branch and part alone (paper, Tables VII and X).
 
     Logits are linear in the parts' features and joined over branches, so a vote costs no further pass of an encoder.
@@ -123,7 +123,7 @@ def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 
     confidences, embedding = recogniser.confidences(model.joined(by_branch)), joint_embedding(features).cpu()
     predictions = recogniser.predictions(confidences, recogniser.noticer.look(recordings, clips), top)
     return [
-        Explained(
+        Explanation(
             prediction,
             {name: guesses[clip] for name, guesses in votes.items() if name not in has or has[name][clip]},
             embedding[clip],

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
-from twinsign.inference.likeness import cropped_batches, learn_likeness
+from twinsign.inference.likeness import cropped_batches, fit_likeness
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.runs.run import TRAINING_STATISTICS, Run
@@ -68,9 +68,9 @@ class Shift:
             learnt, met = (", ".join(self.estimators[name]) for name in ("learnt", "met"))
             reasons.append(f"poses by {met} instead of {learnt}")
         if self.missing:
-            reasons.append(f"no {listed(self.missing)}")
+            reasons.append(f"no {list_joints(self.missing)}")
         if self.unknown:
-            reasons.append(f"{listed(self.unknown)}, which the network never saw")
+            reasons.append(f"{list_joints(self.unknown)}, which the network never saw")
         if self.joints:
             worst = ", ".join(f"{name} by {value:.1f}" for name, value in list(self.joints.items())[:WORST])
             reasons.append(
@@ -94,7 +94,7 @@ def training_statistics(pack: Pack, rows: Indices, read: ReadConfig, held_out: I
         "estimators": estimators_of(pack, rows),
         "clips_measured": clips,
         "joints": dict(zip(JOINTS, lines, strict=True)),
-        "likeness": learn_likeness(pack, rows, read, held_out).as_dict(),
+        "likeness": fit_likeness(pack, rows, read, held_out).as_dict(),
     }
 
 
@@ -115,20 +115,20 @@ def joint_statistics(pack: Pack, rows: Indices, read: ReadConfig) -> tuple[Stati
     return np.column_stack([mean, deviation, counts / max(frames, 1)]), len(sample)
 
 
-def shift_of(known: Mapping[str, Any], pack: Pack, rows: Indices, read: ReadConfig) -> Shift:
+def shift_of(learnt: Mapping[str, Any], pack: Pack, rows: Indices, read: ReadConfig) -> Shift:
     """How these rows differ from the clips of a RUN's `training_statistics`."""
     statistics, clips = joint_statistics(pack, rows, read)
-    before = known_statistics(known)
+    before = parse_statistics(learnt)
     was, now = before[:, 4], statistics[:, 4]
     moved = np.abs(statistics[:, :2] - before[:, :2]) / np.maximum(before[:, 2:4], LEAST_DEVIATION)
     compared = (was >= LEAST_SEEN) & (now >= LEAST_SEEN)
     shifts = np.where(compared, moved.max(axis=1), 0.0)
-    allowed = SHIFTED + NOISE / np.sqrt(min(clips, int(known["clips_measured"])))
+    allowed = SHIFTED + NOISE / np.sqrt(min(clips, int(learnt["clips_measured"])))
     worst = [joint for joint in np.argsort(-shifts, kind="stable").tolist() if shifts[joint] > allowed]
-    met, learnt = estimators_of(pack, rows), list(known["estimators"])
-    differ = bool(met and learnt and not set(met) & set(learnt))
+    estimators = {"learnt": list(learnt["estimators"]), "met": estimators_of(pack, rows)}
+    differ = all(estimators.values()) and not set(estimators["learnt"]) & set(estimators["met"])
     return Shift(
-        {"learnt": learnt, "met": met} if differ else {},
+        estimators if differ else {},
         [JOINTS[joint] for joint in np.flatnonzero((was >= COMMON) & (now < RARE * was))],
         [JOINTS[joint] for joint in np.flatnonzero((now >= COMMON) & (was < RARE * now))],
         round(float(np.median(shifts[compared])), 3) if compared.any() else 0.0,
@@ -138,21 +138,21 @@ def shift_of(known: Mapping[str, Any], pack: Pack, rows: Indices, read: ReadConf
 
 def check_shift(run: Run, pack: Pack, rows: Indices, read: ReadConfig, strict: bool) -> dict[str, Any] | None:
     """The `Shift` of these rows as a dict, None where the RUN keeps no statistics; warns of it or (strict) raises."""
-    known = run.about.get(TRAINING_STATISTICS)
-    if not known:
+    learnt = run.about.get(TRAINING_STATISTICS)
+    if not learnt:
         return None
-    shift = shift_of(known, pack, rows, read)
+    shift = shift_of(learnt, pack, rows, read)
     if shift and strict:
-        raise refusal(str(shift), pack.paths[0], run)
+        raise shift_error(str(shift), pack.paths[0], run)
     if shift:
         words = map(plain, (pack.paths[0], run.path, str(shift)))
         log.warning("note: %s is unlike the clips that %s learnt from: %s", *words)
     return asdict(shift)
 
 
-def known_statistics(known: Mapping[str, Any]) -> Statistics:
+def parse_statistics(learnt: Mapping[str, Any]) -> Statistics:
     """The joint statistics (49 5) that `training_statistics` keeps."""
-    return np.asarray([str(known["joints"][name]).split() for name in JOINTS], np.float64)
+    return np.asarray([str(learnt["joints"][name]).split() for name in JOINTS], np.float64)
 
 
 def estimators_of(pack: Pack, rows: Indices) -> list[str]:
@@ -160,12 +160,12 @@ def estimators_of(pack: Pack, rows: Indices) -> list[str]:
     return sorted(filter(None, pc.unique(pack.table["estimator"].take(rows)).to_pylist()))
 
 
-def refusal(shift: str, file: str | PathLike[str], run: Run) -> InputError:
+def shift_error(shift: str, file: str | PathLike[str], run: Run) -> InputError:
     """The error where clips are unlike those that a RUN learnt from, and `--strict` is given."""
     wanted = f"clips like those that {run.path} learnt from"
     return InputError(shift, wanted, file=file, hint="Without --strict: a warning.")
 
 
-def listed(names: Sequence[str]) -> str:
+def list_joints(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     return ", ".join(names[:WORST]) + (f" and {len(names) - WORST} more joints" if len(names) > WORST else "")

@@ -69,8 +69,8 @@ def line_style(number: int) -> dict[str, Any]:
 
 @cache
 def _family(name: str) -> str:
-    own = plain(name.rsplit("/", 1)[-1].replace("_", " ").capitalize())
-    return next((title for title, pattern in _FAMILIES.items() if re.search(pattern, name.lower())), own)
+    title = plain(name.rsplit("/", 1)[-1].replace("_", " ").capitalize())
+    return next((family for family, pattern in _FAMILIES.items() if re.search(pattern, name.lower())), title)
 
 
 def _is_finite(value: object) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import nn
 
 from twinsign.distributed import fastest_device, rank_info
@@ -23,7 +23,7 @@ from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import EvaluationScope, LabelledRows
 from twinsign.report import figures
 from twinsign.report.html import Cell, Picture, Table, write_pictures, write_report
-from twinsign.report.skeletons import Panel, clip_panel, strips
+from twinsign.report.skeletons import skeleton_strip
 from twinsign.report.tsne import embedding_map
 from twinsign.runs.calibration import calibration_of, threshold_in_words
 from twinsign.runs.models import evaluation_loader, load_classifier, load_encoders, random_encoders, viewer_of
@@ -139,58 +139,39 @@ def classifier_figures(
     caption = (
         f"Accuracy among the surest clips. Area under the risk-coverage curve (less is better): {report['aurc']:.2f} %."
     )
-    sure = figures.coverage_curve(report["selective"], report["answered"])
-    pictures = evaluation_figures(
-        scored,
-        curves=_curves(run),
-        embeddings=_before_and_after(run, pack, data.rows[:MOST_MAPPED], ("untrained encoder", "this model")),
-        embedding_labels=[scored.glosses[label] for label in data.labels[:MOST_MAPPED]],
-        wrong=[(mistake, _panel(pack, int(data.rows[mistake["row"]]))) for mistake in mistakes(scored, WRONG_SHOWN)],
-    )
-    return [("Answering when sure", caption, sure), *pictures]
-
-
-def evaluation_figures(
-    scored: Scored,
-    *,
-    curves: Sequence[Mapping[str, Any]] = (),
-    embeddings: Mapping[str, ArrayLike] | None = None,
-    embedding_labels: Sequence[str | None] = (),
-    wrong: Sequence[tuple[Mapping[str, Any], Panel]] = (),
-) -> list[Picture]:
-    """The pictures of an evaluation; curves, maps and wrong clips only where given.
-
-    curves: rows of metrics.jsonl; embeddings: name -> (N D), of clips with `embedding_labels`; wrong: of `mistakes`.
-    """
-    table, classes = per_class_table(scored), len(scored.glosses)
-    pictures: list[Picture] = []
-    if curves:
+    pictures = [("Answering when sure", caption, figures.coverage_curve(report["selective"], report["answered"]))]
+    if curves := _curves(run):
         pictures.append(("Learning curves", "What was logged in training.", figures.learning_curves(curves)))
-    caption = "Rows are the truth, columns the guess; a row is in percent of that class's clips."
-    if classes > figures.MOST_CLASSES:
-        shown = len(figures.confused_classes(confusion(scored)))
-        caption += f" Shown: {shown} of {classes:,} classes, those of the most frequent confusions."
-    pictures.append(("Confusions", caption, figures.confusion_matrix(scored)))
-    caption = "Ordered by the upper end of Wilson's 95 % interval, lowest first."
-    pictures.append(("Hardest classes", caption, figures.hardest_classes(table)))
-    caption = "Dots are classes, larger the more share a spot; the line is the mean over classes of equally many clips."
-    pictures.append(("Accuracy by number of clips", caption, figures.accuracy_by_clips(table)))
-    if embeddings:
-        caption = "Nearness on a t-SNE map means similar embeddings; distances between far groups mean little."
-        pictures.append(("Map of the embeddings", caption, embedding_map(embeddings, embedding_labels)))
-    for mistake, panel in wrong:
+    pictures += evaluation_figures(scored)
+    maps = _before_and_after(run, pack, data.rows[:MOST_MAPPED], ("untrained encoder", "this model"))
+    glosses = [scored.glosses[label] for label in data.labels[:MOST_MAPPED]]
+    caption = "Nearness on a t-SNE map means similar embeddings; distances between far groups mean little."
+    pictures.append(("Map of the embeddings", caption, embedding_map(maps, glosses)))
+    for mistake in mistakes(scored, WRONG_SHOWN):
         confidence = f"confidence {100 * mistake['confidence']:.0f} %"
         caption = f"Clip {mistake['id']}, {confidence}. Orange: right hand; blue: left; grey: trunk."
-        pictures.append((f"Wrong: {mistake['truth']} taken for {mistake['guess']}", caption, strips([panel])))
+        recording = pack.recording(int(data.rows[mistake["row"]]))
+        shown = np.flatnonzero(recording.seen.any(axis=1))
+        frames = slice(shown[0], shown[-1] + 1) if len(shown) else slice(None)
+        strip = skeleton_strip(recording.xy[frames], recording.seen[frames], recording.size)
+        pictures.append((f"Wrong: {mistake['truth']} taken for {mistake['guess']}", caption, strip))
     return pictures
 
 
-def _panel(pack: Pack, row: int) -> Panel:
-    """The clip from the first to the last frame in which a joint is seen."""
-    recording = pack.recording(row)
-    active = np.flatnonzero(recording.seen.any(axis=1))
-    frames = slice(active[0], active[-1] + 1) if len(active) else slice(None)
-    return clip_panel(recording.xy[frames], recording.seen[frames], recording.size)
+def evaluation_figures(scored: Scored) -> list[Picture]:
+    """The pictures of scores alone: confusions, hardest classes, accuracy by number of clips."""
+    table, classes = per_class_table(scored), len(scored.glosses)
+    confusions = "Rows are the truth, columns the guess; a row is in percent of that class's clips."
+    if classes > figures.MOST_CLASSES:
+        shown = len(figures.confused_classes(confusion(scored)))
+        confusions += f" Shown: {shown} of {classes:,} classes, those of the most frequent confusions."
+    hardest = "Ordered by the upper end of Wilson's 95 % interval, lowest first."
+    dots = "Dots are classes, larger the more share a spot; the line is the mean over classes of equally many clips."
+    return [
+        ("Confusions", confusions, figures.confusion_matrix(scored)),
+        ("Hardest classes", hardest, figures.hardest_classes(table)),
+        ("Accuracy by number of clips", dots, figures.accuracy_by_clips(table)),
+    ]
 
 
 def pretraining_page(run: Run, pack: Pack) -> None:
