@@ -59,7 +59,7 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which encoders and parts are embedded; empty: all that the RUN uses."""
+    """Encoders and parts to embed; empty: all that the RUN uses."""
 
     branches: Sequence[str] = ()
     parts: Sequence[str] = ()
@@ -75,7 +75,7 @@ class Choice:
         return chosen
 
     def fields(self, width: int) -> list[pa.Field]:
-        """The columns of these features, by encoders of that width."""
+        """The columns of these features from encoders of width `width`."""
         widths = {f"{branch}_{part}": width for branch in self.branches for part in self.parts}
         widths[EMBEDDING] = width * len(self.branches)
         vectors = [pa.field(name, pa.list_(pa.float32(), size)) for name, size in widths.items()]
@@ -136,12 +136,12 @@ def write_embeddings(
     tick: Callable[[int], object] = lambda clips: None,
     cluster: str | None = None,
 ) -> dict[str, Any]:
-    """Embed these rows by a RUN of any kind, write them as Parquet, whole or not at all, and return the provenance.
+    """Embed these rows by a RUN of any kind, write them as Parquet atomically, and return the provenance.
 
-    Columns: the pack's own but the poses; BRANCH_PART (D) each; `embedding`, the unit vector of the branches' summed
-    parts; shows_PART, false where a clip shows nothing of the part and its feature is 0. InputError where the pack has
-    a column of such a name, the choice names what the RUN lacks, or another kind of file stands at `out`. `tick` is
-    called with the clips of each batch.
+    Columns: the pack's own without the poses; each BRANCH_PART (D); `embedding`, the unit vector of the branches'
+    summed parts; shows_PART, false where a clip shows nothing of the part and its feature is 0. Raises InputError where
+    the pack has a column of such a name, the choice names what the RUN lacks, or another kind of file stands at `out`.
+    `tick` is called with the clips of each batch.
     """
     _check_replaced(Path(out))
     chosen = (choice or Choice()).within(run)
@@ -174,7 +174,7 @@ def _check_replaced(out: Path) -> None:
 
 
 def read_embeddings(path: str | PathLike[str]) -> Embeddings:
-    """What `write_embeddings` wrote; InputError where the file is none of its kind."""
+    """Read what `write_embeddings` wrote; InputError for other or damaged files."""
     try:
         held, unpacked = Path(path).stat().st_size, parquet_bytes(pq.read_metadata(path))
         if unpacked > most_expanded(held):

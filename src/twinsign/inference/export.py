@@ -34,9 +34,9 @@ from twinsign.synthetic.corpus import SyntheticConfig, synthesise
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 LARGEST_DIFFERENCE = 1e-4
-"""Between a file's answers and torch's; a file beyond it is not written."""
+"""Tolerance between a file's answers and torch's; a file that exceeds it is not written."""
 CHECK_CLIPS = 6
-"""Generated clips that they are compared on."""
+"""Generated clips on which they are compared."""
 Answerer = Callable[[Mapping[str, NDArray[np.float32]]], list[NDArray[Any]]]
 """An exported network: `Portable`'s inputs by name to its outputs in order."""
 
@@ -96,7 +96,7 @@ def differences(answer: Answerer, portable: Portable, batches: Sequence[Sequence
 
 
 def check_batches(run: Run) -> list[list[Recording]]:
-    """Generated signs to compare on: one frame, one clip, several of one length and of many, one without a hand."""
+    """Generated signs to compare on: one frame, one clip, several of equal or different length, one without a hand."""
     clips = [clip for clip, _ in islice(synthesise(SyntheticConfig()), CHECK_CLIPS)]
     shortest = min(len(clip.xy) for clip in clips)
     middle = next(frame for frame in range(shortest) if clips[0].seen[frame, HANDS].any())
@@ -188,7 +188,7 @@ def _metadata(run: Run, portable: Portable) -> dict[str, str]:
 
 @contextmanager
 def quiet_exporter() -> Iterator[None]:
-    """Silence the exporter's remarks on packages and shapes, none of which a user can act on."""
+    """Silence the exporter's warnings about packages and shapes, on none of which a user can act."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

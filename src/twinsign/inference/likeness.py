@@ -1,4 +1,4 @@
-"""How like one clip is to those that a network learnt from: where its joints lie, how long bones are, what is seen.
+"""How similar a clip is to the training clips: where its joints lie, how long bones are, what is seen.
 
 A clip is described by the mean place of each joint, the mean length of each bone, as cropped for the network, and how
 much of a hand's joints is seen where the hand is. The distance is the root mean square, over what the clip shows, of
@@ -23,14 +23,14 @@ from twinsign.views.clips import Clips
 from twinsign.views.config import ReadConfig
 
 SAMPLE = 1024
-"""Clips that are described at most, drawn by a fixed seed."""
+"""Clips described at most, drawn with a fixed seed."""
 BATCH = 128
 FEWEST = 10
-"""Clips that must show a joint before it is compared."""
+"""Training clips that must show a joint for it to be compared."""
 LEAST, LEAST_SHARE = 0.01, 0.25
 """Least standard deviations that count: of places and lengths, in crop coordinates; of shares of frames."""
 MOST = 8.0
-"""Deviations beyond this count as this: one joint far off is no other kind of clip."""
+"""Larger deviations are clipped to this: one joint far off is no other kind of clip."""
 STILL = 0.25
 """Share of the movement that 99 % of the training clips exceed; clips that move less are still."""
 QUANTILE = 0.98
@@ -121,7 +121,7 @@ def fit_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices 
 
 
 def with_likeness(run: Run, pack: Pack, rows: Indices) -> Run:
-    """A RUN of an earlier version with the likeness of these rows, which are like its training clips; others as is."""
+    """Add the likeness of these rows, which are like its training clips, to a RUN of an earlier version."""
     statistics = run.about.get(TRAINING_STATISTICS) or {}
     if "likeness" in statistics:
         return run

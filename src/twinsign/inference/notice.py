@@ -20,7 +20,7 @@ ONE_SIDED = 0.9
 
 
 class Notice(NamedTuple):
-    """What a user is to know of an input, in words; `unlike`: so unlike the training clips that no answer is sure."""
+    """A note on an input for the user; `unlike`: it differs so much from the training clips that no answer is sure."""
 
     note: str = ""
     unlike: bool = False
@@ -42,7 +42,7 @@ class Noticer:
             self.leader = 1 if share >= ONE_SIDED else -1 if share <= 1 - ONE_SIDED else 0
 
     def look(self, recordings: Sequence[Recording], clips: Clips | None = None) -> list[Notice]:
-        """A notice of each recording; `clips`: the same ones as cropped for the network, if already at hand."""
+        """A notice of each recording; `clips`: the same ones as cropped for the network, if already computed."""
         reasons = self._unsure(clips_of(recordings, self.read) if clips is None else clips)
         return [
             Notice("; ".join([*self._other_poses(recording), *unsure, *self._left_out(recording)]), bool(unsure))
@@ -85,7 +85,7 @@ class Noticer:
         return reasons
 
     def _left_out(self, recording: Recording) -> list[str]:
-        """Joints that it shows and the model leaves out, in words."""
+        """Joints that it shows and the model ignores."""
         ignored = [name for name in self.read.crop.ignore if recording.seen[:, INDEX[name]].any()]
         trunk = ["the trunk"] if {*JOINTS[TRUNK]} <= {*ignored} else []
         names = [name.replace("_", " ") for name in ignored if not trunk or name not in JOINTS[TRUNK]]

@@ -1,4 +1,4 @@
-"""Poses in, probabilities out: all that lies between as one module without files, ready to leave torch."""
+"""Poses in, probabilities out: all that lies between as one module without files, ready for export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a recording to ranked glosses, or "not sure"; and what the halves of a model say on their own."""
+"""From a recording to ranked glosses, or "not sure"; and what each part and branch of a model answers alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import clips_of
 
 THREADS = 1
-"""Default: two threads beside a busy neighbour can be many times slower than one."""
+"""Default number of CPU threads; where cores are shared, two can be many times slower than one."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 
 
 
 def use_threads(count: int) -> None:
-    """Let torch use that many threads in this process; InputError for less than one."""
+    """Let torch use `count` threads in this process; InputError for less than one."""
     if count < 1:
         raise InputError(f"{count} threads", "1 or more")
     torch.set_num_threads(count)

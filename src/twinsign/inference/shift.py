@@ -1,6 +1,6 @@
-"""Whether a set of clips looks to a network like those it learnt from: estimators, missing parts, joints' statistics.
+"""Distribution shift between a set of clips and the training clips: estimators, missing parts, joints' statistics.
 
-A RUN remembers them of a sample of its clips, cropped as the network sees them.
+A RUN keeps those of a sample of its training clips, cropped as the network sees them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from twinsign.views.config import ReadConfig
 
 log = logging.getLogger("twinsign")
 SAMPLE = 256
-"""Clips that are measured, drawn by a fixed seed."""
+"""Clips measured at most, drawn with a fixed seed."""
 BATCH = 64
 SHIFTED = 0.5
 """Standard deviations by which a joint's mean may differ. WLASL's splits differ by up to 0.4 (MediaPipe Hands alike),
@@ -46,7 +46,7 @@ Statistics = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Shift:
-    """How clips differ from those a network learnt from; empty where they do not."""
+    """How clips differ from the training clips; false where they do not."""
 
     estimators: dict[str, list[str]]
     """`learnt` and `met`, if none is shared."""
@@ -81,9 +81,9 @@ class Shift:
 
 
 def training_statistics(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices | None = None) -> dict[str, Any]:
-    """What a RUN keeps of its clips: its packs' provenance, estimators, each joint's statistics, and their likeness.
+    """What a RUN keeps of its training clips: provenance, estimators, each joint's statistics, and their likeness.
 
-    `held_out`: rows that tell how far clips of the same kind lie from the training clips.
+    `held_out`: rows that show how far clips of the same kind lie from the training clips.
     """
     statistics, clips = joint_statistics(pack, rows, read)
     kept = ("twinsign", "command", "dataset", "estimators", "fps", "sizes", "files")
@@ -156,7 +156,7 @@ def parse_statistics(learnt: Mapping[str, Any]) -> Statistics:
 
 
 def estimators_of(pack: Pack, rows: Indices) -> list[str]:
-    """Names of the estimators that saw these rows, sorted."""
+    """Names of the pose estimators of these rows, sorted."""
     return sorted(filter(None, pc.unique(pack.table["estimator"].take(rows)).to_pylist()))
 
 
@@ -167,5 +167,5 @@ def shift_error(shift: str, file: str | PathLike[str], run: Run) -> InputError:
 
 
 def list_joints(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
+    """The first `WORST` names, and how many follow."""
     return ", ".join(names[:WORST]) + (f" and {len(names) - WORST} more joints" if len(names) > WORST else "")

@@ -21,7 +21,7 @@ from twinsign.report.figures import COLOURS, plain
 from twinsign.report.skeletons import NOTHING_SEEN, Panel, add_legend, clip_panel, draw_frame
 
 LIKELY = 5
-"""A true sign among this many of a model's likeliest counts as similar to its guess."""
+"""A true sign ranked this high by a model counts as similar to its guess."""
 MARKS = "✓ right, ✗ wrong, with the confidence (softmax) in each guess."
 FRAMES = 6
 """Frames of a strip."""
@@ -33,16 +33,16 @@ _ABREAST = 3
 """Models in a line."""
 _MARKS = {True: ("✓", COLOURS[2]), False: ("✗", COLOURS[6])}
 _BARE, _TALLEST = 0.4, 1.25
-"""Height over width of the place of a clip in which nothing is seen, and of that of any clip at most."""
+"""Height over width of the strip of a clip in which nothing is seen, and of any strip at most."""
 
 
 def part_cases(
     scored: Mapping[str, Scored], pack: Pack, rows: Indices, *, whole: str, count: int = 4, converse: int = 0
 ) -> tuple[Figure | None, str]:
-    """Clips that `whole` gets right and a part alone gets wrong, then `converse` ones, and a caption (paper, Fig. 5).
+    """A figure of `count` clips that `whole` gets right and a part alone wrong, then `converse` ones vice versa.
 
-    `scored`: each model's scores of these rows, by name; all but `whole` are the parts. No figure where no clip is
-    shown; the caption has the counts all the same.
+    Returns figure and caption (paper, Fig. 5). `scored`: each model's scores of these rows, by name; all but `whole`
+    are the parts. The figure is None where no clip is shown; the caption always has the counts.
     """
     answers = Answers(scored, pack, rows)
     parts = [name for name in answers.names if name != whole]
@@ -77,10 +77,10 @@ def signer_cases(
     count: int = 2,
     signers: int = 3,
 ) -> tuple[Figure | None, str]:
-    """Signs by several signers of which `base` misses some that `mender` gets, and a caption (paper, Fig. 6).
+    """A figure of `count` signs by several signers, of which `mender` gets clips right that `base` gets wrong.
 
-    `count` signs, of each a clip of up to `signers` signers; where the rows name none, each clip counts as one's own.
-    No figure where there is no such sign; the caption has the counts all the same.
+    Returns figure and caption (paper, Fig. 6). Each sign is shown by up to `signers` signers; without names of signers
+    each clip counts as a signer. The figure is None where there is no such sign; the caption always has the counts.
     """
     answers = Answers(scored, pack, rows)
     base_right, mender_right = answers.right(base), answers.right(mender)
@@ -121,10 +121,10 @@ def _groups(
     marked: NDArray[np.bool_],
     judged: Sequence[str] = (),
 ) -> dict[str, list[int]]:
-    """The chosen clips (N) by which parts are marked (P N), smallest sets first, each group in the order to show it.
+    """Groups of the chosen clips (N) by their set of marked parts (P N), smallest sets first.
 
-    In a group come first the clips whose true sign is likely to every `judged` model (default: the marked parts), then
-    those with the surest error.
+    Within a group, clips whose true sign is likely to every `judged` model (default: the marked parts) come first, then
+    those with the most confident error.
     """
     groups: dict[tuple[int, ...], list[tuple[bool, float, int]]] = defaultdict(list)
     for clip in np.flatnonzero(chosen).tolist():
@@ -157,7 +157,7 @@ def _take_turns(groups: Iterable[Sequence[int]], keys: Sequence[Hashable], count
 
 
 class Answers:
-    """What several models answered on the same clips (N): guess (N), confidence (N), rank of the true sign (N) by name.
+    """Several models' answers on the same clips (N), by name: guess (N), confidence (N), rank of the true sign (N).
 
     Raises InputError where the models' clips, glosses or labels differ, or are not those of the pack's rows.
     """
@@ -188,7 +188,7 @@ class Answers:
         return right
 
     def panel(self, clip: int) -> Panel:
-        """A clip with what is seen from its first to its last frame with a hand: its strip shows the sign alone."""
+        """A clip ready to draw, unseen before its first and after its last frame with a hand: a strip of the sign."""
         recording = self.pack.recording(int(self.rows[clip]))
         panel = clip_panel(recording.xy, recording.seen, recording.size)
         shown = np.flatnonzero(recording.seen[:, HANDS].any(axis=1))
@@ -200,7 +200,7 @@ class Answers:
 
 
 def case_strips(answers: Answers, clips: Sequence[int]) -> Figure | None:
-    """The clips under each other: true sign, up to six frames, the models' guesses with tick or cross; None of none."""
+    """The clips under each other: true sign, up to six frames, the models' guesses; None without clips."""
     if not clips:
         return None
     panels = [answers.panel(clip) for clip in clips]

@@ -22,7 +22,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 """Distinguishable by colour-blind readers (Okabe and Ito 2008)."""
 GREY = "#8a8a8a"
 MOST_CLASSES = 40
-"""Classes shown of a confusion matrix."""
+"""Classes that a confusion matrix shows."""
 ANNOTATED_CLASSES = 12
 """Up to this many classes, a confusion matrix also shows the counts."""
 _DASHES = ("-", "--", ":", "-.")
@@ -39,7 +39,7 @@ _FAMILIES = {
 
 
 def plain(text: str, limit: int = 28) -> str:
-    """`text` for matplotlib to draw letter for letter: no formula or control character, at most `limit` long."""
+    """`text` escaped for matplotlib: no formula, no control character, at most `limit` characters."""
     clean = "".join(letter if letter.isprintable() else " " for letter in text)
     return (clean if len(clean) <= limit else clean[: limit - 1] + "…").replace("$", r"\$")
 
@@ -78,9 +78,9 @@ def _is_finite(value: object) -> bool:
 
 
 def learning_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """Small multiples, one panel a family of metrics, against "step" (or "epoch" where more rows carry it).
+    """One panel for each family of metrics, against "step" (or "epoch" where more rows carry it).
 
-    A row without a metric, or with NaN in it, is skipped in that metric's line. Raises InputError where none is left.
+    A metric's line skips rows that lack it or hold NaN. Raises InputError where no row is left.
     """
     along = max(("step", "epoch"), key=lambda name: sum(_is_finite(row.get(name)) for row in rows))
     families: dict[str, dict[str, list[tuple[float, float]]]] = {}
@@ -218,7 +218,7 @@ def accuracy_by_clips(table: Sequence[Mapping[str, Any]], train_clips: Mapping[s
 
 
 def coverage_curve(points: Sequence[Mapping[str, float]], answered: Mapping[str, Any]) -> Figure:
-    """Accuracy against coverage of a `selective_report`, with the place of the run's own threshold."""
+    """Accuracy against coverage of a `selective_report`, with the run's own threshold marked."""
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axes = add_axes(figure, grid=True)
     coverage, accuracy = ([point[name] for point in points] for name in ("coverage", "accuracy"))

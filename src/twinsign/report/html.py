@@ -34,7 +34,7 @@ _PLACEHOLDERS = "Last Resort"
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; None is an empty cell. Raises InputError where a row has not the header's width."""
+    """Rows under a header; None is an empty cell. Raises InputError for a row of another width than the header."""
 
     title: str
     header: Sequence[str]
@@ -114,7 +114,7 @@ def _code_points(font_file: str) -> frozenset[int]:
 
 
 def write_pictures(folder: str | os.PathLike[str], stem: str, figures: Sequence[Picture]) -> None:
-    """Write pictures as STEM-1.svg, STEM-1.png and so on, each whole or not at all."""
+    """Write pictures as STEM-1.svg, STEM-1.png and so on, each atomically."""
     for number, (_, _, figure) in enumerate(figures, 1):
         for render in (svg, png):
             write_bytes(Path(folder) / f"{stem}-{number}.{render.__name__}", render(figure))
@@ -129,7 +129,7 @@ def write_report(
     tables: Sequence[Table],
     figures: Sequence[Picture],
 ) -> None:
-    """Write one self-contained HTML page, whole or not at all; all text is escaped."""
+    """Write one self-contained HTML page atomically; all text is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(cell=_format_cell, svg_base64=lambda figure: base64.b64encode(svg(figure)).decode())
     template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))

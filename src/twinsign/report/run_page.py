@@ -44,7 +44,7 @@ def report_on_val(run: Run, pack: Pack, val: LabelledRows, scored: Scored, page:
 
 
 def complete_report(run: Run, pack: Pack, val: LabelledRows | None, page: bool) -> Run:
-    """A finished classifier, with the report and the page that a process killed at its end did not write."""
+    """Write what is missing of a finished classifier's val.json and page, as after a kill; returns the run."""
     wanted = [VAL, REPORT] if page else [VAL]
     if val is not None and rank_info().first and not all((run.path / name).is_file() for name in wanted):
         classifier = load_classifier(run).to(fastest_device())
@@ -63,7 +63,7 @@ def classifier_page(
 ) -> None:
     """Write a classifier's page on these clips: accuracies, curves, confusions, maps before and after, mistakes.
 
-    The pictures are also written into the folder `pictures`, if any.
+    With `pictures` they are also written into that folder.
     """
     split = ", ".join(report["split"] or ["all splits"])
     lead = f"{report['per_instance']['top1']:.1f} % top-1 of {report['clips']} clips ({split})."
@@ -135,7 +135,7 @@ def evaluation_tables(report: Mapping[str, Any], scored: Scored) -> list[Table]:
 def classifier_figures(
     run: Run, pack: Pack, data: LabelledRows, scored: Scored, report: Mapping[str, Any]
 ) -> list[Picture]:
-    """The pictures of a classifier on these clips, of their full report or `selective_report` alone."""
+    """The pictures of a classifier on these clips; `report`: their full report, or `selective_report` alone."""
     caption = (
         f"Accuracy among the surest clips. Area under the risk-coverage curve (less is better): {report['aurc']:.2f} %."
     )
@@ -183,7 +183,7 @@ def pretraining_page(run: Run, pack: Pack) -> None:
 
 
 def pretraining_figures(run: Run, pack: Pack) -> list[Picture]:
-    """Learning curves, and the maps of val (of train, where there is no val) before and after pre-training."""
+    """Learning curves, and maps of val (without a val split: of train) before and after pre-training."""
     val = pack.splits == "val"
     rows = np.flatnonzero((val if val.any() else ~val) & pack.usable)[:MOST_MAPPED]
     maps = _before_and_after(run, pack, rows, ("before pre-training", "after"))
@@ -201,7 +201,7 @@ def _curves(run: Run) -> list[dict[str, Any]]:
 
 
 def _before_and_after(run: Run, pack: Pack, rows: Indices, names: tuple[str, str]) -> dict[str, NDArray[np.float32]]:
-    """Embeddings (N D) of these rows by untrained encoders of the run's branches and by its own, under these names."""
+    """Embeddings (N D) of these rows by untrained encoders and by the run's own, under these two names."""
     after = load_encoders(run)
     untrained = random_encoders(run.recipe, run.about.get("seed") or 0)
     before = nn.ModuleDict({name: untrained[name] for name in after})

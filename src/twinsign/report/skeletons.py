@@ -35,7 +35,7 @@ PARTS = {
 """Each part's joints, colour and line width in points, in the order of drawing."""
 NOTHING_SEEN = "no joint seen in this clip"
 LISTED_IDS = 8
-"""Ids that an error lists."""
+"""Ids listed in an error message."""
 Align = Literal["center", "left"]
 _MARGIN = 0.06
 _GAP, _SECOND_BOX = 0.05, 0.5
@@ -93,7 +93,7 @@ class Panel:
         return (low + high) / 2 - half, (low + high) / 2 + half
 
     def shape(self) -> float:
-        """Height over width of a frame, kept within what can be looked at."""
+        """Height over width of a frame, clipped to [0.4, 2.2]."""
         low, high = self.limits()
         return float(np.clip((high - low)[1] / (high - low)[0], 0.4, 2.2))
 
@@ -141,7 +141,7 @@ def row_of(pack: Pack, id: str | None, index: int | None) -> int:
 
 
 def panels(pack: Pack, row: int, recipe: Recipe, views: int = 0, seed: int = 0) -> list[Panel]:
-    """The panel of a clip as it was recorded, or of that many random views of it, drawn as in pre-training."""
+    """The panel of a recorded clip, or panels of `views` random views of it, drawn as in pre-training."""
     recording = pack.recording(row)
     about = [pack.table[name][row].as_py() for name in ("gloss", "split")]
     title = ", ".join([recording.id, *filter(None, about)])
@@ -157,12 +157,12 @@ def skeleton_strip(xy: ArrayLike, seen: ArrayLike, size: tuple[int, int] | None 
     return strips([clip_panel(xy, seen, size)], frames)
 
 
-def strips(panels: Sequence[Panel], frames: int = 6) -> Figure:
-    """Panels under each other, each a strip of up to `frames` frames spread over those in which a joint is seen.
+def strips(clips: Sequence[Panel], frames: int = 6) -> Figure:
+    """Clips under each other, each a strip of up to `frames` frames spread over those in which a joint is seen.
 
-    A panel's title stands above its strip.
+    Titles stand above the strips.
     """
-    rows = [panel for panel in panels if len(panel.drawable)]
+    rows = [panel for panel in clips if len(panel.drawable)]
     if not rows:
         return _nothing()
     columns = min(frames, max(len(panel.drawable) for panel in rows))
@@ -193,9 +193,9 @@ def draw_frame(
     axes.set_title(f"{title}frame {frame + 1} of {len(panel.points)}", fontsize=8, color="#444444", loc=loc)
 
 
-def moving(panels: Sequence[Panel], fps: float = 25.0) -> bytes:
-    """The panels side by side as an animated GIF, frame by frame; a shorter one rests on its last frame."""
-    rows, palette = [panel for panel in panels if len(panel.drawable)], _palette()
+def moving(clips: Sequence[Panel], fps: float = 25.0) -> bytes:
+    """Clips side by side as an animated GIF, frame by frame; a shorter one rests on its last frame."""
+    rows, palette = [panel for panel in clips if len(panel.drawable)], _palette()
     if rows:
         figure = Figure(figsize=(3.2 * len(rows), 3.2 * max(panel.shape() for panel in rows) + 0.7), layout=_tight())
         plots = [figure.add_subplot(1, len(rows), place) for place in range(1, len(rows) + 1)]
@@ -217,7 +217,7 @@ def moving(panels: Sequence[Panel], fps: float = 25.0) -> bytes:
 
 
 def _palette() -> Image.Image:
-    """Shades from white to black and to each part's colour: a palette of a frame's own would drop a rare colour."""
+    """Shades from white to black and to each part's colour; a palette fitted to a frame would drop a rare colour."""
     ends = np.array([to_rgb(colour) for colour in ("black", *(colour for _, colour, _ in PARTS.values()))])
     steps = np.linspace(0, 1, _SHADES)[:, None, None]
     palette = Image.new("P", (1, 1))

@@ -24,7 +24,7 @@ _HEADROOM = 0.06
 def learning_curve(
     points: Sequence[Step], *, x_label: str = "", y_label: str = "top-1 (%)", log: bool = False
 ) -> Figure:
-    """Each series' values along the settings, whiskers and a band from low to high, its name at its end.
+    """Each series' values over the settings, with whiskers and a band from low to high and its name at the end.
 
     Settings are numbers, on a logarithmic axis with `log`, or words in their order (paper, Table V, Fig. 4). A series
     may lack settings. Raises InputError without points, for numbers and words mixed, a number twice, one of 0 or less
