@@ -40,8 +40,6 @@ from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import ClipReader, clips_of
 from twinsign.views.clips import Clips
 
-PARQUET = b"PAR1"
-"""How Parquet files begin."""
 EMBEDDING = "embedding"
 """Column of the joint unit embedding."""
 
@@ -167,8 +165,8 @@ def write_embeddings(
 def _check_replaced(out: Path) -> None:
     if out.is_file():
         with out.open("rb") as stream:
-            begin = stream.read(len(PARQUET))
-        if begin not in (PARQUET, b""):
+            begin = stream.read(4)
+        if begin not in (b"PAR1", b""):
             wanted = "a new file, or embeddings to replace"
             raise InputError("a file that is no Parquet table", wanted, file=out, hint="Choose another --out.")
 

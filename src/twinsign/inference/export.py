@@ -32,11 +32,8 @@ from twinsign.pose.recording import Recording
 from twinsign.runs.run import Run, load_run
 from twinsign.synthetic.corpus import SyntheticConfig, synthesise
 
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 LARGEST_DIFFERENCE = 1e-4
 """Tolerance between a file's answers and torch's; a file that exceeds it is not written."""
-CHECK_CLIPS = 6
-"""Generated clips on which they are compared."""
 Answerer = Callable[[Mapping[str, NDArray[np.float32]]], list[NDArray[Any]]]
 """An exported network: `Portable`'s inputs by name to its outputs in order."""
 
@@ -97,7 +94,7 @@ def differences(answer: Answerer, portable: Portable, batches: Sequence[Sequence
 
 def check_batches(run: Run) -> list[list[Recording]]:
     """Generated signs to compare on: one frame, one clip, several of equal or different length, one without a hand."""
-    clips = [clip for clip, _ in islice(synthesise(SyntheticConfig()), CHECK_CLIPS)]
+    clips = [clip for clip, _ in islice(synthesise(SyntheticConfig()), 6)]
     shortest = min(len(clip.xy) for clip in clips)
     middle = next(frame for frame in range(shortest) if clips[0].seen[frame, HANDS].any())
     score = clips[1].score.copy()
@@ -199,4 +196,7 @@ def quiet_exporter() -> Iterator[None]:
         log.setLevel(level)
 
 
-FORMS = {".onnx": Form(_write_onnx, load_onnx, PACKAGES), ".pt2": Form(_write_program, load_program)}
+FORMS = {
+    ".onnx": Form(_write_onnx, load_onnx, ("onnx", "onnxscript", "onnxruntime")),
+    ".pt2": Form(_write_program, load_program),
+}

@@ -22,7 +22,7 @@ from twinsign.report.skeletons import NOTHING_SEEN, Panel, add_legend, clip_pane
 
 LIKELY = 5
 """A true sign ranked this high by a model counts as similar to its guess."""
-MARKS = "✓ right, ✗ wrong, with the confidence (softmax) in each guess."
+_LEGEND_NOTE = "✓ right, ✗ wrong, with the confidence (softmax) in each guess."
 FRAMES = 6
 """Frames of a strip."""
 _CELL, _GAP, _EDGE, _INDENT = 1.6, 0.06, 0.12, 0.2
@@ -62,7 +62,7 @@ def part_cases(
         f"{_sizes(broken_groups, 'right')}. Shown: {len(shown)} of the {mended.sum()}"
         + (f", then {len(converse_shown)} of the {broken.sum()}" if converse else "")
         + ", chosen by rule: these groups take turns, each true sign comes once, clips whose true sign is among the "
-        f"{LIKELY} likeliest of every model that errs come first, then those with the surest error. {MARKS}"
+        f"{LIKELY} likeliest of every model that errs come first, then those with the surest error. {_LEGEND_NOTE}"
     )
     return case_strips(answers, [*shown, *converse_shown]), caption
 
@@ -109,7 +109,7 @@ def signer_cases(
         f"Shown: {min(count, len(order))} of these {len(order)}, chosen by rule: first signs that {base} gets right "
         f"elsewhere, then those with the most such clips; of each up to {signers} "
         f"{'signers, a clip each' if named else 'clips'}, in turn one of these clips, one that {base} gets right, and "
-        f"one that both get wrong. {MARKS}"
+        f"one that both get wrong. {_LEGEND_NOTE}"
     )
     return case_strips(answers, shown), caption
 

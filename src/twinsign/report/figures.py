@@ -23,10 +23,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 GREY = "#8a8a8a"
 MOST_CLASSES = 40
 """Classes that a confusion matrix shows."""
-ANNOTATED_CLASSES = 12
-"""Up to this many classes, a confusion matrix also shows the counts."""
 _DASHES = ("-", "--", ":", "-.")
-_BOOKKEEPING = {"step", "epoch", "time", "seconds", "elapsed"}
 _FAMILIES = {
     "Loss": r"loss",
     "InfoNCE accuracy": r"infonce",
@@ -83,10 +80,11 @@ def learning_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
     A metric's line skips rows that lack it or hold NaN. Raises InputError where no row is left.
     """
     along = max(("step", "epoch"), key=lambda name: sum(_is_finite(row.get(name)) for row in rows))
+    bookkeeping = {"step", "epoch", "time", "seconds", "elapsed"}
     families: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for row in rows:
         for name, value in row.items():
-            if _is_finite(row.get(along)) and _is_finite(value) and name not in _BOOKKEEPING:
+            if _is_finite(row.get(along)) and _is_finite(value) and name not in bookkeeping:
                 lines = families.setdefault(_family(name), {})
                 lines.setdefault(name, []).append((float(row[along]), float(value)))
     if not families:
@@ -137,7 +135,7 @@ def confusion_matrix(scored: Scored) -> Figure:
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=font_size)
     axes.set_yticks(range(len(names)), names, fontsize=font_size)
     axes.set(xlabel="guess", ylabel="truth")
-    if len(chosen) <= ANNOTATED_CLASSES:
+    if len(chosen) <= 12:  # room for the counts
         for (row, column), count in np.ndenumerate(shown):
             colour = "white" if shares[row, column] > 55 else "black"
             axes.text(column, row, str(count) if count else "", ha="center", va="center", color=colour, fontsize=9)

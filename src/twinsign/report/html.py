@@ -28,8 +28,6 @@ from twinsign.files import write_bytes, write_text
 Cell = str | int | float | None
 Picture = tuple[str, str, Figure]
 """Title, caption, figure."""
-_PLACEHOLDERS = "Last Resort"
-"""A font whose glyphs are boxes that name a letter's script."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,8 @@ def font_families(text: str) -> tuple[str, ...]:
     for entry in sorted(fontManager.ttflist, key=lambda font: (font.name, font.style != "normal", font.fname)):
         if not missing:
             break
-        if entry.name not in families and _PLACEHOLDERS not in entry.name and missing & _code_points(entry.fname):
+        boxes = "Last Resort" in entry.name  # a font of boxes that name a letter's script
+        if entry.name not in families and not boxes and missing & _code_points(entry.fname):
             families.append(entry.name)
             missing -= _code_points(entry.fname)
     return tuple(families)

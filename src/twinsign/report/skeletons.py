@@ -34,16 +34,10 @@ PARTS = {
 }
 """Each part's joints, colour and line width in points, in the order of drawing."""
 NOTHING_SEEN = "no joint seen in this clip"
-LISTED_IDS = 8
-"""Ids listed in an error message."""
 Align = Literal["center", "left"]
 _MARGIN = 0.06
 _GAP, _SECOND_BOX = 0.05, 0.5
 """Between a view's trunk and the hands' boxes beneath it, and the left edge of the second box."""
-_GIF_DPI = 100
-_SHADES = 16
-_SHORTEST_WAIT = 20
-"""Milliseconds a frame of a GIF: browsers slow shorter ones down."""
 
 
 def draw_skeleton(axes: Axes, xy: ArrayLike, seen: ArrayLike) -> None:
@@ -133,9 +127,9 @@ def row_of(pack: Pack, id: str | None, index: int | None) -> int:
         return index
     ids: list[str] = pack.column("id")
     if id not in ids:
-        near = [name for name in ids if str(id).lower() in name.lower()][:LISTED_IDS]
-        near = near or get_close_matches(str(id), ids, LISTED_IDS, 0.5)
-        hint = f"Near: {', '.join(near)}." if near else f"The first: {', '.join(ids[:LISTED_IDS])}."
+        near = [name for name in ids if str(id).lower() in name.lower()][:8]
+        near = near or get_close_matches(str(id), ids, 8, 0.5)
+        hint = f"Near: {', '.join(near)}." if near else f"The first: {', '.join(ids[:8])}."
         raise InputError(f"no clip {id!r}", f"one of {len(ids)} ids", file=pack.paths[0], hint=hint)
     return ids.index(id)
 
@@ -208,10 +202,10 @@ def moving(clips: Sequence[Panel], fps: float = 25.0) -> bytes:
             axes.clear()
             draw_frame(axes, panel, min(number, len(panel.points) - 1), f"{plain(panel.title, 38)}\n", "left")
         stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=_GIF_DPI)
+        figure.savefig(stream, format="png", dpi=100)
         images.append(Image.open(stream).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE))
     stream = io.BytesIO()
-    wait = max(_SHORTEST_WAIT, 10 * round(100 / fps))
+    wait = max(20, 10 * round(100 / fps))  # in ms: browsers slow shorter waits down
     images[0].save(stream, "GIF", save_all=True, append_images=images[1:], duration=wait, loop=0)
     return stream.getvalue()
 
@@ -219,7 +213,7 @@ def moving(clips: Sequence[Panel], fps: float = 25.0) -> bytes:
 def _palette() -> Image.Image:
     """Shades from white to black and to each part's colour; a palette fitted to a frame would drop a rare colour."""
     ends = np.array([to_rgb(colour) for colour in ("black", *(colour for _, colour, _ in PARTS.values()))])
-    steps = np.linspace(0, 1, _SHADES)[:, None, None]
+    steps = np.linspace(0, 1, 16)[:, None, None]
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.round(255 * (1 + steps * (ends - 1))).astype(np.uint8).tobytes())
     return palette

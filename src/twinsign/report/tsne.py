@@ -25,13 +25,8 @@ from twinsign.report.figures import COLOURS, GREY, panel_grid, plain
 from twinsign.runs.models import evaluation_loader, head_recipe, load_encoders, viewer_of
 from twinsign.runs.run import load_run
 
-COLOURED_GLOSSES = 20
 MARKERS = ("o", "^", "s")
 MOST_POINTS = 2000
-_FEWEST_FOR_TSNE = 10
-_PERPLEXITY = 30
-_PLACED_PERPLEXITY = 5
-"""By which a clip finds its place on a map of others (openTSNE's default)."""
 
 
 def maps(
@@ -66,7 +61,7 @@ def embedding_map(
     embeddings: Mapping[str, ArrayLike],
     glosses: Sequence[str | None],
     seed: int = 0,
-    coloured: int | Sequence[str] = COLOURED_GLOSSES,
+    coloured: int | Sequence[str] = 20,
     placed: NDArray[np.bool_] | None = None,
 ) -> Figure:
     """Embeddings (N D) of the same clips side by side, each on a map of its own, in the same colours.
@@ -139,14 +134,14 @@ def project(embeddings: ArrayLike, seed: int = 0, placed: NDArray[np.bool_] | No
     placed = np.zeros(len(features), bool) if placed is None else placed
     shaping = features[~placed]
     points: NDArray[np.float64] = np.empty((len(features), 2))
-    if len(shaping) < _FEWEST_FOR_TSNE:
+    if len(shaping) < 10:
         points[:] = PCA(2, random_state=seed).fit(shaping if len(shaping) > 1 else features).transform(features)
         return points
-    perplexity = min(_PERPLEXITY, (len(shaping) - 1) / 3)
+    perplexity = min(30, (len(shaping) - 1) / 3)
     tsne = TSNE(perplexity=perplexity, initialization=pca(shaping, random_state=seed), random_state=seed, n_jobs=1)
     points[~placed] = fitted = tsne.fit(shaping)
     if placed.any():
-        points[placed] = fitted.transform(features[placed], perplexity=min(_PLACED_PERPLEXITY, perplexity))
+        points[placed] = fitted.transform(features[placed], perplexity=min(5, perplexity))  # openTSNE's default
     return points
 
 
