@@ -13,7 +13,7 @@ from helpers.recordings import packed
 from helpers.trained_runs import Trained
 
 from twinsign.errors import InputError
-from twinsign.inference.likeness import MOST, Likeness, describe, fit_likeness, leading_hand, load_likeness, movement
+from twinsign.inference.likeness import MOST, Likeness, describe, fit_likeness, leading_side, load_likeness, movement
 from twinsign.inference.notice import Noticer
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
@@ -143,7 +143,7 @@ def test_the_other_hand_is_told_where_training_did_not_mirror(trained: Trained, 
     known = fit_likeness(one_handed, np.arange(40), READ)
     assert known.right_leads == 1
     mirrored = replace(right[0], xy=right[0].xy[:, list(MIRROR)], score=right[0].score[:, list(MIRROR)])
-    assert leading_hand(clips_of([right[0], mirrored], READ)).tolist() == [1, -1]
+    assert leading_side(clips_of([right[0], mirrored], READ)).tolist() == [1, -1]
     run = load_run(trained.finetuned)
     about = {**run.about, TRAINING_STATISTICS: {**run.about[TRAINING_STATISTICS], "likeness": known.as_dict()}}
     for flip, told in ((0.0, True), (0.5, False)):

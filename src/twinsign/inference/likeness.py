@@ -111,7 +111,7 @@ def fit_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices 
     spread = (torch.where(shown, (values - mean).square(), 0.0).sum(dim=0) / count.clamp(min=1)).sqrt()
     spread[:SEEN_COLUMN].clamp_(min=LEAST)
     spread[SEEN_COLUMN:].clamp_(min=LEAST_SHARE)
-    leaders, moved = (torch.cat([measure(clips) for clips in batches]) for measure in (leading_hand, movement))
+    leaders, moved = (torch.cat([measure(clips) for clips in batches]) for measure in (leading_side, movement))
     leads = float((leaders > 0).sum() / (leaders != 0).sum().clamp(min=1))
     least_movement = STILL * float(moved.quantile(0.01))
     likeness = Likeness(mean, torch.where(count >= FEWEST, spread, 0.0), 0.0, leads, least_movement)
@@ -129,7 +129,7 @@ def with_likeness(run: Run, pack: Pack, rows: Indices) -> Run:
     return replace(run, about={**run.about, TRAINING_STATISTICS: statistics})
 
 
-def leading_hand(clips: Clips) -> Tensor:
+def leading_side(clips: Clips) -> Tensor:
     """The hand that is seen in more frames of each clip (B): 1 the right, -1 the left, 0 neither."""
     member = _member(clips).to(clips.xy.dtype)
     right, left = (member @ clips.seen[:, hand].any(dim=1).to(member.dtype) for hand in (RIGHT_HAND, LEFT_HAND))
@@ -150,7 +150,7 @@ def movement(clips: Clips) -> Tensor:
     return mean.to(clips.xy.dtype)
 
 
-def shows_hand(clips: Clips) -> Tensor:
+def hands_seen(clips: Clips) -> Tensor:
     """Whether any joint of a hand is left of each clip (B), as cropped for the network."""
     return (_member(clips) & clips.seen[:, HANDS].any(dim=1)).any(dim=1)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twinsign.inference.likeness import leading_hand, load_likeness, movement, shows_hand
+from twinsign.inference.likeness import hands_seen, leading_side, load_likeness, movement
 from twinsign.inference.shift import COMMON, PARTS, list_joints, parse_statistics, shift_error
 from twinsign.pose.layout import INDEX, JOINTS, TRUNK
 from twinsign.pose.recording import Recording
@@ -65,7 +65,7 @@ class Noticer:
         if likeness is None:
             return [[] for _ in range(len(clips))]
         still = movement(clips) < likeness.least_movement
-        measured = (shows_hand(clips), still, likeness.distances(clips), leading_hand(clips))
+        measured = (hands_seen(clips), still, likeness.distances(clips), leading_side(clips))
         reasons = []
         for hand, is_still, distance, leader in zip(*(values.tolist() for values in measured), strict=True):
             unsure = ["nothing moves"] if is_still else []

@@ -63,7 +63,7 @@ def classifier_page(
 ) -> None:
     """Write a classifier's page on these clips: accuracies, curves, confusions, maps before and after, mistakes.
 
-    With `pictures` they are also written into that folder.
+    The pictures are also written into the folder `pictures`, if given.
     """
     split = ", ".join(report["split"] or ["all splits"])
     lead = f"{report['per_instance']['top1']:.1f} % top-1 of {report['clips']} clips ({split})."
