@@ -6,7 +6,7 @@ twinsign embed --model RUN --data PACK --out F.parquet
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
@@ -26,7 +26,7 @@ from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256
 from twinsign.inference.notice import Noticer
-from twinsign.nn.classifier import all_features
+from twinsign.nn.classifier import all_features, branch_features
 from twinsign.nn.config import PARTS
 from twinsign.nn.features import device_of, embed, joint_embedding
 from twinsign.pack.open import Indices, Pack
@@ -38,7 +38,6 @@ from twinsign.pose.recording import FloatArray, Recording
 from twinsign.runs.models import EVALUATION_BATCH, evaluation_loader, frames_of, head_recipe, load_encoders, viewer_of
 from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import ClipReader, clips_of
-from twinsign.views.clips import Clips
 
 EMBEDDING = "embedding"
 """Column of the joint unit embedding."""
@@ -108,21 +107,21 @@ class Embedder:
         """D: numbers of a vector."""
         return self.run.recipe.encoder.width * len(self.encoders)
 
+    @torch.no_grad()
     def of(self, recordings: Sequence[Recording]) -> FloatArray:
         """Unit vectors (N D); InputError names the first recording that shows no hand."""
         require_hands(recordings)
-        if not recordings:
-            return np.zeros((0, self.width), np.float32)
-        starts = range(0, len(recordings), EVALUATION_BATCH)
-        batches = (recordings[start : start + EVALUATION_BATCH] for start in starts)
-        return self._embed(clips_of(batch, self.run.recipe.read) for batch in batches)
+        vectors = [np.zeros((0, self.width), np.float32)]
+        for start in range(0, len(recordings), EVALUATION_BATCH):
+            clips = clips_of(recordings[start : start + EVALUATION_BATCH], self.run.recipe.read)
+            features = branch_features(self.encoders, self.viewer(clips.to(device_of(self.encoders))), self.parts)
+            vectors.append(joint_embedding(features).float().cpu().numpy())
+        return np.concatenate(vectors)
 
     def of_pack(self, pack: Pack, rows: Indices) -> FloatArray:
         """Unit vectors (N D) of these rows, which must show a hand."""
-        return self._embed(evaluation_loader(pack, rows, self.run.recipe))
-
-    def _embed(self, batches: Iterable[Clips]) -> FloatArray:
-        return joint_embedding(embed(self.encoders, batches, self.viewer, self.parts)[0]).numpy()
+        features, _ = embed(self.encoders, evaluation_loader(pack, rows, self.run.recipe), self.viewer, self.parts)
+        return joint_embedding(features).numpy()
 
 
 def write_embeddings(
