@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from twinsign.dictionary.lookup import RANKED, leave_one_out
 from twinsign.errors import InputError
 from twinsign.files import write_json
-from twinsign.inference.embedder import Embedder
+from twinsign.inference.embeddings import Embedder
 from twinsign.pack.open import Pack
 from twinsign.runs.models import control_encoders
 from twinsign.runs.run import load_run

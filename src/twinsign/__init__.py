@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twinsign.dictionary.lookup import Lookup as Dictionary  # noqa: F401
     from twinsign.errors import InputError as InputError
     from twinsign.evaluation.evaluate import evaluate as evaluate
-    from twinsign.inference.embedder import Embedder as Embedder
+    from twinsign.inference.embeddings import Embedder as Embedder
     from twinsign.inference.load import load as load
     from twinsign.inference.recogniser import Guess as Guess
     from twinsign.inference.recogniser import Prediction as Prediction

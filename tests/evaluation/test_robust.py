@@ -16,7 +16,7 @@ from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
 from twinsign.pack.write import write_pack
 from twinsign.pose.perturb import PERTURBATIONS
-from twinsign.report.robustness import robustness_figure
+from twinsign.report.trends import robustness_figure
 
 
 def report(trained: Trained, *kinds: str, seed: int = 0) -> dict:

@@ -13,7 +13,7 @@ from helpers.recordings import packed
 from helpers.trained_runs import Trained
 
 from twinsign.errors import InputError
-from twinsign.inference.likeness import MOST, Likeness, described, leading, learn_likeness, likeness_of, movement
+from twinsign.inference.likeness import MOST, Likeness, describe, fit_likeness, leading_side, load_likeness, movement
 from twinsign.inference.notice import Noticer
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
@@ -42,7 +42,7 @@ def test_the_description_is_that_of_plain_loops(trained: Trained) -> None:
     pack = Pack(trained.pack)
     recordings = [pack.recording(row) for row in (0, 3)] + [without(pack.recording(5), RIGHT_HAND)]
     clips = clips_of(recordings, READ)
-    values, shown = described(clips)
+    values, shown = describe(clips)
     for number in range(len(recordings)):
         mine = slice(int(clips.start[number]), int(clips.start[number] + clips.length[number]))
         xy, seen = clips.xy[mine].double().numpy(), clips.seen[mine].numpy()
@@ -64,7 +64,7 @@ def test_the_description_is_that_of_plain_loops(trained: Trained) -> None:
 
 def test_a_distance_worked_out_by_hand(trained: Trained) -> None:
     clips = clips_of([Pack(trained.pack).recording(0)], READ)
-    values, shown = described(clips)
+    values, shown = describe(clips)
     places = shown[0].nonzero().squeeze(1)
     mean, deviation = values[0].clone(), torch.zeros_like(values[0])
     deviation[places[:2]] = 0.5
@@ -79,29 +79,29 @@ def test_a_distance_worked_out_by_hand(trained: Trained) -> None:
 def test_clips_learnt_from_and_held_out_set_the_limit(trained: Trained) -> None:
     pack = Pack(trained.pack)
     train, val = pack.select(["train"]), pack.select(["val"])
-    known = learn_likeness(pack, train, READ, val)
+    known = fit_likeness(pack, train, READ, val)
     each = []
     for rows in (train, val):
         distances = known.distances(clips_of([pack.recording(row) for row in rows.tolist()], READ))
         each.append(float(distances.quantile(0.98)))
     assert known.limit == pytest.approx(max(each), rel=1e-5)
-    assert learn_likeness(pack, train, READ).limit == pytest.approx(each[0], rel=1e-5)
+    assert fit_likeness(pack, train, READ).limit == pytest.approx(each[0], rel=1e-5)
 
 
 def test_a_run_keeps_its_likeness(trained: Trained, tmp_path: Path) -> None:
     run = load_run(trained.finetuned)
-    known = likeness_of(run)
+    known = load_likeness(run)
     assert known is not None
     pack = Pack(trained.pack)
     train, _ = select_labelled_training(pack, [], run.about["label_fraction"], run.about["seed"])
-    fresh = learn_likeness(pack, train.rows, run.recipe.read, pack.select(["val"]))
+    fresh = fit_likeness(pack, train.rows, run.recipe.read, pack.select(["val"]))
     torch.testing.assert_close(known.mean, fresh.mean, atol=1e-4, rtol=0)
     torch.testing.assert_close(known.deviation, fresh.deviation, atol=1e-4, rtol=0)
-    assert likeness_of(replace(run, about={})) is None
+    assert load_likeness(replace(run, about={})) is None
     damaged = yaml.safe_load((run.path / CONFIG).read_text())["about"]
     damaged[TRAINING_STATISTICS]["likeness"]["joints"]["nose"] = "0 nan 1 1"
     with pytest.raises(InputError, match=r"likeness that is damaged"):
-        likeness_of(replace(run, about=damaged))
+        load_likeness(replace(run, about=damaged))
 
 
 def test_shuffled_joints_get_no_sure_answer(trained: Trained) -> None:
@@ -140,10 +140,10 @@ def test_the_other_hand_is_told_where_training_did_not_mirror(trained: Trained, 
     pack = Pack(trained.pack)
     right = [without(pack.recording(row), LEFT_HAND) for row in range(40)]
     one_handed = packed(tmp_path / "p", right)
-    known = learn_likeness(one_handed, np.arange(40), READ)
+    known = fit_likeness(one_handed, np.arange(40), READ)
     assert known.right_leads == 1
     mirrored = replace(right[0], xy=right[0].xy[:, list(MIRROR)], score=right[0].score[:, list(MIRROR)])
-    assert leading(clips_of([right[0], mirrored], READ)).tolist() == [1, -1]
+    assert leading_side(clips_of([right[0], mirrored], READ)).tolist() == [1, -1]
     run = load_run(trained.finetuned)
     about = {**run.about, TRAINING_STATISTICS: {**run.about[TRAINING_STATISTICS], "likeness": known.as_dict()}}
     for flip, told in ((0.0, True), (0.5, False)):

@@ -21,10 +21,9 @@ from helpers.trained_runs import Trained
 from torch import Tensor, nn
 
 from twinsign.evaluation.scoring import score
-from twinsign.inference.embedder import Embedder
+from twinsign.inference.embeddings import Embedder
 from twinsign.inference.portable import INPUTS, Portable, stacked
-from twinsign.inference.recogniser import Recogniser
-from twinsign.inference.votes import explain
+from twinsign.inference.recogniser import Recogniser, explain
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import LabelledRows
 from twinsign.pose.layout import HANDS, INDEX, JOINTS, TRUNK
@@ -155,14 +154,15 @@ class Front(nn.Module):
 
 def test_onnx(as_tested: Seen, run: Run, clip: Recording, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    from twinsign.inference.export import _example, _quiet, _shapes
+    from twinsign.inference.export import quiet_exporter, traced_inputs
 
-    with torch.no_grad(), _quiet():
+    example, shapes = traced_inputs()
+    with torch.no_grad(), quiet_exporter():
         program: Any = torch.onnx.export(
             Front(Portable(run).eval()),
-            _example(),
+            example,
             input_names=INPUTS,
-            dynamic_shapes=_shapes(),
+            dynamic_shapes=shapes,
             dynamo=True,
             verbose=False,
         )

@@ -1,4 +1,6 @@
-"""From recordings to ranked glosses: calibrated, the same alone and together, refused without a hand."""
+"""From recordings to ranked glosses: calibrated, the same alone and together, refused without a hand; and votes of
+parts and branches, what classifiers of that part or branch alone would answer.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,16 @@ from helpers.trained_runs import Trained
 
 from twinsign.errors import InputError
 from twinsign.evaluation.scoring import score
-from twinsign.inference.recogniser import Recogniser
+from twinsign.inference.recogniser import Recogniser, explain
+from twinsign.nn.features import joint_embedding
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import labelled_rows
-from twinsign.pose.layout import HANDS
+from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.runs.calibration import Calibration
 from twinsign.runs.models import load_classifier
 from twinsign.runs.run import load_run
+from twinsign.views.batches import clips_of
 
 
 @pytest.fixture
@@ -85,3 +89,66 @@ def test_one_frame_and_many(trained: Trained, recordings: list[Recording]) -> No
 def test_a_pretrained_run_cannot_predict(trained: Trained) -> None:
     with pytest.raises(InputError, match="without a classifier"):
         Recogniser.load(trained.pretrained)
+
+
+@pytest.fixture
+def recogniser(trained: Trained) -> Recogniser:
+    return Recogniser.load(trained.finetuned)
+
+
+@pytest.fixture
+def clips(trained: Trained) -> list[Recording]:
+    pack = Pack(trained.pack)
+    return [pack.recording(row) for row in range(3)]
+
+
+def without(recording: Recording, part: slice) -> Recording:
+    score = recording.score.copy()
+    score[:, part] = 0
+    return replace(recording, score=score)
+
+
+def test_the_prediction_beside_votes_is_that_of_predict(recogniser: Recogniser, clips: list[Recording]) -> None:
+    for one, wanted in zip(explain(recogniser, clips), recogniser.predict_many(clips), strict=True):
+        assert one.prediction == wanted
+
+
+@torch.no_grad()
+def test_votes_are_what_a_part_or_branch_says_alone(recogniser: Recogniser, clips: list[Recording]) -> None:
+    classifier = recogniser.classifier
+    views = recogniser.viewer(clips_of(clips, recogniser.run.recipe.read))
+    found = explain(recogniser, clips, each=len(recogniser.run.labels))
+    features = classifier.features(views)
+    for name in ("joint", "motion", "hand", "trunk"):
+        if name in features:
+            logits = classifier.fc[name](features[name])
+        else:
+            classifier.head = replace(classifier.head, parts=(name,))
+            logits = classifier(*views)
+            classifier.head = replace(classifier.head, parts=("hand", "trunk"))
+        shares = (logits / recogniser.calibration.temperature).softmax(dim=1)
+        for clip, one in enumerate(found):
+            got = {guess.gloss: guess.confidence for guess in one.votes[name]}
+            wanted = dict(zip(recogniser.run.labels, shares[clip].tolist(), strict=True))
+            assert got == pytest.approx(wanted, abs=1e-5)
+            confidences = [guess.confidence for guess in one.votes[name]]
+            assert confidences == sorted(confidences, reverse=True)
+    torch.testing.assert_close(torch.stack([one.embedding for one in found]), joint_embedding(features))
+
+
+def test_a_part_that_a_clip_does_not_show_has_no_vote(recogniser: Recogniser, clips: list[Recording]) -> None:
+    handsonly = without(clips[0], TRUNK)
+    recogniser.run = replace(recogniser.run, recipe=_without_lent_wrists(recogniser))
+    one, other = explain(recogniser, [handsonly, clips[1]])
+    assert set(one.votes) == {"joint", "motion", "hand"}
+    assert set(other.votes) == {"joint", "motion", "hand", "trunk"}
+
+
+def _without_lent_wrists(recogniser: Recogniser):  # type: ignore[no-untyped-def]
+    recipe = recogniser.run.recipe
+    return replace(recipe, read=replace(recipe.read, crop=replace(recipe.read.crop, wrist_from_hand=False)))
+
+
+def test_votes_without_a_hand_are_refused(recogniser: Recogniser, clips: list[Recording]) -> None:
+    with pytest.raises(InputError, match="no hand"):
+        explain(recogniser, [without(clips[0], HANDS)])

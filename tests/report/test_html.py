@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,13 +7,14 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.ft2font import FT2Font
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored, accuracy_report, mistakes
-from twinsign.pose.layout import JOINT_COUNT
+from twinsign.evaluation.metrics import Scored
 from twinsign.report.figures import confusion_matrix
-from twinsign.report.html import Table, WrongClip, evaluation_figures, evaluation_tables, svg, write_report
+from twinsign.report.html import Table, font_families, png, svg, write_report
 
 NASTY = '<script>alert("x")</script>'
 
@@ -148,60 +148,36 @@ def test_pictures_are_wellformed_repeatable_and_keep_their_letters() -> None:
         assert gloss in texts
 
 
-def test_the_pictures_of_an_evaluation(tmp_path: Path) -> None:
-    clips = scored()
-    worst = mistakes(clips, 2)
-    xy, seen = np.full((4, JOINT_COUNT, 2), 0.5), np.ones((4, JOINT_COUNT), bool)
-    wrong = [WrongClip(m["id"], m["truth"], m["guess"], m["confidence"], xy, seen) for m in worst]
-    features = np.random.default_rng(0).normal(size=(40, 6))
-    figures = evaluation_figures(
-        clips,
-        curves=[{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}],
-        embeddings={"before": features, "after": features + 1},
-        embedding_labels=[clips.glosses[label] for label in clips.labels],
-        wrong=wrong,
-    )
-    assert [title for title, _, _ in figures] == [
-        "Learning curves",
-        "Confusions",
-        "Hardest classes",
-        "Accuracy by number of clips",
-        "Map of the embeddings",
-        *(f"Wrong: {m['truth']} taken for {m['guess']}" for m in worst),
-    ]
-    assert f"Clip {worst[0]['id']}, confidence {100 * worst[0]['confidence']:.0f} %" in figures[5][1]
-    report = accuracy_report(clips, resamples=10)
-    page, parsed = write(tmp_path / "report.html", tables=evaluation_tables(report, clips), figures=figures)
-    assert len(parsed.all("img")) == 7
-    assert "<script" not in page
-    pictures = re.findall(r"base64,([^\"]+)", page)
-    assert all(ElementTree.fromstring(base64.b64decode(picture)).tag.endswith("svg") for picture in pictures)
+def usual() -> tuple[str, ...]:
+    return tuple(font_manager.FontProperties().get_family())
 
 
-def test_an_evaluation_without_extras_has_the_three_charts() -> None:
-    assert [title for title, _, _ in evaluation_figures(scored())] == [
-        "Confusions",
-        "Hardest classes",
-        "Accuracy by number of clips",
-    ]
+def test_latin_text_keeps_its_font() -> None:
+    assert font_families("hello, Žluťoučký ✓ ✗") == usual()
 
 
-def test_the_confusion_caption_says_what_is_left_out() -> None:
-    names = [f"gloss{c}" for c in range(41)]
-    labels = np.arange(82) % 41
-    scores = np.eye(41)[(labels + np.arange(82) // 41) % 41]
-    clips = Scored([str(i) for i in range(82)], names, labels, scores)
-    figures = evaluation_figures(clips)
-    assert "Shown: 40 of 41 classes" in figures[0][1]
-    assert "Shown" not in evaluation_figures(scored())[0][1]
+def test_letters_of_another_font_are_found_in_it() -> None:
+    own = FT2Font(font_manager.findfont(font_manager.FontProperties())).get_charmap()
+    for entry in font_manager.fontManager.ttflist:
+        if "Last Resort" in entry.name:  # boxes, not letters
+            continue
+        further = set(FT2Font(entry.fname).get_charmap()) - set(own)
+        strange = next((chr(one) for one in sorted(further) if chr(one).isprintable()), None)
+        if strange:
+            break
+    assert strange, "matplotlib itself ships fonts with further letters"
+    found = font_families(f"a{strange}")
+    assert found[0] == usual()[0]
+    assert len(found) == len(usual()) + 1
+    paths = [font_manager.findfont(font_manager.FontProperties(family=name)) for name in found[len(usual()) :]]
+    assert any(ord(strange) in FT2Font(path).get_charmap() for path in paths)
+    figure = Figure()
+    plain, other = figure.text(0, 0, "a"), figure.text(0, 0, strange)
+    png(figure)
+    assert (tuple(plain.get_fontfamily()), tuple(other.get_fontfamily())) == (usual(), font_families(strange))
 
 
-def test_the_tables_of_an_evaluation() -> None:
-    clips = scored()
-    report = accuracy_report(clips, resamples=50)
-    accuracy, classes = evaluation_tables(report, clips)
-    low, high = report["interval95"]["per_class.top2"]
-    assert list(accuracy.rows[4]) == ["Top-2 per class", report["per_class"]["top2"], low, high]
-    assert "40 clips of 4 classes, chosen among 4" in accuracy.caption
-    assert [row[0] for row in classes.rows] == clips.glosses
-    assert classes.numeric() == [False, True, True, True, False, True]
+def test_letters_that_no_font_has_stay_with_the_usual_one() -> None:
+    assert font_families("\U000e0100\ufdd0 a") == usual()
+    nowhere = chr(0x3FFFD)  # assigned to nothing
+    assert font_families(nowhere) == usual()

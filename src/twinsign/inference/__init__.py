@@ -1,1 +1,1 @@
-"""What a model says of recordings: predictions, embeddings, exported models, and which inputs are unlike its own."""
+"""From recordings to predictions, embeddings and exported models; and which inputs are unlike the training clips."""

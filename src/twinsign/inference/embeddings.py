@@ -1,4 +1,4 @@
-"""Features of a pack's clips as a table that other tools open: Parquet, a row a clip, written whole or not at all.
+"""Recordings and packs as vectors by a RUN's frozen encoders, and their table that other tools open: Parquet.
 
 twinsign embed --model RUN --data PACK --out F.parquet
 """
@@ -18,27 +18,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from twinsign import __version__
 from twinsign.cluster import each
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256
-from twinsign.nn.classifier import all_features
+from twinsign.inference.notice import Noticer
+from twinsign.nn.classifier import all_features, branch_features
 from twinsign.nn.config import PARTS
-from twinsign.nn.features import device_of, joint_embedding
+from twinsign.nn.features import device_of, embed, joint_embedding
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
 from twinsign.pack.selection import clip_ids
 from twinsign.pose.bounds import most_expanded, parquet_bytes
-from twinsign.runs.models import EVALUATION_BATCH, frames_of, head_recipe, load_encoders, viewer_of
-from twinsign.runs.run import Run
-from twinsign.views.batches import ClipReader
-from twinsign.views.clips import View
+from twinsign.pose.layout import HANDS
+from twinsign.pose.recording import FloatArray, Recording
+from twinsign.runs.models import EVALUATION_BATCH, evaluation_loader, frames_of, head_recipe, load_encoders, viewer_of
+from twinsign.runs.run import Run, load_run
+from twinsign.views.batches import ClipReader, clips_of
 
-PARQUET = b"PAR1"
-"""How Parquet files begin."""
 EMBEDDING = "embedding"
 """Column of the joint unit embedding."""
 
@@ -56,27 +56,72 @@ class Embeddings:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which encoders and parts are embedded; empty: all that the RUN uses."""
+    """Encoders and parts to embed; empty: all that the RUN uses."""
 
     branches: Sequence[str] = ()
     parts: Sequence[str] = ()
 
     def within(self, run: Run) -> Choice:
-        """The choice with nothing left open; InputError where the RUN lacks a branch or there is no such part."""
-        own = head_recipe(run).head.parts if run.kind == "classifier" else PARTS
-        chosen = Choice(tuple(self.branches) or run.branches(), tuple(self.parts) or own)
-        for name, asked, known in (("branch", chosen.branches, run.branches()), ("part", chosen.parts, PARTS)):
-            for one in asked:
-                if one not in known or list(asked).count(one) > 1:
-                    raise InputError(f"{name} {one!r}", f"each once of {', '.join(known)}", file=run.path)
+        """The choice with defaults filled in; InputError where the RUN lacks a branch or there is no such part."""
+        parts = head_recipe(run).head.parts if run.kind == "classifier" else PARTS
+        chosen = Choice(tuple(self.branches) or run.branches(), tuple(self.parts) or parts)
+        for kind, names, allowed in (("branch", chosen.branches, run.branches()), ("part", chosen.parts, PARTS)):
+            for name in names:
+                if name not in allowed or list(names).count(name) > 1:
+                    raise InputError(f"{kind} {name!r}", f"each once of {', '.join(allowed)}", file=run.path)
         return chosen
 
     def fields(self, width: int) -> list[pa.Field]:
-        """The columns that a choice gives, of encoders of that width."""
-        vectors = {f"{branch}_{part}": width for branch in self.branches for part in self.parts}
-        vectors[EMBEDDING] = width * len(self.branches)
-        found = [pa.field(name, pa.list_(pa.float32(), size)) for name, size in vectors.items()]
-        return [*found, *(pa.field(f"shows_{part}", pa.bool_()) for part in self.parts)]
+        """The columns of these features from encoders of width `width`."""
+        widths = {f"{branch}_{part}": width for branch in self.branches for part in self.parts}
+        widths[EMBEDDING] = width * len(self.branches)
+        vectors = [pa.field(name, pa.list_(pa.float32(), size)) for name, size in widths.items()]
+        return [*vectors, *(pa.field(f"shows_{part}", pa.bool_()) for part in self.parts)]
+
+
+def require_hands(recordings: Sequence[Recording]) -> None:
+    """InputError names the first recording that shows no hand in any frame."""
+    for recording in recordings:
+        if not recording.seen[:, HANDS].any():
+            file = recording.source or None
+            raise InputError("no hand", "a hand in at least one frame", file=file, clip=recording.id)
+
+
+class Embedder:
+    """A RUN of any kind as a function from recordings to the unit vectors that `twinsign embed` writes."""
+
+    def __init__(self, run: Run, encoders: nn.ModuleDict | None = None) -> None:
+        self.run, self.parts = run, tuple(Choice().within(run).parts)
+        self.encoders = load_encoders(run) if encoders is None else encoders
+        self.viewer, self.noticer = viewer_of(run), Noticer(run)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], device: str = "cpu") -> Embedder:
+        """Load a RUN; InputError says what is wrong with it."""
+        embedder = cls(load_run(path))
+        embedder.encoders.to(device)
+        return embedder
+
+    @property
+    def width(self) -> int:
+        """D: numbers of a vector."""
+        return self.run.recipe.encoder.width * len(self.encoders)
+
+    @torch.no_grad()
+    def of(self, recordings: Sequence[Recording]) -> FloatArray:
+        """Unit vectors (N D); InputError names the first recording that shows no hand."""
+        require_hands(recordings)
+        vectors = [np.zeros((0, self.width), np.float32)]
+        for start in range(0, len(recordings), EVALUATION_BATCH):
+            clips = clips_of(recordings[start : start + EVALUATION_BATCH], self.run.recipe.read)
+            features = branch_features(self.encoders, self.viewer(clips.to(device_of(self.encoders))), self.parts)
+            vectors.append(joint_embedding(features).float().cpu().numpy())
+        return np.concatenate(vectors)
+
+    def of_pack(self, pack: Pack, rows: Indices) -> FloatArray:
+        """Unit vectors (N D) of these rows, which must show a hand."""
+        features, _ = embed(self.encoders, evaluation_loader(pack, rows, self.run.recipe), self.viewer, self.parts)
+        return joint_embedding(features).numpy()
 
 
 def write_embeddings(
@@ -88,47 +133,45 @@ def write_embeddings(
     tick: Callable[[int], object] = lambda clips: None,
     cluster: str | None = None,
 ) -> dict[str, Any]:
-    """Embed these rows' test views by a RUN of any kind and write them as Parquet; gives the provenance.
+    """Embed these rows by a RUN of any kind, write them as Parquet atomically, and return the provenance.
 
-    Columns: the pack's own but the poses; BRANCH_PART (D) each; `embedding`, the unit vector of the branches' summed
-    parts; shows_PART, false where a clip shows nothing of the part and its feature is 0. InputError where the pack has
-    a column of such a name, or the choice names what the RUN lacks. `tick` is told of each batch's clips.
+    Columns: the pack's own without the poses; each BRANCH_PART (D); `embedding`, the unit vector of the branches'
+    summed parts; shows_PART, false where a clip shows nothing of the part and its feature is 0. Raises InputError where
+    the pack has a column of such a name, the choice names what the RUN lacks, or another kind of file stands at `out`.
+    `tick` is called with the clips of each batch.
     """
     _check_replaced(Path(out))
     chosen = (choice or Choice()).within(run)
     table = pack.table.take(rows)
     table = table.set_column(table.column_names.index("id"), "id", pa.array(clip_ids(pack, rows)))
-    made = chosen.fields(run.recipe.encoder.width)
-    for name in (one.name for one in made if one.name in table.column_names):
+    fields = chosen.fields(run.recipe.encoder.width)
+    for name in (column.name for column in fields if column.name in table.column_names):
         raise InputError(f"a column {name!r}", "another name for it in the pack", file=pack.paths[0])
     note = _provenance(run, pack, rows, chosen)
-    note["columns"] = {one.name: str(one.type) for one in [*table.schema, *made]}
-    schema = pa.schema([*table.schema, *made], metadata={PROVENANCE_KEY: json.dumps(note)})
+    note["columns"] = {column.name: str(column.type) for column in [*table.schema, *fields]}
+    schema = pa.schema([*table.schema, *fields], metadata={PROVENANCE_KEY: json.dumps(note)})
     batches = [rows[start : start + EVALUATION_BATCH] for start in range(0, len(rows), EVALUATION_BATCH)]
-    done = 0
+    written = 0
     with atomic(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        for columns in each(partial(_embedding, run, pack, chosen), batches, cluster):
-            part = table.slice(done, len(columns[0]))
-            done += len(part)
+        for columns in each(partial(_load_embedding, run, pack, chosen), batches, cluster):
+            part = table.slice(written, len(columns[0]))
+            written += len(part)
             writer.write_table(pa.table([*part.columns, *columns], schema=schema))
             tick(len(part))
     return note
 
 
 def _check_replaced(out: Path) -> None:
-    """InputError where another kind of file stands in the place of embeddings."""
     if out.is_file():
         with out.open("rb") as stream:
-            start = stream.read(len(PARQUET))
-        if start not in (PARQUET, b""):
-            hint = "Choose another --out."
-            raise InputError(
-                "a file that is no Parquet table", "a new file, or embeddings to replace", file=out, hint=hint
-            )
+            begin = stream.read(4)
+        if begin not in (b"PAR1", b""):
+            wanted = "a new file, or embeddings to replace"
+            raise InputError("a file that is no Parquet table", wanted, file=out, hint="Choose another --out.")
 
 
 def read_embeddings(path: str | PathLike[str]) -> Embeddings:
-    """What `write_embeddings` wrote; InputError where the file is none of its kind."""
+    """Read what `write_embeddings` wrote; InputError for other or damaged files."""
     try:
         held, unpacked = Path(path).stat().st_size, parquet_bytes(pq.read_metadata(path))
         if unpacked > most_expanded(held):
@@ -136,50 +179,42 @@ def read_embeddings(path: str | PathLike[str]) -> Embeddings:
         table = pq.read_table(path)
         table.validate(full=True)
         note = parse_json((table.schema.metadata or {})[PROVENANCE_KEY])
-        vectors = {one.name: one.type.list_size for one in table.schema if pa.types.is_fixed_size_list(one.type)}
+        vectors = [column for column in table.schema if pa.types.is_fixed_size_list(column.type)]
         features = {
-            name: table[name].combine_chunks().flatten().to_numpy().reshape(len(table), width)
-            for name, width in vectors.items()
+            vector.name: np.asarray(table[vector.name].combine_chunks().flatten()).reshape(-1, vector.type.list_size)
+            for vector in vectors
         }
         shows = {part: np.asarray(table[f"shows_{part}"]) for part in note["parts"]}
-        others = table.drop_columns([*vectors, *(f"shows_{part}" for part in shows)]).replace_schema_metadata()
-        return Embeddings(table["id"].to_pylist(), features, shows, others, note)
+        rows = table.drop_columns([*features, *(f"shows_{part}" for part in shows)]).replace_schema_metadata()
+        return Embeddings(table["id"].to_pylist(), features, shows, rows, note)
     except Exception as error:  # Arrow's, JSON's and numpy's, as the damage happens to be
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(f"no embeddings ({reason})", "a file of `twinsign embed`", file=path) from error
 
 
-def _embedding(run: Run, pack: Pack, chosen: Choice) -> Callable[[Indices], list[pa.Array]]:
-    """The columns of a batch of rows, by a RUN's encoders on the fastest device there is."""
-    kept, viewer = load_encoders(run), viewer_of(run)
-    encoders = nn.ModuleDict({name: kept[name] for name in chosen.branches}).to(fastest_device()).eval()
-
-    def embed(rows: Indices) -> list[pa.Array]:
-        clips = ClipReader(pack, rows, run.recipe.read).__getitems__(list(range(len(rows))))
-        return list(_columns(encoders, viewer(clips.to(device_of(encoders))), chosen).values())
-
-    return embed
-
-
-@torch.no_grad()
-def _columns(encoders: nn.ModuleDict, views: Sequence[View], chosen: Choice) -> dict[str, pa.Array]:
-    found = all_features(encoders, views)
+def _load_embedding(run: Run, pack: Pack, chosen: Choice) -> Callable[[Indices], list[pa.Array]]:
+    """A function from a batch of rows to their columns, by a RUN's encoders on the fastest device."""
+    loaded, viewer = load_encoders(run), viewer_of(run)
+    encoders = nn.ModuleDict({name: loaded[name] for name in chosen.branches}).to(fastest_device()).eval()
     parts = tuple(chosen.parts)
-    vectors = {f"{name}_{part}": one.f[part] for name, one in found.items() for part in parts}
-    vectors[EMBEDDING] = joint_embedding({name: one.whole(parts) for name, one in found.items()})
-    shown = {part: torch.stack([one.has[part] for one in found.values()]).any(dim=0) for part in parts}
-    columns = {name: _vectors(value) for name, value in vectors.items()}
-    return columns | {f"shows_{part}": pa.array(value.cpu().numpy()) for part, value in shown.items()}
 
+    @torch.no_grad()
+    def embed_rows(rows: Indices) -> list[pa.Array]:
+        clips = ClipReader(pack, rows, run.recipe.read).__getitems__(list(range(len(rows))))
+        branches = all_features(encoders, viewer(clips.to(device_of(encoders))))
+        vectors = [branch.f[part] for branch in branches.values() for part in parts]
+        vectors.append(joint_embedding({name: branch.whole(parts) for name, branch in branches.items()}))
+        shows = [torch.stack([branch.has[part] for branch in branches.values()]).any(dim=0) for part in parts]
+        arrays = [value.float().cpu().numpy() for value in vectors]
+        columns = [pa.FixedSizeListArray.from_arrays(array.ravel(), array.shape[1]) for array in arrays]
+        return [*columns, *(pa.array(shown.cpu().numpy()) for shown in shows)]
 
-def _vectors(value: Tensor) -> pa.Array:
-    flat = pa.array(value.float().cpu().numpy().ravel())
-    return pa.FixedSizeListArray.from_arrays(flat, value.shape[1])
+    return embed_rows
 
 
 def _provenance(run: Run, pack: Pack, rows: Indices, chosen: Choice) -> dict[str, Any]:
     ids = cast(list[str], pack.table["id"].take(rows).to_pylist())
-    poses = sha256(*(f"{one}\t{pose}" for one, pose in sorted(zip(ids, pack.pose_hashes(rows), strict=True))))
+    poses = sorted(zip(ids, pack.pose_hashes(rows), strict=True))
     return {
         "twinsign": __version__,
         "command": "embed",
@@ -189,7 +224,7 @@ def _provenance(run: Run, pack: Pack, rows: Indices, chosen: Choice) -> dict[str
         "recipe": run.about.get("config"),
         "recipe_hash": sha256(repr(run.recipe.as_dict())),
         "data": [str(path) for path in pack.paths],
-        "pose_hash": poses,
+        "pose_hash": sha256(*(f"{id}\t{pose}" for id, pose in poses)),
         "split_hash": pack.split_hash(rows),
         "clips": len(rows),
         "view": {"crop": run.recipe.windows.share, "windows": run.recipe.windows.count, "frames": frames_of(run)},

@@ -12,6 +12,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
 from os import PathLike
@@ -31,23 +32,26 @@ from twinsign.pose.recording import Recording
 from twinsign.runs.run import Run, load_run
 from twinsign.synthetic.corpus import SyntheticConfig, synthesise
 
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 LARGEST_DIFFERENCE = 1e-4
-"""Between a file's answers and torch's; a file beyond it is not written."""
-CHECK_CLIPS = 6
-"""Generated clips that they are compared on."""
-
-
+"""Tolerance between a file's answers and torch's; a file that exceeds it is not written."""
 Answerer = Callable[[Mapping[str, NDArray[np.float32]]], list[NDArray[Any]]]
 """An exported network: `Portable`'s inputs by name to its outputs in order."""
 
 
 class ExportError(TwinsignError):
-    """The exported network does not say what the RUN says."""
+    """The exported network does not answer as the RUN does."""
+
+
+class Form(NamedTuple):
+    """How a RUN is written as a file of one kind, how the file is run, and the packages of the extra that it takes."""
+
+    write: Callable[[Portable, dict[str, str], Path], None]
+    load: Callable[[str | PathLike[str]], Answerer]
+    packages: tuple[str, ...] = ()
 
 
 def export_run(model: str | PathLike[str], out: str | PathLike[str]) -> dict[str, float]:
-    """Write a RUN as .onnx or .pt2 and give the largest difference of each output from torch's on generated signs.
+    """Write a RUN as .onnx or .pt2 and return the largest difference of each output from torch's on generated signs.
 
     The file is compared before it gets its name; ExportError where it differs, InputError for other endings and, for
     ONNX, without the extra `export`.
@@ -62,12 +66,13 @@ def export_run(model: str | PathLike[str], out: str | PathLike[str]) -> dict[str
     run = load_run(model)
     portable = Portable(run).eval()
     with atomic(out) as temporary:
-        form.write(portable, _metadata(run, portable), temporary)
-        found = differences(form.load(temporary), portable, check_batches(run))
-        worst = max(found, key=lambda name: found[name])
-        if not found[worst] <= LARGEST_DIFFERENCE:
-            raise ExportError(f"{out}: {worst} differs by {found[worst]:.1e} from the RUN's; nothing was written")
-    return found
+        with torch.no_grad(), quiet_exporter():
+            form.write(portable, _metadata(run, portable), temporary)
+        largest = differences(form.load(temporary), portable, check_batches(run))
+        worst = max(largest, key=largest.__getitem__)
+        if not largest[worst] <= LARGEST_DIFFERENCE:
+            raise ExportError(f"{out}: {worst} differs by {largest[worst]:.1e} from the RUN's; nothing was written")
+    return largest
 
 
 def differences(answer: Answerer, portable: Portable, batches: Sequence[Sequence[Recording]]) -> dict[str, float]:
@@ -75,16 +80,33 @@ def differences(answer: Answerer, portable: Portable, batches: Sequence[Sequence
 
     Where a clip shows no hand only `has_hand` is compared: the others mean nothing.
     """
-    worst = dict.fromkeys(portable.outputs, 0.0)
+    largest = dict.fromkeys(portable.outputs, 0.0)
     for recordings in batches:
         answers = answer(stacked(recordings))
-        wanted = [one.numpy() for one in portable.of_recordings(recordings)]
-        hand = wanted[portable.outputs.index("has_hand")]
-        for name, mine, yours in zip(portable.outputs, answers, wanted, strict=True):
+        expected = [output.numpy() for output in portable.of_recordings(recordings)]
+        hand = expected[portable.outputs.index("has_hand")]
+        for name, exported, wanted in zip(portable.outputs, answers, expected, strict=True):
             rows = slice(None) if name == "has_hand" else hand
-            apart = np.abs(mine[rows].astype(np.float64) - yours[rows])
-            worst[name] = max(worst[name], float(apart.max(initial=0.0)))
-    return worst
+            difference = np.abs(exported[rows].astype(np.float64) - wanted[rows])
+            largest[name] = max(largest[name], float(difference.max(initial=0.0)))
+    return largest
+
+
+def check_batches(run: Run) -> list[list[Recording]]:
+    """Generated signs to compare on: one frame, one clip, several of equal or different length, one without a hand."""
+    clips = [clip for clip, _ in islice(synthesise(SyntheticConfig()), 6)]
+    shortest = min(len(clip.xy) for clip in clips)
+    middle = next(frame for frame in range(shortest) if clips[0].seen[frame, HANDS].any())
+    score = clips[1].score.copy()
+    score[:, HANDS] = 0
+    equal = [_cut(clip, slice(0, shortest)) for clip in clips]
+    frame, handless = _cut(clips[0], slice(middle, middle + 1)), replace(clips[1], score=score)
+    batches = [[frame], *([clip] for clip in clips[:3]), [handless], equal]
+    return batches if run.recipe.read.idle == "keep" else [*batches, clips]
+
+
+def _cut(clip: Recording, frames: slice) -> Recording:
+    return replace(clip, xy=clip.xy[frames], score=clip.score[frames])
 
 
 def load_onnx(file: str | PathLike[str]) -> Answerer:
@@ -98,65 +120,43 @@ def load_onnx(file: str | PathLike[str]) -> Answerer:
 def load_program(file: str | PathLike[str]) -> Answerer:
     """A .pt2 file as a function of `Portable`'s inputs, run by torch."""
     # By stream: torch insists on the ending of a name.
-    with Path(file).open("rb") as stream, _quiet():
+    with Path(file).open("rb") as stream, quiet_exporter():
         module = torch.export.load(stream).module()
 
+    @torch.no_grad()
     def answer(inputs: Mapping[str, NDArray[np.float32]]) -> list[NDArray[Any]]:
-        with torch.no_grad():
-            return [one.numpy() for one in module(*(torch.from_numpy(inputs[name]) for name in INPUTS))]
+        return [output.numpy() for output in module(*(torch.from_numpy(inputs[name]) for name in INPUTS))]
 
     return answer
 
 
-def check_batches(run: Run) -> list[list[Recording]]:
-    """Generated signs to compare on: one frame, one clip, several of one length and of many, one without a hand."""
-    clips = [one for one, _ in islice(synthesise(SyntheticConfig()), CHECK_CLIPS)]
-    shortest = min(len(one.xy) for one in clips)
-    middle = next(frame for frame in range(shortest) if clips[0].seen[frame, HANDS].any())
-    handless = Recording("handless", clips[1].xy, np.where(np.isin(np.arange(len(JOINTS)), _HANDS), 0, clips[1].score))
-    equal = [_part(one, slice(0, shortest)) for one in clips]
-    batches = [[_part(clips[0], slice(middle, middle + 1))], *([one] for one in clips[:3]), [handless], equal]
-    return batches if run.recipe.read.idle == "keep" else [*batches, clips]
-
-
-_HANDS = range(len(JOINTS))[HANDS]
-
-
-def _part(one: Recording, frames: slice) -> Recording:
-    return Recording(one.id, one.xy[frames], one.score[frames], one.unit, one.size)
-
-
-def _example() -> tuple[torch.Tensor, ...]:
-    ones = torch.ones(2, 3, len(JOINTS))
-    return torch.rand(2, 3, len(JOINTS), 2), ones, ones[:, 0, :2]
-
-
-def _shapes() -> dict[str, dict[int, Any]]:
-    batch, frames = torch.export.Dim("batch"), torch.export.Dim("frames")
-    return {"xy": {0: batch, 1: frames}, "seen": {0: batch, 1: frames}, "size": {0: batch}}
+def traced_inputs() -> tuple[tuple[torch.Tensor, ...], dict[str, dict[int, Any]]]:
+    """Example inputs of `Portable`, and which of their axes may have any length."""
+    batch, frames, ones = torch.export.Dim("batch"), torch.export.Dim("frames"), torch.ones(2, 3, len(JOINTS))
+    shapes = {"xy": {0: batch, 1: frames}, "seen": {0: batch, 1: frames}, "size": {0: batch}}
+    return (torch.rand(2, 3, len(JOINTS), 2), ones, ones[:, 0, :2]), shapes
 
 
 def _write_onnx(portable: Portable, metadata: dict[str, str], file: Path) -> None:
-    with torch.no_grad(), _quiet():
-        program: Any = torch.onnx.export(
-            portable,
-            _example(),
-            input_names=INPUTS,
-            output_names=portable.outputs,
-            dynamic_shapes=_shapes(),
-            dynamo=True,
-            verbose=False,
-        )
+    example, shapes = traced_inputs()
+    program: Any = torch.onnx.export(
+        portable,
+        example,
+        input_names=INPUTS,
+        output_names=portable.outputs,
+        dynamic_shapes=shapes,
+        dynamo=True,
+        verbose=False,
+    )
     program.model.metadata_props.update(metadata)
     program.save(str(file), external_data=False)
 
 
 def _write_program(portable: Portable, metadata: dict[str, str], file: Path) -> None:
-    with torch.no_grad(), _quiet():
-        program = torch.export.export(portable, _example(), dynamic_shapes=_shapes())
-        content = io.BytesIO()  # to a file that cannot be written torch would fail in words of its own
-        torch.export.save(program, content, extra_files=metadata)
-        file.write_bytes(content.getbuffer())
+    example, shapes = traced_inputs()
+    content = io.BytesIO()  # torch itself hides why a file cannot be written
+    torch.export.save(torch.export.export(portable, example, dynamic_shapes=shapes), content, extra_files=metadata)
+    file.write_bytes(content.getbuffer())
 
 
 def _metadata(run: Run, portable: Portable) -> dict[str, str]:
@@ -184,8 +184,8 @@ def _metadata(run: Run, portable: Portable) -> dict[str, str]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks on packages and shapes, none of which a user can act on."""
+def quiet_exporter() -> Iterator[None]:
+    """Silence the exporter's warnings about packages and shapes, on none of which a user can act."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)
@@ -196,12 +196,7 @@ def _quiet() -> Iterator[None]:
         log.setLevel(level)
 
 
-class Form(NamedTuple):
-    """How a RUN is written as files of one kind, how these are run, and the packages of the extra that it takes."""
-
-    write: Callable[[Portable, dict[str, str], Path], None]
-    load: Callable[[str | PathLike[str]], Answerer]
-    packages: tuple[str, ...] = ()
-
-
-FORMS = {".onnx": Form(_write_onnx, load_onnx, PACKAGES), ".pt2": Form(_write_program, load_program)}
+FORMS = {
+    ".onnx": Form(_write_onnx, load_onnx, ("onnx", "onnxscript", "onnxruntime")),
+    ".pt2": Form(_write_program, load_program),
+}

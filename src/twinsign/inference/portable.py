@@ -1,4 +1,4 @@
-"""Poses in, probabilities out: all that lies between as one module without files, ready to leave torch."""
+"""Poses in, probabilities out: all that lies between as one module without files, ready for export."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from twinsign.inference.likeness import likeness_of
+from twinsign.inference.likeness import load_likeness
 from twinsign.nn.classifier import Classifier, branch_features
 from twinsign.nn.features import joint_embedding
 from twinsign.pose.layout import HANDS, JOINT_COUNT
@@ -33,19 +33,19 @@ class Portable(nn.Module):
         self.calibration = calibration_of(run) or Calibration()
         self.classifier = load_classifier(run) if run.kind == "classifier" else None
         self.encoders = None if self.classifier else load_encoders(run)
-        self.likeness = likeness_of(run)
+        self.likeness = load_likeness(run)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of what `forward` returns: probabilities (of classifiers alone), embedding, has_hand, distance."""
+        """Names of what `forward` returns; probabilities for classifiers alone."""
         return (*(("probabilities",) if self.classifier else ()), "embedding", "has_hand", "distance")
 
     def forward(self, xy: Tensor, seen: Tensor, size: Tensor) -> tuple[Tensor, ...]:
         """Image fractions xy (B T 49 2), scores or 1 for seen (B T 49), image size (B 2) in pixels, ones if unknown.
 
-        Gives calibrated probabilities (B C), the unit embedding (B D), whether any frame shows a hand (B): where none
+        Returns calibrated probabilities (B C), the unit embedding (B D), whether any frame shows a hand (B): where none
         does, `predict` refuses, and the others mean nothing; and the distance from the training clips (B), beyond whose
-        limit `predict` is not sure (0 where the RUN does not know it).
+        limit `predict` is not sure (0 where the RUN does not keep their likeness).
         """
         xy = torch.where((seen > 0)[..., None], xy, 0.0)
         clips = equal_clips(xy, seen, size, self.read)
@@ -58,7 +58,7 @@ class Portable(nn.Module):
         return self.likeness.distances(clips)
 
     def answers(self, clips: Clips) -> tuple[Tensor, ...]:
-        """Probabilities (B C), of a classifier, and the unit embedding (B D) of cropped clips."""
+        """Probabilities (B C), for classifiers alone, and the unit embedding (B D) of cropped clips."""
         views = self.viewer(clips)
         if self.encoders is not None:
             return (joint_embedding(branch_features(self.encoders, views)),)
@@ -69,8 +69,8 @@ class Portable(nn.Module):
 
     @torch.no_grad()
     def of_recordings(self, recordings: Sequence[Recording]) -> tuple[Tensor, ...]:
-        """The answers on recordings of any lengths, read as `predict` reads them, and whether they show a hand."""
-        hand = torch.tensor([bool(one.seen[:, HANDS].any()) for one in recordings])
+        """`forward` on recordings of any lengths, read as `predict` reads them."""
+        hand = torch.tensor([bool(recording.seen[:, HANDS].any()) for recording in recordings])
         clips = clips_of(recordings, self.read)
         return *self.answers(clips), hand, self.distance(clips)
 
@@ -80,9 +80,10 @@ def stacked(recordings: Sequence[Recording]) -> dict[str, NDArray[np.float32]]:
 
     Those count for nothing where idle frames are trimmed or dropped and a hand has a box in some frame.
     """
-    count, frames = len(recordings), max(len(one.xy) for one in recordings)
-    xy = np.zeros((count, frames, JOINT_COUNT, 2), np.float32)
-    seen = np.zeros((count, frames, JOINT_COUNT), np.float32)
-    for row, one in enumerate(recordings):
-        xy[row, : len(one.xy)], seen[row, : len(one.xy)] = one.fractions().xy, one.score
-    return {"xy": xy, "seen": seen, "size": np.asarray([one.size or (1, 1) for one in recordings], np.float32)}
+    frames = max(len(recording.xy) for recording in recordings)
+    xy = np.zeros((len(recordings), frames, JOINT_COUNT, 2), np.float32)
+    seen = np.zeros((len(recordings), frames, JOINT_COUNT), np.float32)
+    for row, recording in enumerate(recordings):
+        xy[row, : len(recording.xy)], seen[row, : len(recording.xy)] = recording.fractions().xy, recording.score
+    size = np.asarray([recording.size or (1, 1) for recording in recordings], np.float32)
+    return {"xy": xy, "seen": seen, "size": size}

@@ -1,4 +1,4 @@
-"""From a recording to ranked glosses, or "not sure"."""
+"""From a recording to ranked glosses, or "not sure"; and what each part and branch of a model answers alone."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ import torch
 from torch import Tensor
 
 from twinsign.errors import InputError
-from twinsign.inference.embedder import require_hands
+from twinsign.inference.embeddings import require_hands
 from twinsign.inference.notice import Notice, Noticer
-from twinsign.nn.classifier import Classifier
-from twinsign.nn.features import device_of
+from twinsign.nn.classifier import Classifier, all_features
+from twinsign.nn.features import device_of, joint_embedding
 from twinsign.pose.recording import Recording
 from twinsign.runs.calibration import Calibration, calibration_of
 from twinsign.runs.models import load_classifier, viewer_of
 from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import clips_of
 
+THREADS = 1
+"""Default number of CPU threads; where cores are shared, two can be many times slower than one."""
+
 
 @dataclass(frozen=True)
 class Guess:
-    """One gloss and the calibrated confidence in it, in [0, 1]."""
+    """A gloss and the calibrated confidence in it, in [0, 1]."""
 
     gloss: str
     confidence: float
@@ -41,14 +44,22 @@ class Prediction:
     """Whether it is so unlike them that no answer is sure."""
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """A prediction, its best guesses by each vote (absent where a clip shows nothing of a part), its unit embedding."""
+
+    prediction: Prediction
+    votes: dict[str, list[Guess]]
+    embedding: Tensor
+
+
 class Recogniser:
     """A trained classifier ready to name signs."""
 
     def __init__(self, run: Run, classifier: Classifier) -> None:
         self.run, self.classifier = run, classifier
-        self.viewer = viewer_of(run)
+        self.viewer, self.noticer = viewer_of(run), Noticer(run)
         self.calibration = calibration_of(run) or Calibration()
-        self.noticer = Noticer(run)
 
     @classmethod
     def load(cls, path: str | PathLike[str], device: str = "cpu") -> Recogniser:
@@ -57,7 +68,7 @@ class Recogniser:
         return cls(run, load_classifier(run).to(device))
 
     def predict(self, recording: Recording, top: int = 5) -> Prediction:
-        """Name one recording's sign; InputError where it shows no hand in any frame."""
+        """Name the sign of a recording; InputError where it shows no hand in any frame."""
         return self.predict_many([recording], top)[0]
 
     @torch.no_grad()
@@ -66,26 +77,63 @@ class Recogniser:
         require_hands(recordings)
         clips = clips_of(recordings, self.run.recipe.read)
         views = self.viewer(clips.to(device_of(self.classifier)))
-        return self.predictions(self.shares(self.classifier(*views)), self.noticer.look(recordings, clips), top)
+        confidences = self.confidences(self.classifier(*views))
+        return self.predictions(confidences, self.noticer.look(recordings, clips), top)
 
-    def shares(self, logits: Tensor) -> Tensor:
+    def confidences(self, logits: Tensor) -> Tensor:
         """Logits (B C) to calibrated confidences (B C), on the CPU."""
         return (logits / self.calibration.temperature).softmax(dim=1).cpu()
 
-    def predictions(self, shares: Tensor, notices: Sequence[Notice], top: int) -> list[Prediction]:
-        """Confidences (B C) to predictions: sure where the first reaches the threshold and the clip is not unlike."""
+    def predictions(self, confidences: Tensor, notices: Sequence[Notice], top: int) -> list[Prediction]:
+        """Sure where the first of the confidences (B C) reaches the threshold and the clip is not unlike."""
         return [
             Prediction(guesses, guesses[0].confidence >= self.calibration.threshold and not unlike, note, unlike)
-            for guesses, (note, unlike) in zip(ranked(shares, self.run.labels, top), notices, strict=True)
+            for guesses, (note, unlike) in zip(self.ranked(confidences, top), notices, strict=True)
+        ]
+
+    def ranked(self, confidences: Tensor, top: int) -> list[list[Guess]]:
+        """The `top` likeliest glosses by confidences (B C), best first; InputError for fewer than one."""
+        if top < 1:
+            raise InputError(f"top {top}", "1 or more")
+        best = confidences.topk(min(top, len(self.run.labels)), dim=1)
+        return [
+            [Guess(self.run.labels[label], confidence) for label, confidence in zip(*row, strict=True)]
+            for row in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
 
 
-def ranked(shares: Tensor, labels: Sequence[str], top: int) -> list[list[Guess]]:
-    """The `top` likeliest glosses of each row of confidences (B C), best first; InputError for fewer than one."""
-    if top < 1:
-        raise InputError(f"top {top}", "1 or more")
-    best = shares.topk(min(top, len(labels)), dim=1)
+@torch.no_grad()
+def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 5, each: int = 3) -> list[Explanation]:
+    """Each recording's prediction with `each` guesses by every branch and part alone (paper, Tables VII and X).
+
+    Logits are linear in the parts' features and joined over branches, so a vote costs no further pass of an encoder.
+    InputError as in `predict_many`.
+    """
+    require_hands(recordings)
+    model, parts = recogniser.classifier, recogniser.classifier.head.parts
+    clips = clips_of(recordings, recogniser.run.recipe.read)
+    branches = all_features(model.encoders, recogniser.viewer(clips.to(device_of(model))))
+    features = {name: branch.whole(parts) for name, branch in branches.items()}
+    by_branch = model.logits(features)
+    logits = dict(by_branch) if len(by_branch) > 1 else {}
+    for part in parts if len(parts) > 1 else ():
+        logits[part] = model.joined(model.logits({name: branch.f[part] for name, branch in branches.items()}))
+    votes = {name: recogniser.ranked(recogniser.confidences(values), each) for name, values in logits.items()}
+    has = {part: values.tolist() for part, values in next(iter(branches.values())).has.items()}
+    confidences, embedding = recogniser.confidences(model.joined(by_branch)), joint_embedding(features).cpu()
+    predictions = recogniser.predictions(confidences, recogniser.noticer.look(recordings, clips), top)
     return [
-        [Guess(labels[i], float(value)) for i, value in zip(index, values, strict=True)]
-        for index, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        Explanation(
+            prediction,
+            {name: guesses[clip] for name, guesses in votes.items() if name not in has or has[name][clip]},
+            embedding[clip],
+        )
+        for clip, prediction in enumerate(predictions)
     ]
+
+
+def use_threads(count: int) -> None:
+    """Let torch use `count` threads in this process; InputError for less than one."""
+    if count < 1:
+        raise InputError(f"{count} threads", "1 or more")
+    torch.set_num_threads(count)

@@ -8,31 +8,22 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from matplotlib.font_manager import FontProperties, findfont, fontManager
+from matplotlib.ft2font import FT2Font
+from matplotlib.text import Text
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import TOPS, Scored, confusion, per_class_table
 from twinsign.files import write_bytes, write_text
-from twinsign.report.figures import (
-    MOST_CLASSES,
-    accuracy_by_clips,
-    confused_classes,
-    confusion_matrix,
-    hardest_classes,
-    learning_curves,
-)
-from twinsign.report.lettering import letter
-from twinsign.report.skeletons import skeleton_strip
-from twinsign.report.tsne import embedding_map
 
 Cell = str | int | float | None
 Picture = tuple[str, str, Figure]
@@ -41,7 +32,7 @@ Picture = tuple[str, str, Figure]
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; None is a gap. Raises InputError where a row has not the header's width."""
+    """Rows under a header; None is an empty cell. Raises InputError for a row of another width than the header."""
 
     title: str
     header: Sequence[str]
@@ -54,62 +45,78 @@ class Table:
                 raise InputError(f"{len(row)} cells in row {number} of table {self.title!r}", f"{len(self.header)}")
 
     def numeric(self) -> list[bool]:
-        """Which columns hold numbers and gaps alone: those stand at the right."""
-        columns = [[row[column] for row in self.rows] for column in range(len(self.header))]
-        filled = [[cell for cell in cells if cell is not None] for cells in columns]
-        return [bool(cells) and all(map(_is_number, cells)) for cells in filled]
-
-
-@dataclass(frozen=True)
-class WrongClip:
-    """A clip that the model got wrong: xy (T 49 2) in image fractions, seen (T 49), confidence in [0, 1]."""
-
-    id: str
-    truth: str
-    guess: str
-    confidence: float
-    xy: NDArray[Any]
-    seen: NDArray[Any]
-    size: tuple[int, int] | None = None
+        """Which columns hold numbers and empty cells alone: these are aligned to the right."""
+        columns = [[row[column] for row in self.rows if row[column] is not None] for column in range(len(self.header))]
+        return [bool(cells) and all(map(_is_number, cells)) for cells in columns]
 
 
 def _is_number(cell: object) -> bool:
-    return isinstance(cell, int | float | np.integer | np.floating) and not isinstance(cell, bool)
+    return isinstance(cell, Real) and not isinstance(cell, bool)
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return f"{value:,}"
-    return f"{value:,.2f}" if isinstance(value, float | np.floating) else str(value)
+def _format_cell(cell: object) -> str:
+    if not _is_number(cell):
+        return "–" if cell is None else str(cell)
+    return f"{cell:,}" if isinstance(cell, Integral) else f"{cell:,.2f}"
 
 
 def svg(figure: Figure) -> bytes:
     """The figure as SVG, the same bytes each time; letters stay text, drawn with the reader's own fonts."""
-    stream = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "twinsign"}), warnings.catch_warnings():
-        # Matplotlib's own font lacks many scripts that glosses are written in; the reader's browser has others.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(stream, format="svg", dpi=150, metadata={"Date": None})
-    return stream.getvalue()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "twinsign"}):
+        return _saved(figure, format="svg", metadata={"Date": None})
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as PNG, 150 dots an inch, its letters from whatever fonts the machine has."""
-    letter(figure)
+    """The figure as PNG, 150 dots an inch, its letters from whatever fonts are installed."""
+    for text in figure.findobj(Text):
+        families = font_families(text.get_text())
+        if len(families) > 1:
+            text.set_fontfamily(list(families))
+    return _saved(figure, format="png")
+
+
+def _saved(figure: Figure, **options: Any) -> bytes:
     stream = io.BytesIO()
     with warnings.catch_warnings():
+        # Matplotlib's own font lacks many scripts that glosses are written in; the reader's browser has others.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(stream, format="png", dpi=150)
+        figure.savefig(stream, dpi=150, **options)
     return stream.getvalue()
 
 
+@cache
+def font_families(text: str) -> tuple[str, ...]:
+    """Font families that draw `text`: matplotlib's default and, for letters it lacks, installed ones.
+
+    Letters that no installed font has are left to the default, which draws a box.
+    """
+    default = FontProperties()
+    missing = {ord(letter) for letter in text if letter.isprintable()} - _code_points(findfont(default))
+    families = list(default.get_family())
+    for entry in sorted(fontManager.ttflist, key=lambda font: (font.name, font.style != "normal", font.fname)):
+        if not missing:
+            break
+        boxes = "Last Resort" in entry.name  # a font of boxes that name a letter's script
+        if entry.name not in families and not boxes and missing & _code_points(entry.fname):
+            families.append(entry.name)
+            missing -= _code_points(entry.fname)
+    return tuple(families)
+
+
+@cache
+def _code_points(font_file: str) -> frozenset[int]:
+    """The code points that a font file has; none of a file that cannot be read."""
+    try:
+        return frozenset(FT2Font(font_file).get_charmap())
+    except (OSError, RuntimeError):
+        return frozenset()
+
+
 def write_pictures(folder: str | os.PathLike[str], stem: str, figures: Sequence[Picture]) -> None:
-    """Write pictures as STEM-1.svg, STEM-1.png and so on, each whole or not at all."""
+    """Write pictures as STEM-1.svg, STEM-1.png and so on, each atomically."""
     for number, (_, _, figure) in enumerate(figures, 1):
-        for kind, drawn in (("svg", svg), ("png", png)):
-            write_bytes(Path(folder) / f"{stem}-{number}.{kind}", drawn(figure))
+        for render in (svg, png):
+            write_bytes(Path(folder) / f"{stem}-{number}.{render.__name__}", render(figure))
 
 
 def write_report(
@@ -121,85 +128,9 @@ def write_report(
     tables: Sequence[Table],
     figures: Sequence[Picture],
 ) -> None:
-    """Write one self-contained HTML page, whole or not at all; all text is escaped."""
+    """Write one self-contained HTML page atomically; all text is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["cell"] = _cell
+    environment.filters.update(cell=_format_cell, svg_base64=lambda figure: base64.b64encode(svg(figure)).decode())
     template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
-    pictures = [
-        {
-            "title": name,
-            "caption": caption,
-            "data": base64.b64encode(svg(figure)).decode(),
-            "width": round(96 * figure.get_figwidth()),
-            "height": round(96 * figure.get_figheight()),
-        }
-        for name, caption, figure in figures
-    ]
-    page = template.render(title=title, lead=lead, facts=facts, tables=tables, pictures=pictures, version=__version__)
+    page = template.render(title=title, lead=lead, facts=facts, tables=tables, pictures=figures, version=__version__)
     write_text(path, page.encode("utf-8", "replace").decode() + "\n")
-
-
-def evaluation_tables(report: Mapping[str, Any], scored: Scored) -> list[Table]:
-    """The accuracies of an `accuracy_report` with their 95 % intervals, and the per-class table."""
-    accuracies: list[list[Cell]] = []
-    for kind, name in (("per_instance", "per instance"), ("per_class", "per class")):
-        for top in TOPS:
-            low, high = report["interval95"][f"{kind}.top{top}"]
-            accuracies.append([f"Top-{top} {name}", report[kind][f"top{top}"], low, high])
-    caption = (
-        f"{report['clips']:,} clips of {report['classes']:,} classes, chosen among {report['label_count']:,}. "
-        "Per class: mean over the classes present. Ties count against the model. "
-        f"Expected calibration error: {report['ece']:.2f} %."
-    )
-    classes: list[list[Cell]] = [
-        [row["gloss"], row["clips"], row["top1"], row["top5"], row["wrong_guess"], row["wrong_clips"] or None]
-        for row in per_class_table(scored)
-    ]
-    return [
-        Table("Accuracy", ["Measure", "%", "95 % from", "to"], accuracies, caption),
-        Table("Classes", ["Gloss", "Clips", "Top-1 %", "Top-5 %", "Most often taken for", "Times"], classes),
-    ]
-
-
-def evaluation_figures(
-    scored: Scored,
-    *,
-    curves: Sequence[Mapping[str, Any]] = (),
-    embeddings: Mapping[str, ArrayLike] | None = None,
-    embedding_labels: Sequence[str | None] = (),
-    wrong: Sequence[WrongClip] = (),
-    train_clips: Mapping[str, int] | None = None,
-    seed: int = 0,
-) -> list[Picture]:
-    """The pictures of an evaluation: title, caption, figure; curves, maps and clips only where given.
-
-    curves: rows of metrics.jsonl; embeddings: name -> (N D), of clips with `embedding_labels`; train_clips by gloss.
-    """
-    table = per_class_table(scored)
-    pictures: list[Picture] = []
-    if curves:
-        pictures.append(("Learning curves", "What was logged in training.", learning_curves(curves)))
-    pictures.append(("Confusions", _confusion_caption(scored), confusion_matrix(scored)))
-    pictures.append(
-        ("Hardest classes", "Ordered by the upper end of Wilson's 95 % interval, lowest first.", hardest_classes(table))
-    )
-    caption = "Dots are classes, larger the more share a spot; the line is the mean over classes of equally many clips."
-    pictures.append(("Accuracy by number of clips", caption, accuracy_by_clips(table, train_clips)))
-    if embeddings:
-        caption = "Nearness on a t-SNE map means similar embeddings; distances between far groups mean little."
-        pictures.append(("Map of the embeddings", caption, embedding_map(embeddings, embedding_labels, seed)))
-    for clip in wrong:
-        caption = (
-            f"Clip {clip.id}, confidence {100 * clip.confidence:.0f} %. Orange: right hand; blue: left; grey: trunk."
-        )
-        strip = skeleton_strip(clip.xy, clip.seen, clip.size)
-        pictures.append((f"Wrong: {clip.truth} taken for {clip.guess}", caption, strip))
-    return pictures
-
-
-def _confusion_caption(scored: Scored) -> str:
-    shown = len(confused_classes(confusion(scored)))
-    everything = "Rows are the truth, columns the guess; a row is in percent of that class's clips."
-    if len(scored.glosses) <= MOST_CLASSES:
-        return everything
-    return f"{everything} Shown: {shown} of {len(scored.glosses):,} classes, those of the most frequent confusions."

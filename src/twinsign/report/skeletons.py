@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Literal
 
 import numpy as np
@@ -19,8 +20,12 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from twinsign.errors import InputError
+from twinsign.pack.open import Pack
 from twinsign.pose.layout import BONES, HANDS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.report.figures import plain
+from twinsign.runs.recipe import Recipe
+from twinsign.views.augment import random_view
+from twinsign.views.batches import clips_of, generator_at
 
 PARTS = {
     "trunk": (TRUNK, "#7a7a7a", 1.6),
@@ -28,23 +33,21 @@ PARTS = {
     "right hand": (RIGHT_HAND, "#D55E00", 1.0),
 }
 """Each part's joints, colour and line width in points, in the order of drawing."""
+NOTHING_SEEN = "no joint seen in this clip"
+Align = Literal["center", "left"]
 _MARGIN = 0.06
 _GAP, _SECOND_BOX = 0.05, 0.5
 """Between a view's trunk and the hands' boxes beneath it, and the left edge of the second box."""
-_GIF_DPI = 100
-_SHADES = 16
-_SHORTEST_WAIT = 20
-"""Milliseconds a frame of a GIF: browsers slow shorter ones down."""
 
 
 def draw_skeleton(axes: Axes, xy: ArrayLike, seen: ArrayLike) -> None:
     """Draw one frame: xy (49 2) in any unit of equal length both ways, seen (49); a bone needs both its ends."""
-    points, found = np.asarray(xy, np.float32), np.asarray(seen, bool)
+    points, shown = np.asarray(xy, np.float32), np.asarray(seen, bool)
     for name, (joints, colour, width) in PARTS.items():
-        own = range(joints.start, joints.stop)
-        bones = [points[[a, b]] for a, b in BONES if a in own and b in own and found[a] and found[b]]
+        part = range(joints.start, joints.stop)
+        bones = [points[[a, b]] for a, b in BONES if a in part and b in part and shown[a] and shown[b]]
         axes.add_collection(LineCollection(bones, colors=colour, linewidths=width, label=f"{name} bones"))
-        dots = points[joints][found[joints]]
+        dots = points[joints][shown[joints]]
         axes.scatter(dots[:, 0], dots[:, 1], s=4 * width, color=colour, linewidth=0, label=f"{name} joints", zorder=2)
 
 
@@ -68,20 +71,23 @@ class Panel:
         """The frames in which a joint is seen."""
         return np.flatnonzero(self.seen.any(axis=1))
 
-    def spread(self, count: int) -> NDArray[np.int64]:
+    def spread(self, count: int) -> list[int]:
         """Up to `count` of the drawable frames, evenly spread."""
         frames = self.drawable
         places = np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int)
-        found: NDArray[np.int64] = frames[places]
-        return found
+        return [int(frame) for frame in frames[places]]
 
     def limits(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Corners (2) and (2) of a box around all seen joints and boxes, with a margin."""
-        corners = [((x, y), (x + side, y + side)) for x, y, side in self.boxes]
-        return _limits(np.concatenate([self.points[self.seen], *(np.asarray(one, np.float32) for one in corners)]))
+        """Corners (2) and (2) of a box around all seen joints and boxes: a margin, no side under 1/5 of the other."""
+        corners = [np.asarray(((x, y), (x + side, y + side)), np.float32) for x, y, side in self.boxes]
+        points = np.concatenate([self.points[self.seen], *corners])
+        low, high = points.min(axis=0), points.max(axis=0)
+        side = (high - low).max() or np.float32(1)
+        half = np.maximum((high - low) / 2, side / 10) + _MARGIN * side
+        return (low + high) / 2 - half, (low + high) / 2 + half
 
     def shape(self) -> float:
-        """Height over width of a frame, kept within what can be looked at."""
+        """Height over width of a frame, clipped to [0.4, 2.2]."""
         low, high = self.limits()
         return float(np.clip((high - low)[1] / (high - low)[0], 0.4, 2.2))
 
@@ -111,39 +117,66 @@ def view_panel(xy: ArrayLike, seen: ArrayLike, title: str = "") -> Panel:
     return replace(panel, boxes=boxes)
 
 
-def skeleton_strip(xy: ArrayLike, seen: ArrayLike, size: tuple[int, int] | None = None, frames: int = 6) -> Figure:
-    """A strip of up to `frames` frames of a clip, evenly spread over those in which a joint is seen.
+def row_of(pack: Pack, id: str | None, index: int | None) -> int:
+    """The row of a clip by id or by index; InputError lists similar ids, or how many clips there are."""
+    if (id is None) == (index is None):
+        raise InputError("an id and an index" if id is not None else "neither id nor index", "one of them")
+    if index is not None:
+        if not 0 <= index < len(pack):
+            raise InputError(f"index {index}", f"0 to {len(pack) - 1}", file=pack.paths[0])
+        return index
+    ids: list[str] = pack.column("id")
+    if id not in ids:
+        near = [name for name in ids if str(id).lower() in name.lower()][:8]
+        near = near or get_close_matches(str(id), ids, 8, 0.5)
+        hint = f"Near: {', '.join(near)}." if near else f"The first: {', '.join(ids[:8])}."
+        raise InputError(f"no clip {id!r}", f"one of {len(ids)} ids", file=pack.paths[0], hint=hint)
+    return ids.index(id)
 
-    xy (T 49 2) in image fractions, seen (T 49), size (width, height) in pixels; a square image where it is None.
-    Raises InputError where the shapes disagree.
-    """
+
+def panels(pack: Pack, row: int, recipe: Recipe, views: int = 0, seed: int = 0) -> list[Panel]:
+    """The panel of a recorded clip, or panels of `views` random views of it, drawn as in pre-training."""
+    recording = pack.recording(row)
+    about = [pack.table[name][row].as_py() for name in ("gloss", "split")]
+    title = ", ".join([recording.id, *filter(None, about)])
+    if not views:
+        return [clip_panel(recording.xy, recording.seen, recording.size, title)]
+    clips, generator = clips_of([recording], recipe.read), generator_at(seed, row)
+    drawn = [random_view(clips, recipe.pretrain.augment, recipe.pretrain.frames, generator) for _ in range(views)]
+    return [view_panel(xy[0].numpy(), seen[0].numpy(), f"view {n} of {title}") for n, (xy, seen) in enumerate(drawn, 1)]
+
+
+def skeleton_strip(xy: ArrayLike, seen: ArrayLike, size: tuple[int, int] | None = None, frames: int = 6) -> Figure:
+    """`strips` of one clip: xy (T 49 2) in image fractions, seen (T 49), size (width, height) or None: square."""
     return strips([clip_panel(xy, seen, size)], frames)
 
 
-def strips(panels: Sequence[Panel], frames: int = 6) -> Figure:
-    """Panels under each other, each a strip of up to `frames` frames spread over those in which a joint is seen.
+def strips(clips: Sequence[Panel], frames: int = 6) -> Figure:
+    """Clips under each other, each a strip of up to `frames` frames spread over those in which a joint is seen.
 
-    A panel's title stands before the first frame's number.
+    Titles stand above the strips.
     """
-    rows = [panel for panel in panels if len(panel.drawable)]
+    rows = [panel for panel in clips if len(panel.drawable)]
     if not rows:
         return _nothing()
     columns = min(frames, max(len(panel.drawable) for panel in rows))
     heights = [1.6 * panel.shape() + 0.3 + 0.25 * bool(panel.title) for panel in rows]
     figure = Figure(figsize=(1.6 * columns, sum(heights)), layout=_tight())
-    parts = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
-    for part, panel in zip(parts, rows, strict=True):
+    subfigures = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
+    for subfigure, panel in zip(subfigures, rows, strict=True):
         if panel.title:
-            part.suptitle(plain(panel.title, 18 * columns), x=0.01, ha="left", fontsize=9)
+            subfigure.suptitle(plain(panel.title, 18 * columns), x=0.01, ha="left", fontsize=9)
         for column, frame in enumerate(panel.spread(columns), 1):
-            draw_frame(part.add_subplot(1, columns, column), panel, int(frame))
+            draw_frame(subfigure.add_subplot(1, columns, column), panel, frame)
     if any(panel.title for panel in rows):
         add_legend(figure)
     return figure
 
 
-def draw_panel(axes: Axes, panel: Panel, frame: int) -> None:
-    """Draw one frame of a panel within the limits of the whole clip."""
+def draw_frame(
+    axes: Axes, panel: Panel, frame: int, title: str = "", loc: Literal["center", "left"] = "center"
+) -> None:
+    """Draw one frame of a panel, within the limits of the whole clip, under `title` and its number."""
     low, high = panel.limits()
     for x, y, side in panel.boxes:
         axes.add_patch(Rectangle((x, y), side, side, facecolor="none", edgecolor="#d0d0d0", linewidth=0.6))
@@ -151,55 +184,39 @@ def draw_panel(axes: Axes, panel: Panel, frame: int) -> None:
     axes.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_color("#d0d0d0")
     axes.spines[:].set_visible(not panel.boxes)
+    axes.set_title(f"{title}frame {frame + 1} of {len(panel.points)}", fontsize=8, color="#444444", loc=loc)
 
 
-def draw_frame(axes: Axes, panel: Panel, frame: int) -> None:
-    """Draw one frame of a panel under its number."""
-    draw_panel(axes, panel, frame)
-    axes.set_title(f"frame {frame + 1} of {len(panel.points)}", fontsize=8, color="#444444")
-
-
-def moving(panels: Sequence[Panel], fps: float = 25.0) -> bytes:
-    """The panels side by side as an animated GIF, frame by frame; a shorter one rests on its last frame."""
-    rows = [panel for panel in panels if len(panel.drawable)]
-    if not rows:
-        return _gif([_picture(_nothing())], fps)
-    figure = Figure(figsize=(3.2 * len(rows), 3.2 * max(panel.shape() for panel in rows) + 0.7), layout=_tight())
+def moving(clips: Sequence[Panel], fps: float = 25.0) -> bytes:
+    """Clips side by side as an animated GIF, frame by frame; a shorter one rests on its last frame."""
+    rows, palette = [panel for panel in clips if len(panel.drawable)], _palette()
+    if rows:
+        figure = Figure(figsize=(3.2 * len(rows), 3.2 * max(panel.shape() for panel in rows) + 0.7), layout=_tight())
+        plots = [figure.add_subplot(1, len(rows), place) for place in range(1, len(rows) + 1)]
+        add_legend(figure)
+    else:
+        figure, plots = _nothing(), []
     images = []
-    plots = [figure.add_subplot(1, len(rows), place) for place in range(1, len(rows) + 1)]
-    add_legend(figure)
-    for number in range(max(len(panel.points) for panel in rows)):
+    for number in range(max((len(panel.points) for panel in rows), default=1)):
         for axes, panel in zip(plots, rows, strict=True):
             axes.clear()
-            frame = min(number, len(panel.points) - 1)
-            draw_panel(axes, panel, frame)
-            title = f"{plain(panel.title, 38)}\nframe {frame + 1} of {len(panel.points)}"
-            axes.set_title(title, fontsize=8, color="#444444", loc="left")
-        images.append(_picture(figure))
-    return _gif(images, fps)
-
-
-def _picture(figure: Figure) -> Image.Image:
+            draw_frame(axes, panel, min(number, len(panel.points) - 1), f"{plain(panel.title, 38)}\n", "left")
+        stream = io.BytesIO()
+        figure.savefig(stream, format="png", dpi=100)
+        images.append(Image.open(stream).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE))
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=_GIF_DPI)
-    return Image.open(stream).convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
+    wait = max(20, 10 * round(100 / fps))  # in ms: browsers slow shorter waits down
+    images[0].save(stream, "GIF", save_all=True, append_images=images[1:], duration=wait, loop=0)
+    return stream.getvalue()
 
 
 def _palette() -> Image.Image:
-    """Shades from white to black and to each part's colour: a palette of a frame's own would drop a rare colour."""
+    """Shades from white to black and to each part's colour; a palette fitted to a frame would drop a rare colour."""
     ends = np.array([to_rgb(colour) for colour in ("black", *(colour for _, colour, _ in PARTS.values()))])
-    steps = np.linspace(0, 1, _SHADES)[:, None, None]
-    shades = np.round(255 * (1 + steps * (ends - 1))).astype(np.uint8)
-    found = Image.new("P", (1, 1))
-    found.putpalette(shades.tobytes())
-    return found
-
-
-def _gif(images: list[Image.Image], fps: float) -> bytes:
-    stream = io.BytesIO()
-    wait = max(_SHORTEST_WAIT, 10 * round(100 / fps))
-    images[0].save(stream, "GIF", save_all=True, append_images=images[1:], duration=wait, loop=0)
-    return stream.getvalue()
+    steps = np.linspace(0, 1, 16)[:, None, None]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.round(255 * (1 + steps * (ends - 1))).astype(np.uint8).tobytes())
+    return palette
 
 
 def add_legend(
@@ -207,27 +224,19 @@ def add_legend(
     loc: Literal["outside lower center", "lower center"] = "outside lower center",
     extra: Sequence[Line2D] = (),
 ) -> None:
-    """The three parts' colours, and perhaps more, in a line under the picture."""
+    """The three parts' colours, and `extra` entries, in a line under the picture."""
     lines = [
         Line2D([], [], color=colour, linewidth=2 * width, label=name) for name, (_, colour, width) in PARTS.items()
     ]
-    about = {"fontsize": 8, "frameon": False, "columnspacing": 1.2, "handlelength": 1.4}
-    figure.legend(handles=[*lines, *extra], loc=loc, ncols=len(PARTS) + len(extra), **about)
+    style = {"fontsize": 8, "frameon": False, "columnspacing": 1.2, "handlelength": 1.4}
+    figure.legend(handles=[*lines, *extra], loc=loc, ncols=len(PARTS) + len(extra), **style)
 
 
 def _nothing() -> Figure:
     figure = Figure(figsize=(4, 0.8))
-    figure.text(0.5, 0.5, "no joint seen in this clip", ha="center", va="center")
+    figure.text(0.5, 0.5, NOTHING_SEEN, ha="center", va="center")
     return figure
 
 
 def _tight() -> ConstrainedLayoutEngine:
     return ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02)
-
-
-def _limits(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Corners (2) and (2) of a box around points (N 2): a margin, and no side under a fifth of the other."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    side = (high - low).max() or np.float32(1)
-    half = np.maximum((high - low) / 2, side / 10) + _MARGIN * side
-    return (low + high) / 2 - half, (low + high) / 2 + half

@@ -19,10 +19,9 @@ from twinsign.dictionary.lookup import DICTIONARY, Finding, Lookup, noticed
 from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError, InUseError
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
-from twinsign.inference.embedder import Embedder
+from twinsign.inference.embeddings import Embedder
 from twinsign.inference.notice import Notice
-from twinsign.inference.recogniser import Prediction, Recogniser
-from twinsign.inference.votes import explain
+from twinsign.inference.recogniser import Prediction, Recogniser, explain
 from twinsign.pose.layout import BONES, HAND_WRIST, JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import load_run

@@ -16,8 +16,8 @@ from twinsign.evaluation.scores import read_scores
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
 from twinsign.pose.layout import TRUNK
-from twinsign.report.clip_panels import panels
-from twinsign.report.run_maps import maps
+from twinsign.report.skeletons import panels
+from twinsign.report.tsne import maps
 from twinsign.runs.run import load_run
 from twinsign.views.augment import random_view
 from twinsign.views.batches import ClipReader, generator_at

@@ -164,7 +164,7 @@ def robustness(
 def _write_curves(out: Path, report: dict[str, Any], header: list[str], rows: list[list[Any]]) -> None:
     """Write the page of a robustness report."""
     from twinsign.report.html import Table, write_report
-    from twinsign.report.robustness import robustness_figure
+    from twinsign.report.trends import robustness_figure
 
     units = "; ".join(f"{name}: {curve['unit']}" for name, curve in report["curves"].items())
     caption = f"Levels mean: {units}. p: McNemar's test against the clips as recorded."

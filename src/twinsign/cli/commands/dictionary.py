@@ -134,7 +134,7 @@ def _enrol_pack(lookup: Lookup, pack: Pack, splits: list[str] | None, where: lis
 
 def _read(lookup: Lookup, reader: Reader, strict: bool, file: str) -> Recording | None:
     """A file's recording; None, after printing why, where it cannot be enrolled."""
-    from twinsign.inference.embedder import require_hands
+    from twinsign.inference.embeddings import require_hands
 
     try:
         recording = reader.read(file)

@@ -39,8 +39,7 @@ def view(
         fps: Frames per second of the GIF. Default: the pack's, or 25.
     """
     from twinsign.pack.open import Pack
-    from twinsign.report.clip_panels import panels, row_of
-    from twinsign.report.skeletons import moving, strips
+    from twinsign.report.skeletons import moving, panels, row_of, strips
 
     opened = Pack(pack)
     row = row_of(opened, id, index)
@@ -79,7 +78,7 @@ def map_clips(
     """
     from twinsign.pack.selection import ClipSelection
     from twinsign.report.html import write_report
-    from twinsign.report.run_maps import maps
+    from twinsign.report.tsne import maps
 
     kind = parse_ending(out, (".html", ".svg", ".png"))
     figure = maps(model, ClipSelection(data, where), parse_splits(split), glosses or top, onto, seed)

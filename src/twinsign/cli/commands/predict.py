@@ -45,8 +45,7 @@ def predict(
         webcam: Camera (/dev/video0) instead of files, until Ctrl-C; or a video in place of one.
     """
     from twinsign.dictionary.lookup import Lookup
-    from twinsign.inference.recogniser import Recogniser
-    from twinsign.inference.threads import use_threads
+    from twinsign.inference.recogniser import Recogniser, use_threads
 
     if bool(files) == bool(webcam):
         raise InputError("files and a webcam" if files else "no file", "files, or --webcam DEVICE")

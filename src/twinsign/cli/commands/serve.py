@@ -45,7 +45,7 @@ def serve(
         version_of(package, "serve")
     token = token or os.environ.get("TWINSIGN_TOKEN") or None
     access = Access(host, port, token, tuple(names), tuple(proxies), insecure, limits)
-    from twinsign.inference.threads import use_threads
+    from twinsign.inference.recogniser import use_threads
     from twinsign.serve.app import run
     from twinsign.serve.service import Service, Sources
 
