@@ -63,7 +63,7 @@ def test_its_dictionary_is_brought_up_to_date(bodies: list[Recording], tmp_path:
     folder = Path(shutil.copytree(BEFORE / "dictionary", tmp_path / "dictionary"))
     old = torch.from_numpy(np.stack(Pack(folder).column("embedding")).astype(np.float32))
     lookup = Lookup.load(BEFORE / "run", folder)
-    wanted = torch.from_numpy(lookup.embedder.of([without_trunk(one) for one in bodies]))
+    wanted = torch.from_numpy(lookup.embedder.embed([without_trunk(one) for one in bodies]))
     torch.testing.assert_close(lookup.dictionary.entries.vectors, wanted, atol=1e-5, rtol=0)
     assert not torch.allclose(old, wanted, atol=1e-3)
     assert json.loads((folder / ABOUT).read_text())["reading"]

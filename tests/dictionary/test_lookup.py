@@ -312,7 +312,7 @@ def test_nothing_is_sure_of_a_dictionary_that_cannot_be_asked(lookup: Lookup, pa
 def test_ranking_by_the_nearest_agrees_with_one_neighbour(lookup: Lookup, pack: Pack) -> None:
     lookup.enrol_pack(pack, pack.select(["train"]))
     entries = lookup.dictionary.entries
-    asked = torch.from_numpy(lookup.embedder.of([pack.recording(int(row)) for row in pack.select(["test"])]))
+    asked = torch.from_numpy(lookup.embedder.embed([pack.recording(int(row)) for row in pack.select(["test"])]))
     found = looking.gloss_similarity(entries, asked, asked @ entries.vectors.T, "nearest")
     wanted = knn_scores(asked, entries.vectors, entries.labels, len(entries.glosses), neighbours=1)
     assert found.argmax(dim=1).tolist() == wanted.argmax(dim=1).tolist()

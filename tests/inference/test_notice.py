@@ -149,19 +149,19 @@ def test_the_other_hand_is_told_where_training_did_not_mirror(trained: Trained, 
     for flip, told in ((0.0, True), (0.5, False)):
         section = replace(run.recipe.finetune, augment=replace(run.recipe.finetune.augment, flip=flip, swap=0.0))
         noticer = Noticer(replace(run, about=about, recipe=replace(run.recipe, finetune=section)))
-        notice = noticer.look([mirrored])[0]
+        notice = noticer.compare([mirrored])[0]
         assert ("mirrored picture" in notice.note) == told
-        assert "mirrored" not in noticer.look([right[0]])[0].note
+        assert "mirrored" not in noticer.compare([right[0]])[0].note
 
 
 def test_joints_left_out_are_noted_and_harmless(trained: Trained) -> None:
     run, one = load_run(trained.finetuned), Pack(trained.pack).recording(0)
     read = replace(run.recipe.read, crop=replace(run.recipe.read.crop, ignore=JOINTS[TRUNK]))
     noticer = Noticer(replace(run, recipe=replace(run.recipe, read=read), about={}))
-    assert noticer.look([one])[0] == ("the trunk left out, which the training clips do not show", False)
-    assert noticer.look([without(one, TRUNK)])[0] == ("", False)
+    assert noticer.compare([one])[0] == ("the trunk left out, which the training clips do not show", False)
+    assert noticer.compare([without(one, TRUNK)])[0] == ("", False)
     noticer.require(one)
     blind = replace(run.recipe.read, crop=replace(run.recipe.read.crop, ignore=JOINTS[HANDS]))
-    notice = Noticer(replace(run, recipe=replace(run.recipe, read=blind))).look([one])[0]
+    notice = Noticer(replace(run, recipe=replace(run.recipe, read=blind))).compare([one])[0]
     assert notice.unlike
     assert notice.note.startswith("no joint of a hand that the model learnt from")

@@ -111,7 +111,7 @@ def test_predict_and_its_votes(as_tested: Seen, run: Run, clip: Recording, train
 def test_search_and_embed(as_tested: Seen, run: Run, clip: Recording, trained: Trained) -> None:
     embedder = Embedder(run, Recogniser.load(trained.finetuned).classifier.encoders)
     with watched(embedder.encoders) as given:
-        embedder.of([clip])
+        embedder.embed([clip])
     same(given, as_tested)
 
 

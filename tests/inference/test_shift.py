@@ -116,7 +116,7 @@ def note_on(run: Run, recording: Recording, strict: bool) -> str:
     noticer = Noticer(run)
     if strict:
         noticer.require(recording)
-    return noticer.look([recording])[0].note
+    return noticer.compare([recording])[0].note
 
 
 def test_runs_that_remember_nothing_are_not_compared(trained: Trained) -> None:

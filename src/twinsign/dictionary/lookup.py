@@ -68,7 +68,7 @@ class Lookup:
     def __init__(self, embedder: Embedder, dictionary: Dictionary) -> None:
         dictionary.check(embedder.run)
         self.embedder, self.dictionary = embedder, dictionary
-        if dictionary.renew(embedder.run, embedder.of_pack):
+        if dictionary.renew(embedder.run, embedder.embed_pack):
             self._calibrate()
 
     @classmethod
@@ -92,7 +92,7 @@ class Lookup:
 
     def enrol(self, signs: Sequence[Sign]) -> Added:
         """Add recordings and calibrate again; raises InputError, with nothing added, where one shows no hand."""
-        vectors = self.embedder.of([sign.recording for sign in signs])
+        vectors = self.embedder.embed([sign.recording for sign in signs])
         return self._calibrate_if_changed(self.dictionary.add(signs, vectors))
 
     def enrol_pack(self, pack: Pack, rows: Indices, tick: Callable[[int], object] = lambda clips: None) -> Added:
@@ -110,7 +110,7 @@ class Lookup:
                 Sign(pack.recording(row), gloss, signer or "")
                 for row, gloss, signer in zip(new.tolist(), *columns, strict=True)
             ]
-            added = self.dictionary.add(signs, self.embedder.of_pack(pack, new)) if signs else Added([], [])
+            added = self.dictionary.add(signs, self.embedder.embed_pack(pack, new)) if signs else Added([], [])
             ids = pack.table["id"].take(batch).to_pylist()
             enrolled = [(id, id_of[poses]) for id, poses in zip(ids, hashes, strict=True) if poses in id_of]
             total = Added([*total.ids, *added.ids], [*total.known, *enrolled, *added.known])
@@ -129,8 +129,8 @@ class Lookup:
 
     def search_many(self, recordings: Sequence[Recording], top: int = 5, by: Ranking = "prototype") -> list[Finding]:
         """The glosses and entries nearest to each recording; raises InputError where one shows no hand."""
-        findings = self.find(self.embedder.of(recordings), top, by)
-        return [*map(noticed, findings, self.embedder.noticer.look(recordings))]
+        findings = self.find(self.embedder.embed(recordings), top, by)
+        return [*map(noticed, findings, self.embedder.noticer.compare(recordings))]
 
     def find(self, vectors: FloatArray, top: int = 5, by: Ranking = "prototype") -> list[Finding]:
         """The glosses and entries nearest to each unit vector (N D) of this RUN.

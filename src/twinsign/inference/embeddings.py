@@ -29,6 +29,7 @@ from twinsign.inference.notice import Noticer
 from twinsign.nn.classifier import all_features, branch_features
 from twinsign.nn.config import PARTS
 from twinsign.nn.features import device_of, embed, joint_embedding
+from twinsign.nn.networks import feature_width
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
 from twinsign.pack.selection import clip_ids
@@ -105,11 +106,11 @@ class Embedder:
     @property
     def width(self) -> int:
         """D: numbers of a vector."""
-        return self.run.recipe.encoder.width * len(self.encoders)
+        return sum(feature_width(encoder) for encoder in self.encoders.values())
 
     @torch.no_grad()
-    def of(self, recordings: Sequence[Recording]) -> FloatArray:
-        """Unit vectors (N D); InputError names the first recording that shows no hand."""
+    def embed(self, recordings: Sequence[Recording]) -> FloatArray:
+        """Return unit vectors (N D); InputError names the first recording that shows no hand."""
         require_hands(recordings)
         vectors = [np.zeros((0, self.width), np.float32)]
         for start in range(0, len(recordings), EVALUATION_BATCH):
@@ -118,7 +119,7 @@ class Embedder:
             vectors.append(joint_embedding(features).float().cpu().numpy())
         return np.concatenate(vectors)
 
-    def of_pack(self, pack: Pack, rows: Indices) -> FloatArray:
+    def embed_pack(self, pack: Pack, rows: Indices) -> FloatArray:
         """Unit vectors (N D) of these rows, which must show a hand."""
         features, _ = embed(self.encoders, evaluation_loader(pack, rows, self.run.recipe), self.viewer, self.parts)
         return joint_embedding(features).numpy()

@@ -41,7 +41,7 @@ class Noticer:
             share = self.likeness.right_leads
             self.leader = 1 if share >= ONE_SIDED else -1 if share <= 1 - ONE_SIDED else 0
 
-    def look(self, recordings: Sequence[Recording], clips: Clips | None = None) -> list[Notice]:
+    def compare(self, recordings: Sequence[Recording], clips: Clips | None = None) -> list[Notice]:
         """A notice of each recording; `clips`: the same ones as cropped for the network, if already computed."""
         reasons = self._unsure(clips_of(recordings, self.read) if clips is None else clips)
         return [

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from twinsign.errors import InputError
-from twinsign.inference.embeddings import require_hands
+from twinsign.inference.embeddings import Embedder, require_hands
 from twinsign.inference.notice import Notice, Noticer
 from twinsign.nn.classifier import Classifier, all_features
 from twinsign.nn.features import device_of, joint_embedding
-from twinsign.pose.recording import Recording
+from twinsign.pose.recording import FloatArray, Recording
 from twinsign.runs.calibration import Calibration, calibration_of
 from twinsign.runs.models import load_classifier, viewer_of
 from twinsign.runs.run import Run, load_run
@@ -67,6 +67,15 @@ class Recogniser:
         run = load_run(path)
         return cls(run, load_classifier(run).to(device))
 
+    @property
+    def labels(self) -> list[str]:
+        """The glosses that it knows, in the order of its logits."""
+        return self.run.labels
+
+    def embed(self, recordings: Sequence[Recording]) -> FloatArray:
+        """Return unit vectors (N D) of its encoders; InputError names the first recording that shows no hand."""
+        return Embedder(self.run, self.classifier.encoders).embed(recordings)
+
     def predict(self, recording: Recording, top: int = 5) -> Prediction:
         """Name the sign of a recording; InputError where it shows no hand in any frame."""
         return self.predict_many([recording], top)[0]
@@ -78,7 +87,7 @@ class Recogniser:
         clips = clips_of(recordings, self.run.recipe.read)
         views = self.viewer(clips.to(device_of(self.classifier)))
         confidences = self.confidences(self.classifier(*views))
-        return self.predictions(confidences, self.noticer.look(recordings, clips), top)
+        return self.predictions(confidences, self.noticer.compare(recordings, clips), top)
 
     def confidences(self, logits: Tensor) -> Tensor:
         """Logits (B C) to calibrated confidences (B C), on the CPU."""
@@ -121,7 +130,7 @@ def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 
     votes = {name: recogniser.ranked(recogniser.confidences(values), each) for name, values in logits.items()}
     has = {part: values.tolist() for part, values in next(iter(branches.values())).has.items()}
     confidences, embedding = recogniser.confidences(model.joined(by_branch)), joint_embedding(features).cpu()
-    predictions = recogniser.predictions(confidences, recogniser.noticer.look(recordings, clips), top)
+    predictions = recogniser.predictions(confidences, recogniser.noticer.compare(recordings, clips), top)
     return [
         Explanation(
             prediction,

@@ -22,6 +22,7 @@ from PIL import Image
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import BONES, HANDS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK
+from twinsign.pose.recording import Recording
 from twinsign.report.figures import plain
 from twinsign.runs.recipe import Recipe
 from twinsign.views.augment import random_view
@@ -49,6 +50,12 @@ def draw_skeleton(axes: Axes, xy: ArrayLike, seen: ArrayLike) -> None:
         axes.add_collection(LineCollection(bones, colors=colour, linewidths=width, label=f"{name} bones"))
         dots = points[joints][shown[joints]]
         axes.scatter(dots[:, 0], dots[:, 1], s=4 * width, color=colour, linewidth=0, label=f"{name} joints", zorder=2)
+
+
+def draw(recording: Recording, frames: int = 8) -> Figure:
+    """Draw up to `frames` frames of a recording side by side, evenly spread over the time in which joints are seen."""
+    clip = recording.fractions()
+    return strips([clip_panel(clip.xy, clip.seen, clip.size, clip.id)], frames)
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def _read(lookup: Lookup, reader: Reader, strict: bool, file: str) -> Recording 
         require_hands([recording])
         if strict:
             lookup.embedder.noticer.require(recording)
-        note = lookup.embedder.noticer.look([recording])[0].note
+        note = lookup.embedder.noticer.compare([recording])[0].note
     except InputError as error:
         errors.print(str(error))
         return None
