@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from twinsign.evaluation.metrics import wilson
+from twinsign.evaluation.metrics import wilson_interval
 from twinsign.inference.recogniser import Prediction, Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, INDEX, LEFT_HAND, RIGHT_HAND, TRUNK
@@ -169,7 +169,7 @@ def row(name: str, answers: list[Prediction | None], glosses: list[str]) -> dict
         "form": name,
         "clips": len(glosses),
         "top1": round(100 * right.mean(), 1),
-        "interval95": [round(100 * share, 1) for share in wilson(int(right.sum()), len(right))],
+        "interval95": [round(100 * share, 1) for share in wilson_interval(int(right.sum()), len(right))],
         "top5": round(100 * near.mean(), 1),
         "sure": round(100 * sure.mean(), 1),
         "right_of_sure": round(100 * right[sure].mean(), 1) if sure.any() else None,

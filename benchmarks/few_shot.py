@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from twinsign.dictionary.lookup import RANKED, leave_one_out
+from twinsign.dictionary.lookup import RANKERS, calibrate_leave_one_out
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.inference.embeddings import Embedder
@@ -56,7 +56,7 @@ def main() -> None:
     first: dict[int, NDArray[np.float64]] = {}
     ways: dict[tuple[str, str], list[Scorer]] = {("dtw", "nearest"): [warped(given.model, clips)]}
     ways |= {
-        (name, by): [by_vectors(one, clips, by) for one in some] for name, some in encoders.items() for by in RANKED
+        (name, by): [by_vectors(one, clips, by) for one in some] for name, some in encoders.items() for by in RANKERS
     }
     for (name, by), scorers in ways.items():
         for shots in given.shots:
@@ -133,7 +133,7 @@ def drawn(clips: dict[str, Any], shots: int, seed: int, without: Any = None) -> 
 def by_vectors(vectors: torch.Tensor, clips: dict[str, Any], by: Any) -> Scorer:
     """Scores by an encoder's vectors (N D)."""
     label = torch.from_numpy(clips["label"])
-    return lambda asked, gallery: RANKED[by](vectors[asked], vectors[gallery], label[gallery], int(label.max()) + 1)
+    return lambda asked, gallery: RANKERS[by](vectors[asked], vectors[gallery], label[gallery], int(label.max()) + 1)
 
 
 def warped(model: str, clips: dict[str, Any]) -> Scorer:
@@ -180,8 +180,8 @@ def sure(vectors: torch.Tensor, clips: dict[str, Any], shots: int, seed: int) ->
     glosses, places = np.unique(label[gallery], return_inverse=True)
     places_of = torch.from_numpy(places)
     signers = clips["group"][gallery] if np.array_equal(clips["asked"], clips["enrolled"]) else [""] * len(gallery)
-    calibration = leave_one_out(vectors[gallery], places_of, list(signers), "prototype")
-    scores = RANKED["prototype"](vectors[asked], vectors[gallery], places_of, len(glosses))
+    calibration = calibrate_leave_one_out(vectors[gallery], places_of, list(signers), "prototype")
+    scores = RANKERS["prototype"](vectors[asked], vectors[gallery], places_of, len(glosses))
     confidence, guess = calibration.confidences(scores).max(dim=1)
     known, trusted = np.isin(label[asked], glosses), (confidence >= calibration.threshold).numpy()
     right = glosses[guess.numpy()] == label[asked]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored, accuracy_report
+from twinsign.evaluation.metrics import ClipScores, accuracy_report
 from twinsign.evaluation.retrieve import knn_scores
 from twinsign.evaluation.significance import compare
 from twinsign.files import write_json
@@ -34,7 +34,7 @@ from twinsign.runs.models import NO_PRETRAINING, control_encoders, evaluation_lo
 from twinsign.runs.recipe import ClassifyConfig, Recipe, load_recipe
 from twinsign.runs.run import load_run
 from twinsign.train.linear import FEATURE_ROUND, fit_layers
-from twinsign.views.batches import ClipReader, generator_at
+from twinsign.views.batches import ClipReader, seeded_generator
 
 FOLDS, VIEWS, RESAMPLES, SEED = 5, 2, 4000, 0
 Scorer = Callable[[NDArray[np.int64], NDArray[np.int64]], Tensor]
@@ -58,7 +58,7 @@ def main() -> None:
     report: dict[str, Any] = {"clips": len(data.rows), "glosses": len(glosses), "folds": FOLDS, "seed": SEED}
     report |= {"split_hash": pack.split_hash(data.rows), "where": given.where, "found": []}
     changes = {name: getattr(given, name) for name in ("share", "count") if getattr(given, name) is not None}
-    ids, first = clip_ids(pack, data.rows), dict[str, Scored]()
+    ids, first = clip_ids(pack, data.rows), dict[str, ClipScores]()
     for model in given.models:
         recipe, encoders, digest = loaded(model, given.config, changes, pack, data)
         fixed, views = features_of(encoders, pack, data, recipe)
@@ -67,7 +67,7 @@ def main() -> None:
             "knn": partial(by_neighbours, joint_embedding(fixed), torch.from_numpy(data.labels), len(glosses)),
         }
         for way, scorer in ways.items():
-            scored = Scored(ids, glosses, data.labels, crossed(scorer, folds))
+            scored = ClipScores(ids, glosses, data.labels, crossed(scorer, folds))
             found = {"model": model, "run_digest": digest, "by": way, "windows": asdict(recipe.windows)}
             found |= compared(scored, first.setdefault(way, scored))
             report["found"].append(found)
@@ -107,7 +107,7 @@ def features_of(
     config = recipe.linear
     viewers = [fixed_views(recipe.windows, config.frames)]
     drawn = partial(drawn_views, config.augment, config.frames)
-    viewers += [drawn(generator_at(SEED, FEATURE_ROUND, number)) for number in range(VIEWS)]
+    viewers += [drawn(seeded_generator(SEED, FEATURE_ROUND, number)) for number in range(VIEWS)]
     fixed, *views = (embed(encoders, evaluation_loader(pack, data.rows, recipe), viewer)[0] for viewer in viewers)
     return fixed, views
 
@@ -154,7 +154,7 @@ def crossed(scorer: Scorer, folds: NDArray[np.int64]) -> NDArray[np.float32]:
     return scores
 
 
-def compared(scored: Scored, first: Scored) -> dict[str, Any]:
+def compared(scored: ClipScores, first: ClipScores) -> dict[str, Any]:
     """Top-1 with Wilson's interval, and what it is above the first's: bootstrap over clips, McNemar's p."""
     report, paired = accuracy_report(scored), compare([scored], [first], resamples=RESAMPLES)
     return {

@@ -24,7 +24,7 @@ import torch
 from twinsign.bench.profiling import most_resident_mb
 from twinsign.files import write_json
 from twinsign.inference.export import FORMS, export_run
-from twinsign.inference.portable import stacked
+from twinsign.inference.portable import stack_recordings
 from twinsign.inference.recogniser import Recogniser
 from twinsign.nn.networks import compile_encoders
 from twinsign.pose.recording import Recording
@@ -45,7 +45,7 @@ def answering(model: str, way: str, folder: str) -> Callable[[Recording], Any]:
     """A recording to its answer, that way."""
     if way in FORMS:
         answer = FORMS[way].load(Path(folder) / f"model{way}")
-        return lambda recording: answer(stacked([recording]))
+        return lambda recording: answer(stack_recordings([recording]))
     recogniser = Recogniser.load(model)
     if way == "compiled":
         compile_encoders(recogniser.classifier)

@@ -23,7 +23,7 @@ from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.runs.run import load_run
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.views.augment import random_view
-from twinsign.views.batches import ClipReader, generator_at
+from twinsign.views.batches import ClipReader, seeded_generator
 from twinsign.views.clips import View
 
 KINDS = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32, joints moved by 0.001": None}
@@ -67,7 +67,7 @@ def measure(recipe: Recipe, pack: Pack, run: str | None) -> dict[str, Any]:
 
     def two(number: int) -> tuple[View, View]:
         batch = reader.__getitems__(torch.randint(len(reader), (chosen.batch_size,), generator=draws).tolist())
-        own = generator_at(0, number)
+        own = seeded_generator(0, number)
         return tuple(random_view(batch, chosen.augment, chosen.frames, own) for _ in range(2))  # type: ignore[return-value]
 
     for number in range(-(-recipe.objective.bank_size // chosen.batch_size)):

@@ -101,7 +101,7 @@ def read(pack: Path, options: argparse.Namespace, processes: int) -> dict[str, f
     import torch
 
     from twinsign.pack.open import Pack
-    from twinsign.views.batches import Batches, ClipLoader, ClipReader
+    from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
     from twinsign.views.config import ReadConfig
 
     torch.set_num_threads(1)
@@ -123,7 +123,7 @@ def read(pack: Path, options: argparse.Namespace, processes: int) -> dict[str, f
         return found
     for name in ("cold", "warm"):
         reader = ClipReader(source, np.arange(len(source)), ReadConfig())
-        order = Batches(len(reader), options.batch, seed=2, shuffle=True, drop_last=True)
+        order = ClipBatchSampler(len(reader), options.batch, seed=2, shuffle=True, drop_last=True)
         stream = iter(ClipLoader(reader, order, workers=0 if processes == 1 else processes))
         next(stream)
         started, count = time.perf_counter(), min(options.batches, len(order) - 1)

@@ -17,7 +17,7 @@ from helpers.trained_runs import Trained
 from helpers.videos import MORTAL, make_video, picture
 
 from twinsign.cli.main import main
-from twinsign.cluster import as_done, connected, each, in_order
+from twinsign.cluster import as_completed, connected, map_outcomes, map_tasks
 from twinsign.errors import InputError
 from twinsign.extract.jobs import Settings, find_jobs, run_jobs
 from twinsign.pack.open import Pack
@@ -39,7 +39,7 @@ def cluster() -> Iterator[None]:
 
 
 def test_results_come_in_order_and_a_killed_process_costs_nothing(tmp_path: Path) -> None:
-    found = list(each(partial(squares, tmp_path, False), TASKS, "local"))
+    found = list(map_tasks(partial(squares, tmp_path, False), TASKS, "local"))
     assert found == [task * task for task in TASKS]
     times = {task: len((tmp_path / str(task)).read_text().splitlines()) for task in TASKS}
     assert times.pop(KILLED) == 2
@@ -49,7 +49,7 @@ def test_results_come_in_order_and_a_killed_process_costs_nothing(tmp_path: Path
 
 
 def test_what_cannot_be_done_is_said_and_costs_itself_alone(tmp_path: Path) -> None:
-    found = list(in_order(partial(squares, tmp_path, True), TASKS, "local"))
+    found = list(map_outcomes(partial(squares, tmp_path, True), TASKS, "local"))
     assert [answer.result for answer in found if answer.error is None] == [
         task * task for task in TASKS if task not in (KILLED, REFUSED, BROKEN)
     ]
@@ -59,23 +59,23 @@ def test_what_cannot_be_done_is_said_and_costs_itself_alone(tmp_path: Path) -> N
     assert (refused.file, refused.frame) == ("seven.txt", 3)
     assert "ZeroDivisionError: nine" in str(found[BROKEN].error)
     with pytest.raises(Exception, match=r"died 2 times|a seven|nine"):
-        list(each(partial(squares, tmp_path, True), TASKS, "local"))
+        list(map_tasks(partial(squares, tmp_path, True), TASKS, "local"))
 
 
 def test_each_task_is_told_once(tmp_path: Path) -> None:
-    numbers = [number for number, _ in as_done(partial(squares, tmp_path, False), TASKS, "local")]
+    numbers = [number for number, _ in as_completed(partial(squares, tmp_path, False), TASKS, "local")]
     assert sorted(numbers) == list(TASKS)
 
 
 def test_work_that_cannot_begin_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model\.onnx"):
-        list(each(unfit, TASKS, "local"))
+        list(map_tasks(unfit, TASKS, "local"))
     with (tmp_path / "file").open("w") as stream, pytest.raises(InputError, match="cannot be sent"):
-        list(each(partial(print, file=stream), TASKS, "local"))
+        list(map_tasks(partial(print, file=stream), TASKS, "local"))
 
 
 def test_without_an_address_it_is_a_loop_here(tmp_path: Path) -> None:
-    assert list(each(partial(squares, tmp_path, False), [1, 2, 3], None)) == [1, 4, 9]
+    assert list(map_tasks(partial(squares, tmp_path, False), [1, 2, 3], None)) == [1, 4, 9]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "ray://", "nowhere"])

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 from helpers.ray_tasks import gated
 
-from twinsign.cluster import each
+from twinsign.cluster import map_tasks
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'twinsign[cluster]'")
 TASKS = range(4)
@@ -42,7 +42,7 @@ def test_a_lost_machine_costs_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     losing = Thread(target=lose)
     try:
         losing.start()
-        assert list(each(partial(gated, tmp_path), TASKS, nodes.address)) == list(TASKS)
+        assert list(map_tasks(partial(gated, tmp_path), TASKS, nodes.address)) == list(TASKS)
         losing.join(PATIENCE)
         begun = [mark.name.split(".")[0] for mark in tmp_path.glob("*.*")]
         assert sorted(begun.count(str(task)) for task in TASKS) == [1, 1, 1, 2]

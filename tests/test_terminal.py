@@ -16,7 +16,7 @@ from helpers.trained_runs import Trained
 from rich.table import Table
 
 from twinsign.cli.main import main
-from twinsign.terminal import Terminal, plain, print_json
+from twinsign.terminal import Terminal, escape_controls, print_json
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\u202egnp\r"
 
@@ -26,10 +26,10 @@ def harmless(text: str) -> bool:
 
 
 def test_control_characters_are_spelled_out() -> None:
-    assert plain("a\tb\nc") == "a\tb\nc"
-    assert plain("\x1b[2J\x9b\u202e\r") == "\\x1b[2J\\x9b\\u202e\\r"
-    assert plain("Tür 手話 नमस्ते ک\u200cم \u200d") == "Tür 手話 नमस्ते ک\u200cم \u200d"
-    assert plain(os.fsdecode(b"\xff")) == "\\udcff"
+    assert escape_controls("a\tb\nc") == "a\tb\nc"
+    assert escape_controls("\x1b[2J\x9b\u202e\r") == "\\x1b[2J\\x9b\\u202e\\r"
+    assert escape_controls("Tür 手話 नमस्ते ک\u200cم \u200d") == "Tür 手話 नमस्ते ک\u200cم \u200d"
+    assert escape_controls(os.fsdecode(b"\xff")) == "\\udcff"
 
 
 def test_a_console_leaves_only_its_own_codes() -> None:

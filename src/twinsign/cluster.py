@@ -44,29 +44,29 @@ class Answer(NamedTuple):
     error: TwinsignError | None = None
 
 
-def each(load: Load[Task, Result], tasks: Sequence[Task], address: str | None) -> Iterator[Result]:
+def map_tasks(load: Load[Task, Result], tasks: Sequence[Task], address: str | None) -> Iterator[Result]:
     """The results of all tasks in order, by this process or the cluster at `address`; raises the first task's error."""
     if address is None:
         yield from map(load(), tasks)
         return
-    for answer in in_order(load, tasks, address):
+    for answer in map_outcomes(load, tasks, address):
         if answer.error is not None:
             raise answer.error
         yield answer.result
 
 
-def in_order(load: Load[Task, Result], tasks: Sequence[Task], address: str) -> Iterator[Answer]:
+def map_outcomes(load: Load[Task, Result], tasks: Sequence[Task], address: str) -> Iterator[Answer]:
     """The outcomes of all tasks, in their order."""
     done: dict[int, Answer] = {}
     first = 0
-    for number, answer in as_done(load, tasks, address):
+    for number, answer in as_completed(load, tasks, address):
         done[number] = answer
         while first in done:
             yield done.pop(first)
             first += 1
 
 
-def as_done(load: Load[Task, Result], tasks: Sequence[Task], address: str) -> Iterator[tuple[int, Answer]]:
+def as_completed(load: Load[Task, Result], tasks: Sequence[Task], address: str) -> Iterator[tuple[int, Answer]]:
     """Each task's number and outcome, as the cluster's processes finish them.
 
     A task whose process dies is done again, once. Raises TwinsignError if `load` fails, which ends all tasks, and

@@ -25,7 +25,7 @@ class StoppedError(TwinsignError):
         return StoppedError, (self.by, self.step)
 
 
-class NoRoomError(TwinsignError):
+class DiskFullError(TwinsignError):
     """The disk is full: work stops, and files written before are whole."""
 
 

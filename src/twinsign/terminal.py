@@ -16,7 +16,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u20
 """All but tab and newline: C0, DEL, C1, line separators, direction marks, halves of surrogate pairs."""
 
 
-def plain(text: object) -> str:
+def escape_controls(text: object) -> str:
     r"""The text with its control characters escaped: ESC becomes `\x1b`, and so on."""
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), str(text))
 
@@ -39,7 +39,7 @@ def escape_unknown_letters() -> None:
 
 
 class Terminal(Console):
-    """A rich console that prints text literally, without markup or emoji codes, and `plain`."""
+    """A rich console that prints text literally, without markup or emoji codes, and `escape_controls`."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
@@ -47,7 +47,7 @@ class Terminal(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments that rich renders, in which only its own control codes are left."""
         for text, style, control in super().render(renderable, options):
-            yield Segment(text if control else plain(text), style, control)
+            yield Segment(text if control else escape_controls(text), style, control)
 
 
 console = Terminal()

@@ -19,7 +19,7 @@ from twinsign.cli import registry
 from twinsign.cli.commands import train
 from twinsign.cli.main import main
 from twinsign.cli.options import Words
-from twinsign.evaluation.coverage import source_in_words
+from twinsign.evaluation.coverage import describe_source
 from twinsign.nn.features import fixed_views
 from twinsign.pack.open import Pack
 from twinsign.pose.read import read
@@ -96,7 +96,7 @@ def test_evaluate_needs_weights_config_and_labels_alone(
     common = ["evaluate", "--model", str(model), "--data", str(trained.pack), "--pictures", str(tmp_path / "pictures")]
     assert main([*common, "--split", "test", "--json", str(found), "--scores", str(scores)]) == 0
     said, page = "".join(capsys.readouterr().out.split()), (model / "report.html").read_text()
-    poses = source_in_words(load(found)["source"])
+    poses = describe_source(load(found)["source"])
     assert poses in page, "whose poses the figures are of"
     assert f"({poses})".replace(" ", "") in said
     shown = page.count("data:image/svg+xml")

@@ -12,7 +12,7 @@ from twinsign.cli.main import main
 from twinsign.datasets.columns import find_columns, parse_columns
 from twinsign.datasets.folder import folder_corpus
 from twinsign.datasets.sample import Corpus, Sample
-from twinsign.datasets.splits import lacking, plain_splits
+from twinsign.datasets.splits import label_notes, normalise_splits
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pose.read import write_npz
@@ -118,7 +118,7 @@ def test_other_names_of_splits(poses: Path) -> None:
     corpus = folder_corpus(poses, table(poses, "file,gloss,split", [(a, b, words[c]) for a, b, c in ROWS]))
     assert splits_of(corpus) == [(gloss, split) for _, gloss, split in ROWS]
     assert "split 'dev' (2 clips) taken as val" in corpus.notes
-    again = plain_splits(corpus)
+    again = normalise_splits(corpus)
     assert again is corpus
     rows = [(file, gloss, "holdout" if split == "test" else split) for file, gloss, split in ROWS]
     with pytest.raises(InputError, match=r"split 'holdout' of 2 clips; wanted train, val \(dev"):
@@ -172,8 +172,8 @@ def test_what_is_lacking_is_counted() -> None:
     def corpus(*rows: dict[str, str]) -> Corpus:
         return Corpus([Sample(str(number), lambda: None, row) for number, row in enumerate(rows)])  # type: ignore[arg-type,return-value]
 
-    assert lacking(corpus({"gloss": "a", "split": "train"})) == []
-    assert [note[:7] for note in lacking(corpus({"gloss": "a"}, {"split": "val"}))] == ["1 of 2 ", "1 of 2 "]
+    assert label_notes(corpus({"gloss": "a", "split": "train"})) == []
+    assert [note[:7] for note in label_notes(corpus({"gloss": "a"}, {"split": "val"}))] == ["1 of 2 ", "1 of 2 "]
 
 
 def test_a_column_called_set_that_holds_no_splits_is_left_as_it_is(poses: Path) -> None:

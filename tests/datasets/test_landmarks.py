@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from twinsign.datasets.folder import landmark_corpus
-from twinsign.datasets.splits import plain_splits
+from twinsign.datasets.splits import normalise_splits
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
@@ -70,7 +70,7 @@ def test_a_damaged_set_is_refused_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("head", ["id, gloss, split", "ID,Gloss,SPLIT", "id,label,subset"])
 def test_a_table_under_other_names(tmp_path: Path, head: str) -> None:
     path = write(tmp_path, f"{head}\na,x,train\nb,x,dev\nc,y,Validation\nd,y,\n")
-    corpus = plain_splits(landmark_corpus(path))
+    corpus = normalise_splits(landmark_corpus(path))
     assert [(sample.row["gloss"], sample.row["split"]) for sample in corpus.samples] == [
         ("x", "train"),
         ("x", "val"),

@@ -12,7 +12,7 @@ from twinsign.datasets.asl_citizen import asl_citizen
 from twinsign.datasets.autsl import autsl
 from twinsign.datasets.include import include
 from twinsign.datasets.lsa64 import lsa64
-from twinsign.datasets.matching import Annotation, Source, corpus_of
+from twinsign.datasets.matching import Annotation, Source, match_corpus
 from twinsign.datasets.nmfs_csl import nmfs_csl
 from twinsign.datasets.semlex import semlex
 from twinsign.errors import InputError
@@ -41,7 +41,7 @@ def test_nmfs_csl(tmp_path: Path) -> None:
     ]
     assert [clip.size for clip in annotation.clips] == [(1000, 720), (540, 540), (1000, 720), (1000, 720), (540, 540)]
     for names in (["000/a_1", "610/c_1"], ["000_a_1", "610_c_1"], ["flat/a_1", "flat/c_1"]):
-        corpus = corpus_of(annotation, Source(pose_files(tmp_path / names[0].replace("/", "-"), names)))
+        corpus = match_corpus(annotation, Source(pose_files(tmp_path / names[0].replace("/", "-"), names)))
         assert [sample.id for sample in corpus.samples] == ["000/a_1", "610/c_1"]
     words = "".join(f"word{number}\n" for number in range(1067))
     more = [written(tmp_path / "gloss_label.txt", words), written(tmp_path / "confusing.txt", "word610\n1066\n")]
@@ -69,7 +69,7 @@ def test_autsl(tmp_path: Path) -> None:
         ("signer1_sample7", "siz", "you", "val", "signer1", "1"),
     ]
     names = ["train/signer0_sample1_color", "train/signer0_sample1_depth", "val/signer1_sample7_color"]
-    corpus = corpus_of(annotation, Source(pose_files(tmp_path / "poses", names)))
+    corpus = match_corpus(annotation, Source(pose_files(tmp_path / "poses", names)))
     assert [sample.id for sample in corpus.samples] == ["signer0_sample1", "signer1_sample7"]
     assert len(autsl([tmp_path], subset=1).clips) == 1
     for bad, field in (("signer0,0", "name"), ("signer0_sample1,2", "class"), ("signer0_sample1,x", "class")):
@@ -104,7 +104,7 @@ def test_lsa64(tmp_path: Path) -> None:
         "4": "val",
         "5": "test",
     }
-    corpus = corpus_of(annotation, Source(pose_files(tmp_path / "poses", ["001_002_003", "064_010_005"])))
+    corpus = match_corpus(annotation, Source(pose_files(tmp_path / "poses", ["001_002_003", "064_010_005"])))
     assert [(sample.id, sample.row["gloss"]) for sample in corpus.samples] == [
         ("001_002_003", "Opaque"),
         ("064_010_005", "064"),
@@ -130,7 +130,7 @@ def test_include(tmp_path: Path) -> None:
     ]
     assert rows(include([tmp_path], subset=50), "split") == [("Places/19. House/Extra/MVI_2", "train")]
     for names in (["Animals/4. Bird/MVI_1"], ["Animals_4. Bird_MVI_1"]):
-        corpus = corpus_of(annotation, Source(pose_files(tmp_path / names[0][:8].replace("/", "-"), names)))
+        corpus = match_corpus(annotation, Source(pose_files(tmp_path / names[0][:8].replace("/", "-"), names)))
         assert [sample.row["gloss"] for sample in corpus.samples] == ["Bird"]
     paths = written(tmp_path / "lists" / "include_val.txt", "Home/28. Window/MVI_9013.MOV\n")
     assert rows(include([paths.parent]), "gloss", "split") == [("Home/28. Window/MVI_9013", "Window", "val")]
@@ -153,7 +153,7 @@ def test_asl_citizen(tmp_path: Path) -> None:
         ("4.7-seedDOG 2", "DOG2", "train", "P2", ""),
         ("x", "TO, FRO", "val", "P9", "B_02"),
     ]
-    corpus = corpus_of(annotation, Source(pose_files(tmp_path / "poses", ["4.7-seedDOG 2", "x.mp4"])))
+    corpus = match_corpus(annotation, Source(pose_files(tmp_path / "poses", ["4.7-seedDOG 2", "x.mp4"])))
     assert [sample.id for sample in corpus.samples] == ["4.7-seedDOG 2", "x"]
     with pytest.raises(InputError, match="'Gloss' of line 2"):
         asl_citizen([written(tmp_path / "test.csv", CITIZEN + "P1,y.mp4,,\n")])
@@ -171,7 +171,7 @@ def test_semlex(tmp_path: Path) -> None:
         ("AjcE", "30_minute", "train", "s1", "asllex"),
         ("Bk", "last year", "val", "s2", "freetext"),
     ]
-    corpus = corpus_of(annotation, Source(pose_files(tmp_path / "poses", ["train/AjcE", "val/Bk"])))
+    corpus = match_corpus(annotation, Source(pose_files(tmp_path / "poses", ["train/AjcE", "val/Bk"])))
     assert [sample.row["split"] for sample in corpus.samples] == ["train", "val"]
     assert corpus.notes == ["clip 'AjcE' is listed again; the first counts: split 'test' after 'train'"]
     with pytest.raises(InputError, match="'split' of line 2") as caught:

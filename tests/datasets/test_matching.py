@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.dataset_files import pose_files, written
 
-from twinsign.datasets.matching import VIDEO, Annotation, Clip, Source, corpus_of
+from twinsign.datasets.matching import VIDEO, Annotation, Clip, Source, match_corpus
 from twinsign.datasets.sample import Corpus, strip_suffixes
 from twinsign.datasets.spans import Span
 from twinsign.errors import InputError
@@ -25,7 +25,7 @@ def clip(number: int, **about: str) -> Clip:
 
 
 def matched(source: Path, *clips: Clip, names: str | None = None) -> Corpus:
-    return corpus_of(Annotation(list(clips), [Path("list.json")]), Source(source, names))
+    return match_corpus(Annotation(list(clips), [Path("list.json")]), Source(source, names))
 
 
 FOUR = [clip(number) for number in range(4)]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from helpers.dataset_files import pose_files, written
 
-from twinsign.datasets.matching import Source, corpus_of
+from twinsign.datasets.matching import Source, match_corpus
 from twinsign.datasets.msasl import msasl
 from twinsign.datasets.spans import Span
 from twinsign.errors import InputError
@@ -92,7 +92,7 @@ def test_a_rows_columns(tmp_path: Path) -> None:
 )
 def test_names_of_pose_files(tmp_path: Path, names: list[str]) -> None:
     annotation = msasl([written(tmp_path / "MSASL_val.json", [row(), row("aaaaaaaaaaa")])])
-    found = corpus_of(annotation, Source(pose_files(tmp_path / "poses", names)))
+    found = match_corpus(annotation, Source(pose_files(tmp_path / "poses", names)))
     assert [sample.file and sample.file.name for sample in found.samples] == [
         f"{Path(name).name}.npz" for name in names
     ]
@@ -115,7 +115,7 @@ def test_places_in_one_of_several_lists_name_no_clip(tmp_path: Path) -> None:
 
 def test_a_video_with_several_clips(tmp_path: Path) -> None:
     annotation = msasl([written(tmp_path / "MSASL_val.json", [row(), row(start=50, end=70)])])
-    found = corpus_of(annotation, Source(pose_files(tmp_path / "poses", ["ri3NrdgfAtE"], frames=90)))
+    found = match_corpus(annotation, Source(pose_files(tmp_path / "poses", ["ri3NrdgfAtE"], frames=90)))
     assert [len(sample.read().xy) for sample in found.samples] == [10, 20]
 
 
@@ -126,7 +126,7 @@ def test_the_same_clip_under_another_address(tmp_path: Path) -> None:
         row(url="https://youtu.be/aaaaaaaaaaa"),
     ]
     annotation = msasl([written(tmp_path / "MSASL_val.json", rows)])
-    found = corpus_of(annotation, Source(pose_files(tmp_path / "p", ["val/00000", "val/00001", "val/00002"])))
+    found = match_corpus(annotation, Source(pose_files(tmp_path / "p", ["val/00000", "val/00001", "val/00002"])))
     assert [sample.id for sample in found.samples] == ["ri3NrdgfAtE_0_10", "aaaaaaaaaaa_0_10"]
     assert any("listed again" in note for note in found.notes)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.dataset_files import pose_files, written
 
-from twinsign.datasets.matching import Source, corpus_of
+from twinsign.datasets.matching import Source, match_corpus
 from twinsign.datasets.slr500 import slr500
 from twinsign.errors import InputError
 
@@ -45,7 +45,7 @@ def test_all_clips_by_name_where_no_split_file_is_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["000/P41_01_00_1._color", "P41_01_00_1._color", "P41_01_00_1", "x/P41_01_00_1"])
 def test_names_of_pose_files(tmp_path: Path, name: str) -> None:
     table = written(tmp_path / "split.test.csv", HEAD + "000/P41_01_00_1._color.mp4,a\n001/P41_01_01_2._color.mp4,b\n")
-    corpus = corpus_of(slr500([table]), Source(pose_files(tmp_path / "poses", [name])))
+    corpus = match_corpus(slr500([table]), Source(pose_files(tmp_path / "poses", [name])))
     assert [sample.id for sample in corpus.samples] == ["P41_01_00_1"]
     assert corpus.samples[0].row == {"gloss": "a", "split": "test", "signer": "P41", "label": "0"}
     assert [row["gloss"] for row in corpus.missing] == ["b"]

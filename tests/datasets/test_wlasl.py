@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from helpers.dataset_files import pose_files, written
 
-from twinsign.datasets.matching import Source, corpus_of
+from twinsign.datasets.matching import Source, match_corpus
 from twinsign.datasets.spans import Span
 from twinsign.datasets.wlasl import wlasl
 from twinsign.errors import InputError
@@ -72,7 +72,7 @@ def test_both_real_forms(data_dir: Path) -> None:
 
 
 def test_a_real_landmark_set(data_dir: Path) -> None:
-    corpus = corpus_of(
+    corpus = match_corpus(
         wlasl([data_dir / "annotations" / "wlasl" / "asl300.json"]), Source(data_dir / "wlasl300_hands.npz")
     )
     assert (len(corpus.samples), len(corpus.missing)) == (2660, 2457)
@@ -132,10 +132,10 @@ def test_frame_ranges_of_whole_videos_and_of_cut_ones(tmp_path: Path) -> None:
     pose_files(tmp_path, ["00001"], frames=400)
     pose_files(tmp_path, ["00002"], frames=30)
     annotation = wlasl([written(tmp_path / "asl2.json", LIST)])
-    found = corpus_of(annotation, Source(tmp_path))
+    found = match_corpus(annotation, Source(tmp_path))
     assert [len(sample.read().xy) for sample in found.samples] == [61, 30]
     pose_files(tmp_path, ["00001"], frames=72)
-    assert [len(one.read().xy) for one in corpus_of(annotation, Source(tmp_path)).samples] == [72, 30]
+    assert [len(one.read().xy) for one in match_corpus(annotation, Source(tmp_path)).samples] == [72, 30]
 
 
 @pytest.mark.parametrize(

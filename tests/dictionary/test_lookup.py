@@ -58,7 +58,7 @@ def test_vectors_are_those_of_embed_and_the_nearest_is_found(trained: Trained, t
     np.testing.assert_allclose(lookup.dictionary.entries.vectors.numpy(), gallery, atol=1e-5)
     glosses = pack.table["gloss"].take(usable).to_pylist()
     recordings = [pack.recording(int(row)) for row in test]
-    for by in looking.RANKED:
+    for by in looking.RANKERS:
         found = Lookup.load(run, tmp_path / "D").search_many(recordings, top=4, by=by)
         for one, query in zip(found, asked, strict=True):
             cosines = gallery @ query
@@ -280,7 +280,7 @@ def test_calibration_asks_every_recording_of_the_others(lookup: Lookup, pack: Pa
     lookup.enrol([replace(one, signer=str(n % 3) if n % 2 else "") for n, one in enumerate(signs)])
     entries = lookup.dictionary.entries
     signers, labels = entries.column("signer"), entries.labels.tolist()
-    for by in looking.RANKED:
+    for by in looking.RANKERS:
         for place in range(len(labels)):
             mine = [i for i, label in enumerate(labels) if label == labels[place] and i != place]
             others = [i for i in mine if signers[place] and signers[i] and signers[i] != signers[place]]
@@ -292,7 +292,7 @@ def test_calibration_asks_every_recording_of_the_others(lookup: Lookup, pack: Pa
             found = looking._own_similarity(entries.vectors, entries.labels, names, place, by)
             assert float(found) == pytest.approx(float(wanted), abs=1e-5)
         fitted = (lookup.dictionary.metadata.calibration or {})[by]
-        assert fitted == looking.leave_one_out(entries.vectors, entries.labels, signers, by)
+        assert fitted == looking.calibrate_leave_one_out(entries.vectors, entries.labels, signers, by)
         assert fitted.recordings == len(labels)
 
 

@@ -17,7 +17,7 @@ from pyarrow import ipc
 
 from twinsign.doctor.duplicates import group_identical
 from twinsign.doctor.exam import examine
-from twinsign.doctor.fix import to_drop, write_fixed
+from twinsign.doctor.fix import select_dropped, write_fixed
 from twinsign.errors import InputError
 from twinsign.pack import write
 from twinsign.pack.open import Pack
@@ -39,7 +39,7 @@ def test_what_goes_and_why(tmp_path: Path) -> None:
         sample("11", "b", "train", hand=False), sample("12", "b", "test", hand=False), sample("13", "b", "train"),
     ]  # fmt: skip
     exam = exam_of(tmp_path / "p", samples)
-    dropped = to_drop(exam)
+    dropped = select_dropped(exam)
     assert {exam.name[one.place]: one.why for one in dropped} == {
         "1": "identical to 2 of test",
         "3": "identical to 2 of test",
@@ -66,7 +66,7 @@ ROWS = st.tuples(st.integers(0, 3), st.sampled_from(["train", "val", "test", "no
 def test_after_it_no_training_clip_is_a_copy(tmp_path: Path, rows: list[tuple[int, str, str]]) -> None:
     samples = [sample(str(i), gloss, split, look=look) for i, (look, split, gloss) in enumerate(rows)]
     exam = exam_of(tmp_path / "p", samples)
-    gone = {one.place for one in to_drop(exam)}
+    gone = {one.place for one in select_dropped(exam)}
     left = exam.only(exam.rows[[place for place in range(len(exam)) if place not in gone]])
     assert not any(exam.held[place] for place in gone)
     assert all(left.held[place] for group in group_identical(left) for place in group)
@@ -82,7 +82,7 @@ def test_the_rest_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     clips = [recording(rng, f"clip{n}", 1 + n % 4, scored=n % 2 == 0, size=(64, 48), fps=25.0) for n in range(10)]
     rows = [{"gloss": f"g{n % 2}", "split": "train", "note": "ü" * n} for n in range(10)]
     exam = examine(packed(tmp_path / "p", clips, rows))
-    dropped = to_drop(exam)
+    dropped = select_dropped(exam)
     assert {exam.name[one.place] for one in dropped} >= {f"clip{n}" for n in (0, 4, 8)}
     write_fixed(exam, dropped, tmp_path / "q")
     before, after = rows_of(tmp_path / "p"), rows_of(tmp_path / "q")
@@ -93,8 +93,10 @@ def test_the_rest_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_nearly_identical_ones_go_only_if_asked(tmp_path: Path) -> None:
     exam = exam_of(tmp_path / "p", [sample("1", "a", "train"), sample("2", "a", "test"), sample("3", "b", "train")])
-    assert to_drop(exam) == []
-    assert [(one.place, one.why) for one in to_drop(exam, [["1", "2"]])] == [(0, "nearly identical to 2 of test")]
+    assert select_dropped(exam) == []
+    assert [(one.place, one.why) for one in select_dropped(exam, [["1", "2"]])] == [
+        (0, "nearly identical to 2 of test")
+    ]
 
 
 def test_what_cannot_be_fixed(tmp_path: Path) -> None:
@@ -102,7 +104,7 @@ def test_what_cannot_be_fixed(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the pack itself"):
         write_fixed(exam, [], tmp_path / "p")
     with pytest.raises(InputError, match="no clip worth keeping"):
-        write_fixed(exam_of(tmp_path / "q", [sample("1", "a", hand=False)]), to_drop(exam_of(tmp_path / "r", [
+        write_fixed(exam_of(tmp_path / "q", [sample("1", "a", hand=False)]), select_dropped(exam_of(tmp_path / "r", [
             sample("1", "a", hand=False)])), tmp_path / "s")  # fmt: skip
     with pytest.raises(InputError, match="found 2 files; wanted one pack in one file"):
         write_fixed(examine(Pack([tmp_path / "p", tmp_path / "q"])), [], tmp_path / "s")

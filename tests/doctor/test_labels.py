@@ -17,7 +17,7 @@ from twinsign.doctor.splits import (
     coverage,
     missing_clips,
     provenance,
-    read_listed,
+    read_annotations,
     repeated_ids,
     signer_overlap,
     split_hash,
@@ -139,7 +139,7 @@ def test_split_hashes_are_those_of_reports(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_annotation_lists(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    assert read_listed(tmp_path / name) == LISTED
+    assert read_annotations(tmp_path / name) == LISTED
 
 
 @pytest.mark.parametrize(
@@ -150,14 +150,14 @@ def test_what_is_no_list(tmp_path: Path, name: str, text: str | None) -> None:
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match="wanted a CSV with a column `id`"):
-        read_listed(tmp_path / name)
+        read_annotations(tmp_path / name)
 
 
 def test_the_official_wlasl_list(data_dir: Path) -> None:
     files = sorted((data_dir / "annotations" / "wlasl").glob("nslt_100.json"))
     if not files:
         pytest.skip("no nslt_100.json")
-    rows = read_listed(files[0])
+    rows = read_annotations(files[0])
     assert len(rows) == 2038
     assert {row["split"] for row in rows} == {"train", "val", "test"}
 

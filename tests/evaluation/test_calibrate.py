@@ -12,24 +12,24 @@ from torch.nn import functional as F
 
 from twinsign.errors import InputError
 from twinsign.evaluation.calibrate import FEWEST, calibrate, fit_threshold, lower_confidence_bounds
-from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.metrics import ClipScores
 from twinsign.runs.calibration import NEVER, Calibration, threshold_in_words
 from twinsign.runs.recipe import AbstainConfig
 
 
-def scored_of(scores: np.ndarray, labels: np.ndarray) -> Scored:
+def scored_of(scores: np.ndarray, labels: np.ndarray) -> ClipScores:
     clips, classes = scores.shape
-    return Scored([f"c{i}" for i in range(clips)], [f"g{i}" for i in range(classes)], labels, scores)
+    return ClipScores([f"c{i}" for i in range(clips)], [f"g{i}" for i in range(classes)], labels, scores)
 
 
-def random_scored(seed: int, clips: int, scale: float, classes: int = 4, apart: float = 1.5) -> Scored:
+def random_scored(seed: int, clips: int, scale: float, classes: int = 4, apart: float = 1.5) -> ClipScores:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, clips)
     scores = scale * (rng.normal(size=(clips, classes)) + apart * np.eye(classes)[labels])
     return scored_of(scores.astype(np.float32), labels)
 
 
-def cross_entropy(scored: Scored, temperature: float) -> float:
+def cross_entropy(scored: ClipScores, temperature: float) -> float:
     logits = torch.from_numpy(scored.scores).double() / temperature
     return float(F.cross_entropy(logits, torch.from_numpy(scored.labels)))
 
@@ -169,7 +169,7 @@ def test_the_promise_is_kept_on_clips_to_come(unknown: float) -> None:
     """Over many draws of 165 clips: it is broken in few of them, and not for want of answers."""
     rng = np.random.default_rng(0)
 
-    def drawn(clips: int) -> Scored:
+    def drawn(clips: int) -> ClipScores:
         labels, easy = rng.integers(0, 20, clips), rng.normal(3.2, 1.8, clips)
         scores = rng.normal(size=(clips, 20)) + easy[:, None] * np.eye(20)[labels]
         return scored_of(scores.astype(np.float32), labels)

@@ -19,8 +19,8 @@ from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.evaluation.calibrate import recalibrate
 from twinsign.evaluation.evaluate import split_by_vocabulary
-from twinsign.evaluation.metrics import Scored
-from twinsign.evaluation.selective import unknown_in_words, unknown_report
+from twinsign.evaluation.metrics import ClipScores
+from twinsign.evaluation.selective import describe_unknown, unknown_report
 from twinsign.pack.selection import ClipSelection
 from twinsign.runs.calibration import NEVER, Calibration, calibration_of
 from twinsign.runs.recipe import AbstainConfig
@@ -31,9 +31,9 @@ CLASSES = 3
 row = st.lists(st.integers(-2, 2), min_size=CLASSES, max_size=CLASSES)
 
 
-def scored(labels: list[int], scores: list[list[float]]) -> Scored:
+def scored(labels: list[int], scores: list[list[float]]) -> ClipScores:
     names = [f"c{i}" for i in range(len(labels))]
-    return Scored(names, [f"g{c}" for c in range(CLASSES)], np.asarray(labels), np.asarray(scores, np.float32))
+    return ClipScores(names, [f"g{c}" for c in range(CLASSES)], np.asarray(labels), np.asarray(scores, np.float32))
 
 
 def confidence(scores: list[float], temperature: float) -> float:
@@ -84,7 +84,7 @@ def test_the_surest_come_first_with_what_they_were_taken_for() -> None:
 def test_a_threshold_that_nothing_reaches_answers_nothing() -> None:
     found = unknown_report(scored([0], [[5, 0, 0]]), scored([0, 0], [[0, 0, 0]] * 2), Calibration(1.0, NEVER))
     assert (found["answered"], found["right_of_answered"], found["auroc"]) == (0, None, 100)
-    assert "none answered; but the model also abstains" in unknown_in_words({**found, "glosses": 2})
+    assert "none answered; but the model also abstains" in describe_unknown({**found, "glosses": 2})
 
 
 def test_a_model_is_asked_of_signs_that_it_does_not_know(
@@ -110,7 +110,7 @@ def test_a_model_is_asked_of_signs_that_it_does_not_know(
         f"t{gloss}{n}": gloss for gloss in "cd" for n in range(2)
     }
     assert {one["guess"] for one in report["unknown"]["surest"]} <= {"a", "b"}
-    said = unknown_in_words(report["unknown"])
+    said = describe_unknown(report["unknown"])
     assert said in " ".join(capsys.readouterr().out.split())
     assert said in html.unescape((out / "report.html").read_text())
     (kept,) = (out / "evaluations").glob("*-unknown.json")
@@ -128,9 +128,9 @@ def test_a_mixture_as_expected() -> None:
     found = unknown_report(known, unknown, Calibration(1.0, 0.8, unknown=1 / 3))
     assert (found["expected"], found["right_of_answered"]) == (33.33, 33.33)
     assert found["right_if_expected"] == pytest.approx(100 * (2 / 9) / (4 / 9 + 1 / 12), abs=0.006)
-    assert f"{found['right_if_expected']} % where 33 % of all clips" in unknown_in_words({**found, "glosses": 2})
+    assert f"{found['right_if_expected']} % where 33 % of all clips" in describe_unknown({**found, "glosses": 2})
     earlier = {name: value for name, value in found.items() if "expected" not in name}
-    assert unknown_in_words({**earlier, "glosses": 2}).endswith("33.33 % are right")
+    assert describe_unknown({**earlier, "glosses": 2}).endswith("33.33 % are right")
 
 
 def test_clips_of_other_signs_take_part_in_the_threshold(trained: Trained, tmp_path: Path) -> None:

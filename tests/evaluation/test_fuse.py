@@ -13,24 +13,24 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from twinsign.errors import InputError
-from twinsign.evaluation.fuse import Mix, check_tuning, fuse, fused_report, mix_of, tune
-from twinsign.evaluation.metrics import Scored, accuracy_report, confidences, ranks
+from twinsign.evaluation.fuse import FusionWeights, check_tuning, fuse, fused_report, fusion_weights, tune
+from twinsign.evaluation.metrics import ClipScores, accuracy_report, confidences, true_class_ranks
 from twinsign.evaluation.scores import ScoreFile
 
 
-def scored(labels, scores) -> Scored:
+def scored(labels, scores) -> ClipScores:
     scores = np.asarray(scores, np.float32)
-    return Scored([f"c{i}" for i in range(len(labels))], [f"g{c}" for c in range(scores.shape[1])], labels, scores)
+    return ClipScores([f"c{i}" for i in range(len(labels))], [f"g{c}" for c in range(scores.shape[1])], labels, scores)
 
 
-def random_scored(seed: int, skill: float, clips: int = 400, classes: int = 5, scale: float = 1.0) -> Scored:
+def random_scored(seed: int, skill: float, clips: int = 400, classes: int = 5, scale: float = 1.0) -> ClipScores:
     labels = np.random.default_rng(77).integers(0, classes, clips)
     scores = np.random.default_rng(seed).normal(size=(clips, classes))
     scores[np.arange(clips), labels] += skill
     return scored(labels, scores * scale)
 
 
-def slow(members: list[list[float]], mix: Mix) -> list[float]:
+def slow(members: list[list[float]], mix: FusionWeights) -> list[float]:
     """One clip's fused scores: shares that sum to 1, or summed logits less their largest."""
     found = [0.0] * len(members[0])
     for scores, weight, temperature in zip(members, mix.weights, mix.temperatures, strict=True):
@@ -50,7 +50,7 @@ def test_agrees_with_the_loop(rows, data, add) -> None:
     count = len(rows)
     weights = data.draw(st.lists(st.floats(0.1, 5), min_size=count, max_size=count))
     temperatures = data.draw(st.lists(st.floats(0.5, 4), min_size=count, max_size=count))
-    mix = Mix(tuple(weights), tuple(temperatures), add)
+    mix = FusionWeights(tuple(weights), tuple(temperatures), add)
     members = [scored(np.array([0]), [row]) for row in rows]
     wanted = slow([member.scores[0].tolist() for member in members], mix)
     found = fuse(members, mix).scores[0]
@@ -59,22 +59,22 @@ def test_agrees_with_the_loop(rows, data, add) -> None:
 
 def test_one_model_alone_keeps_its_report_and_a_weight_of_0_is_silence() -> None:
     one, other = random_scored(0, 1.5), random_scored(1, 0.5)
-    assert accuracy_report(fuse([one], mix_of(1))) == accuracy_report(one)
-    silenced = fuse([one, other], mix_of(2, [2, 0]))
-    assert np.array_equal(ranks(silenced), ranks(one))
+    assert accuracy_report(fuse([one], fusion_weights(1))) == accuracy_report(one)
+    silenced = fuse([one, other], fusion_weights(2, [2, 0]))
+    assert np.array_equal(true_class_ranks(silenced), true_class_ranks(one))
     assert confidences(silenced) == pytest.approx(confidences(one), abs=1e-6)
 
 
 def test_softmaxes_are_bounded_where_logits_are_not() -> None:
     loud, right = scored(np.array([0]), [[0, 100, 0]]), scored(np.array([0]), [[9, 0, 0]])
     both = [right, loud, right]
-    assert ranks(fuse(both, mix_of(3))).tolist() == [0]
-    assert ranks(fuse(both, mix_of(3, add="logits"))).tolist() == [1]
+    assert true_class_ranks(fuse(both, fusion_weights(3))).tolist() == [0]
+    assert true_class_ranks(fuse(both, fusion_weights(3, add="logits"))).tolist() == [1]
 
 
 def test_extreme_logits_stay_finite() -> None:
     far = scored(np.array([1, 0]), [[3e4, -3e4, 0], [0, 0, 3e4]])
-    assert np.isfinite(fuse([far, far], mix_of(2, [1e-9, 1])).scores).all()
+    assert np.isfinite(fuse([far, far], fusion_weights(2, [1e-9, 1])).scores).all()
 
 
 def test_tuned_weights_are_the_likeliest() -> None:
@@ -110,7 +110,7 @@ def test_a_louder_copy_of_a_model_is_tuned_to_the_same_confidence() -> None:
 def test_fusing_two_views_of_the_truth_beats_each() -> None:
     members = [random_scored(seed, 1.5) for seed in range(2)]
     alone = [accuracy_report(member)["per_instance"]["top1"] for member in members]
-    assert accuracy_report(fuse(members, mix_of(2)))["per_instance"]["top1"] > max(alone) + 3
+    assert accuracy_report(fuse(members, fusion_weights(2)))["per_instance"]["top1"] > max(alone) + 3
 
 
 @pytest.mark.parametrize(
@@ -127,10 +127,10 @@ def test_fusing_two_views_of_the_truth_beats_each() -> None:
 )
 def test_bad_weights_are_refused(weights, temperatures, message) -> None:
     with pytest.raises(InputError, match=message):
-        mix_of(2, weights, temperatures)
+        fusion_weights(2, weights, temperatures)
 
 
-def score_file(name: str, member: Scored, prefix: str = "", splits=()) -> ScoreFile:
+def score_file(name: str, member: ClipScores, prefix: str = "", splits=()) -> ScoreFile:
     ids = [prefix + one for one in member.ids]
     return ScoreFile(Path(name), ids, member.scores, member.glosses, member.labels, False, splits)
 
@@ -154,7 +154,7 @@ def test_what_tunes_is_apart_from_what_reports() -> None:
 def test_the_report_says_what_was_added() -> None:
     members = [random_scored(seed, 1.0, clips=30) for seed in range(2)]
     files = [score_file("A", members[0], splits=("test",)), score_file("B", members[1])]
-    mix = mix_of(2, [3, 1], [1, 2])
+    mix = fusion_weights(2, [3, 1], [1, 2])
     report = fused_report(files, members, mix, fuse(members, mix))
     assert report["per_instance"] == accuracy_report(fuse(members, mix))["per_instance"]
     assert (report["split"], report["selected_on"], report["add"]) == (["test"], [], "softmax")

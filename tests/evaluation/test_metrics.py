@@ -13,23 +13,23 @@ from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from twinsign.errors import InputError
 from twinsign.evaluation.metrics import (
-    Scored,
+    ClipScores,
     accuracy_report,
     calibration_error,
     calibration_error_by_chance,
     confidences,
-    confusion,
-    guesses,
-    mistakes,
+    confusion_counts,
     per_class_table,
-    ranks,
-    wilson,
+    predictions,
+    surest_mistakes,
+    true_class_ranks,
+    wilson_interval,
 )
 
 
-def scored(labels, scores) -> Scored:
+def scored(labels, scores) -> ClipScores:
     scores = np.asarray(scores, np.float32)
-    return Scored(
+    return ClipScores(
         [f"clip{i}" for i in range(len(labels))],
         [f"gloss{c}" for c in range(scores.shape[1])],
         np.asarray(labels, np.int64),
@@ -38,14 +38,14 @@ def scored(labels, scores) -> Scored:
 
 
 @st.composite
-def small(draw) -> Scored:
+def small(draw) -> ClipScores:
     clips, classes = draw(st.integers(1, 12)), draw(st.integers(1, 7))
     labels = draw(st.lists(st.integers(0, classes - 1), min_size=clips, max_size=clips))
     row = st.lists(st.integers(-3, 3), min_size=classes, max_size=classes)
     return scored(labels, draw(st.lists(row, min_size=clips, max_size=clips)))
 
 
-def random_scored(clips: int, classes: int, seed: int = 0, skill: float = 2.0) -> Scored:
+def random_scored(clips: int, classes: int, seed: int = 0, skill: float = 2.0) -> ClipScores:
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, classes, clips)
     scores = generator.normal(size=(clips, classes))
@@ -58,7 +58,7 @@ def slow_rank(scores, label) -> int:
 
 
 @given(small())
-def test_every_number_agrees_with_a_slow_loop(given_scores: Scored) -> None:
+def test_every_number_agrees_with_a_slow_loop(given_scores: ClipScores) -> None:
     report = accuracy_report(given_scores, resamples=20)
     slow = [slow_rank(row, label) for row, label in zip(given_scores.scores, given_scores.labels, strict=True)]
     present = sorted(set(given_scores.labels.tolist()))
@@ -72,15 +72,15 @@ def test_every_number_agrees_with_a_slow_loop(given_scores: Scored) -> None:
         assert report["per_class"][f"top{top}"] == pytest.approx(100 * sum(by_class) / len(by_class), abs=0.0051)
         low, high = report["interval95"][f"per_instance.top{top}"]
         assert 0 <= low <= report["per_instance"][f"top{top}"] <= high <= 100
-    assert ranks(given_scores).tolist() == slow
+    assert true_class_ranks(given_scores).tolist() == slow
     assert report["classes"] == len(present)
     assert report["label_count"] == len(given_scores.glosses)
     assert report["clips"] == len(slow)
 
 
 @given(small())
-def test_guesses_confusion_and_table_tell_the_same_story(given_scores: Scored) -> None:
-    rank, guess, counts = ranks(given_scores), guesses(given_scores), confusion(given_scores)
+def test_guesses_confusion_and_table_tell_the_same_story(given_scores: ClipScores) -> None:
+    rank, guess, counts = true_class_ranks(given_scores), predictions(given_scores), confusion_counts(given_scores)
     assert ((guess == given_scores.labels) == (rank == 0)).all()
     assert np.trace(counts) == (rank == 0).sum()
     assert counts.sum(axis=1).tolist() == [int((given_scores.labels == c).sum()) for c in range(len(counts))]
@@ -93,7 +93,7 @@ def test_guesses_confusion_and_table_tell_the_same_story(given_scores: Scored) -
 
 
 @given(small())
-def test_calibration_agrees_with_a_slow_loop(given_scores: Scored) -> None:
+def test_calibration_agrees_with_a_slow_loop(given_scores: ClipScores) -> None:
     bins: dict[int, float] = {}
     for row, label in zip(given_scores.scores.astype(float), given_scores.labels, strict=True):
         confidence = max(math.exp(s) / sum(math.exp(o) for o in row) for s in row)
@@ -113,13 +113,15 @@ def test_agrees_with_scikit_learn(classes: int) -> None:
         if top < classes:
             wanted = top_k_accuracy_score(clips.labels, clips.scores, k=top, labels=range(classes))
             assert report["per_instance"][f"top{top}"] == pytest.approx(100 * wanted, abs=0.0051)
-    assert (confusion(clips) == confusion_matrix(clips.labels, clips.scores.argmax(1), labels=range(classes))).all()
+    assert (
+        confusion_counts(clips) == confusion_matrix(clips.labels, clips.scores.argmax(1), labels=range(classes))
+    ).all()
 
 
 @pytest.mark.parametrize(("hits", "clips"), [(0, 1), (1, 1), (0, 40), (70, 100), (317, 317), (12345, 35000)])
 def test_wilson_agrees_with_scipy(hits: int, clips: int) -> None:
     wanted = binomtest(hits, clips).proportion_ci(method="wilson")
-    assert wilson(hits, clips) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
+    assert wilson_interval(hits, clips) == pytest.approx((wanted.low, wanted.high), abs=1e-9)
 
 
 def test_a_constant_score_is_never_right() -> None:
@@ -151,7 +153,7 @@ def test_no_division_by_classes_without_clips() -> None:
 
 def test_the_bootstrap_has_the_spread_of_drawing_clips_one_by_one() -> None:
     clips = random_scored(60, 5, skill=1.0)
-    right, generator, means = ranks(clips) == 0, np.random.default_rng(1), []
+    right, generator, means = true_class_ranks(clips) == 0, np.random.default_rng(1), []
     for _ in range(4000):
         drawn = generator.integers(0, 60, 60)
         labels = clips.labels[drawn]
@@ -213,7 +215,7 @@ def test_the_table_names_the_most_frequent_wrong_guess() -> None:
 
 
 def test_mistakes_are_the_surest_wrong_clips() -> None:
-    found = mistakes(scored([0, 1, 1], [[1, 2], [9, 0], [0, 9]]), limit=5)
+    found = surest_mistakes(scored([0, 1, 1], [[1, 2], [9, 0], [0, 9]]), limit=5)
     assert [(row["id"], row["truth"], row["guess"]) for row in found] == [
         ("clip1", "gloss1", "gloss0"),
         ("clip0", "gloss0", "gloss1"),
@@ -240,6 +242,6 @@ def test_mistakes_are_the_surest_wrong_clips() -> None:
 )
 def test_bad_input_says_what_is_wrong(change, message: str) -> None:
     good = {"ids": ["a", "b"], "glosses": ["X", "Y"], "labels": np.array([0, 1]), "scores": np.zeros((2, 2))}
-    Scored(**good)
+    ClipScores(**good)
     with pytest.raises(InputError, match=message):
-        Scored(**(good | change))
+        ClipScores(**(good | change))

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from sklearn.metrics import dcg_score
 from torch.nn import functional as F
 
-from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.metrics import ClipScores
 from twinsign.evaluation.retrieve import MEASURES, nearest_scores, prototype_scores, rank_measures, retrieval_report
 
 
-def scored(labels, scores) -> Scored:
+def scored(labels, scores) -> ClipScores:
     scores = np.asarray(scores, np.float32)
     ids, glosses = [f"c{i}" for i in range(len(labels))], [f"g{c}" for c in range(scores.shape[1])]
-    return Scored(ids, glosses, np.asarray(labels, np.int64), scores)
+    return ClipScores(ids, glosses, np.asarray(labels, np.int64), scores)
 
 
 @st.composite
-def small(draw) -> Scored:
+def small(draw) -> ClipScores:
     clips, classes = draw(st.integers(1, 8)), draw(st.integers(1, 14))
     row = st.lists(st.integers(-3, 3), min_size=classes, max_size=classes)
     labels = draw(st.lists(st.integers(0, classes - 1), min_size=clips, max_size=clips))
@@ -39,7 +39,7 @@ def slow_values(scores, label: int) -> list[float]:
 
 
 @given(small())
-def test_agrees_with_sorted_lists(clips: Scored) -> None:
+def test_agrees_with_sorted_lists(clips: ClipScores) -> None:
     rows = [slow_values(row.tolist(), int(label)) for row, label in zip(clips.scores, clips.labels, strict=True)]
     found = retrieval_report(clips, resamples=3)
     by_class = [

@@ -11,7 +11,7 @@ from helpers.trained_runs import Trained
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.evaluation.evaluate import evaluate
-from twinsign.evaluation.robust import check_kinds, robustness
+from twinsign.evaluation.robust import resolve_kinds, robustness
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
 from twinsign.pack.write import write_pack
@@ -57,9 +57,9 @@ def test_the_seed_decides_and_kinds_do_not_disturb_each_other(trained: Trained) 
     alone, beside = report(trained, "noise"), report(trained, "mirror", "noise")
     assert alone["curves"]["noise"] == beside["curves"]["noise"]
     assert list(beside["curves"]) == ["mirror", "noise"]
-    assert check_kinds([]) == list(PERTURBATIONS)
+    assert resolve_kinds([]) == list(PERTURBATIONS)
     with pytest.raises(InputError, match="kind 'rain'; wanted some of noise, joints"):
-        check_kinds(["noise", "rain"])
+        resolve_kinds(["noise", "rain"])
 
 
 def test_the_picture_starts_at_no_damage(trained: Trained) -> None:

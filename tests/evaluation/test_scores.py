@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored
-from twinsign.evaluation.scores import LEAST_PROBABILITY, ScoreFile, aligned, difference, read_scores, write_scores
+from twinsign.evaluation.metrics import ClipScores
+from twinsign.evaluation.scores import LEAST_PROBABILITY, ScoreFile, align_scores, difference, read_scores, write_scores
 
 IDS, GLOSSES = ["07069", "07070", "x y"], ["BOOK", "你好", "$5, $6"]
 NAMES = ["APPLE", "BOOK", "CAT"]
@@ -27,13 +27,15 @@ def write(path: Path, **arrays: object) -> Path:
 
 def test_ours_there_and_back(tmp_path: Path) -> None:
     report = {"split_hash": "abc", "split": ["val", "test"], "selected_on": ["val"]}
-    write_scores(tmp_path / "S.npz", Scored(IDS, GLOSSES, LABELS, LOGITS), report)
+    write_scores(tmp_path / "S.npz", ClipScores(IDS, GLOSSES, LABELS, LOGITS), report)
     found = read_scores(tmp_path / "S.npz")
     assert (found.ids, found.glosses, found.split_hash) == (IDS, GLOSSES, "abc")
     assert (found.splits, found.selected_on, found.probabilities) == (("val", "test"), ("val",), False)
     assert np.array_equal(found.truth, LABELS)
     assert np.array_equal(found.scores, LOGITS)
-    write_scores(tmp_path / "S.npz", Scored(IDS, GLOSSES, LABELS, LOGITS), report | {"split": None, "selected_on": []})
+    write_scores(
+        tmp_path / "S.npz", ClipScores(IDS, GLOSSES, LABELS, LOGITS), report | {"split": None, "selected_on": []}
+    )
     assert (read_scores(tmp_path / "S.npz").splits, read_scores(tmp_path / "S.npz").selected_on) == (("all",), ())
 
 
@@ -146,7 +148,7 @@ def test_any_order_comes_out_as_the_first(rows, columns, with_truth: bool, with_
         truth = np.array([order.index(one.truth[row]) for row in rows])
     other = file("B", [one.ids[row] for row in rows], truth, scores, glosses)
     for files, mine in (([one, other], 1), ([other, one], 0)):
-        found = aligned(files)[mine]
+        found = align_scores(files)[mine]
         by_id = {
             clip: dict(zip(found.glosses, row, strict=True)) for clip, row in zip(found.ids, found.scores, strict=True)
         }
@@ -155,30 +157,30 @@ def test_any_order_comes_out_as_the_first(rows, columns, with_truth: bool, with_
         assert [found.glosses[label] for label in found.labels] == [
             NAMES[one.truth[one.ids.index(clip)]] for clip in found.ids
         ]
-        assert aligned(files)[0].ids == aligned(files)[1].ids
+        assert align_scores(files)[0].ids == align_scores(files)[1].ids
 
 
 def test_names_of_glosses_are_a_truth_too() -> None:
     one = lead()
     other = file("B", one.ids, [NAMES[label] for label in one.truth], one.scores)
-    assert isinstance(aligned([other, one])[0], Scored)
+    assert isinstance(align_scores([other, one])[0], ClipScores)
     other.truth[1] = "DOG"
     with pytest.raises(InputError, match="clip 'clip1': found label DOG; wanted one of the 3 classes"):
-        aligned([one, other])
+        align_scores([one, other])
 
 
 def test_other_clips_are_named_and_common_ones_can_be_taken() -> None:
     one = lead(9)
     other = file("B", [*one.ids[7:], "new"], None, np.zeros((3, 3)))
     with pytest.raises(InputError) as error:
-        aligned([one, other])
+        align_scores([one, other])
     assert "7 missing (clip0, clip1, clip2, clip3, clip4, …), 1 too many (new)" in str(error.value)
     assert "--common" in str(error.value)
-    both = aligned([one, other], common=True)
+    both = align_scores([one, other], common=True)
     assert [each.ids for each in both] == [["clip7", "clip8"]] * 2
     assert np.array_equal(both[0].scores, one.scores[7:])
     with pytest.raises(InputError, match="no clip in common"):
-        aligned([one, file("B", ["new"], None, np.zeros((1, 3)))], common=True)
+        align_scores([one, file("B", ["new"], None, np.zeros((1, 3)))], common=True)
 
 
 @pytest.mark.parametrize("common", [False, True])
@@ -189,22 +191,22 @@ def test_other_labels_are_named_whatever_is_common(common: bool) -> None:
     with pytest.raises(
         InputError, match=r"B: found other labels of 1 clips \(clip2: APPLE, not CAT\); wanted those of A"
     ):
-        aligned([one, file("B", one.ids, wrong, one.scores)], common)
+        align_scores([one, file("B", one.ids, wrong, one.scores)], common)
 
 
 def test_other_glosses_and_unknown_classes_are_refused() -> None:
     one = lead()
     other = file("B", one.ids, None, np.zeros((4, 3)), ["APPLE", "BOOK", "DOG"])
     with pytest.raises(InputError, match=r"1 missing \(CAT\), 1 too many \(DOG\)"):
-        aligned([one, other])
+        align_scores([one, other])
     with pytest.raises(InputError, match="neither glosses nor labels"):
-        aligned([one, file("B", one.ids, None, one.scores, None)])
+        align_scores([one, file("B", one.ids, None, one.scores, None)])
     with pytest.raises(InputError, match="2 classes without names"):
-        aligned([one, file("B", one.ids, one.truth, one.scores[:, :2], None)])
+        align_scores([one, file("B", one.ids, one.truth, one.scores[:, :2], None)])
     with pytest.raises(InputError, match="clip 'clip0': found label 3"):
-        aligned([one, file("B", one.ids, one.truth + 3, one.scores, None)])
+        align_scores([one, file("B", one.ids, one.truth + 3, one.scores, None)])
     with pytest.raises(InputError, match="glosses and labels together in no file"):
-        aligned([file("B", one.ids, None, one.scores), file("C", one.ids, one.truth, one.scores, None)])
+        align_scores([file("B", one.ids, None, one.scores), file("C", one.ids, one.truth, one.scores, None)])
 
 
 def test_a_difference_in_words() -> None:

@@ -8,32 +8,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinsign.evaluation.calibrate import calibrate
-from twinsign.evaluation.metrics import Scored, calibration_error
+from twinsign.evaluation.metrics import ClipScores, calibration_error
 from twinsign.evaluation.selective import selective_report
 from twinsign.runs.calibration import Calibration
 
 
-def scored(labels, scores) -> Scored:
+def scored(labels, scores) -> ClipScores:
     scores = np.asarray(scores, np.float32)
     ids, glosses = [f"c{i}" for i in range(len(labels))], [f"g{c}" for c in range(scores.shape[1])]
-    return Scored(ids, glosses, np.asarray(labels, np.int64), scores)
+    return ClipScores(ids, glosses, np.asarray(labels, np.int64), scores)
 
 
-def random_scored(seed: int = 0, clips: int = 300, scale: float = 1.0) -> Scored:
+def random_scored(seed: int = 0, clips: int = 300, scale: float = 1.0) -> ClipScores:
     random = np.random.default_rng(seed)
     labels = random.integers(0, 5, clips)
     return scored(labels, scale * (random.normal(size=(clips, 5)) + 1.5 * np.eye(5)[labels]))
 
 
 @st.composite
-def small(draw) -> Scored:
+def small(draw) -> ClipScores:
     clips = draw(st.integers(1, 30))
     row = st.lists(st.integers(-2, 2), min_size=3, max_size=3)
     labels = draw(st.lists(st.integers(0, 2), min_size=clips, max_size=clips))
     return scored(labels, draw(st.lists(row, min_size=clips, max_size=clips)))
 
 
-def slow(clips: Scored, temperature: float) -> tuple[list[float], float]:
+def slow(clips: ClipScores, temperature: float) -> tuple[list[float], float]:
     """Accuracy of the surest n clips for each n, wrong ones first among equals; the mean error."""
     found = []
     for scores, label in zip(clips.scores.astype(float), clips.labels, strict=True):
@@ -47,7 +47,7 @@ def slow(clips: Scored, temperature: float) -> tuple[list[float], float]:
 
 
 @given(small(), st.sampled_from([0.5, 1.0, 2.0]))
-def test_agrees_with_the_loop(clips: Scored, temperature: float) -> None:
+def test_agrees_with_the_loop(clips: ClipScores, temperature: float) -> None:
     report = selective_report(clips, Calibration(temperature, 0.5))
     accuracy, error = slow(clips, temperature)
     assert report["aurc"] == pytest.approx(100 * error, abs=0.006)

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored, accuracy_report
+from twinsign.evaluation.metrics import ClipScores, accuracy_report
 from twinsign.evaluation.significance import compare, mcnemar, report_over_seeds, sign_flip
 
 GLOSSES = [f"g{c}" for c in range(7)]
 
 
-def scored(seed: int, skill: float, clips: int = 80) -> Scored:
+def scored(seed: int, skill: float, clips: int = 80) -> ClipScores:
     labels = np.random.default_rng(5).integers(0, len(GLOSSES), clips)
     scores = np.random.default_rng(seed).normal(size=(clips, len(GLOSSES)))
     scores[np.arange(clips), labels] += skill
-    return Scored([f"c{i}" for i in range(clips)], GLOSSES, labels, scores.astype(np.float32))
+    return ClipScores([f"c{i}" for i in range(clips)], GLOSSES, labels, scores.astype(np.float32))
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
@@ -83,7 +83,7 @@ def test_a_model_does_not_differ_from_itself_and_sides_are_mirror_images() -> No
         assert back["interval95"][name] == pytest.approx([-high, -low], abs=1e-6)
 
 
-def slow_interval(one: Scored, other: Scored, draws: int) -> np.ndarray:
+def slow_interval(one: ClipScores, other: ClipScores, draws: int) -> np.ndarray:
     """Per-instance and per-class top-1 difference: clips drawn one by one, classes averaged by loops."""
     random, found = np.random.default_rng(11), []
     hits = [
@@ -130,14 +130,14 @@ def test_other_clips_or_labels_are_refused() -> None:
     with pytest.raises(InputError, match="different clips"):
         compare([one], [scored(1, 1.0, clips=79)])
     with pytest.raises(InputError, match="different clips"):
-        compare([one], [Scored(one.ids, GLOSSES, (one.labels + 1) % 7, one.scores)])
+        compare([one], [ClipScores(one.ids, GLOSSES, (one.labels + 1) % 7, one.scores)])
 
 
-def seed_scores(seed: int, clips: int = 60, first: int = 0) -> Scored:
+def seed_scores(seed: int, clips: int = 60, first: int = 0) -> ClipScores:
     random = np.random.default_rng(seed)
     labels = np.random.default_rng(99).integers(0, len(GLOSSES) - 1, clips)  # the last class never occurs
     scores = random.normal(size=(clips, len(GLOSSES))) + 1.5 * np.eye(len(GLOSSES))[labels]
-    return Scored([f"clip {first + number}" for number in range(clips)], GLOSSES, labels, scores.astype(np.float32))
+    return ClipScores([f"clip {first + number}" for number in range(clips)], GLOSSES, labels, scores.astype(np.float32))
 
 
 def test_accuracies_are_the_mean_of_the_seeds() -> None:

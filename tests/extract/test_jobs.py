@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from helpers.videos import DOTS, MORTAL, NEWER_DOTS, DotFinder, dot_identity, load_dots, make_video, picture
 
-from twinsign.errors import InputError, NoRoomError
+from twinsign.errors import DiskFullError, InputError
 from twinsign.extract.clip import extract
 from twinsign.extract.config import EstimatorConfig
 from twinsign.extract.estimator import Loader
@@ -182,7 +182,7 @@ def test_a_full_disk_stops_all(folder: Path, tmp_path: Path) -> None:
         make_video(folder / f"c{number}.mp4", 3)
     out = tmp_path / "out"
     done = run(folder / "a", out).done
-    with pytest.raises(NoRoomError, match=r"No space left.*stopped with 0 of 7 videos written.*resumes"):
+    with pytest.raises(DiskFullError, match=r"No space left.*stopped with 0 of 7 videos written.*resumes"):
         run(folder, tmp_path / "full", loader=Loader(dot_identity, partial(_full_disk, load_dots)))
     assert not list((tmp_path / "full").rglob("*.pose"))
     assert run(folder / "a", out).before == done

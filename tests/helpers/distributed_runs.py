@@ -34,7 +34,7 @@ from twinsign.train.callbacks import Checkpoints, Journal
 from twinsign.train.fit import fit
 from twinsign.train.monitor import Monitor
 from twinsign.train.tasks import PretrainModule
-from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
 from twinsign.views.clips import View
 
 Result = dict[str, Any]
@@ -155,7 +155,7 @@ def training(pack: Path, recipe: Recipe, out: Path, *, drop_last: bool = False) 
     model = Pretrainer(recipe.encoder, recipe.objective)
     part = (place.rank, place.world_size)
     size = recipe.pretrain.batch_size * place.world_size
-    batches = Batches(39, size, shuffle=True, drop_last=drop_last, part=part)
+    batches = ClipBatchSampler(39, size, shuffle=True, drop_last=drop_last, part=part)
     rows = np.flatnonzero(opened.usable)[:39]
     loader = ClipLoader(ClipReader(opened, rows, recipe.read), batches)
     clipped = replace(recipe.pretrain.optimiser, clip=1.0)

@@ -18,7 +18,7 @@ from twinsign.datasets.autsl import autsl
 from twinsign.datasets.folder import folder_corpus
 from twinsign.datasets.include import include
 from twinsign.datasets.lsa64 import lsa64
-from twinsign.datasets.matching import Annotation, Source, corpus_of
+from twinsign.datasets.matching import Annotation, Source, match_corpus
 from twinsign.datasets.msasl import msasl
 from twinsign.datasets.nmfs_csl import nmfs_csl
 from twinsign.datasets.semlex import semlex
@@ -101,7 +101,7 @@ def corpus_target(read: Reads, clip: str, files: dict[str, Any]) -> Target:
 
     def use(folder: Path) -> None:
         found = read([folder / "notes"])
-        corpus = corpus_of(found, Source(folder / "poses"))
+        corpus = match_corpus(found, Source(folder / "poses"))
         json.dumps([list(corpus.missing), list(corpus.notes)]).encode()
         packed(corpus, folder)
 
@@ -120,7 +120,7 @@ def use_names(folder: Path) -> None:
     read, _, files = CORPORA["asl_citizen"]
     (folder / "notes").mkdir()
     (folder / "notes" / "train.csv").write_text(files["train.csv"])
-    packed(corpus_of(read([folder / "notes"]), Source(folder / "poses", str(folder / "names.csv"))), folder)
+    packed(match_corpus(read([folder / "notes"]), Source(folder / "poses", str(folder / "names.csv"))), folder)
 
 
 TARGETS: dict[str, Target] = {f"notes.{name}": corpus_target(*about) for name, about in CORPORA.items()}

@@ -19,9 +19,9 @@ from helpers.recordings import recording
 from twinsign.dictionary.entries import Sign
 from twinsign.dictionary.lookup import Lookup
 from twinsign.dictionary.store import Dictionary
-from twinsign.doctor.splits import read_listed
+from twinsign.doctor.splits import read_annotations
 from twinsign.evaluation.scores import read_scores
-from twinsign.hub.bundle import checked as whole_run
+from twinsign.hub.bundle import load_checked_run as whole_run
 from twinsign.inference.embeddings import read_embeddings, write_embeddings
 from twinsign.inference.recogniser import Recogniser
 from twinsign.nn.classifier import Classifier
@@ -160,7 +160,7 @@ TARGETS: dict[str, Target] = {
     "listed": Target(
         {"list.json": json.dumps({"missing": [{"id": "a", "gloss": "b", "split": "val"}]}).encode()},
         {"list.json": mutate_text.json_text},
-        lambda folder: read_listed(folder / "list.json"),
+        lambda folder: read_annotations(folder / "list.json"),
     ),
 }
 ENROLLED = bytes_of(dictionary)

@@ -13,7 +13,7 @@ from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.hub.bundle import is_inert, is_shared, shared_files
 from twinsign.hub.card import CardMetadata, model_card
-from twinsign.hub.facts import code, notes_of, rejection_of, reports_of, selection_of, title_of
+from twinsign.hub.facts import code, load_reports, notes_of, rejection_of, selection_of, title_of
 from twinsign.runs.run import Run, load_run, save_config
 
 
@@ -89,23 +89,23 @@ def test_a_pretrained_run_and_its_knn_report(trained, tmp_path: Path) -> None:
 
 def test_reports_of_other_models_and_other_files_are_refused(run: Path, trained, tmp_path: Path) -> None:
     made = load_run(run)
-    assert [report["split"] for report in reports_of(made, [])] == [["test"], ["val"]]
-    twice = reports_of(made, [trained.folder / "finetuned.json"])
+    assert [report["split"] for report in load_reports(made, [])] == [["test"], ["val"]]
+    twice = load_reports(made, [trained.folder / "finetuned.json"])
     assert len(twice) == 2
     with pytest.raises(InputError, match="a report of another model"):
-        reports_of(made, [trained.folder / "linear.json"])
+        load_reports(made, [trained.folder / "linear.json"])
     old = json.loads((trained.folder / "finetuned.json").read_text())
     del old["run_digest"]
     file = tmp_path / "old.json"
     file.write_text(json.dumps(old))
     with pytest.raises(InputError, match=r"no run_digest.*evaluate again"):
-        reports_of(made, [file])
+        load_reports(made, [file])
     for text, message in (("{", "no JSON"), ("[]", "no per_instance"), ('{"per_instance": 1}', "no per_class")):
         file.write_text(text)
         with pytest.raises(InputError, match=message):
-            reports_of(made, [file])
+            load_reports(made, [file])
     (run / "weights.safetensors").write_bytes((trained.linear / "weights.safetensors").read_bytes())
-    assert reports_of(load_run(run), []) == []  # what the folder holds is of the model that was there
+    assert load_reports(load_run(run), []) == []  # what the folder holds is of the model that was there
 
 
 def test_a_run_that_records_little_is_said_to(run: Path) -> None:

@@ -17,7 +17,7 @@ from helpers.trained_runs import Trained
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.inference.embeddings import Choice, read_embeddings, write_embeddings
+from twinsign.inference.embeddings import FeatureChoice, read_embeddings, write_embeddings
 from twinsign.nn.features import embed, fixed_views, joint_embedding
 from twinsign.pack.open import Pack
 from twinsign.runs.models import evaluation_loader, load_encoders
@@ -94,8 +94,10 @@ def test_other_tools_open_it(trained: Trained, tmp_path: Path) -> None:
     assert frame["gloss"].tolist() == pack.column("gloss")
 
 
-@pytest.mark.parametrize(("choice", "said"), [(Choice(["bone"]), "bone"), (Choice([], ["hand", "hand"]), "hand")])
-def test_what_the_run_lacks_is_named(trained: Trained, tmp_path: Path, choice: Choice, said: str) -> None:
+@pytest.mark.parametrize(
+    ("choice", "said"), [(FeatureChoice(["bone"]), "bone"), (FeatureChoice([], ["hand", "hand"]), "hand")]
+)
+def test_what_the_run_lacks_is_named(trained: Trained, tmp_path: Path, choice: FeatureChoice, said: str) -> None:
     pack = Pack(trained.pack)
     with pytest.raises(InputError, match=said):
         write_embeddings(tmp_path / "f.parquet", load_run(trained.linear), pack, np.arange(2), choice)

@@ -18,7 +18,7 @@ from twinsign import __version__
 from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.inference import export
-from twinsign.inference.portable import Portable, stacked
+from twinsign.inference.portable import Portable, stack_recordings
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, JOINTS
@@ -61,7 +61,7 @@ def clips(trained: Trained) -> list[Recording]:
 
 def agree(session: Any, recogniser: Recogniser, recordings: Sequence[Recording]) -> float:
     """The largest difference of probabilities from `predict`; the glosses' order must be its order."""
-    found = session.run(["probabilities", "has_hand"], stacked(recordings))
+    found = session.run(["probabilities", "has_hand"], stack_recordings(recordings))
     labels, worst = recogniser.run.labels, 0.0
     for shares, hand, wanted in zip(*found, recogniser.predict_many(recordings, top=len(labels)), strict=True):
         assert hand
@@ -104,7 +104,9 @@ def test_without_a_hand_it_says_so_where_predict_refuses(
 ) -> None:
     score = clips[1].score.copy()
     score[:, HANDS] = 0
-    given = stacked([clips[0], replace(clips[1], score=score), Recording("x", clips[2].xy, 0 * clips[2].score)])
+    given = stack_recordings(
+        [clips[0], replace(clips[1], score=score), Recording("x", clips[2].xy, 0 * clips[2].score)]
+    )
     shares, embedding, hand = session.run(["probabilities", "embedding", "has_hand"], given)
     assert hand.tolist() == [True, False, False]
     assert np.isfinite(shares).all()
@@ -114,7 +116,7 @@ def test_without_a_hand_it_says_so_where_predict_refuses(
 
 
 def test_what_unseen_joints_hold_means_nothing(session: Any, clips: list[Recording]) -> None:
-    given = stacked(clips)
+    given = stack_recordings(clips)
     one = session.run(["probabilities"], given)[0]
     junk = np.where(given["seen"][..., None] > 0, given["xy"], np.nan).astype(np.float32)
     np.testing.assert_array_equal(session.run(["probabilities"], {**given, "xy": junk})[0], one)

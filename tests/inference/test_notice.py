@@ -21,7 +21,7 @@ from twinsign.pack.selection import select_labelled_training
 from twinsign.pose.layout import BONES, HANDS, JOINTS, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import CONFIG, TRAINING_STATISTICS, load_run
-from twinsign.views.batches import clips_of
+from twinsign.views.batches import collate_recordings
 from twinsign.views.config import ReadConfig
 
 READ = ReadConfig()
@@ -41,7 +41,7 @@ def without(one: Recording, joints: slice) -> Recording:
 def test_the_description_is_that_of_plain_loops(trained: Trained) -> None:
     pack = Pack(trained.pack)
     recordings = [pack.recording(row) for row in (0, 3)] + [without(pack.recording(5), RIGHT_HAND)]
-    clips = clips_of(recordings, READ)
+    clips = collate_recordings(recordings, READ)
     values, shown = describe(clips)
     for number in range(len(recordings)):
         mine = slice(int(clips.start[number]), int(clips.start[number] + clips.length[number]))
@@ -63,7 +63,7 @@ def test_the_description_is_that_of_plain_loops(trained: Trained) -> None:
 
 
 def test_a_distance_worked_out_by_hand(trained: Trained) -> None:
-    clips = clips_of([Pack(trained.pack).recording(0)], READ)
+    clips = collate_recordings([Pack(trained.pack).recording(0)], READ)
     values, shown = describe(clips)
     places = shown[0].nonzero().squeeze(1)
     mean, deviation = values[0].clone(), torch.zeros_like(values[0])
@@ -82,7 +82,7 @@ def test_clips_learnt_from_and_held_out_set_the_limit(trained: Trained) -> None:
     known = fit_likeness(pack, train, READ, val)
     each = []
     for rows in (train, val):
-        distances = known.distances(clips_of([pack.recording(row) for row in rows.tolist()], READ))
+        distances = known.distances(collate_recordings([pack.recording(row) for row in rows.tolist()], READ))
         each.append(float(distances.quantile(0.98)))
     assert known.limit == pytest.approx(max(each), rel=1e-5)
     assert fit_likeness(pack, train, READ).limit == pytest.approx(each[0], rel=1e-5)
@@ -127,7 +127,7 @@ def test_a_still_clip_is_told_from_signing(trained: Trained) -> None:
         assert "nothing moves" in recogniser.predict(still).note
         assert not recogniser.predict(still).sure
         assert "nothing moves" not in recogniser.predict(one).note
-    clips = clips_of([pack.recording(0)], READ)
+    clips = collate_recordings([pack.recording(0)], READ)
     strays = []
     for joint in range(len(JOINTS)):
         xy = clips.xy[clips.seen[:, joint], joint].double().numpy()
@@ -143,7 +143,7 @@ def test_the_other_hand_is_told_where_training_did_not_mirror(trained: Trained, 
     known = fit_likeness(one_handed, np.arange(40), READ)
     assert known.right_leads == 1
     mirrored = replace(right[0], xy=right[0].xy[:, list(MIRROR)], score=right[0].score[:, list(MIRROR)])
-    assert leading_side(clips_of([right[0], mirrored], READ)).tolist() == [1, -1]
+    assert leading_side(collate_recordings([right[0], mirrored], READ)).tolist() == [1, -1]
     run = load_run(trained.finetuned)
     about = {**run.about, TRAINING_STATISTICS: {**run.about[TRAINING_STATISTICS], "likeness": known.as_dict()}}
     for flip, told in ((0.0, True), (0.5, False)):

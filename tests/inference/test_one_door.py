@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from twinsign.evaluation.scoring import score
 from twinsign.inference.embeddings import Embedder
-from twinsign.inference.portable import INPUTS, Portable, stacked
+from twinsign.inference.portable import INPUTS, Portable, stack_recordings
 from twinsign.inference.recogniser import Recogniser, explain
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import LabelledRows
@@ -34,7 +34,7 @@ from twinsign.runs.run import Run, load_run
 from twinsign.serve.options import Limits
 from twinsign.serve.schemas import Clip, validate
 from twinsign.streaming.stream import Stream
-from twinsign.views.batches import equal_clips
+from twinsign.views.batches import collate_equal_length
 
 FPS = 25.0
 RESTS = 5
@@ -144,7 +144,9 @@ class Front(nn.Module):
         self.portable = portable
 
     def forward(self, xy: Tensor, seen: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
-        views = self.portable.viewer(equal_clips(torch.where((seen > 0)[..., None], xy, 0.0), seen, size, self.read))
+        views = self.portable.viewer(
+            collate_equal_length(torch.where((seen > 0)[..., None], xy, 0.0), seen, size, self.read)
+        )
         return torch.cat([view.xy for view in views]), torch.cat([view.seen for view in views])
 
     @property
@@ -168,7 +170,7 @@ def test_onnx(as_tested: Seen, run: Run, clip: Recording, tmp_path: Path) -> Non
         )
     program.save(str(tmp_path / "front.onnx"), external_data=False)
     session = onnxruntime.InferenceSession(str(tmp_path / "front.onnx"), providers=["CPUExecutionProvider"])
-    xy, seen = session.run(None, stacked([clip]))
+    xy, seen = session.run(None, stack_recordings([clip]))
     same([(torch.from_numpy(xy), torch.from_numpy(seen))], as_tested)
 
 

@@ -22,7 +22,7 @@ from twinsign.pose.recording import Recording
 from twinsign.runs.calibration import Calibration
 from twinsign.runs.models import load_classifier
 from twinsign.runs.run import load_run
-from twinsign.views.batches import clips_of
+from twinsign.views.batches import collate_recordings
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_the_prediction_beside_votes_is_that_of_predict(recogniser: Recogniser, 
 @torch.no_grad()
 def test_votes_are_what_a_part_or_branch_says_alone(recogniser: Recogniser, clips: list[Recording]) -> None:
     classifier = recogniser.classifier
-    views = recogniser.viewer(clips_of(clips, recogniser.run.recipe.read))
+    views = recogniser.viewer(collate_recordings(clips, recogniser.run.recipe.read))
     found = explain(recogniser, clips, each=len(recogniser.run.labels))
     features = classifier.features(views)
     for name in ("joint", "motion", "hand", "trunk"):

@@ -21,7 +21,7 @@ from twinsign.pack import locate
 from twinsign.pack.bytes import RemoteBytes
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
-from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
 from twinsign.views.config import ReadConfig
 
 
@@ -165,7 +165,7 @@ def test_packs_rewritten_by_other_programs(
 def test_worker_processes_connect_anew(pack: Pack, memory: fsspec.AbstractFileSystem) -> None:
     def ids(source: Pack, workers: int) -> list[list[float]]:
         reader = ClipReader(source, np.arange(len(source)), ReadConfig())
-        loader = ClipLoader(reader, Batches(len(reader), 3, shuffle=True), workers=workers)
+        loader = ClipLoader(reader, ClipBatchSampler(len(reader), 3, shuffle=True), workers=workers)
         return [clips.xy.sum(dim=(1, 2)).tolist() for clips in loader]
 
     assert ids(Pack(upload(memory, pack)), 2) == ids(pack, 0)

@@ -10,7 +10,7 @@ import pytest
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import HANDS, INDEX, OFTEN_UNSEEN
-from twinsign.pose.plausible import MEDIANS, check
+from twinsign.pose.plausible import MEDIANS, check_plausible
 from twinsign.pose.read import open_landmarks, read, write_npz
 from twinsign.pose.recording import FloatArray, Recording
 
@@ -27,43 +27,43 @@ def pixels(person: FloatArray, scale: float | tuple[float, float], size: tuple[i
 
 def test_fractions_and_pixels_pass(person: FloatArray) -> None:
     for one in (fractions(person), pixels(person, SIZE), pixels(person, (30, 20), (30, 20))):
-        assert check(one, insisted=False) is one
+        assert check_plausible(one, insisted=False) is one
 
 
 @pytest.mark.parametrize("scale", [SIZE, (300, 300), (3, 3)])
 def test_pixels_as_fractions(person: FloatArray, scale: tuple[float, float]) -> None:
     with pytest.raises(InputError, match="--unit pixel --size"):
-        check(fractions(person, scale), insisted=False)
-    assert check(fractions(person, scale), insisted=True).unit == "fraction"
+        check_plausible(fractions(person, scale), insisted=False)
+    assert check_plausible(fractions(person, scale), insisted=True).unit == "fraction"
 
 
 def test_fractions_as_pixels(person: FloatArray) -> None:
     with pytest.raises(InputError, match="--unit fraction"):
-        check(pixels(person, 1), insisted=False)
-    assert check(pixels(person, 1), insisted=True).unit == "pixel"
+        check_plausible(pixels(person, 1), insisted=False)
+    assert check_plausible(pixels(person, 1), insisted=True).unit == "pixel"
 
 
 def test_places_around_a_joint(person: FloatArray) -> None:
     person[..., 0] -= 0.8
     with pytest.raises(InputError, match="around a joint"):
-        check(fractions(person), insisted=False)
+        check_plausible(fractions(person), insisted=False)
 
 
 def test_the_size_of_another_video(person: FloatArray) -> None:
     with pytest.raises(InputError, match="256 x 256"):
-        check(pixels(person, SIZE, (256, 256)), insisted=True)
+        check_plausible(pixels(person, SIZE, (256, 256)), insisted=True)
 
 
 def test_width_and_height_exchanged(person: FloatArray) -> None:
     for size in (SIZE, SIZE[::-1]):
-        assert check(pixels(person, size, size), insisted=False)
+        assert check_plausible(pixels(person, size, size), insisted=False)
         with pytest.raises(InputError, match=f"--size {size[0]}x{size[1]}"):
-            check(pixels(person, size, size[::-1]), insisted=False)
+            check_plausible(pixels(person, size, size[::-1]), insisted=False)
 
 
 def test_hidden_elbows_are_no_exchange(person: FloatArray) -> None:
     person[:, list(OFTEN_UNSEEN), 1] += 1.5
-    assert check(pixels(person, SIZE), insisted=False)
+    assert check_plausible(pixels(person, SIZE), insisted=False)
 
 
 def test_guesses_below_the_picture_are_no_pixels(person: FloatArray) -> None:
@@ -74,16 +74,18 @@ def test_guesses_below_the_picture_are_no_pixels(person: FloatArray) -> None:
         score = np.ones(person.shape[:2], np.float32)
         score[frames:, HANDS] = 0
         one = Recording("a", guessed[..., :2], score)
-        assert check(one, insisted=False) is one
-        assert check(Recording("a", guessed[..., :2] * np.float32(SIZE), score, "pixel", SIZE), insisted=False)
+        assert check_plausible(one, insisted=False) is one
+        assert check_plausible(
+            Recording("a", guessed[..., :2] * np.float32(SIZE), score, "pixel", SIZE), insisted=False
+        )
         with pytest.raises(InputError, match="--unit pixel"):
-            check(Recording("a", guessed[..., :2] * np.float32(SIZE), score), insisted=False)
+            check_plausible(Recording("a", guessed[..., :2] * np.float32(SIZE), score), insisted=False)
         with pytest.raises(InputError, match="--unit fraction"):
-            check(Recording("a", 0.5 * guessed[..., :2], score, "pixel", SIZE), insisted=False)
+            check_plausible(Recording("a", 0.5 * guessed[..., :2], score, "pixel", SIZE), insisted=False)
 
 
 def test_nothing_seen_is_nothing_wrong(person: FloatArray) -> None:
-    assert check(Recording("a", person[..., :2] * 0 + 9e9, np.zeros(person.shape[:2])), insisted=False)
+    assert check_plausible(Recording("a", person[..., :2] * 0 + 9e9, np.zeros(person.shape[:2])), insisted=False)
 
 
 def test_the_readers_check(tmp_path: Path, person: FloatArray, refused: Callable[[Path], InputError]) -> None:
@@ -111,11 +113,13 @@ def test_real_clips_are_plausible_in_any_shape_of_image(data_dir: Path, name: st
         for size in ((640, 480), (1280, 720), (480, 640), (720, 1280)):
             turned = Recording("a", one.xy * np.float32(size), one.score, "pixel", size)
             try:
-                check(turned, insisted=False)
+                check_plausible(turned, insisted=False)
             except InputError:
                 wrong += 1
         try:
-            check(Recording("a", one.xy * np.float32((720, 1280)), one.score, "pixel", (1280, 720)), insisted=False)
+            check_plausible(
+                Recording("a", one.xy * np.float32((720, 1280)), one.score, "pixel", (1280, 720)), insisted=False
+            )
         except InputError:
             found += 1
     assert wrong <= 4

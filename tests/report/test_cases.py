@@ -8,7 +8,7 @@ import pytest
 from helpers.recordings import packed, recording
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.metrics import ClipScores
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, TRUNK
 from twinsign.pose.recording import Recording
@@ -26,12 +26,12 @@ def clips(folder: Path, signers: list[str | None], glosses: list[int], frames: i
     return packed(folder / "cases.pack", made, rows)
 
 
-def scored(guessed: list[int], glosses: list[int], sure: list[float] | None = None, signs=tuple(SIGNS)) -> Scored:
+def scored(guessed: list[int], glosses: list[int], sure: list[float] | None = None, signs=tuple(SIGNS)) -> ClipScores:
     """A model that takes each clip for a sign, the surer the higher; the signs far from a guess are the less likely."""
     heights = np.asarray(sure or [3.0] * len(guessed))
     scores = -np.abs(np.arange(len(signs)) - np.asarray(guessed)[:, None]) * heights[:, None]
     ids = [f"c{number}" for number in range(len(guessed))]
-    return Scored(ids, list(signs), np.asarray(glosses), scores.astype(np.float32))
+    return ClipScores(ids, list(signs), np.asarray(glosses), scores.astype(np.float32))
 
 
 def words(figure) -> list[str]:

@@ -8,7 +8,7 @@ from matplotlib import pyplot
 from matplotlib.collections import LineCollection
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored, per_class_table, wilson
+from twinsign.evaluation.metrics import ClipScores, per_class_table, wilson_interval
 from twinsign.report.figures import (
     accuracy_bars,
     accuracy_by_clips,
@@ -16,16 +16,16 @@ from twinsign.report.figures import (
     confusion_matrix,
     coverage_curve,
     hardest_classes,
+    label_text,
     learning_curves,
-    plain,
 )
 
 
-def scored(labels, guesses, classes: int, glosses=None) -> Scored:
+def scored(labels, guesses, classes: int, glosses=None) -> ClipScores:
     scores = np.zeros((len(labels), classes), np.float32)
     scores[np.arange(len(labels)), guesses] = 1
     names = glosses or [f"gloss{c}" for c in range(classes)]
-    return Scored([str(i) for i in range(len(labels))], names, np.asarray(labels), scores)
+    return ClipScores([str(i) for i in range(len(labels))], names, np.asarray(labels), scores)
 
 
 def row(gloss: str, clips: int, top1: float, wrong: str | None = None, wrong_clips: int = 0) -> dict:
@@ -107,7 +107,7 @@ def test_the_hardest_class_is_the_surest_failure() -> None:
     assert [bar.get_width() for bar in axes.patches] == [10, 0]
     assert [text.get_text() for text in axes.texts] == ["→ unsure (6)", "→ easy (1)"]
     whiskers = next(part for part in axes.collections if isinstance(part, LineCollection)).get_segments()
-    low, high = wilson(1, 10)
+    low, high = wilson_interval(1, 10)
     assert whiskers[0][:, 0] == pytest.approx([100 * low, 100 * high])
     assert axes.get_ylim()[0] > axes.get_ylim()[1]
 
@@ -139,8 +139,8 @@ def test_bars_with_whiskers_that_need_not_hold_the_value() -> None:
 
 
 def test_text_from_outside_is_drawn_letter_for_letter() -> None:
-    assert plain("a\nb\x00c") == "a b c"
-    assert plain("x" * 50, 10) == "x" * 9 + "…"
+    assert label_text("a\nb\x00c") == "a b c"
+    assert label_text("x" * 50, 10) == "x" * 9 + "…"
     names = ["$x^2$", "$\\frac", "_under", "<b>&", "a b", "plain"]
     clips = scored([0, 1, 2, 3, 5], [1, 0, 2, 3, 5], 6, names)
     for figure in (hardest_classes(per_class_table(clips)), confusion_matrix(clips)):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.metrics import ClipScores
 from twinsign.report.figures import confusion_matrix
 from twinsign.report.html import Table, font_families, png, svg, write_report
 
@@ -45,12 +45,12 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-def scored(names=("BOOK", NASTY, "你好", "$5$")) -> Scored:
+def scored(names=("BOOK", NASTY, "你好", "$5$")) -> ClipScores:
     generator = np.random.default_rng(0)
     labels = np.arange(40) % len(names)
     scores = generator.normal(size=(40, len(names)))
     scores[np.arange(40), labels] += 1
-    return Scored([f"clip{i}" for i in range(40)], list(names), labels, scores)
+    return ClipScores([f"clip{i}" for i in range(40)], list(names), labels, scores)
 
 
 def write(path: Path, **changes) -> tuple[str, Page]:

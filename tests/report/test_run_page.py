@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 from helpers.trained_runs import Trained
 
-from twinsign.evaluation.metrics import Scored, accuracy_report, mistakes
+from twinsign.evaluation.metrics import ClipScores, accuracy_report, surest_mistakes
 from twinsign.evaluation.selective import selective_report
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import clip_ids, labelled_rows
@@ -21,20 +21,20 @@ from twinsign.runs.run import load_run
 NASTY = '<script>alert("x")</script>'
 
 
-def scored(names=("BOOK", NASTY, "你好", "$5$")) -> Scored:
+def scored(names=("BOOK", NASTY, "你好", "$5$")) -> ClipScores:
     generator = np.random.default_rng(0)
     labels = np.arange(40) % len(names)
     scores = generator.normal(size=(40, len(names)))
     scores[np.arange(40), labels] += 1
-    return Scored([f"clip{i}" for i in range(40)], list(names), labels, scores)
+    return ClipScores([f"clip{i}" for i in range(40)], list(names), labels, scores)
 
 
 def test_the_pictures_of_a_classifier(trained: Trained, tmp_path: Path) -> None:
     run, pack = load_run(trained.finetuned), Pack(trained.pack)
     data = labelled_rows(pack, pack.select(["test"]), run.labels)
     scores = np.random.default_rng(0).normal(size=(len(data.rows), len(run.labels))).astype(np.float32)
-    clips = Scored(clip_ids(pack, data.rows), run.labels, data.labels, scores)
-    worst = mistakes(clips, 6)
+    clips = ClipScores(clip_ids(pack, data.rows), run.labels, data.labels, scores)
+    worst = surest_mistakes(clips, 6)
     assert len(worst) > 1
     report = accuracy_report(clips, resamples=10)
     figures = classifier_figures(run, pack, data, clips, selective_report(clips, None))
@@ -69,7 +69,7 @@ def test_the_confusion_caption_says_what_is_left_out() -> None:
     names = [f"gloss{c}" for c in range(41)]
     labels = np.arange(82) % 41
     scores = np.eye(41)[(labels + np.arange(82) // 41) % 41]
-    clips = Scored([str(i) for i in range(82)], names, labels, scores)
+    clips = ClipScores([str(i) for i in range(82)], names, labels, scores)
     figures = evaluation_figures(clips)
     assert "Shown: 40 of 41 classes" in figures[0][1]
     assert "Shown" not in evaluation_figures(scored())[0][1]

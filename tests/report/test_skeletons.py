@@ -11,7 +11,7 @@ from PIL import Image
 
 from twinsign.errors import InputError
 from twinsign.pose.layout import BONES, HANDS, INDEX, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.report.skeletons import PARTS, clip_panel, draw_skeleton, moving, skeleton_strip, strips, view_panel
+from twinsign.report.skeletons import PARTS, animate, clip_panel, draw_skeleton, draw_strips, skeleton_strip, view_panel
 
 GENERATOR = np.random.default_rng(0)
 FRAME = GENERATOR.uniform(0.2, 0.8, (JOINT_COUNT, 2)).astype(np.float32)
@@ -147,7 +147,7 @@ def test_views_stand_apart_whatever_hangs_out() -> None:
 
 def test_strips_of_several_panels_have_titles_and_a_legend() -> None:
     one, other = clip_panel(*clip(9), title="one $x$"), clip_panel(*clip(3), title="other")
-    figure = strips([one, other], frames=4)
+    figure = draw_strips([one, other], frames=4)
     assert [axes.get_title() for axes in figure.axes] == [
         *(f"frame {number} of 9" for number in (1, 4, 6, 9)),
         *(f"frame {number} of 3" for number in (1, 2, 3)),
@@ -172,7 +172,7 @@ def has(picture: np.ndarray, colour: str) -> bool:
 def test_a_gif_moves_and_shows_each_hand_while_it_is_seen() -> None:
     xy, seen = clip(3)
     seen[1, LEFT_HAND] = False
-    pictures = frames_of(moving([clip_panel(xy, seen)], fps=10))
+    pictures = frames_of(animate([clip_panel(xy, seen)], fps=10))
     assert len(pictures) == 3
     body = [picture[: int(0.85 * len(picture))] for picture in pictures]  # without the legend
     blue, orange = PARTS["left hand"][1], PARTS["right hand"][1]
@@ -184,10 +184,10 @@ def test_a_gif_moves_and_shows_each_hand_while_it_is_seen() -> None:
 
 @pytest.mark.parametrize(("fps", "wait"), [(25, 40), (10, 100), (1000, 20), (24, 40)])
 def test_a_gif_plays_at_its_rate(fps: float, wait: int) -> None:
-    image = Image.open(io.BytesIO(moving([clip_panel(*clip(2))], fps)))
+    image = Image.open(io.BytesIO(animate([clip_panel(*clip(2))], fps)))
     assert (image.info["duration"], image.info["loop"]) == (wait, 0)
 
 
 def test_a_gif_of_nothing_says_so() -> None:
     nothing = clip_panel(np.zeros((3, JOINT_COUNT, 2)), np.zeros((3, JOINT_COUNT), bool))
-    assert len(frames_of(moving([nothing]))) == 1
+    assert len(frames_of(animate([nothing]))) == 1

@@ -12,7 +12,7 @@ from helpers.grids import Sweep, top1
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.reproduce.results import rgb_files
+from twinsign.reproduce.results import parse_rgb_files
 
 
 def found(sweep: Sweep) -> dict[str, Any]:
@@ -90,11 +90,11 @@ def test_the_page_and_the_tables_have_ours_and_the_papers(sweep: Sweep) -> None:
 
 
 def test_rgb_scores_name_their_column() -> None:
-    assert rgb_files(["F.csv"], {"all": None}) == {"all": "F.csv"}
-    assert rgb_files(["A=F.csv", "B=G.npz"], {"A": None, "B": None}) == {"A": "F.csv", "B": "G.npz"}
+    assert parse_rgb_files(["F.csv"], {"all": None}) == {"all": "F.csv"}
+    assert parse_rgb_files(["A=F.csv", "B=G.npz"], {"A": None, "B": None}) == {"A": "F.csv", "B": "G.npz"}
     for words, columns in ((["F.csv"], {"A": None, "B": None}), (["C=F.csv"], {"A": None}), (["A="], {"A": None})):
         with pytest.raises(InputError, match="COLUMN=FILE"):
-            rgb_files(words, columns)
+            parse_rgb_files(words, columns)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from twinsign.nn.features import embed, fixed_views
 from twinsign.nn.imprint import imprint
 from twinsign.runs.recipe import AugmentConfig, ClassifyConfig, OptimiserConfig, Recipe
 from twinsign.train.linear import fit_linear
-from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
 from twinsign.views.clips import View, modality, resample, window
 from twinsign.views.config import ReadConfig
 
@@ -78,7 +78,7 @@ def test_the_same_seed_gives_the_same_layer(encoders: nn.ModuleDict, reader: Cli
 def test_it_is_plain_gradient_descent_on_the_features(encoders: nn.ModuleDict, reader: ClipReader) -> None:
     sgd = OptimiserConfig(lr=0.1, momentum=0.0)
     found, _ = fit(encoders, reader, batch_size=12, epochs=2, optimiser=sgd, label_smoothing=0.1)
-    loader = ClipLoader(reader, Batches(12, 12, shuffle=False))
+    loader = ClipLoader(reader, ClipBatchSampler(12, 12, shuffle=False))
     features, labels = embed(encoders.eval(), loader, fixed_views(RECIPE.windows, 6))
     torch.manual_seed(0)
     wanted = Classifier(RECIPE.encoder, LINEAR.head, 3).fc
@@ -100,7 +100,7 @@ def test_layers_may_begin_at_the_class_means(encoders: nn.ModuleDict, reader: Cl
     found, _ = fit(encoders, reader, optimiser=still, head=means)
     wanted = Classifier(RECIPE.encoder, means, 3)
     features, labels = embed(
-        encoders, ClipLoader(reader, Batches(12, 12, shuffle=False)), fixed_views(RECIPE.windows, 6)
+        encoders, ClipLoader(reader, ClipBatchSampler(12, 12, shuffle=False)), fixed_views(RECIPE.windows, 6)
     )
     imprint(wanted, features, labels)
     for one, other in zip(found.fc.parameters(), wanted.fc.parameters(), strict=True):

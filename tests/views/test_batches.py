@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
-from twinsign.views.batches import Batches, ClipLoader, ClipReader, clips_of, generator_at
+from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader, collate_recordings, seeded_generator
 from twinsign.views.clips import Clips
 from twinsign.views.config import CropConfig, ReadConfig
 from twinsign.views.crop import active_frames, crop, strided
@@ -121,7 +121,7 @@ def test_a_batch_is_its_clips_cropped_one_by_one(pack: Pack, recordings: list[Re
 
 def test_one_clip_and_recordings_without_a_pack(pack: Pack, recordings: list[Recording]) -> None:
     chosen = [number for number in range(CLIPS) if number % 2]
-    one = clips_of([recordings[number] for number in chosen], ReadConfig())
+    one = collate_recordings([recordings[number] for number in chosen], ReadConfig())
     two = ClipReader(pack, np.asarray(chosen), ReadConfig()).__getitems__(list(range(len(chosen))))
     for name in ("xy", "seen", "start", "length"):
         assert torch.equal(vars(one)[name], vars(two)[name])
@@ -135,12 +135,14 @@ def test_one_clip_and_recordings_without_a_pack(pack: Pack, recordings: list[Rec
 def test_pixels_are_read_as_fractions(recordings: list[Recording]) -> None:
     one = next(each for each in recordings if each.size)
     pixels = Recording(one.id, one.xy * np.float32(one.size), one.score, "pixel", one.size)
-    torch.testing.assert_close(clips_of([pixels], ReadConfig()).xy, clips_of([one], ReadConfig()).xy)
+    torch.testing.assert_close(
+        collate_recordings([pixels], ReadConfig()).xy, collate_recordings([one], ReadConfig()).xy
+    )
 
 
 @given(st.integers(1, 40), st.integers(1, 50), st.booleans(), st.integers(0, 9), st.integers(0, 3))
 def test_an_epoch_visits_every_clip_once(count: int, size: int, drop_last: bool, seed: int, epoch: int) -> None:
-    batches = Batches(count, size, seed=seed, shuffle=True, drop_last=drop_last)
+    batches = ClipBatchSampler(count, size, seed=seed, shuffle=True, drop_last=drop_last)
     batches.epoch = epoch
     found = list(batches)
     size = min(size, count)
@@ -155,12 +157,14 @@ def test_an_epoch_visits_every_clip_once(count: int, size: int, drop_last: bool,
 
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(1, 4), st.booleans())
 def test_the_parts_of_processes_are_the_batches_of_one(count: int, size: int, parts: int, drop_last: bool) -> None:
-    whole = Batches(count, size, shuffle=True, drop_last=drop_last)
+    whole = ClipBatchSampler(count, size, shuffle=True, drop_last=drop_last)
     if min(size, count) < parts:
         with pytest.raises(InputError, match=f"each of {parts} processes"):
-            Batches(count, size, shuffle=True, part=(0, parts))
+            ClipBatchSampler(count, size, shuffle=True, part=(0, parts))
         return
-    shared = [Batches(count, size, shuffle=True, drop_last=drop_last, part=(rank, parts)) for rank in range(parts)]
+    shared = [
+        ClipBatchSampler(count, size, shuffle=True, drop_last=drop_last, part=(rank, parts)) for rank in range(parts)
+    ]
     found = [list(one) for one in shared]
     assert [len(one) for one in shared] == [len(one) for one in found]
     for number, batch in enumerate(whole):
@@ -175,25 +179,27 @@ def test_the_parts_of_processes_are_the_batches_of_one(count: int, size: int, pa
 @pytest.mark.parametrize(("count", "size"), [(0, 4), (4, 0)])
 def test_no_batches_of_nothing(count: int, size: int) -> None:
     with pytest.raises(InputError, match=f"batches of {size} out of {count} clips"):
-        Batches(count, size, shuffle=True)
+        ClipBatchSampler(count, size, shuffle=True)
 
 
 def test_orders_differ_by_epoch_and_seed_alone() -> None:
     def order(seed: int, epoch: int) -> list[list[int]]:
-        batches = Batches(CLIPS, 4, seed=seed, shuffle=True)
+        batches = ClipBatchSampler(CLIPS, 4, seed=seed, shuffle=True)
         batches.epoch = epoch
         return list(batches)
 
     assert order(0, 0) == order(0, 0)
     assert order(0, 0) != order(0, 1)
     assert order(0, 1) != order(1, 0)
-    plain = Batches(5, 2, shuffle=False)
+    plain = ClipBatchSampler(5, 2, shuffle=False)
     assert list(plain) == [[0, 1], [2, 3], [4]]
 
 
 def loader(pack: Pack, *, drop_last: bool = False, workers: int = 0, seed: int = 3) -> ClipLoader:
     reader = ClipReader(pack, np.arange(len(pack)), ReadConfig())
-    return ClipLoader(reader, Batches(len(reader), 4, seed=seed, shuffle=True, drop_last=drop_last), workers=workers)
+    return ClipLoader(
+        reader, ClipBatchSampler(len(reader), 4, seed=seed, shuffle=True, drop_last=drop_last), workers=workers
+    )
 
 
 def stream(source: ClipLoader) -> Iterator[Clips]:
@@ -256,13 +262,13 @@ def test_a_reader_sent_to_another_process_opens_the_pack_itself(pack: Pack, tmp_
 
 def test_generators_depend_on_seed_and_place_alone() -> None:
     places = [(seed, *place) for seed in range(3) for place in [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2**40)]]
-    drawn = {place: torch.rand(3, generator=generator_at(*place)).tolist() for place in places}
+    drawn = {place: torch.rand(3, generator=seeded_generator(*place)).tolist() for place in places}
     state = torch.get_rng_state()
     assert len({tuple(values) for values in drawn.values()}) == len(places)
     for place in reversed(places):
-        assert torch.rand(3, generator=generator_at(*place)).tolist() == drawn[place]
+        assert torch.rand(3, generator=seeded_generator(*place)).tolist() == drawn[place]
     assert torch.equal(torch.get_rng_state(), state)
-    many = torch.stack([torch.rand(2, generator=generator_at(0, step)) for step in range(2000)])
+    many = torch.stack([torch.rand(2, generator=seeded_generator(0, step)) for step in range(2000)])
     assert abs(float(torch.corrcoef(many.T)[0, 1])) < 0.08
     neighbours = torch.stack([many[:-1, 0], many[1:, 0]])
     assert abs(float(torch.corrcoef(neighbours)[0, 1])) < 0.08

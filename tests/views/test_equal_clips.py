@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinsign.nn.features import fixed_views
-from twinsign.views.batches import clips_of, equal_clips
+from twinsign.views.batches import collate_equal_length, collate_recordings
 from twinsign.views.config import CropConfig, ReadConfig, WindowConfig
 
 CONFIGS = {
@@ -34,8 +34,8 @@ def test_agrees_with_the_ragged_reading(
 ) -> None:
     rng = np.random.default_rng(seed)
     made = [recording(rng, str(i), frames, scored=True, size=sizes[i]) for i in range(clips)]
-    wanted = clips_of(made, CONFIGS[name])
-    found = equal_clips(
+    wanted = collate_recordings(made, CONFIGS[name])
+    found = collate_equal_length(
         torch.from_numpy(np.stack([one.xy for one in made])),
         torch.from_numpy(np.stack([one.score for one in made])),
         torch.tensor(sizes[:clips], dtype=torch.float32),
@@ -57,10 +57,10 @@ def test_agrees_with_the_ragged_reading(
 def test_frames_that_show_nothing_may_follow(name: str) -> None:
     rng = np.random.default_rng(0)
     made = [recording(rng, str(i), frames) for i, frames in enumerate((9, 12, 30))]
-    wanted = clips_of(made, CONFIGS[name])
+    wanted = collate_recordings(made, CONFIGS[name])
     xy, score = np.zeros((3, 30, 49, 2), np.float32), np.zeros((3, 30, 49), np.float32)
     for row, one in enumerate(made):
         xy[row, : len(one.xy)], score[row, : len(one.xy)] = one.xy, one.score
-    found = equal_clips(torch.from_numpy(xy), torch.from_numpy(score), torch.ones(3, 2), CONFIGS[name])
+    found = collate_equal_length(torch.from_numpy(xy), torch.from_numpy(score), torch.ones(3, 2), CONFIGS[name])
     assert torch.equal(found.length, wanted.length)
     assert torch.equal(found.xy[: len(wanted.xy)], wanted.xy)

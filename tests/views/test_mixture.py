@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
-from twinsign.views.batches import Batches, ClipLoader, ClipReader, Mixture, mixture_of
+from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader, Mixture, build_mixture
 from twinsign.views.config import ReadConfig
 
 groups = st.lists(st.tuples(st.integers(1, 30), st.sampled_from([0.1, 0.5, 1.0, 1.7, 3.0])), min_size=1, max_size=4)
@@ -71,12 +71,12 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_a_loader_goes_on_in_a_mixture(packs: list[Path]) -> None:
     pack = Pack(packs)
     rows = np.arange(len(pack))
-    found = mixture_of(pack, rows, [2.0, 0.5], seed=3)
+    found = build_mixture(pack, rows, [2.0, 0.5], seed=3)
     assert found is not None
     assert found.counts == [16, 10]
 
     def loader() -> ClipLoader:
-        batches = Batches(len(found), 4, seed=3, shuffle=True, drop_last=True, mixture=found)
+        batches = ClipBatchSampler(len(found), 4, seed=3, shuffle=True, drop_last=True, mixture=found)
         return ClipLoader(ClipReader(pack, rows, ReadConfig()), batches)
 
     whole = loader()
@@ -95,12 +95,12 @@ def test_a_loader_goes_on_in_a_mixture(packs: list[Path]) -> None:
 def test_weights_that_mean_nothing(packs: list[Path], weights: list[float], found: str) -> None:
     pack = Pack(packs)
     with pytest.raises(InputError, match=found):
-        mixture_of(pack, np.arange(len(pack)), weights, 0)
+        build_mixture(pack, np.arange(len(pack)), weights, 0)
 
 
 def test_a_pack_without_a_clip_to_learn_from(packs: list[Path]) -> None:
     pack = Pack(packs)
-    assert mixture_of(pack, np.arange(len(pack)), [], 0) is None
+    assert build_mixture(pack, np.arange(len(pack)), [], 0) is None
     with pytest.raises(InputError, match="no clip to learn from") as caught:
-        mixture_of(pack, np.arange(8), [1.0, 1.0], 0)
+        build_mixture(pack, np.arange(8), [1.0, 1.0], 0)
     assert caught.value.file == packs[1]

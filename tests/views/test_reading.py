@@ -14,7 +14,7 @@ from twinsign.pack.open import Pack
 from twinsign.pose.layout import INDEX, JOINTS, LEFT_HAND, TRUNK, TRUNK_JOINTS
 from twinsign.pose.recording import Recording
 from twinsign.views.config import CropConfig, ReadConfig
-from twinsign.views.reading import reading_of, remembered, seen_shares
+from twinsign.views.reading import adapt_reading, reading_from_statistics, seen_shares
 
 READ = ReadConfig()
 
@@ -37,7 +37,7 @@ def test_joints_that_a_few_percent_of_the_clips_show_are_learnt(
     tmp_path: Path, bodies: int, ignored: tuple[str, ...]
 ) -> None:
     pack = packed(tmp_path / "p", clips(100, bodies))
-    assert reading_of(pack, np.arange(100), READ, mirrored=True).crop.ignore == ignored
+    assert adapt_reading(pack, np.arange(100), READ, mirrored=True).crop.ignore == ignored
 
 
 def test_an_earlier_version_remembered_the_same(tmp_path: Path) -> None:
@@ -45,8 +45,8 @@ def test_an_earlier_version_remembered_the_same(tmp_path: Path) -> None:
     for bodies in (0, 100):
         pack = packed(tmp_path / str(bodies), clips(100, bodies))
         about = training_statistics(pack, np.arange(100), READ)
-        wanted = reading_of(pack, np.arange(100), READ, mirrored=True).crop
-        assert remembered(about, mirrored=True) == (wanted.ignore, wanted.shape)
+        wanted = adapt_reading(pack, np.arange(100), READ, mirrored=True).crop
+        assert reading_from_statistics(about, mirrored=True) == (wanted.ignore, wanted.shape)
 
 
 def test_a_hand_is_learnt_from_mirrored_views_of_the_other(tmp_path: Path) -> None:
@@ -56,8 +56,8 @@ def test_a_hand_is_learnt_from_mirrored_views_of_the_other(tmp_path: Path) -> No
         score[:, LEFT_HAND] = 0
         right.append(replace(one, score=score))
     pack = packed(tmp_path / "p", right)
-    assert reading_of(pack, np.arange(30), READ, mirrored=True).crop.ignore == ()
-    assert reading_of(pack, np.arange(30), READ, mirrored=False).crop.ignore == JOINTS[LEFT_HAND]
+    assert adapt_reading(pack, np.arange(30), READ, mirrored=True).crop.ignore == ()
+    assert adapt_reading(pack, np.arange(30), READ, mirrored=False).crop.ignore == JOINTS[LEFT_HAND]
 
 
 def test_shares_count_frames_with_a_hand_alone(tmp_path: Path) -> None:
@@ -74,9 +74,9 @@ def test_shares_count_frames_with_a_hand_alone(tmp_path: Path) -> None:
 def test_boxes_are_square_in_what_the_clips_record(tmp_path: Path) -> None:
     for size, shape in ((None, "fractions"), ((640, 480), "pixels")):
         pack = packed(tmp_path / str(size), clips(20, 20, size=size))
-        assert reading_of(pack, np.arange(20), READ, mirrored=True).crop.shape == shape
+        assert adapt_reading(pack, np.arange(20), READ, mirrored=True).crop.shape == shape
     asked = ReadConfig(crop=CropConfig(shape="fractions", ignore=("nose",)))
-    assert reading_of(pack, np.arange(20), asked, mirrored=True).crop == asked.crop
+    assert adapt_reading(pack, np.arange(20), asked, mirrored=True).crop == asked.crop
 
 
 def test_real_sets_of_hands_and_of_bodies(data_dir: Path, tmp_path: Path) -> None:
@@ -87,6 +87,6 @@ def test_real_sets_of_hands_and_of_bodies(data_dir: Path, tmp_path: Path) -> Non
         write_pack(landmark_corpus(data_dir / f"{name}.npz").samples[::20], tmp_path / name)
         pack = Pack(tmp_path / name)
         rows = np.flatnonzero(pack.usable)
-        found = reading_of(pack, rows, READ, mirrored=True).crop
+        found = adapt_reading(pack, rows, READ, mirrored=True).crop
         assert (found.ignore, found.shape) == (ignored, "fractions")
-        assert remembered(training_statistics(pack, rows, READ), mirrored=True) == (ignored, "fractions")
+        assert reading_from_statistics(training_statistics(pack, rows, READ), mirrored=True) == (ignored, "fractions")

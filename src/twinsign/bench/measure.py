@@ -22,7 +22,7 @@ from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train.optim import optimiser_and_schedule
 from twinsign.train.precision import seconds_of
 from twinsign.views.augment import random_view
-from twinsign.views.batches import ClipReader, generator_at
+from twinsign.views.batches import ClipReader, seeded_generator
 from twinsign.views.clips import Clips
 
 LATENCY_FRAMES = 64
@@ -85,7 +85,7 @@ class Step:
 
     def learn(self) -> PretrainOutput:
         """Views, losses and gradients of a step."""
-        config, generator = self.bench.recipe.pretrain, generator_at(0, self.number)
+        config, generator = self.bench.recipe.pretrain, seeded_generator(0, self.number)
         with self.timer.stage("views"):
             query, key = (random_view(self.batch, config.augment, config.frames, generator) for _ in range(2))
         with self.timer.stage("forward"), self.bench.autocast():
@@ -131,7 +131,7 @@ def pretraining(bench: Bench, peak: float) -> dict[str, Any]:
 def viewing(bench: Bench) -> dict[str, Any]:
     """Rate of views: what augmenting a batch once costs."""
     config = bench.recipe.pretrain
-    batch, generator = bench.clips(config.batch_size), generator_at(0, 0)
+    batch, generator = bench.clips(config.batch_size), seeded_generator(0, 0)
     seconds = median(bench.seconds(lambda: random_view(batch, config.augment, config.frames, generator)))
     return {"views_per_s": round(len(batch) / seconds, 1), "batch_ms": round(1000 * seconds, 3)}
 

@@ -57,7 +57,7 @@ def expand_files(files: Sequence[str]) -> list[str]:
     """
     from twinsign.datasets.folder import clip_files
     from twinsign.extract.video import is_video
-    from twinsign.pose.read import KNOWN, is_clip_folder
+    from twinsign.pose.read import FORMATS, is_clip_folder
 
     listed: list[str] = []
     for file in files:
@@ -69,7 +69,7 @@ def expand_files(files: Sequence[str]) -> list[str]:
         videos = (path for path in files_below(folder) if is_video(path) and path.is_file())
         inside = sorted({*clip_files(folder), *(path for path in videos if not path.name.startswith("."))})
         if not inside:
-            wanted = f"a folder with videos or pose files ({KNOWN})"
+            wanted = f"a folder with videos or pose files ({FORMATS})"
             raise InputError("no pose file and no video", wanted, file=folder)
         listed += map(str, inside)
     return listed

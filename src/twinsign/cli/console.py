@@ -55,10 +55,10 @@ def shorten(names: Sequence[str], limit: int = 10) -> str:
 
 def print_report(report: dict[str, Any]) -> None:
     """Print a report's accuracies with their intervals."""
-    from twinsign.evaluation.coverage import cautions, source_in_words
+    from twinsign.evaluation.coverage import describe_source, list_warnings
 
     split = ", ".join(report["split"] or ["all"]) + (", the model's signs" if "unknown" in report else "")
-    source = f" ({poses})" if (poses := source_in_words(report.get("source"))) else ""
+    source = f" ({poses})" if (poses := describe_source(report.get("source"))) else ""
     clips = f"{report['clips']} clips of {report['classes']} classes{source}"
     tops = list(report["per_instance"])
     rows = (
@@ -66,7 +66,7 @@ def print_report(report: dict[str, Any]) -> None:
         for kind in ("per_instance", "per_class")
     )
     print_table(f"{split}: {clips}, in percent [95 %]", ["", *tops], rows)
-    for caution in cautions(report):
+    for caution in list_warnings(report):
         print_note(caution)
 
 

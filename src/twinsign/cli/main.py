@@ -15,7 +15,7 @@ from twinsign.cli.options import add_options, take_options
 from twinsign.cli.registry import COMMANDS, load_command, read_docstrings
 from twinsign.cli.usage import Parser, check_command, normalise_words
 from twinsign.errors import InputError, StoppedError, TwinsignError
-from twinsign.terminal import escape_unknown_letters, plain
+from twinsign.terminal import escape_controls, escape_unknown_letters
 
 NOTHING_WRITTEN = 2
 SIGNALLED = 128
@@ -101,7 +101,7 @@ def _check_outputs(values: dict[str, Any]) -> None:
 
 
 def _print_error(name: str, error: object) -> None:
-    sys.stderr.write(f"{name}: {plain(error)}\n")
+    sys.stderr.write(f"{name}: {escape_controls(error)}\n")
 
 
 def _add_commands(

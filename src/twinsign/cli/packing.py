@@ -13,7 +13,7 @@ from twinsign.cli.options import FieldsOf
 from twinsign.datasets.columns import ALIASES
 from twinsign.datasets.folder import SHOWN
 from twinsign.datasets.sample import Corpus
-from twinsign.datasets.splits import lacking, plain_splits
+from twinsign.datasets.splits import label_notes, normalise_splits
 from twinsign.errors import InputError
 from twinsign.files import atomic
 from twinsign.pack.clip import RESERVED
@@ -49,10 +49,10 @@ def pack_corpus(corpus: Corpus, target: PackTarget, provenance: dict[str, Any]) 
     The pack's provenance has the notes, too. The same call resumes an interrupted import. Exit code 0, 2 (nothing
     written) or 3 (some unreadable).
     """
-    corpus = plain_splits(corpus)
+    corpus = normalise_splits(corpus)
     columns = {name for sample in corpus.samples for name in sample.row} & KEPT_BY_PACK
     reserved = [f"column {name!r} is one that a pack keeps itself: not taken" for name in sorted(columns)]
-    notes = [*_note_replaced(corpus, target.out, provenance), *lacking(corpus), *reserved, *corpus.notes]
+    notes = [*_note_replaced(corpus, target.out, provenance), *label_notes(corpus), *reserved, *corpus.notes]
     for text in notes[:LISTED]:
         print_note(text)
     if len(notes) > LISTED:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from jsonargparse import ArgumentParser
 
 from twinsign.cli.registry import COMMANDS
-from twinsign.terminal import errors, plain
+from twinsign.terminal import errors, escape_controls
 
 STATUS = 2
 """Exit code of a command that was not understood."""
@@ -56,7 +56,7 @@ def exit_with(command: Sequence[str], wrong: str, meant: str = "") -> NoReturn:
     """Print the three lines and exit with STATUS."""
     name = " ".join(("twinsign", *command))
     lines = [f"{name}: {wrong}", *([meant] if meant else []), f"{name} --help shows the usage"]
-    sys.stderr.write("\n".join(map(plain, lines)) + "\n")
+    sys.stderr.write("\n".join(map(escape_controls, lines)) + "\n")
     raise SystemExit(STATUS)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from twinsign.datasets.tables import plain_split
+from twinsign.datasets.tables import normalise_split
 from twinsign.errors import InputError
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -32,7 +32,7 @@ SIMILAR = 0.75
 """Similarity (difflib's ratio) from which an unknown column's name is taken for a misspelt one."""
 
 
-def plain(name: str) -> str:
+def normalise_column(name: str) -> str:
     """Normalise a column's name: no upper case, surrounding blanks, or separators but underscores."""
     return re.sub(r"[\s\-.]+", "_", name.strip().casefold())
 
@@ -64,15 +64,15 @@ def find_columns(
             if chosen[field]:
                 columns[field] = _chosen_column(table, names, field, chosen[field])
             continue
-        column = _only_column(table, field, [name for name in names if plain(name) == field])
+        column = _only_column(table, field, [name for name in names if normalise_column(name) == field])
         if column is None:
             taken = {*columns.values(), *chosen.values()}
-            candidates = [name for name in names if plain(name) in aliases and name not in taken]
+            candidates = [name for name in names if normalise_column(name) in aliases and name not in taken]
             if field == "split":  # a column `set` or `phase` counts only if it holds nothing but names of splits
                 candidates = [
                     name
                     for name in candidates
-                    if all(plain_split(str(row.get(name) or "")) is not None for row in rows)
+                    if all(normalise_split(str(row.get(name) or "")) is not None for row in rows)
                 ]
             column = _only_column(table, field, candidates)
             if column is not None and field != "file":
@@ -96,12 +96,14 @@ def find_columns(
 
 def _closest(name: str, words: Iterable[str]) -> str | None:
     """The word most similar to a column's name; None where none is similar enough."""
-    return next(iter(get_close_matches(plain(name), words, 1, SIMILAR)), None)
+    return next(iter(get_close_matches(normalise_column(name), words, 1, SIMILAR)), None)
 
 
 def _chosen_column(table: Path, names: Sequence[str], field: str, column: str) -> str:
     """The column of this very name, or else the only one whose normalised name is the same."""
-    same = [name for name in names if name == column] or [name for name in names if plain(name) == plain(column)]
+    same = [name for name in names if name == column] or [
+        name for name in names if normalise_column(name) == normalise_column(column)
+    ]
     if len(same) != 1:
         similar = _closest(column, names)
         hint = f"Did you mean {field}={similar}?" if similar else ""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from twinsign.datasets.columns import find_columns
 from twinsign.datasets.sample import SUFFIXES, Corpus, Sample, strip_suffixes
-from twinsign.datasets.splits import plain_splits
-from twinsign.datasets.tables import plain_split, read_csv
+from twinsign.datasets.splits import normalise_splits
+from twinsign.datasets.tables import normalise_split, read_csv
 from twinsign.errors import InputError
 from twinsign.files import walk, writable
 from twinsign.pose.read import PoseSet, is_clip_folder, open_landmarks, read
@@ -73,7 +73,7 @@ def folder_corpus(
         Sample(name, partial(read, file, size=size, fps=fps, clip_id=name, unit=unit), row, file)
         for name, file, row in listed
     ]
-    return plain_splits(Corpus(samples, files=[table] if table else [], notes=notes))
+    return normalise_splits(Corpus(samples, files=[table] if table else [], notes=notes))
 
 
 def landmark_corpus(path: str | PathLike[str]) -> Corpus:
@@ -99,7 +99,7 @@ def _from_folders(root: Path, clips: Sequence[Path]) -> tuple[list[Listed], list
     for path in clips:
         inside = path.relative_to(root)
         *above, _ = inside.parts
-        if len(above) == 1 or (len(above) == 2 and plain_split(above[0]) is not None):
+        if len(above) == 1 or (len(above) == 2 and normalise_split(above[0]) is not None):
             name = inside.with_suffix("") if path.is_file() else inside
             split = above[0] if len(above) == 2 else ""
             listed.append((name.as_posix(), path, {"gloss": above[-1], "split": split}))

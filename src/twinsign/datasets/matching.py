@@ -111,7 +111,7 @@ def _load(load: Callable[[], Recording], clip: str, span: Span | None, frames: F
     return recording if span is None else cut(recording, span, frames)
 
 
-def corpus_of(annotation: Annotation, source: Source) -> Corpus:
+def match_corpus(annotation: Annotation, source: Source) -> Corpus:
     """Match annotated clips with poses; those without are the corpus's missing clips.
 
     Raises InputError where no clip has a pose file, or where files may belong to clips in more than one way.

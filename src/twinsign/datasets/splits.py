@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.datasets.sample import Corpus
-from twinsign.datasets.tables import NONE, plain_split
+from twinsign.datasets.tables import NO_SPLIT, normalise_split
 from twinsign.errors import InputError
 
 SPLITS = ("train", "val", "test")
@@ -27,13 +27,13 @@ ROUNDS = 20
 Counts = NDArray[np.float64]
 
 
-def plain_splits(corpus: Corpus) -> Corpus:
+def normalise_splits(corpus: Corpus) -> Corpus:
     """The corpus with its splits' names normalised to train, val, test or none, and a note on each name that changed.
 
     Raises InputError for a name that is not recognised, whose clips would otherwise be lost or learnt from.
     """
     clips = Counter(row.get("split") or "" for row in (*(sample.row for sample in corpus.samples), *corpus.missing))
-    plain = {word: plain_split(word) for word in clips}
+    plain = {word: normalise_split(word) for word in clips}
     unrecognised = [word for word, split in plain.items() if split is None]
     if unrecognised:
         listed = ", ".join(f"{word!r} of {clips[word]} clips" for word in unrecognised[:3])
@@ -53,11 +53,11 @@ def plain_splits(corpus: Corpus) -> Corpus:
     return replace(corpus, samples=samples, missing=[*map(rename, corpus.missing)], notes=[*notes, *corpus.notes])
 
 
-def lacking(corpus: Corpus) -> list[str]:
+def label_notes(corpus: Corpus) -> list[str]:
     """Notes on clips without a gloss or a split, and on what can learn from them."""
     count = len(corpus.samples)
     unlabelled = sum(not sample.row.get("gloss") for sample in corpus.samples)
-    unsplit = sum((sample.row.get("split") or "") in NONE for sample in corpus.samples)
+    unsplit = sum((sample.row.get("split") or "") in NO_SPLIT for sample in corpus.samples)
     notes = []
     if unlabelled == count:
         notes.append("no clip has a gloss: pre-training can learn from them, a classifier cannot")

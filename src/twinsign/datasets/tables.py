@@ -18,7 +18,7 @@ from twinsign.files import parse_json
 
 SPLIT_WORDS = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val"}
 SPLIT_WORDS |= {"test": "test", "testing": "test"}
-NONE = ("", "none")
+NO_SPLIT = ("", "none")
 """Names for the split of a clip that is in none."""
 
 
@@ -92,10 +92,10 @@ class Row:
         return pure.as_posix()
 
 
-def plain_split(word: str) -> str | None:
+def normalise_split(word: str) -> str | None:
     """Normalise a split's name to train, val, test, none or "" (unstated); None for a name that is not recognised."""
     plain = word.strip().casefold()
-    return plain if plain in NONE else SPLIT_WORDS.get(plain)
+    return plain if plain in NO_SPLIT else SPLIT_WORDS.get(plain)
 
 
 def annotation_files(paths: Sequence[str | Path], *patterns: str) -> list[Path]:

@@ -48,7 +48,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Added:
+class EnrolResult:
     """Ids of newly enrolled signs, and of recordings enrolled before: (recording's id, its entry's id)."""
 
     ids: list[str]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from twinsign.dictionary.calibration import FEWEST, OpenCalibration, fit_open_set
-from twinsign.dictionary.entries import Added, Entries, Sign
+from twinsign.dictionary.entries import EnrolResult, Entries, Sign
 from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError
 from twinsign.evaluation.retrieve import Ranker, class_maxima, nearest_scores, prototype_scores
@@ -31,7 +31,7 @@ from twinsign.pack.schema import BATCH_MOST, POSE_HASH
 from twinsign.pose.recording import FloatArray, Recording
 
 Ranking = Literal["nearest", "prototype"]
-RANKED: dict[Ranking, Ranker] = {"nearest": nearest_scores, "prototype": prototype_scores}
+RANKERS: dict[Ranking, Ranker] = {"nearest": nearest_scores, "prototype": prototype_scores}
 DICTIONARY = "dictionary"
 """Folder of a RUN's own dictionary, the default."""
 AT_ONCE = 64
@@ -50,7 +50,7 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Finding:
+class SearchResult:
     """The likeliest glosses, best first, whether the first is sure, and the nearest entries."""
 
     guesses: list[Guess]
@@ -90,15 +90,15 @@ class Lookup:
         embedder = Embedder(recogniser.run, recogniser.classifier.encoders)
         return cls(embedder, Dictionary.open(dictionary))
 
-    def enrol(self, signs: Sequence[Sign]) -> Added:
+    def enrol(self, signs: Sequence[Sign]) -> EnrolResult:
         """Add recordings and calibrate again; raises InputError, with nothing added, where one shows no hand."""
         vectors = self.embedder.embed([sign.recording for sign in signs])
         return self._calibrate_if_changed(self.dictionary.add(signs, vectors))
 
-    def enrol_pack(self, pack: Pack, rows: Indices, tick: Callable[[int], object] = lambda clips: None) -> Added:
+    def enrol_pack(self, pack: Pack, rows: Indices, tick: Callable[[int], object] = lambda clips: None) -> EnrolResult:
         """Add these rows of a pack that show a hand and have a gloss; `tick` is called with each batch's clips."""
         has_gloss = np.asarray([bool(gloss) for gloss in pack.table["gloss"].take(rows).to_pylist()], bool)
-        usable, total = rows[pack.usable[rows] & has_gloss], Added([], [])
+        usable, total = rows[pack.usable[rows] & has_gloss], EnrolResult([], [])
         for first in range(0, len(usable), BATCH_MOST):
             batch = usable[first : first + BATCH_MOST]
             entries = self.dictionary.refresh()
@@ -110,10 +110,10 @@ class Lookup:
                 Sign(pack.recording(row), gloss, signer or "")
                 for row, gloss, signer in zip(new.tolist(), *columns, strict=True)
             ]
-            added = self.dictionary.add(signs, self.embedder.embed_pack(pack, new)) if signs else Added([], [])
+            added = self.dictionary.add(signs, self.embedder.embed_pack(pack, new)) if signs else EnrolResult([], [])
             ids = pack.table["id"].take(batch).to_pylist()
             enrolled = [(id, id_of[poses]) for id, poses in zip(ids, hashes, strict=True) if poses in id_of]
-            total = Added([*total.ids, *added.ids], [*total.known, *enrolled, *added.known])
+            total = EnrolResult([*total.ids, *added.ids], [*total.known, *enrolled, *added.known])
             tick(len(batch))
         return self._calibrate_if_changed(total)
 
@@ -123,19 +123,21 @@ class Lookup:
         self._calibrate()
         return ids
 
-    def search(self, recording: Recording, top: int = 5, by: Ranking = "prototype") -> Finding:
+    def search(self, recording: Recording, top: int = 5, by: Ranking = "prototype") -> SearchResult:
         """The glosses and entries nearest to one recording; raises InputError where it shows no hand."""
         return self.search_many([recording], top, by)[0]
 
-    def search_many(self, recordings: Sequence[Recording], top: int = 5, by: Ranking = "prototype") -> list[Finding]:
+    def search_many(
+        self, recordings: Sequence[Recording], top: int = 5, by: Ranking = "prototype"
+    ) -> list[SearchResult]:
         """The glosses and entries nearest to each recording; raises InputError where one shows no hand."""
         findings = self.find(self.embedder.embed(recordings), top, by)
-        return [*map(noticed, findings, self.embedder.noticer.compare(recordings))]
+        return [*map(with_notice, findings, self.embedder.noticer.compare(recordings))]
 
-    def find(self, vectors: FloatArray, top: int = 5, by: Ranking = "prototype") -> list[Finding]:
+    def find(self, vectors: FloatArray, top: int = 5, by: Ranking = "prototype") -> list[SearchResult]:
         """The glosses and entries nearest to each unit vector (N D) of this RUN.
 
-        Vectors do not show whether recordings are unlike the RUN's training clips (`noticed`). Raises InputError for
+        Vectors do not show whether recordings are unlike the RUN's training clips (`with_notice`). Raises InputError for
         an empty dictionary or `top` below 1.
         """
         if top < 1:
@@ -146,7 +148,7 @@ class Lookup:
         batches = torch.from_numpy(vectors).split(AT_ONCE) if len(vectors) else ()
         return [finding for batch in batches for finding in _findings(entries, batch, top, by)]
 
-    def _calibrate_if_changed(self, added: Added) -> Added:
+    def _calibrate_if_changed(self, added: EnrolResult) -> EnrolResult:
         if added.ids or self.dictionary.entries.calibration is None:  # as after a killed process
             self._calibrate()
         return added
@@ -154,15 +156,15 @@ class Lookup:
     def _calibrate(self) -> None:
         entries = self.dictionary.refresh()
         fit = (entries.vectors, entries.labels, entries.column("signer"))
-        self.dictionary.save_calibration({by: leave_one_out(*fit, by) for by in RANKED})
+        self.dictionary.save_calibration({by: calibrate_leave_one_out(*fit, by) for by in RANKERS})
 
 
-def noticed(finding: Finding, notice: Notice) -> Finding:
+def with_notice(finding: SearchResult, notice: Notice) -> SearchResult:
     """A finding with what is unlike in its recording, which makes it unsure if it is too unlike."""
     return replace(finding, sure=finding.sure and not notice.unlike, note=notice.note, unlike=notice.unlike)
 
 
-def _findings(entries: Entries, query: Tensor, top: int, by: Ranking) -> list[Finding]:
+def _findings(entries: Entries, query: Tensor, top: int, by: Ranking) -> list[SearchResult]:
     """The `top` glosses and entries nearest to each unit vector (N D)."""
     calibration = (entries.calibration or {}).get(by, OpenCalibration())
     similarity = query @ entries.vectors.T
@@ -175,7 +177,7 @@ def _findings(entries: Entries, query: Tensor, top: int, by: Ranking) -> list[Fi
         guesses = [Guess(entries.glosses[gloss], confidence) for confidence, gloss in by_gloss]
         by_entry = zip(cosines[number].tolist(), rows[number].tolist(), owners[number].tolist(), strict=True)
         matches = [Match(entries.ids[row], entries.glosses[owner], min(cosine, 1.0)) for cosine, row, owner in by_entry]
-        findings.append(Finding(guesses, guesses[0].confidence >= calibration.threshold, matches))
+        findings.append(SearchResult(guesses, guesses[0].confidence >= calibration.threshold, matches))
     return findings
 
 
@@ -189,7 +191,9 @@ def gloss_similarity(entries: Entries, query: Tensor, similarity: Tensor, by: Ra
     return class_maxima(similarity, entries.labels, len(entries.glosses))
 
 
-def leave_one_out(vectors: Tensor, labels: Tensor, signers: Sequence[str | None], by: Ranking) -> OpenCalibration:
+def calibrate_leave_one_out(
+    vectors: Tensor, labels: Tensor, signers: Sequence[str | None], by: Ranking
+) -> OpenCalibration:
     """Calibration fitted on unit vectors (N D) with labels (N), each looked up among the others.
 
     Of those of its own gloss only other signers' count where they are named: who enrols a sign seldom looks it up.
@@ -199,7 +203,7 @@ def leave_one_out(vectors: Tensor, labels: Tensor, signers: Sequence[str | None]
     query = query[torch.randperm(len(query), generator=torch.Generator().manual_seed(0))[:MAX_QUERIES]]
     if len(query) < FEWEST or len(labels[query].unique()) < 2:
         return OpenCalibration()
-    similarity = torch.cat([RANKED[by](batch, vectors, labels, glosses) for batch in vectors[query].split(AT_ONCE)])
+    similarity = torch.cat([RANKERS[by](batch, vectors, labels, glosses) for batch in vectors[query].split(AT_ONCE)])
     names = np.asarray([name or "" for name in signers])
     own = torch.stack([_own_similarity(vectors, labels, names, row, by) for row in query.tolist()])
     similarity.scatter_(1, labels[query][:, None], own[:, None])
@@ -212,4 +216,4 @@ def _own_similarity(vectors: Tensor, labels: Tensor, signers: NDArray[np.str_], 
     rows = rows[rows != row]
     cross_signer = rows[(signers[rows] != signers[row]) & (signers[rows] != "")] if signers[row] else rows[:0]
     gallery = vectors[cross_signer if len(cross_signer) else rows]
-    return RANKED[by](vectors[row : row + 1], gallery, torch.zeros(len(gallery), dtype=torch.long), 1)[0, 0]
+    return RANKERS[by](vectors[row : row + 1], gallery, torch.zeros(len(gallery), dtype=torch.long), 1)[0, 0]

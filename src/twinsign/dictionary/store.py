@@ -26,7 +26,7 @@ from twinsign.dictionary.calibration import OpenCalibration
 from twinsign.dictionary.entries import (
     ABOUT,
     FORMAT,
-    Added,
+    EnrolResult,
     Entries,
     Entry,
     Metadata,
@@ -112,7 +112,7 @@ class Dictionary:
             raise self._unknown(id, entries.ids)
         return entries.pack.recording(entries.places[id])
 
-    def add(self, signs: Sequence[Sign], vectors: FloatArray) -> Added:
+    def add(self, signs: Sequence[Sign], vectors: FloatArray) -> EnrolResult:
         """Enrol recordings with their unit vectors (N D), except those with the poses of an entry."""
         with locked(self.path, tidy=True):
             entries = self.refresh()
@@ -136,7 +136,7 @@ class Dictionary:
                     self._save(None)
                 self._append(new)
                 self._save(None)
-            return Added([clip.columns["id"] for clip in new], enrolled)
+            return EnrolResult([clip.columns["id"] for clip in new], enrolled)
 
     def remove(self, names: Sequence[str]) -> list[str]:
         """Delete entries by id or gloss and return their ids; InputError, with nothing deleted, for an unknown name."""

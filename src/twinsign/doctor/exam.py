@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.cluster import each
+from twinsign.cluster import map_tasks
 from twinsign.doctor.measure import Measures, measure
 from twinsign.doctor.tracks import extract_profiles, extract_tracks
 from twinsign.pack.open import Indices, Pack
@@ -55,7 +55,7 @@ def pluralize(count: int, singular: str, plural: str = "") -> str:
     return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
-def some(names: Iterable[str], limit: int = 8) -> str:
+def abbreviate(names: Iterable[str], limit: int = 8) -> str:
     """The first names of a list, and how many more there are."""
     listed = list(names)
     return ", ".join(listed[:limit]) + (f" and {len(listed) - limit} more" if len(listed) > limit else "")
@@ -152,7 +152,7 @@ def examine(
     """Read every clip once, batch by batch, here or on a Ray cluster; `tick` gets the clips since the last call."""
     poses: list[str] = []
     measured, profile = [], []
-    for hashes, values, shape in each(partial(_measurer, pack), range(0, len(pack), BATCH_CLIPS), cluster):
+    for hashes, values, shape in map_tasks(partial(_measurer, pack), range(0, len(pack), BATCH_CLIPS), cluster):
         poses += hashes
         measured.append(values)
         profile.append(shape)

@@ -14,14 +14,14 @@ from twinsign.doctor.exam import Exam
 from twinsign.pack.rewrite import rewrite
 
 
-class Dropped(NamedTuple):
+class DroppedClip(NamedTuple):
     """A clip by place in the exam, and why it is left out."""
 
     place: int
     why: str
 
 
-def to_drop(exam: Exam, near: Sequence[Sequence[str]] = ()) -> list[Dropped]:
+def select_dropped(exam: Exam, near: Sequence[Sequence[str]] = ()) -> list[DroppedClip]:
     """The clips to leave out, in order; `near`: pairs of names that also count as identical.
 
     Of copies of a val or test clip all that are outside val and test are dropped; of copies elsewhere one stays, or
@@ -37,7 +37,7 @@ def to_drop(exam: Exam, near: Sequence[Sequence[str]] = ()) -> list[Dropped]:
             left = [clip for clip in group if clip not in dropped]
             if len(left) > 1:
                 dropped |= _drop_copies(exam, left, kind)
-    return [Dropped(number, why) for number, why in sorted(dropped.items())]
+    return [DroppedClip(number, why) for number, why in sorted(dropped.items())]
 
 
 def _drop_copies(exam: Exam, group: list[int], kind: str) -> dict[int, str]:
@@ -52,7 +52,7 @@ def _drop_copies(exam: Exam, group: list[int], kind: str) -> dict[int, str]:
     return dict.fromkeys((clip for clip in outside if clip != kept), f"{kind} to {exam.name[kept]}")
 
 
-def write_fixed(exam: Exam, dropped: Sequence[Dropped], out: Path) -> None:
+def write_fixed(exam: Exam, dropped: Sequence[DroppedClip], out: Path) -> None:
     """Write the pack without the dropped clips; InputError as by `rewrite`."""
     kept = np.ones(len(exam), bool)
     kept[[clip.place for clip in dropped]] = False

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from twinsign.doctor.exam import CheckResult, Exam, Finding, Level, pluralize, some, with_clips
+from twinsign.doctor.exam import CheckResult, Exam, Finding, Level, abbreviate, pluralize, with_clips
 
 JUNK = frozenset(("background", "blank", "empty", "idle", "n/a", "na", "nan", "neutral", "no_sign", "none", "nosign"))
 JUNK |= {"nothing", "null", "undefined", "unknown", "?", "-"}
@@ -43,19 +43,21 @@ def labels(exam: Exam) -> CheckResult:
     def finding(level: Level, message: str, glosses: Iterable[str]) -> Finding:
         return Finding(level, message, exam.names(np.flatnonzero(np.isin(exam.gloss, list(glosses)))))
 
-    strange, spelt = some(map(repr, padded)), pluralize(len(alike), "gloss is", "glosses are")
-    several = some((" = ".join(map(repr, group)) for group in alike), 5)
+    strange, spelt = abbreviate(map(repr, padded)), pluralize(len(alike), "gloss is", "glosses are")
+    several = abbreviate((" = ".join(map(repr, group)) for group in alike), 5)
     unlabelled = pluralize(value["unlabelled_clips"], "clip has", "clips have")
     findings = with_clips(
         [
             finding("note", f"{unlabelled} no gloss: only pre-training uses them", [""] if clips else []),
             finding(
-                "error", f"{pluralize(len(new), 'gloss', 'glosses')} in val or test that train lacks: {some(new)}", new
+                "error",
+                f"{pluralize(len(new), 'gloss', 'glosses')} in val or test that train lacks: {abbreviate(new)}",
+                new,
             ),
             finding("warning", f"{spelt} spelt in several ways: {several}", chain(*alike)),
-            finding("warning", f"glosses that may be no signs: {some(junk)}", junk),
+            finding("warning", f"glosses that may be no signs: {abbreviate(junk)}", junk),
             finding("warning", f"glosses with blanks around them or control characters: {strange}", padded),
-            finding("note", f"{pluralize(len(once), 'class', 'classes')} of a single clip: {some(once)}", once),
+            finding("note", f"{pluralize(len(once), 'class', 'classes')} of a single clip: {abbreviate(once)}", once),
         ]
     )
     if not clips:

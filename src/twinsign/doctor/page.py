@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from twinsign.doctor.checks import Diagnosis
-from twinsign.doctor.exam import LEVELS, Exam, pluralize, some
-from twinsign.report.figures import COLOURS, plain
+from twinsign.doctor.exam import LEVELS, Exam, abbreviate, pluralize
+from twinsign.report.figures import COLOURS, label_text
 from twinsign.report.html import Picture, Table, write_report
 from twinsign.report.skeletons import skeleton_strip
 
@@ -22,7 +22,7 @@ DRAWN = 6
 """Clips drawn, at most two of a kind."""
 
 
-def doctor_page(path: Path, exam: Exam, diagnosis: Diagnosis) -> None:
+def write_page(path: Path, exam: Exam, diagnosis: Diagnosis) -> None:
     """Write the page as one HTML file, atomically."""
     facts = {
         "Packs": ", ".join(str(name) for name in exam.pack.given),
@@ -32,7 +32,7 @@ def doctor_page(path: Path, exam: Exam, diagnosis: Diagnosis) -> None:
         **{f"Hash of {split}": code for split, code in diagnosis.values["split_hash"].items()},
     }
     rows = [
-        [finding.level, check.replace("_", " "), finding.message, some(finding.clips)]
+        [finding.level, check.replace("_", " "), finding.message, abbreviate(finding.clips)]
         for check, finding in diagnosis.findings
     ]
     tables = [Table("Findings", ["Level", "Check", "Found", "Clips"], rows)] if rows else []
@@ -77,7 +77,7 @@ def _histogram(exam: Exam, values: Numbers, edges: Numbers, label: str) -> Figur
         axes.hist(of_split, bins=edges.tolist(), weights=share, color=COLOURS[5], edgecolor="white", linewidth=0.4)
         median = float(np.median(of_split))
         axes.axvline(median, color="black", linewidth=1.2)
-        axes.set_title(f"{plain(split)}: {len(of_split):,} clips, median {median:.0f}", loc="left", fontsize=10)
+        axes.set_title(f"{label_text(split)}: {len(of_split):,} clips, median {median:.0f}", loc="left", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_ylabel("% of clips", fontsize=9)
     panels[-1].set_xlabel(label)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from twinsign.datasets.columns import ALIASES, plain
-from twinsign.datasets.tables import plain_split
-from twinsign.doctor.exam import SPLIT_ORDER, CheckResult, Exam, Finding, Level, pluralize, some, with_clips
+from twinsign.datasets.columns import ALIASES, normalise_column
+from twinsign.datasets.tables import normalise_split
+from twinsign.doctor.exam import SPLIT_ORDER, CheckResult, Exam, Finding, Level, abbreviate, pluralize, with_clips
 from twinsign.errors import InputError
 from twinsign.evaluation.metrics import percent
 from twinsign.files import parse_json
@@ -99,7 +99,7 @@ def coverage(exam: Exam) -> CheckResult:
     findings = []
     if lost_classes:
         words = pluralize(len(lost_classes), "class has", "classes have")
-        findings.append(Finding("warning", f"{words} no clip left in val or test: {some(lost_classes)}"))
+        findings.append(Finding("warning", f"{words} no clip left in val or test: {abbreviate(lost_classes)}"))
     unsplit, unusual = np.flatnonzero(exam.split == "none"), sorted(set(exam.splits) - set(SPLIT_ORDER))
     if len(unsplit) == len(exam):
         findings.append(Finding("warning", "no clip has a split: pre-training takes all of them, a classifier none"))
@@ -108,7 +108,7 @@ def coverage(exam: Exam) -> CheckResult:
         message = f"{words} no split: pre-training takes them, a classifier does not"
         findings.append(Finding("note", message, exam.names(unsplit)))
     if unusual:
-        message = f"splits called {some(map(repr, unusual))}: pre-training also takes their clips"
+        message = f"splits called {abbreviate(map(repr, unusual))}: pre-training also takes their clips"
         findings.append(Finding("warning", message, exam.names(np.flatnonzero(np.isin(exam.split, unusual)))))
     table = Table("Splits", ["Split", "Clips", "Listed", "There %", "Classes", "Signers"], rows)
     return CheckResult(value, findings, [table])
@@ -138,7 +138,7 @@ def provenance(exam: Exam) -> CheckResult:
                         message = f"{name} {word!r}: {share:.0%} of {split}, {train_share:.0%} of train"
                         findings.append(Finding("warning", f"{message}: {split} is not like train"))
         if name == "estimator" and len(kinds - {"(unknown)"}) > 1:
-            findings.append(Finding("note", f"several estimators: {some(sorted(kinds))}"))
+            findings.append(Finding("note", f"several estimators: {abbreviate(sorted(kinds))}"))
     table = Table("Where clips come from", ["Kind", "Split", "Name", "Clips"], rows)
     return CheckResult(value, findings, [table])
 
@@ -175,7 +175,7 @@ def repeated_ids(exam: Exam) -> CheckResult:
     return CheckResult(value, findings)
 
 
-def read_listed(path: Path) -> list[dict[str, str]]:
+def read_annotations(path: Path) -> list[dict[str, str]]:
     """Rows id, gloss, split of an annotation list; InputError where the file is none.
 
     CSV with a header; JSON list of rows; JSON object of rows by id, whose split may be called `subset` (as in WLASL);
@@ -187,7 +187,7 @@ def read_listed(path: Path) -> list[dict[str, str]]:
         if isinstance(rows, dict):
             by_id = [{**row, "id": name} if isinstance(row, dict) else row for name, row in rows.items()]
             rows = rows["missing"] if isinstance(rows.get("missing"), list) else by_id
-        rows = [{plain(str(name)): value for name, value in row.items()} for row in rows]
+        rows = [{normalise_column(str(name)): value for name, value in row.items()} for row in rows]
     except (OSError, ValueError, AttributeError, TypeError, csv.Error) as error:
         raise InputError(str(error), WANTED, file=path) from error
     if not all(row.get("id") for row in rows):
@@ -199,4 +199,4 @@ def read_listed(path: Path) -> list[dict[str, str]]:
         return str(next((value for value in values if value not in (None, "")), "")).strip()
 
     listed = [{field: text_of(row, field) for field in ("id", "gloss", "split")} for row in rows]
-    return [row | {"split": plain_split(row["split"]) or row["split"]} for row in listed]
+    return [row | {"split": normalise_split(row["split"]) or row["split"]} for row in listed]

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.evaluation.coverage import trained_on
-from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.metrics import ClipScores
 from twinsign.evaluation.scoring import compute_logits, score
-from twinsign.inference.likeness import with_likeness
+from twinsign.inference.likeness import add_likeness
 from twinsign.inference.shift import check_shift
 from twinsign.nn.classifier import Classifier
 from twinsign.pack.open import Pack
@@ -43,7 +43,7 @@ _ROUNDING = 1e-9
 
 
 def calibrate(
-    scored: Scored, abstain: AbstainConfig | None = None, unknown_logits: NDArray[np.float32] | None = None
+    scored: ClipScores, abstain: AbstainConfig | None = None, unknown_logits: NDArray[np.float32] | None = None
 ) -> Calibration:
     """Temperature of least cross-entropy (Guo et al. 2017), and the least threshold that reaches the target accuracy.
 
@@ -126,7 +126,7 @@ def fit_calibration(
     data: LabelledRows,
     splits: Sequence[str] | None,
     abstain: AbstainConfig,
-) -> tuple[Scored, Calibration]:
+) -> tuple[ClipScores, Calibration]:
     """Scores of labelled clips, and the calibration fitted on them and on these splits' clips of unknown signs.
 
     Unknown signs' clips of test and copies of training clips take no part. Raises InputError where `abstain` allows for
@@ -168,7 +168,7 @@ def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | Non
             data = LabelledRows(data.rows[~copies], data.labels[~copies])
         shift = check_shift(run, pack, data.rows, run.recipe.read, clips.strict)
         _, fitted = fit_calibration(run, classifier, pack, data, splits, abstain)
-        run = with_likeness(run, pack, data.rows)
+        run = add_likeness(run, pack, data.rows)
         on: dict[str, Any] = {"data": [str(name) for name in pack.given], "split": splits}
         on |= {"where": clips.where, "clips": len(data.rows), "left_out": None if copies is None else int(copies.sum())}
         on |= {"split_hash": pack.split_hash(data.rows), "shift": shift, "digest": run.vectors_digest()}

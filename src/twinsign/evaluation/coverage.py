@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.evaluation.metrics import percent
-from twinsign.inference.shift import SAMPLE, estimators_of
+from twinsign.inference.shift import SAMPLE, list_estimators
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import EvaluationScope
 from twinsign.pose.layout import TRUNK
@@ -51,7 +51,7 @@ def identical_ids(pack: Pack, rows: Indices, training: TrainingClips) -> list[st
     return list(pack.table["id"].take(rows[copies(pack, rows, training)]).to_pylist())
 
 
-def cautions(report: Mapping[str, Any]) -> list[str]:
+def list_warnings(report: Mapping[str, Any]) -> list[str]:
     """Warnings to print beside a report's numbers: clips without poses, trained on, or selected on."""
     covered, overlap = report.get("coverage"), report.get("overlap")
     warnings = []
@@ -59,10 +59,10 @@ def cautions(report: Mapping[str, Any]) -> list[str]:
         warnings.append(f"{covered['clips']} of the {covered['listed']} clips that the split lists")
     if overlap:
         warnings.append(f"the model was trained on {len(overlap)} of these clips: see `overlap`")
-    return [*warnings, *chosen_in_words(report)]
+    return [*warnings, *selection_warnings(report)]
 
 
-def chosen_in_words(report: Mapping[str, Any]) -> list[str]:
+def selection_warnings(report: Mapping[str, Any]) -> list[str]:
     """Warnings for a report's splits that the epoch, or the temperature and threshold, were chosen on."""
     selected, calibrated = report["selected_on"], report.get("calibrated_on")
     warnings = [f"the model was selected on {', '.join(selected)}: this is no test result"] if selected else []
@@ -79,10 +79,10 @@ def pose_source(pack: Pack, rows: Indices, stream: bool) -> dict[str, Any]:
     clip = np.repeat(np.arange(len(sample)), flat.length)
     trunk = np.zeros(len(sample), bool)
     trunk[clip[(flat.score[:, TRUNK] > 0).any(axis=1)]] = True
-    return {"estimators": estimators_of(pack, rows), "trunk": percent(trunk.mean()), "stream": stream}
+    return {"estimators": list_estimators(pack, rows), "trunk": percent(trunk.mean()), "stream": stream}
 
 
-def source_in_words(source: Mapping[str, Any] | None) -> str:
+def describe_source(source: Mapping[str, Any] | None) -> str:
     """ "hands alone by mediapipe_hands, as a live stream"; empty for reports of earlier versions without a source."""
     if not source:
         return ""

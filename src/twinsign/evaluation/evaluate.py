@@ -12,7 +12,7 @@ import numpy as np
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.evaluation.coverage import coverage, identical_ids, pose_source
-from twinsign.evaluation.metrics import Scored, accuracy_report
+from twinsign.evaluation.metrics import ClipScores, accuracy_report
 from twinsign.evaluation.scoring import score
 from twinsign.evaluation.selective import selective_report, unknown_report
 from twinsign.files import sha256
@@ -36,7 +36,7 @@ class Evaluation(NamedTuple):
     """The report of an evaluation, the scores it is made of, and the run and clips that were evaluated."""
 
     report: dict[str, Any]
-    scored: Scored
+    scored: ClipScores
     run: Run
     pack: Pack
     data: LabelledRows
@@ -80,7 +80,7 @@ def split_by_vocabulary(pack: Pack, rows: Indices, vocabulary: Sequence[str]) ->
     return inside, outside
 
 
-def full_report(scored: Scored, run: Run, pack: Pack, data: LabelledRows, scope: EvaluationScope) -> dict[str, Any]:
+def full_report(scored: ClipScores, run: Run, pack: Pack, data: LabelledRows, scope: EvaluationScope) -> dict[str, Any]:
     """The JSON report: accuracies with intervals, accuracy by coverage, and `report_context` (design, rule 7)."""
     context = report_context(run, pack, data, scope, len(scored.glosses))
     return {**accuracy_report(scored), **selective_report(scored, calibration_of(run)), **context}

@@ -13,7 +13,7 @@ from scipy.special import log_softmax
 
 from twinsign.errors import InputError
 from twinsign.evaluation.calibrate import calibrate
-from twinsign.evaluation.metrics import Scored, accuracy_report, map_rows
+from twinsign.evaluation.metrics import ClipScores, accuracy_report, map_rows
 from twinsign.evaluation.scores import NAMED, ScoreFile, check_same_glosses
 
 Addends = Literal["softmax", "logits"]
@@ -23,7 +23,7 @@ _ROWS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
-class Mix:
+class FusionWeights:
     """A weight, at least 0, and a temperature, above 0, of each model; softmaxes or logits are added."""
 
     weights: tuple[float, ...]
@@ -39,18 +39,18 @@ class Mix:
             raise InputError(f"temperatures {self.temperatures}", "numbers above 0")
 
 
-def mix_of(
+def fusion_weights(
     count: int, weights: Sequence[float] = (), temperatures: Sequence[float] = (), add: Addends = "softmax"
-) -> Mix:
-    """A `Mix` of `count` models, 1 where weights or temperatures are left out; InputError for a wrong number."""
+) -> FusionWeights:
+    """A `FusionWeights` of `count` models, 1 where weights or temperatures are left out; InputError for a wrong number."""
     for values, name in ((weights, "weights"), (temperatures, "temperatures")):
         if values and len(values) != count:
             raise InputError(f"{len(values)} {name}", f"{count}, one a file")
     ones = (1.0,) * count
-    return Mix(tuple(weights) or ones, tuple(temperatures) or ones, add)
+    return FusionWeights(tuple(weights) or ones, tuple(temperatures) or ones, add)
 
 
-def fuse(members: Sequence[Scored], mix: Mix) -> Scored:
+def fuse(members: Sequence[ClipScores], mix: FusionWeights) -> ClipScores:
     """The weighted sum of the members' softmaxes, as its logarithm, or of their logits (paper, Sec. III-E).
 
     The members are of the same clips and glosses in the same order (`aligned`).
@@ -59,7 +59,7 @@ def fuse(members: Sequence[Scored], mix: Mix) -> Scored:
         raise InputError(f"{len(mix.weights)} weights", f"{len(members)}, one a model")
     total, combine = sum(mix.weights), np.add if mix.add == "logits" else np.logaddexp
 
-    def term(member: Scored, rows: slice, weight: float, temperature: float) -> NDArray[np.float64]:
+    def term(member: ClipScores, rows: slice, weight: float, temperature: float) -> NDArray[np.float64]:
         logs = _log_probabilities(member.scores[rows], temperature)
         return logs * weight if mix.add == "logits" else logs + np.log(weight / total)
 
@@ -68,7 +68,7 @@ def fuse(members: Sequence[Scored], mix: Mix) -> Scored:
         rows = slice(start, start + _ROWS_AT_ONCE)
         weighted = zip(members, mix.weights, mix.temperatures, strict=True)
         fused[rows] = reduce(combine, (term(member, rows, *each) for member, *each in weighted if each[0]))
-    return Scored(members[0].ids, members[0].glosses, members[0].labels, fused)
+    return ClipScores(members[0].ids, members[0].glosses, members[0].labels, fused)
 
 
 def _log_probabilities(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
@@ -76,7 +76,7 @@ def _log_probabilities(scores: NDArray[np.float32], temperature: float) -> NDArr
     return np.asarray(log_softmax(scores.astype(np.float64) / temperature, axis=1))
 
 
-def tune(members: Sequence[Scored], add: Addends = "softmax") -> Mix:
+def tune(members: Sequence[ClipScores], add: Addends = "softmax") -> FusionWeights:
     """Temperatures of least cross-entropy of each; then, for softmaxes, the weights of least cross-entropy of the sum.
 
     The likelihood of a mixture is concave in its weights, so expectation maximisation from equal ones finds the best.
@@ -84,14 +84,14 @@ def tune(members: Sequence[Scored], add: Addends = "softmax") -> Mix:
     """
     temperatures = tuple(calibrate(member).temperature for member in members)
     if add == "logits":
-        return Mix((1.0,) * len(members), temperatures, add)
+        return FusionWeights((1.0,) * len(members), temperatures, add)
 
     def log_truth(scores: NDArray[Any], labels: NDArray[Any], _: object, temperature: float) -> NDArray[Any]:
         return np.take_along_axis(_log_probabilities(scores, temperature), labels, axis=1)
 
     fitted = zip(members, temperatures, strict=True)
     log_truths = [map_rows(member, partial(log_truth, temperature=temperature)) for member, temperature in fitted]
-    return Mix(_mixture_weights(np.concatenate(log_truths, axis=1)), temperatures, add)
+    return FusionWeights(_mixture_weights(np.concatenate(log_truths, axis=1)), temperatures, add)
 
 
 def _mixture_weights(logs: NDArray[np.float64]) -> tuple[float, ...]:
@@ -123,7 +123,9 @@ def check_tuning(tuning: Sequence[ScoreFile], fused: Sequence[ScoreFile]) -> Non
             raise InputError(message, "other clips to tune on than to report on", file=file.path)
 
 
-def fused_report(files: Sequence[ScoreFile], members: Sequence[Scored], mix: Mix, fused: Scored) -> dict[str, Any]:
+def fused_report(
+    files: Sequence[ScoreFile], members: Sequence[ClipScores], mix: FusionWeights, fused: ClipScores
+) -> dict[str, Any]:
     """The JSON report of the fused clips, with each file's own accuracies (design, rule 7)."""
     entries = []
     for file, member, weight, temperature in zip(files, members, mix.weights, mix.temperatures, strict=True):

@@ -26,7 +26,7 @@ _DRAWS_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
-class Scored:
+class ClipScores:
     """A model's scores (N C) of N clips, higher is better, with the clips' labels (N).
 
     `ids` names the N clips, `glosses` the C classes. Raises InputError where shapes disagree, there is no clip, a name
@@ -75,7 +75,7 @@ def finite_scores(scores: NDArray[Any], ids: Sequence[str], file: Path | None = 
     return scores
 
 
-def map_rows(scored: Scored, function: Callable[..., NDArray[Any]]) -> NDArray[Any]:
+def map_rows(scored: ClipScores, function: Callable[..., NDArray[Any]]) -> NDArray[Any]:
     """`function` of scores (n C), labels (n 1) and scores of these labels (n 1), joined over blocks of n clips.
 
     So 35,000 clips of 2,000 classes need no second copy in memory.
@@ -88,13 +88,13 @@ def map_rows(scored: Scored, function: Callable[..., NDArray[Any]]) -> NDArray[A
     return np.concatenate(results)
 
 
-def ranks(scored: Scored) -> NDArray[np.int64]:
+def true_class_ranks(scored: ClipScores) -> NDArray[np.int64]:
     """Rank of each clip's true class (N), from 0: how many other classes score at least as much."""
     return map_rows(scored, lambda scores, _, true_scores: (scores >= true_scores).sum(axis=1) - 1)
 
 
-def guesses(scored: Scored) -> NDArray[np.int64]:
-    """Predicted class of each clip (N): never the true one where `ranks` is not 0, as on a tie."""
+def predictions(scored: ClipScores) -> NDArray[np.int64]:
+    """Predicted class of each clip (N): never the true one where `true_class_ranks` is not 0, as on a tie."""
 
     def guess(scores: NDArray[Any], labels: NDArray[Any], true_scores: NDArray[Any]) -> NDArray[Any]:
         wrong = np.where(np.arange(scores.shape[1]) == labels, -np.inf, scores)
@@ -103,7 +103,7 @@ def guesses(scored: Scored) -> NDArray[np.int64]:
     return map_rows(scored, guess)
 
 
-def confidences(scored: Scored) -> NDArray[np.float64]:
+def confidences(scored: ClipScores) -> NDArray[np.float64]:
     """Largest probability of softmax(scores) of each clip (N), in [1 / C, 1]."""
 
     def confidence(scores: NDArray[Any], *_: object) -> NDArray[Any]:
@@ -113,7 +113,7 @@ def confidences(scored: Scored) -> NDArray[np.float64]:
     return map_rows(scored, confidence)
 
 
-def wilson(hits: int, clips: int) -> tuple[float, float]:
+def wilson_interval(hits: int, clips: int) -> tuple[float, float]:
     """Wilson's 95 % interval of the proportion hits / clips, in [0, 1] (Wilson 1927)."""
     share, spread = hits / clips, 1.959963984540054**2 / clips  # the normal distribution's 97.5 % point
     centre = (share + spread / 2) / (1 + spread)
@@ -161,18 +161,18 @@ def _bootstrap(counts: NDArray[np.int64], resamples: int, seed: int) -> NDArray[
     return np.asarray(np.percentile(np.concatenate(means), [2.5, 97.5], axis=0))
 
 
-def accuracy_report(scored: Scored, *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
+def accuracy_report(scored: ClipScores, *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
     """Top-1, -2, -5 per instance and per class (mean over the classes present) with 95 % intervals, in percent.
 
     Intervals: Wilson per instance; per class a seeded percentile bootstrap over clips, of width 0 at 0 and 100 %.
     """
-    rank = ranks(scored)
+    rank = true_class_ranks(scored)
     present, position = np.unique(scored.labels, return_inverse=True)
     buckets = len(TOPS) + 1
     cells = position * buckets + np.searchsorted(TOPS, rank, side="right")
     counts = np.bincount(cells, minlength=len(present) * buckets).reshape(len(present), buckets)
     hits = [int((rank < top).sum()) for top in TOPS]
-    per_instance = np.transpose([wilson(top_hits, len(rank)) for top_hits in hits])  # 2 3
+    per_instance = np.transpose([wilson_interval(top_hits, len(rank)) for top_hits in hits])  # 2 3
     low, high = np.stack([per_instance, _bootstrap(counts, resamples, seed)], axis=1)
     return {
         **means_in_percent(np.stack([np.divide(hits, len(rank)), _class_means(counts)])),
@@ -184,12 +184,12 @@ def accuracy_report(scored: Scored, *, resamples: int = 2000, seed: int = 0) -> 
     }
 
 
-def calibration_error(scored: Scored) -> float:
+def calibration_error(scored: ClipScores) -> float:
     """Expected calibration error of softmax(scores) in [0, 1], over 15 equal bins of confidence (Guo et al. 2017)."""
-    return _binned_error(confidences(scored), ranks(scored) == 0)
+    return _binned_error(confidences(scored), true_class_ranks(scored) == 0)
 
 
-def calibration_error_by_chance(scored: Scored, draws: int = 200, seed: int = 0) -> tuple[float, float]:
+def calibration_error_by_chance(scored: ClipScores, draws: int = 200, seed: int = 0) -> tuple[float, float]:
     """Mean and 95th percentile of the calibration error, in [0, 1], that this many calibrated clips show by chance.
 
     Each clip is drawn right with the probability that its confidence states; few clips alone make several percent.
@@ -205,18 +205,18 @@ def _binned_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> 
     return float(np.abs(gaps).sum() / len(right))
 
 
-def confusion(scored: Scored) -> NDArray[np.int64]:
+def confusion_counts(scored: ClipScores) -> NDArray[np.int64]:
     """Clips by true class and predicted class (C C): rows are the truth; the diagonal sums to the top-1 hits."""
     classes = len(scored.glosses)
-    return np.bincount(scored.labels * classes + guesses(scored), minlength=classes**2).reshape(classes, classes)
+    return np.bincount(scored.labels * classes + predictions(scored), minlength=classes**2).reshape(classes, classes)
 
 
-def per_class_table(scored: Scored) -> list[dict[str, Any]]:
+def per_class_table(scored: ClipScores) -> list[dict[str, Any]]:
     """One row per class present, in label order: gloss, clips, top1 and top5 in percent, commonest wrong prediction.
 
     `wrong_guess` is None where every clip was right; `wrong_clips` counts the clips predicted as it.
     """
-    rank, counts = ranks(scored), confusion(scored)
+    rank, counts = true_class_ranks(scored), confusion_counts(scored)
     clips = counts.sum(axis=1)
     top1, top5 = (np.bincount(scored.labels[rank < top], minlength=len(counts)) for top in (1, 5))
     np.fill_diagonal(counts, 0)
@@ -234,9 +234,9 @@ def per_class_table(scored: Scored) -> list[dict[str, Any]]:
     ]
 
 
-def mistakes(scored: Scored, limit: int = 8) -> list[dict[str, Any]]:
+def surest_mistakes(scored: ClipScores, limit: int = 8) -> list[dict[str, Any]]:
     """The wrong predictions of highest confidence, in order: row, id, truth, guess, confidence in [0, 1]."""
-    guess, confidence = guesses(scored), confidences(scored)
+    guess, confidence = predictions(scored), confidences(scored)
     wrong = np.flatnonzero(guess != scored.labels)
     return [
         {

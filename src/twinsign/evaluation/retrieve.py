@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.evaluation.evaluate import full_report, report_context
-from twinsign.evaluation.metrics import Scored, ranks
+from twinsign.evaluation.metrics import ClipScores, true_class_ranks
 from twinsign.evaluation.scoring import score
 from twinsign.evaluation.significance import RESAMPLES, bootstrap_report
-from twinsign.inference.embeddings import Choice
+from twinsign.inference.embeddings import FeatureChoice
 from twinsign.inference.shift import check_shift
 from twinsign.nn.config import PARTS
 from twinsign.nn.features import embed, fixed_views, joint_embedding, unit_means
@@ -99,8 +99,8 @@ def knn(
     gallery: str = "train",
     k: int = 5,
     seed: int = 0,
-    choice: Choice | None = None,
-) -> tuple[dict[str, Any], Scored]:
+    choice: FeatureChoice | None = None,
+) -> tuple[dict[str, Any], ClipScores]:
     """k-NN accuracy of a RUN's encoders, or (`none`) of random ones, among the gallery split's clips.
 
     `choice` restricts it to some branches and parts (paper, Tables VII and X).
@@ -113,7 +113,7 @@ def knn(
         run = load_run(model)
         encoders = load_encoders(run)
     shift = check_shift(run, pack, query.rows, run.recipe.read, clips.strict)
-    chosen = (choice or Choice()).within(run)
+    chosen = (choice or FeatureChoice()).within(run)
     encoders = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
     ranker = partial(knn_scores, neighbours=k)
     scored = score_by_gallery(encoders, pack, stored, query, glosses, run, ranker, tuple(chosen.parts))
@@ -127,7 +127,7 @@ def knn(
 
 def retrieve(
     model: str | Path, clips: ClipSelection, splits: list[str], *, gallery: str = "train", by: Ranking | None = None
-) -> tuple[dict[str, Any], Scored]:
+) -> tuple[dict[str, Any], ClipScores]:
     """The retrieval report of a RUN on these splits, and its scores (Desai et al. 2023).
 
     Glosses are ranked by a classifier's logits, by their nearest gallery clip, or by the mean of their gallery clips.
@@ -174,7 +174,7 @@ def score_by_gallery(
     run: Run,
     ranker: Ranker,
     parts: tuple[str, ...] = PARTS,
-) -> Scored:
+) -> ClipScores:
     """Scores of the query clips by frozen encoders: `ranker` scores each class by the gallery's clips."""
 
     viewer = fixed_views(run.recipe.windows, run.recipe.pretrain.frames)
@@ -186,7 +186,7 @@ def score_by_gallery(
 
     (stored, labels), (queries, _) = vectors(gallery), vectors(query)
     scores = ranker(queries, stored, labels, len(glosses))
-    return Scored(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
+    return ClipScores(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
 
 
 def rank_measures(rank: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -197,9 +197,9 @@ def rank_measures(rank: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.stack([1 / np.log2(1 + rank), 1 / rank, *((rank <= depth) * 1.0 for depth in DEPTHS)], axis=1)
 
 
-def retrieval_report(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
+def retrieval_report(scored: ClipScores, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
     """Means of `rank_measures` per instance and per class in percent, with 95 % bootstrap intervals over clips."""
-    rank = ranks(scored) + 1
+    rank = true_class_ranks(scored) + 1
     return {
         **bootstrap_report([rank_measures(rank)[None]], scored.labels, MEASURES, resamples=resamples, seed=seed),
         "median_rank": float(np.median(rank)),

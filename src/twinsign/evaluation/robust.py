@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.evaluation.evaluate import report_context
-from twinsign.evaluation.metrics import Scored, accuracy_report, ranks
+from twinsign.evaluation.metrics import ClipScores, accuracy_report, true_class_ranks
 from twinsign.evaluation.scoring import compute_logits
 from twinsign.evaluation.significance import mcnemar
 from twinsign.pack.open import Pack
@@ -20,7 +20,7 @@ from twinsign.pack.selection import ClipSelection, EvaluationScope, LabelledRows
 from twinsign.pose.perturb import PERTURBATIONS
 from twinsign.runs.models import EVALUATION_BATCH, load_classifier, viewer_of
 from twinsign.runs.run import Run, load_run
-from twinsign.views.batches import clips_of
+from twinsign.views.batches import collate_recordings
 from twinsign.views.clips import Clips
 
 RESAMPLES = 500
@@ -38,13 +38,13 @@ def robustness(
     run, pack = load_run(model), Pack(clips.data)
     classifier = load_classifier(run).to(fastest_device())
     data = labelled_rows(pack, pack.select(splits, clips.where), run.labels)
-    kinds, ids, viewer = check_kinds(kinds), clip_ids(pack, data.rows), viewer_of(run)
+    kinds, ids, viewer = resolve_kinds(kinds), clip_ids(pack, data.rows), viewer_of(run)
 
     def report_at(kind: str, level: float) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         tick(f"{kind} {level:g}")
         logits = compute_logits(classifier, perturbed(run, pack, data, kind, level, seed), viewer)
-        scored = Scored(ids, run.labels, data.labels, logits)
-        return accuracy_report(scored, resamples=RESAMPLES), ranks(scored) == 0
+        scored = ClipScores(ids, run.labels, data.labels, logits)
+        return accuracy_report(scored, resamples=RESAMPLES), true_class_ranks(scored) == 0
 
     clean, right = report_at(next(iter(PERTURBATIONS)), 0.0)
     curves: dict[str, Any] = {kind: {"unit": PERTURBATIONS[kind].unit, "points": []} for kind in kinds}
@@ -59,7 +59,7 @@ def robustness(
     return {**clean, "curves": curves, **context, "damage_seed": seed}
 
 
-def check_kinds(kinds: Sequence[str]) -> list[str]:
+def resolve_kinds(kinds: Sequence[str]) -> list[str]:
     """These kinds of perturbation without repeats, all for none; raises InputError for an unknown one."""
     for kind in kinds:
         if kind not in PERTURBATIONS:
@@ -75,4 +75,4 @@ def perturbed(run: Run, pack: Pack, data: LabelledRows, kind: str, level: float,
         for row in data.rows[start : start + EVALUATION_BATCH].tolist():
             random = np.random.default_rng([seed, number, round(1000 * level), row])
             recordings.append(PERTURBATIONS[kind].apply(pack.recording(row), level, random))
-        yield clips_of(recordings, run.recipe.read)
+        yield collate_recordings(recordings, run.recipe.read)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored, check_unique, finite_scores
+from twinsign.evaluation.metrics import ClipScores, check_unique, finite_scores
 from twinsign.files import atomic
 from twinsign.pose.clip_file import ClipFile
 
@@ -52,7 +52,7 @@ class ScoreFile:
     split_hash: str | None = None
 
 
-def write_scores(path: str | PathLike[str], scored: Scored, report: dict[str, Any]) -> None:
+def write_scores(path: str | PathLike[str], scored: ClipScores, report: dict[str, Any]) -> None:
     """Write ids (N), glosses (C), labels (N) and scores (N C) as NPZ, with the report's splits and split hash."""
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
@@ -152,7 +152,7 @@ def _score_file(
     return ScoreFile(file, ids, logits, glosses, truth, probabilities, **about)
 
 
-def aligned(files: Sequence[ScoreFile], common: bool = False) -> list[Scored]:
+def align_scores(files: Sequence[ScoreFile], common: bool = False) -> list[ClipScores]:
     """The files' scores of the same clips and glosses in one order: that of the first file that names both.
 
     With `common` the clips that all files have. Raises InputError where the clips differ otherwise, and always where
@@ -188,7 +188,7 @@ def aligned(files: Sequence[ScoreFile], common: bool = False) -> list[Scored]:
         row = {name: number for number, name in enumerate(file.ids)}
         column = {gloss: number for number, gloss in enumerate(file.glosses or glosses)}
         cells = np.ix_([row[name] for name in ids], [column[gloss] for gloss in glosses])
-        result.append(Scored(ids, glosses, labels, file.scores[cells]))
+        result.append(ClipScores(ids, glosses, labels, file.scores[cells]))
     return result
 
 

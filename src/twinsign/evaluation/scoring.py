@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from twinsign.evaluation.metrics import Scored
+from twinsign.evaluation.metrics import ClipScores
 from twinsign.inference.notice import Noticer
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.features import Viewer, device_of
@@ -20,7 +20,7 @@ from twinsign.pose.rest import FPS
 from twinsign.runs.models import EVALUATION_BATCH, evaluation_loader, viewer_of
 from twinsign.runs.run import Run
 from twinsign.streaming.stream import longest_sign
-from twinsign.views.batches import clips_of
+from twinsign.views.batches import collate_recordings
 from twinsign.views.clips import Clips
 
 
@@ -31,7 +31,7 @@ def compute_logits(classifier: Classifier, batches: Iterable[Clips], viewer: Vie
     return torch.cat([classifier(*viewer(clips.to(device))).float().cpu() for clips in batches]).numpy()
 
 
-def score(run: Run, classifier: Classifier, pack: Pack, data: LabelledRows, stream: bool = False) -> Scored:
+def score(run: Run, classifier: Classifier, pack: Pack, data: LabelledRows, stream: bool = False) -> ClipScores:
     """A classifier's scores of labelled clips, and which of them are unlike its training clips.
 
     `stream`: of what the live segmenter finds in each clip. Where it finds no sign all scores are equal and the model
@@ -48,7 +48,9 @@ def score(run: Run, classifier: Classifier, pack: Pack, data: LabelledRows, stre
         scores = compute_logits(classifier, [clips], viewer)
         logits.append(np.where(np.asarray(is_sign)[:, None], scores, np.float32(0)))
         unlike += [strange or not sign for strange, sign in zip(noticer.unlike(clips), is_sign, strict=True)]
-    return Scored(clip_ids(pack, data.rows), run.labels, data.labels, np.concatenate(logits), np.asarray(unlike, bool))
+    return ClipScores(
+        clip_ids(pack, data.rows), run.labels, data.labels, np.concatenate(logits), np.asarray(unlike, bool)
+    )
 
 
 def _streamed(run: Run, pack: Pack, rows: Indices) -> Iterator[tuple[Clips, list[bool]]]:
@@ -57,4 +59,7 @@ def _streamed(run: Run, pack: Pack, rows: Indices) -> Iterator[tuple[Clips, list
     for first in range(0, len(rows), EVALUATION_BATCH):
         batch = rows[first : first + EVALUATION_BATCH].tolist()
         signs = [longest_sign(pack.recording(row), FPS) for row in batch]
-        yield clips_of([sign or blank for sign in signs], run.recipe.read), [sign is not None for sign in signs]
+        yield (
+            collate_recordings([sign or blank for sign in signs], run.recipe.read),
+            [sign is not None for sign in signs],
+        )

@@ -12,12 +12,12 @@ from sklearn.metrics import roc_auc_score
 
 from twinsign.evaluation.calibrate import DECIMALS
 from twinsign.evaluation.metrics import (
-    Scored,
+    ClipScores,
     calibration_error,
     calibration_error_by_chance,
     confidences,
     percent,
-    ranks,
+    true_class_ranks,
 )
 from twinsign.runs.calibration import Calibration
 
@@ -25,7 +25,7 @@ STEPS = 20
 """Points of the curve: the surest 5 %, 10 %, … of the clips."""
 
 
-def selective_report(scored: Scored, calibration: Calibration | None) -> dict[str, Any]:
+def selective_report(scored: ClipScores, calibration: Calibration | None) -> dict[str, Any]:
     """Accuracy by coverage, area under the risk-coverage curve (AURC) and calibration errors, in percent.
 
     Clips are taken by falling confidence at the run's temperature; of equally confident ones the wrong first. AURC is
@@ -34,7 +34,7 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
     """
     fitted = calibration or Calibration(threshold=0.0)
     cooled, confidence, answered = _answers(scored, fitted)
-    right = ranks(scored) == 0
+    right = true_class_ranks(scored) == 0
     order = np.lexsort((right, -confidence))
     accuracy = right[order].cumsum() / np.arange(1, len(right) + 1)
     counts = np.unique(np.ceil(np.arange(1, STEPS + 1) * len(right) / STEPS).astype(int))
@@ -62,7 +62,9 @@ def selective_report(scored: Scored, calibration: Calibration | None) -> dict[st
     }
 
 
-def unknown_report(known_signs: Scored, unknown_signs: Scored, calibration: Calibration | None) -> dict[str, Any]:
+def unknown_report(
+    known_signs: ClipScores, unknown_signs: ClipScores, calibration: Calibration | None
+) -> dict[str, Any]:
     """How well abstaining rejects unknown signs, whose labels are ignored; in percent.
 
     `answered`: unknown clips that are answered, always wrongly; `known_answered`: known clips that are answered;
@@ -74,7 +76,7 @@ def unknown_report(known_signs: Scored, unknown_signs: Scored, calibration: Cali
     fitted = calibration or Calibration()
     _, confidence, sure = _answers(known_signs, fitted)
     _, unknown_confidence, wrong = _answers(unknown_signs, fitted)
-    answers, right = int(sure.sum() + wrong.sum()), sure & (ranks(known_signs) == 0)
+    answers, right = int(sure.sum() + wrong.sum()), sure & (true_class_ranks(known_signs) == 0)
     answered_share = (1 - fitted.unknown) * sure.mean() + fitted.unknown * wrong.mean()
     is_known = np.repeat([1, 0], [len(confidence), len(unknown_confidence)])
     guesses = unknown_signs.scores.argmax(axis=1)
@@ -98,7 +100,7 @@ def unknown_report(known_signs: Scored, unknown_signs: Scored, calibration: Cali
     }
 
 
-def unknown_in_words(unknown: Mapping[str, Any]) -> str:
+def describe_unknown(unknown: Mapping[str, Any]) -> str:
     """A report's `unknown` entry as a sentence."""
     clips = f"{unknown['clips']} clips of {unknown['glosses']} glosses"
     if not unknown["answered"] and not unknown["known_answered"]:
@@ -113,7 +115,7 @@ def unknown_in_words(unknown: Mapping[str, Any]) -> str:
     return f"{sentence}, {unknown['right_if_expected']} % where {expected}"
 
 
-def _answers(scored: Scored, calibration: Calibration) -> tuple[Scored, NDArray[np.float64], NDArray[np.bool_]]:
+def _answers(scored: ClipScores, calibration: Calibration) -> tuple[ClipScores, NDArray[np.float64], NDArray[np.bool_]]:
     """Scores at the calibration's temperature, their confidences (N), and which clips (N) the model answers."""
     cooled = replace(scored, scores=scored.scores / np.float32(calibration.temperature))
     confidence = confidences(cooled).round(DECIMALS)

@@ -13,12 +13,12 @@ from twinsign.evaluation.metrics import KINDS as KINDS
 from twinsign.evaluation.metrics import (
     TOP_NAMES,
     TOPS,
-    Scored,
+    ClipScores,
     calibration_error,
     intervals_in_percent,
     means_in_percent,
     percent,
-    ranks,
+    true_class_ranks,
 )
 
 RESAMPLES = 2000
@@ -67,14 +67,16 @@ def _weighted_means(
     return np.stack([sums.sum(axis=0) / count.sum(), by_class.mean(axis=0)])
 
 
-def _top_hits(runs: Sequence[Scored]) -> NDArray[np.float64]:
+def _top_hits(runs: Sequence[ClipScores]) -> NDArray[np.float64]:
     """Whether each clip is right within the top 1, 2 and 5 (S N 3), as 0 or 1; InputError for different clips."""
     if len({(tuple(scored.ids), scored.labels.tobytes()) for scored in runs}) != 1:
         raise InputError("scores of different clips", "the same clips with the same labels, in the same order")
-    return np.stack([np.stack([ranks(scored) < top for top in TOPS], axis=1) for scored in runs]).astype(float)
+    return np.stack([np.stack([true_class_ranks(scored) < top for top in TOPS], axis=1) for scored in runs]).astype(
+        float
+    )
 
 
-def report_over_seeds(runs: Sequence[Scored], *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
+def report_over_seeds(runs: Sequence[ClipScores], *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
     """Mean accuracies of several seeds in percent, with 95 % intervals by bootstrap over seeds and clips.
 
     Raises InputError where the seeds were scored on different clips.
@@ -89,7 +91,9 @@ def report_over_seeds(runs: Sequence[Scored], *, resamples: int = RESAMPLES, see
     }
 
 
-def compare(a: Sequence[Scored], b: Sequence[Scored], *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
+def compare(
+    a: Sequence[ClipScores], b: Sequence[ClipScores], *, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Any]:
     """Accuracies of two models, one entry per seed each, and the differences A - B with 95 % intervals, in points.
 
     Intervals: a paired bootstrap over clips and, with several seeds, over each model's seeds. All scores are `aligned`;

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from twinsign.cluster import as_done
-from twinsign.errors import InputError, NoRoomError
+from twinsign.cluster import as_completed
+from twinsign.errors import DiskFullError, InputError
 from twinsign.extract.clip import Extraction, Format, extract, write
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.extract.estimator import LOADER, Estimator, Loader
@@ -19,7 +19,7 @@ from twinsign.extract.video import MAX_SIDE, is_video
 from twinsign.extract.workers import results
 from twinsign.files import files_below, locked
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.pose.read import VIDEOS
+from twinsign.pose.read import VIDEO_ENDINGS
 
 _PARTS = {"right_hand": RIGHT_HAND, "left_hand": LEFT_HAND, "trunk": TRUNK}
 UNREAD = (".wmv", ".asf", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".vob", ".flv", ".f4v", ".ogv", ".swf", ".gif")
@@ -90,7 +90,7 @@ def _listed(given: Path) -> list[tuple[Path, str]]:
     inside = [path for path in files_below(given) if is_video(path) and path.is_file()]
     found = [path for path in inside if not path.name.startswith(".")]
     if not found:
-        raise InputError("no video", f"files ending in {', '.join(VIDEOS)}", file=given)
+        raise InputError("no video", f"files ending in {', '.join(VIDEO_ENDINGS)}", file=given)
     return [(path, path.relative_to(given).with_name(path.stem).as_posix()) for path in found]
 
 
@@ -128,12 +128,12 @@ def run_jobs(
                     done[job] = found
                     ledger.add(found)
                 tick(1, 0 if isinstance(found, str) else found["video_frames"])
-        except NoRoomError as error:
-            raise NoRoomError(f"{error}; {_whole(len(done), len(todo))}") from error
+        except DiskFullError as error:
+            raise DiskFullError(f"{error}; {_whole(len(done), len(todo))}") from error
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            raise NoRoomError(f"{ledger.path}: {error.strerror}; {_whole(len(done), len(todo))}") from error
+            raise DiskFullError(f"{ledger.path}: {error.strerror}; {_whole(len(done), len(todo))}") from error
         ledger.save(ended=True)
     return Outcome(
         [done[job] for job in jobs if job in done],
@@ -150,8 +150,8 @@ def _whole(done: int, todo: int) -> str:
 def _on_cluster(
     load: Callable[[], Callable[[Job], Row]], todo: Sequence[Job], address: str
 ) -> Iterator[tuple[Job, Row | str]]:
-    for number, answer in as_done(load, todo, address):
-        if isinstance(answer.error, NoRoomError):
+    for number, answer in as_completed(load, todo, address):
+        if isinstance(answer.error, DiskFullError):
             raise answer.error
         yield todo[number], str(answer.error) if answer.error else answer.result
 
@@ -176,7 +176,7 @@ def _work(out: Path, settings: Settings, made: Row, estimator: Estimator, job: J
         write(found, out / job.output, settings.format)
     except OSError as error:
         if error.errno in _FULL:
-            raise NoRoomError(f"{out / job.output}: {error.strerror}") from error
+            raise DiskFullError(f"{out / job.output}: {error.strerror}") from error
         raise
     seconds = round(time.perf_counter() - started, 3)
     source = {"output": job.output, "video": str(job.video), "path": str(job.video.resolve()), **stamp}

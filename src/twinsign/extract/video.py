@@ -18,7 +18,7 @@ from twinsign.errors import InputError
 from twinsign.extract.containers import explained
 from twinsign.extract.extras import version_of
 from twinsign.pose.clip_file import ClipFile
-from twinsign.pose.read import VIDEOS
+from twinsign.pose.read import VIDEO_ENDINGS
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -29,7 +29,7 @@ Image = NDArray[np.uint8]
 """One frame: (H W 3), red, green, blue."""
 MAX_SIDE = 1920
 """Frames with a longer side, in pixels, are scaled down before estimation."""
-_WANTED = f"a whole video file ({', '.join(VIDEOS)})"
+_WANTED = f"a whole video file ({', '.join(VIDEO_ENDINGS)})"
 # By content, a file of any name may be a playlist that names other files or hosts: only these containers are opened.
 _OPTIONS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi", "protocol_whitelist": "file"}
 _SQUARE = 0.01
@@ -44,7 +44,7 @@ _MISSING = 0.1
 
 def is_video(path: str | PathLike[str]) -> bool:
     """Whether the name ends as a video's does."""
-    return Path(path).suffix.lower() in VIDEOS
+    return Path(path).suffix.lower() in VIDEO_ENDINGS
 
 
 class Video:

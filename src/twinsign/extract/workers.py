@@ -12,7 +12,7 @@ from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
-from twinsign.errors import InputError, NoRoomError, TwinsignError
+from twinsign.errors import DiskFullError, InputError, TwinsignError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -89,7 +89,7 @@ class _Worker(Generic[Task]):
         if kind == "unfit":
             raise TwinsignError(answer)
         if kind == "full":
-            raise NoRoomError(answer)
+            raise DiskFullError(answer)
         return number, answer
 
     def death(self) -> str:
@@ -127,14 +127,14 @@ def _serve(line: Connection, load: Callable[[], Callable[[Any], Any]]) -> None:
             task = line.recv()
             try:
                 line.send(("done", _answer(work, task)))
-            except NoRoomError as error:
+            except DiskFullError as error:
                 line.send(("full", str(error)))
 
 
 def _answer(work: Callable[[Any], Any], task: Any) -> Any:
     try:
         return work(task)
-    except NoRoomError:
+    except DiskFullError:
         raise
     except InputError as error:
         return str(error)

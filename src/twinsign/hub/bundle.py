@@ -32,7 +32,7 @@ def shared_files(folder: Path) -> list[str]:
     return sorted(filter(is_shared, names))
 
 
-def checked(folder: Path) -> Run:
+def load_checked_run(folder: Path) -> Run:
     """The finished RUN in a folder, its weights loaded once to check that they fit; InputError where they do not."""
     run = load_run(folder)
     if run.kind == "classifier":

@@ -24,7 +24,7 @@ from huggingface_hub.hf_api import RepoSibling
 from twinsign import __version__
 from twinsign.errors import InputError
 from twinsign.files import atomic_folder
-from twinsign.hub.bundle import checked, is_inert, is_shared, shared_files
+from twinsign.hub.bundle import is_inert, is_shared, load_checked_run, shared_files
 from twinsign.runs.run import CONFIG, REPORT, WEIGHTS
 
 LOG_IN = "`hf auth login`, or a token in the environment variable HF_TOKEN."
@@ -53,7 +53,7 @@ def push(folder: Path, repo: str, *, private: bool = False) -> Pushed:
     Files of an earlier push that this RUN lacks are deleted there. InputError where the RUN is unfinished, there is
     no token, or the repository is public although `private` is set.
     """
-    run = checked(folder)
+    run = load_checked_run(folder)
     names = shared_files(folder)
     if repo.count("/") != 1:
         raise InputError(f"repository {repo!r}", NAMES)
@@ -100,7 +100,7 @@ def pull(repo: str, out: Path, revision: str | None = None) -> Pulled:
             (folder / REPORT).unlink()
             names.remove(REPORT)
         try:
-            checked(folder)
+            load_checked_run(folder)
         except InputError as error:
             place = Path(error.file).name if error.file else ""
             raise InputError(error.found, error.wanted, file=f"{repo} {place}".rstrip(), hint=error.hint) from error

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.errors import InputError
-from twinsign.evaluation.coverage import source_in_words
-from twinsign.evaluation.selective import unknown_in_words
+from twinsign.evaluation.coverage import describe_source
+from twinsign.evaluation.selective import describe_unknown
 from twinsign.files import parse_json
 from twinsign.runs.calibration import calibration_of, threshold_in_words
 from twinsign.runs.models import frames_of, head_recipe
@@ -23,7 +23,7 @@ MOST_CLASSES = 60
 Report = Mapping[str, Any]
 
 
-def reports_of(run: Run, files: Sequence[Path]) -> list[Report]:
+def load_reports(run: Run, files: Sequence[Path]) -> list[Report]:
     """The reports in the RUN and in these files, each once, those on clips that took no part in selection first.
 
     InputError where a file is no report or is of another model. Reports in the RUN that do not name it, of an earlier
@@ -49,7 +49,7 @@ def reports_of(run: Run, files: Sequence[Path]) -> list[Report]:
 
 def _key(report: Report) -> tuple[str, ...]:
     split, unknown = ",".join(report.get("split") or ["all"]), "unknown" if "unknown" in report else ""
-    return (str(report.get("protocol")), split, report["split_hash"], unknown, source_in_words(report.get("source")))
+    return (str(report.get("protocol")), split, report["split_hash"], unknown, describe_source(report.get("source")))
 
 
 def _read(file: Path) -> Report:
@@ -68,7 +68,7 @@ def title_of(report: Report) -> str:
     """A report's clips, and what their poses show: "test of wlasl300 (wlasl100=1): hands alone"."""
     where = f" ({' and '.join(report['where'])})" if report.get("where") else ""
     split = "+".join(report["split"]) if report.get("split") else "all splits"
-    source = f": {words}" if (words := source_in_words(report.get("source"))) else ""
+    source = f": {words}" if (words := describe_source(report.get("source"))) else ""
     kind = f", {report['neighbours']}-NN among {report['gallery']}" if report.get("protocol") == "knn" else ""
     return f"{split} of {', '.join(map(name_of, report.get('data', []))) or 'unnamed packs'}{where}{kind}{source}"
 
@@ -110,7 +110,7 @@ def notes_of(report: Report) -> list[str]:
         clips = f"{len(overlap)} ({', '.join(map(code, overlap))})"
         notes.append(f"Duplicates: clips that are bit by bit training clips: {clips}.")
     if report.get("unknown"):
-        notes.append(f"Also evaluated with out-of-vocabulary signs: {unknown_in_words(report['unknown'])}.")
+        notes.append(f"Also evaluated with out-of-vocabulary signs: {describe_unknown(report['unknown'])}.")
     if report.get("handless_clips"):
         notes.append(
             f"{len(report['handless_clips'])} of the clips show no hand in any frame, and count like the others."

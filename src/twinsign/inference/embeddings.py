@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twinsign import __version__
-from twinsign.cluster import each
+from twinsign.cluster import map_tasks
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256
@@ -33,12 +33,12 @@ from twinsign.nn.networks import feature_width
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
 from twinsign.pack.selection import clip_ids
-from twinsign.pose.bounds import most_expanded, parquet_bytes
+from twinsign.pose.bounds import max_unpacked_bytes, parquet_bytes
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.runs.models import EVALUATION_BATCH, evaluation_loader, frames_of, head_recipe, load_encoders, viewer_of
 from twinsign.runs.run import Run, load_run
-from twinsign.views.batches import ClipReader, clips_of
+from twinsign.views.batches import ClipReader, collate_recordings
 
 EMBEDDING = "embedding"
 """Column of the joint unit embedding."""
@@ -56,16 +56,16 @@ class Embeddings:
 
 
 @dataclass(frozen=True)
-class Choice:
+class FeatureChoice:
     """Encoders and parts to embed; empty: all that the RUN uses."""
 
     branches: Sequence[str] = ()
     parts: Sequence[str] = ()
 
-    def within(self, run: Run) -> Choice:
+    def within(self, run: Run) -> FeatureChoice:
         """The choice with defaults filled in; InputError where the RUN lacks a branch or there is no such part."""
         parts = head_recipe(run).head.parts if run.kind == "classifier" else PARTS
-        chosen = Choice(tuple(self.branches) or run.branches(), tuple(self.parts) or parts)
+        chosen = FeatureChoice(tuple(self.branches) or run.branches(), tuple(self.parts) or parts)
         for kind, names, allowed in (("branch", chosen.branches, run.branches()), ("part", chosen.parts, PARTS)):
             for name in names:
                 if name not in allowed or list(names).count(name) > 1:
@@ -92,7 +92,7 @@ class Embedder:
     """A RUN of any kind as a function from recordings to the unit vectors that `twinsign embed` writes."""
 
     def __init__(self, run: Run, encoders: nn.ModuleDict | None = None) -> None:
-        self.run, self.parts = run, tuple(Choice().within(run).parts)
+        self.run, self.parts = run, tuple(FeatureChoice().within(run).parts)
         self.encoders = load_encoders(run) if encoders is None else encoders
         self.viewer, self.noticer = viewer_of(run), Noticer(run)
 
@@ -114,7 +114,7 @@ class Embedder:
         require_hands(recordings)
         vectors = [np.zeros((0, self.width), np.float32)]
         for start in range(0, len(recordings), EVALUATION_BATCH):
-            clips = clips_of(recordings[start : start + EVALUATION_BATCH], self.run.recipe.read)
+            clips = collate_recordings(recordings[start : start + EVALUATION_BATCH], self.run.recipe.read)
             features = branch_features(self.encoders, self.viewer(clips.to(device_of(self.encoders))), self.parts)
             vectors.append(joint_embedding(features).float().cpu().numpy())
         return np.concatenate(vectors)
@@ -130,7 +130,7 @@ def write_embeddings(
     run: Run,
     pack: Pack,
     rows: Indices,
-    choice: Choice | None = None,
+    choice: FeatureChoice | None = None,
     tick: Callable[[int], object] = lambda clips: None,
     cluster: str | None = None,
 ) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def write_embeddings(
     `tick` is called with the clips of each batch.
     """
     _check_replaced(Path(out))
-    chosen = (choice or Choice()).within(run)
+    chosen = (choice or FeatureChoice()).within(run)
     table = pack.table.take(rows)
     table = table.set_column(table.column_names.index("id"), "id", pa.array(clip_ids(pack, rows)))
     fields = chosen.fields(run.recipe.encoder.width)
@@ -154,7 +154,7 @@ def write_embeddings(
     batches = [rows[start : start + EVALUATION_BATCH] for start in range(0, len(rows), EVALUATION_BATCH)]
     written = 0
     with atomic(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        for columns in each(partial(_load_embedding, run, pack, chosen), batches, cluster):
+        for columns in map_tasks(partial(_load_embedding, run, pack, chosen), batches, cluster):
             part = table.slice(written, len(columns[0]))
             written += len(part)
             writer.write_table(pa.table([*part.columns, *columns], schema=schema))
@@ -175,7 +175,7 @@ def read_embeddings(path: str | PathLike[str]) -> Embeddings:
     """Read what `write_embeddings` wrote; InputError for other or damaged files."""
     try:
         held, unpacked = Path(path).stat().st_size, parquet_bytes(pq.read_metadata(path))
-        if unpacked > most_expanded(held):
+        if unpacked > max_unpacked_bytes(held):
             raise ValueError(f"{held:,} bytes that unpack to {unpacked:,}")
         table = pq.read_table(path)
         table.validate(full=True)
@@ -193,7 +193,7 @@ def read_embeddings(path: str | PathLike[str]) -> Embeddings:
         raise InputError(f"no embeddings ({reason})", "a file of `twinsign embed`", file=path) from error
 
 
-def _load_embedding(run: Run, pack: Pack, chosen: Choice) -> Callable[[Indices], list[pa.Array]]:
+def _load_embedding(run: Run, pack: Pack, chosen: FeatureChoice) -> Callable[[Indices], list[pa.Array]]:
     """A function from a batch of rows to their columns, by a RUN's encoders on the fastest device."""
     loaded, viewer = load_encoders(run), viewer_of(run)
     encoders = nn.ModuleDict({name: loaded[name] for name in chosen.branches}).to(fastest_device()).eval()
@@ -213,7 +213,7 @@ def _load_embedding(run: Run, pack: Pack, chosen: Choice) -> Callable[[Indices],
     return embed_rows
 
 
-def _provenance(run: Run, pack: Pack, rows: Indices, chosen: Choice) -> dict[str, Any]:
+def _provenance(run: Run, pack: Pack, rows: Indices, chosen: FeatureChoice) -> dict[str, Any]:
     ids = cast(list[str], pack.table["id"].take(rows).to_pylist())
     poses = sorted(zip(ids, pack.pose_hashes(rows), strict=True))
     return {

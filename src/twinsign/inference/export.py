@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from twinsign import __version__
 from twinsign.errors import InputError, TwinsignError
 from twinsign.files import atomic
-from twinsign.inference.portable import INPUTS, Portable, stacked
+from twinsign.inference.portable import INPUTS, Portable, stack_recordings
 from twinsign.pose.layout import HANDS, JOINTS
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import Run, load_run
@@ -82,7 +82,7 @@ def differences(answer: Answerer, portable: Portable, batches: Sequence[Sequence
     """
     largest = dict.fromkeys(portable.outputs, 0.0)
     for recordings in batches:
-        answers = answer(stacked(recordings))
+        answers = answer(stack_recordings(recordings))
         expected = [output.numpy() for output in portable.of_recordings(recordings)]
         hand = expected[portable.outputs.index("has_hand")]
         for name, exported, wanted in zip(portable.outputs, answers, expected, strict=True):

@@ -120,7 +120,7 @@ def fit_likeness(pack: Pack, rows: Indices, read: ReadConfig, held_out: Indices 
     return replace(likeness, limit=max(float(each.quantile(QUANTILE)) for each in distances))
 
 
-def with_likeness(run: Run, pack: Pack, rows: Indices) -> Run:
+def add_likeness(run: Run, pack: Pack, rows: Indices) -> Run:
     """Add the likeness of these rows, which are like its training clips, to a RUN of an earlier version."""
     statistics = run.about.get(TRAINING_STATISTICS) or {}
     if "likeness" in statistics:

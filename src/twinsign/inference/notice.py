@@ -12,7 +12,7 @@ from twinsign.inference.shift import COMMON, PARTS, list_joints, parse_statistic
 from twinsign.pose.layout import INDEX, JOINTS, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import TRAINING_STATISTICS, Run
-from twinsign.views.batches import clips_of
+from twinsign.views.batches import collate_recordings
 from twinsign.views.clips import Clips
 
 ONE_SIDED = 0.9
@@ -43,7 +43,7 @@ class Noticer:
 
     def compare(self, recordings: Sequence[Recording], clips: Clips | None = None) -> list[Notice]:
         """A notice of each recording; `clips`: the same ones as cropped for the network, if already computed."""
-        reasons = self._unsure(clips_of(recordings, self.read) if clips is None else clips)
+        reasons = self._unsure(collate_recordings(recordings, self.read) if clips is None else clips)
         return [
             Notice("; ".join([*self._other_poses(recording), *unsure, *self._left_out(recording)]), bool(unsure))
             for recording, unsure in zip(recordings, reasons, strict=True)
@@ -55,7 +55,7 @@ class Noticer:
 
     def require(self, recording: Recording) -> None:
         """InputError where a recording is unlike in anything but joints that the model leaves out."""
-        reasons = [*self._other_poses(recording), *self._unsure(clips_of([recording], self.read))[0]]
+        reasons = [*self._other_poses(recording), *self._unsure(collate_recordings([recording], self.read))[0]]
         if reasons:
             raise shift_error("; ".join(reasons), recording.source or recording.id, self.run)
 

@@ -18,7 +18,7 @@ from twinsign.pose.recording import Recording
 from twinsign.runs.calibration import Calibration, calibration_of
 from twinsign.runs.models import frames_of, load_classifier, load_encoders, viewer_of
 from twinsign.runs.run import Run
-from twinsign.views.batches import clips_of, equal_clips
+from twinsign.views.batches import collate_equal_length, collate_recordings
 from twinsign.views.clips import Clips
 
 INPUTS = ("xy", "seen", "size")
@@ -48,7 +48,7 @@ class Portable(nn.Module):
         limit `predict` is not sure (0 where the RUN does not keep their likeness).
         """
         xy = torch.where((seen > 0)[..., None], xy, 0.0)
-        clips = equal_clips(xy, seen, size, self.read)
+        clips = collate_equal_length(xy, seen, size, self.read)
         return *self.answers(clips), (seen[:, :, HANDS] > 0).flatten(1).any(dim=1), self.distance(clips)
 
     def distance(self, clips: Clips) -> Tensor:
@@ -71,11 +71,11 @@ class Portable(nn.Module):
     def of_recordings(self, recordings: Sequence[Recording]) -> tuple[Tensor, ...]:
         """`forward` on recordings of any lengths, read as `predict` reads them."""
         hand = torch.tensor([bool(recording.seen[:, HANDS].any()) for recording in recordings])
-        clips = clips_of(recordings, self.read)
+        clips = collate_recordings(recordings, self.read)
         return *self.answers(clips), hand, self.distance(clips)
 
 
-def stacked(recordings: Sequence[Recording]) -> dict[str, NDArray[np.float32]]:
+def stack_recordings(recordings: Sequence[Recording]) -> dict[str, NDArray[np.float32]]:
     """Recordings as `forward`'s inputs; shorter ones are followed by frames that show nothing.
 
     Those count for nothing where idle frames are trimmed or dropped and a hand has a box in some frame.

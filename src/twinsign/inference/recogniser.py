@@ -18,7 +18,7 @@ from twinsign.pose.recording import FloatArray, Recording
 from twinsign.runs.calibration import Calibration, calibration_of
 from twinsign.runs.models import load_classifier, viewer_of
 from twinsign.runs.run import Run, load_run
-from twinsign.views.batches import clips_of
+from twinsign.views.batches import collate_recordings
 
 THREADS = 1
 """Default number of CPU threads; where cores are shared, two can be many times slower than one."""
@@ -84,7 +84,7 @@ class Recogniser:
     def predict_many(self, recordings: Sequence[Recording], top: int = 5) -> list[Prediction]:
         """Name each recording's sign; InputError names the first that shows no hand."""
         require_hands(recordings)
-        clips = clips_of(recordings, self.run.recipe.read)
+        clips = collate_recordings(recordings, self.run.recipe.read)
         views = self.viewer(clips.to(device_of(self.classifier)))
         confidences = self.confidences(self.classifier(*views))
         return self.predictions(confidences, self.noticer.compare(recordings, clips), top)
@@ -120,7 +120,7 @@ def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 
     """
     require_hands(recordings)
     model, parts = recogniser.classifier, recogniser.classifier.head.parts
-    clips = clips_of(recordings, recogniser.run.recipe.read)
+    clips = collate_recordings(recordings, recogniser.run.recipe.read)
     branches = all_features(model.encoders, recogniser.viewer(clips.to(device_of(model))))
     features = {name: branch.whole(parts) for name, branch in branches.items()}
     by_branch = model.logits(features)

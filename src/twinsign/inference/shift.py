@@ -20,7 +20,7 @@ from twinsign.inference.likeness import cropped_batches, fit_likeness
 from twinsign.pack.open import Indices, Pack
 from twinsign.pose.layout import JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.runs.run import TRAINING_STATISTICS, Run
-from twinsign.terminal import plain
+from twinsign.terminal import escape_controls
 from twinsign.views.config import ReadConfig
 
 log = logging.getLogger("twinsign")
@@ -91,7 +91,7 @@ def training_statistics(pack: Pack, rows: Indices, read: ReadConfig, held_out: I
     lines = [" ".join(f"{value:.4f}" for value in row) for row in statistics]
     return {
         "packs": [{name: note[name] for name in kept if note.get(name)} for note in notes],
-        "estimators": estimators_of(pack, rows),
+        "estimators": list_estimators(pack, rows),
         "clips_measured": clips,
         "joints": dict(zip(JOINTS, lines, strict=True)),
         "likeness": fit_likeness(pack, rows, read, held_out).as_dict(),
@@ -125,7 +125,7 @@ def shift_of(learnt: Mapping[str, Any], pack: Pack, rows: Indices, read: ReadCon
     shifts = np.where(compared, moved.max(axis=1), 0.0)
     allowed = SHIFTED + NOISE / np.sqrt(min(clips, int(learnt["clips_measured"])))
     worst = [joint for joint in np.argsort(-shifts, kind="stable").tolist() if shifts[joint] > allowed]
-    estimators = {"learnt": list(learnt["estimators"]), "met": estimators_of(pack, rows)}
+    estimators = {"learnt": list(learnt["estimators"]), "met": list_estimators(pack, rows)}
     differ = all(estimators.values()) and not set(estimators["learnt"]) & set(estimators["met"])
     return Shift(
         estimators if differ else {},
@@ -145,7 +145,7 @@ def check_shift(run: Run, pack: Pack, rows: Indices, read: ReadConfig, strict: b
     if shift and strict:
         raise shift_error(str(shift), pack.paths[0], run)
     if shift:
-        words = map(plain, (pack.paths[0], run.path, str(shift)))
+        words = map(escape_controls, (pack.paths[0], run.path, str(shift)))
         log.warning("note: %s is unlike the clips that %s learnt from: %s", *words)
     return asdict(shift)
 
@@ -155,7 +155,7 @@ def parse_statistics(learnt: Mapping[str, Any]) -> Statistics:
     return np.asarray([str(learnt["joints"][name]).split() for name in JOINTS], np.float64)
 
 
-def estimators_of(pack: Pack, rows: Indices) -> list[str]:
+def list_estimators(pack: Pack, rows: Indices) -> list[str]:
     """Names of the pose estimators of these rows, sorted."""
     return sorted(filter(None, pc.unique(pack.table["estimator"].take(rows)).to_pylist()))
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from twinsign.nn.classifier import branch_features
 from twinsign.nn.config import PARTS
 from twinsign.views.augment import random_view
-from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
 from twinsign.views.clips import Clips, View, window_views
 from twinsign.views.config import AugmentConfig, WindowConfig
 
@@ -57,7 +57,7 @@ def features_as_tested(
     encoders: nn.ModuleDict, reader: ClipReader, viewer: Viewer, parts: tuple[str, ...] = PARTS
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Features by branch (N D) and labels (N) of clips in their order, on the views and parts that tests look at."""
-    loader = ClipLoader(reader, Batches(len(reader), FEATURE_BATCH, shuffle=False))
+    loader = ClipLoader(reader, ClipBatchSampler(len(reader), FEATURE_BATCH, shuffle=False))
     return embed(encoders, loader, viewer, parts)
 
 

@@ -16,7 +16,7 @@ from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from twinsign.cluster import connected, in_order
+from twinsign.cluster import connected, map_outcomes
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack.clip import StoredClip, stored_clip
@@ -60,11 +60,11 @@ def outcomes_on_cluster(samples: Sequence[Sample], first: int, address: str, pat
     spans = [range(start, min(start + SPAN, len(samples))) for start in range(first, len(samples), SPAN)]
     load = partial(_reading, samples, patience)
     with connected(address):
-        for span, answer in zip(spans, in_order(load, spans, address), strict=True):
+        for span, answer in zip(spans, map_outcomes(load, spans, address), strict=True):
             if answer.error is None:
                 yield from answer.result
                 continue
-            for number, alone in zip(span, in_order(load, [[one] for one in span], address), strict=True):
+            for number, alone in zip(span, map_outcomes(load, [[one] for one in span], address), strict=True):
                 sample = samples[number]
                 lost = InputError(str(alone.error), "a readable clip", file=sample.file, clip=sample.id)
                 yield str(lost) if alone.error else alone.result[0]

@@ -43,12 +43,12 @@ NO_BOUNDS = Bounds()
 """The defaults."""
 
 
-def most_expanded(byte_count: int) -> int:
+def max_unpacked_bytes(byte_count: int) -> int:
     """Bytes to which a file of `byte_count` bytes may decompress: poses compress to a third or so."""
     return 24 * 10**6 + 24 * byte_count
 
 
-def most_frames(byte_count: int) -> int:
+def max_frames(byte_count: int) -> int:
     """Frames that a file of `byte_count` bytes may have: any may be empty, but one with a hand has over 100 bytes."""
     return 20_000 + byte_count // 100
 
@@ -84,7 +84,7 @@ def check_unpacked(file: Path) -> None:
     """InputError if a checkpoint's ZIP unpacks to far more than its size: torch itself compresses nothing."""
     if not zipfile.is_zipfile(file):
         return
-    limit = most_expanded(file.stat().st_size)
+    limit = max_unpacked_bytes(file.stat().st_size)
     try:
         with zipfile.ZipFile(file) as archive:
             unpacked = sum(member.file_size for member in archive.infolist())

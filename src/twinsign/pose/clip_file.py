@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from twinsign.errors import InputError, TooLargeError
 from twinsign.files import parse_json
-from twinsign.pose.bounds import NO_BOUNDS, Bounds, count_nodes, has_text, most_expanded, most_frames
-from twinsign.pose.plausible import check
+from twinsign.pose.bounds import NO_BOUNDS, Bounds, count_nodes, has_text, max_frames, max_unpacked_bytes
+from twinsign.pose.plausible import check_plausible
 from twinsign.pose.recording import FloatArray, Recording, Unit
 
 LONE_ARRAY = "arr_0"
@@ -79,11 +79,11 @@ class ClipFile:
 
     def check_frames(self, count: int) -> None:
         """Raise TooLargeError if there are more frames than the bounds allow, or than a file of this size can hold."""
-        self.at_most(count, min(self.bounds.frames, most_frames(self.byte_count)), "frames")
+        self.at_most(count, min(self.bounds.frames, max_frames(self.byte_count)), "frames")
 
     def check_unpacked(self, unpacked: int, hint: str = "") -> None:
         """Raise TooLargeError if the file unpacks to more bytes than a file of its size may."""
-        limit = most_expanded(self.byte_count)
+        limit = max_unpacked_bytes(self.byte_count)
         if unpacked > limit:
             raise self.too_large(f"{self.byte_count:,} bytes that unpack to {unpacked:,}", f"at most {limit:,}", hint)
 
@@ -244,4 +244,4 @@ class ClipFile:
         size = self.extent(unit, stated) if unit == "pixel" else self.resolve_size(stated)
         fps, source = self.resolve_fps(stated), str(self.path)
         recording = Recording(self.id, xy, self.scores(score), unit, size, fps, source, estimator, notes)
-        return check(recording, insisted=insisted)
+        return check_plausible(recording, insisted=insisted)

@@ -31,7 +31,7 @@ FITS = 0.1
 """With width and height swapped, at most this part of that share may still be outside."""
 
 
-def check(recording: Recording, *, insisted: bool) -> Recording:
+def check_plausible(recording: Recording, *, insisted: bool) -> Recording:
     """The recording itself; InputError if its coordinates fit neither its unit nor its image.
 
     `insisted`: the caller stated the unit, so that fractions may lie anywhere up to FARTHEST.

@@ -13,11 +13,11 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored, confidences, guesses, ranks
+from twinsign.evaluation.metrics import ClipScores, confidences, predictions, true_class_ranks
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import clip_ids
 from twinsign.pose.layout import HANDS
-from twinsign.report.figures import COLOURS, plain
+from twinsign.report.figures import COLOURS, label_text
 from twinsign.report.skeletons import NOTHING_SEEN, Panel, add_legend, clip_panel, draw_frame
 
 LIKELY = 5
@@ -37,7 +37,7 @@ _BARE, _TALLEST = 0.4, 1.25
 
 
 def part_cases(
-    scored: Mapping[str, Scored], pack: Pack, rows: Indices, *, whole: str, count: int = 4, converse: int = 0
+    scored: Mapping[str, ClipScores], pack: Pack, rows: Indices, *, whole: str, count: int = 4, converse: int = 0
 ) -> tuple[Figure | None, str]:
     """A figure of `count` clips that `whole` gets right and a part alone wrong, then `converse` ones vice versa.
 
@@ -68,7 +68,7 @@ def part_cases(
 
 
 def signer_cases(
-    scored: Mapping[str, Scored],
+    scored: Mapping[str, ClipScores],
     pack: Pack,
     rows: Indices,
     *,
@@ -162,7 +162,7 @@ class Answers:
     Raises InputError where the models' clips, glosses or labels differ, or are not those of the pack's rows.
     """
 
-    def __init__(self, scored: Mapping[str, Scored], pack: Pack, rows: Indices) -> None:
+    def __init__(self, scored: Mapping[str, ClipScores], pack: Pack, rows: Indices) -> None:
         first = next(iter(scored.values()), None)
         if first is None:
             raise InputError("no model", "scores of at least one")
@@ -176,9 +176,9 @@ class Answers:
         self.names, self.pack, self.rows = list(scored), pack, rows
         self.ids, self.glosses, self.labels = first.ids, first.glosses, first.labels
         self.signers: list[str | None] = pack.table["signer"].take(rows).to_pylist()
-        self.guess = {name: guesses(scores) for name, scores in scored.items()}
+        self.guess = {name: predictions(scores) for name, scores in scored.items()}
         self.confidence = {name: confidences(scores) for name, scores in scored.items()}
-        self.rank = {name: ranks(scores) for name, scores in scored.items()}
+        self.rank = {name: true_class_ranks(scores) for name, scores in scored.items()}
 
     def right(self, name: str) -> NDArray[np.bool_]:
         """On which clips (N) this model is right; InputError where there is no such model."""
@@ -226,10 +226,10 @@ def _draw_clip(figure: Figure, answers: Answers, clip: int, panel: Panel, top: f
     heading, bottom = top - _HEADING / 2, top - _HEADING - _FRAME_TITLE - strip
     # A gloss is a text of its own: one written from right to left would else turn around what stands beside it.
     gloss, signer = answers.glosses[answers.labels[clip]], answers.signers[clip]
-    figure.text(_EDGE / width, heading / whole, plain(gloss, 50), weight="bold", fontsize=11, va="center")
+    figure.text(_EDGE / width, heading / whole, label_text(gloss, 50), weight="bold", fontsize=11, va="center")
     about = f"clip {answers.ids[clip]}" + (f", signer {signer}" if signer else "")
     small: dict[str, Any] = {"fontsize": 8.5, "color": "#444444", "va": "center"}
-    figure.text(1 - _EDGE / width, heading / whole, plain(about, 60), ha="right", **small)
+    figure.text(1 - _EDGE / width, heading / whole, label_text(about, 60), ha="right", **small)
     for column, frame in enumerate(panel.spread(FRAMES)):
         left = _EDGE + column * _CELL + _GAP / 2
         place = (left / width, bottom / whole, (_CELL - _GAP) / width, strip / whole)
@@ -243,7 +243,7 @@ def _draw_clip(figure: Figure, answers: Answers, clip: int, panel: Panel, top: f
         sign, colour = _MARKS[bool(answers.right(name)[clip])]
         figure.text(left / width, line / whole, sign, color=colour, fontsize=12, weight="bold", va="center")
         left = (left + _INDENT) / width
-        model = f"{plain(name, 24)}, {100 * float(answers.confidence[name][clip]):.0f} %"
+        model = f"{label_text(name, 24)}, {100 * float(answers.confidence[name][clip]):.0f} %"
         figure.text(left, line / whole, model, **small)
-        guess = plain(answers.glosses[answers.guess[name][clip]], 84 // abreast)
+        guess = label_text(answers.glosses[answers.guess[name][clip]], 84 // abreast)
         figure.text(left, (line - _LINE) / whole, guess, fontsize=10, va="center")

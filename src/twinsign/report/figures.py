@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
-from twinsign.evaluation.metrics import Scored, confusion, wilson
+from twinsign.evaluation.metrics import ClipScores, confusion_counts, wilson_interval
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Distinguishable by colour-blind readers (Okabe and Ito 2008)."""
@@ -35,7 +35,7 @@ _FAMILIES = {
 """Panels of learning curves in order, and the names of their metrics."""
 
 
-def plain(text: str, limit: int = 28) -> str:
+def label_text(text: str, limit: int = 28) -> str:
     """`text` escaped for matplotlib: no formula, no control character, at most `limit` characters."""
     clean = "".join(letter if letter.isprintable() else " " for letter in text)
     return (clean if len(clean) <= limit else clean[: limit - 1] + "…").replace("$", r"\$")
@@ -66,7 +66,7 @@ def line_style(number: int) -> dict[str, Any]:
 
 @cache
 def _family(name: str) -> str:
-    title = plain(name.rsplit("/", 1)[-1].replace("_", " ").capitalize())
+    title = label_text(name.rsplit("/", 1)[-1].replace("_", " ").capitalize())
     return next((family for family, pattern in _FAMILIES.items() if re.search(pattern, name.lower())), title)
 
 
@@ -96,7 +96,9 @@ def learning_curves(rows: Sequence[Mapping[str, Any]]) -> Figure:
         for number, (name, points) in enumerate(families[title].items()):
             x, y = zip(*sorted(points), strict=True)
             marker = "o" if len(x) <= 12 else ""
-            axes.plot(x, y, marker=marker, markersize=3, linewidth=1.4, label=plain(name, 36), **line_style(number))
+            axes.plot(
+                x, y, marker=marker, markersize=3, linewidth=1.4, label=label_text(name, 36), **line_style(number)
+            )
         axes.legend(fontsize=7.5, frameon=False)
         axes.set_title(title, loc="left", fontsize=11)
         axes.set_xlabel(along)
@@ -120,9 +122,9 @@ def confused_classes(counts: NDArray[np.int64], limit: int = MOST_CLASSES) -> li
     return sorted(chosen) or occurring[:limit]
 
 
-def confusion_matrix(scored: Scored) -> Figure:
+def confusion_matrix(scored: ClipScores) -> Figure:
     """Share of each true class's clips by guess, rows the truth; of more than 40 classes the most confused."""
-    counts = confusion(scored)
+    counts = confusion_counts(scored)
     chosen = confused_classes(counts)
     shown = counts[np.ix_(chosen, chosen)]
     shares = 100 * shown / np.maximum(counts[chosen].sum(axis=1, keepdims=True), 1)
@@ -130,7 +132,7 @@ def confusion_matrix(scored: Scored) -> Figure:
     figure = Figure(figsize=(side + 2.7, side + 1.6), layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, interpolation="nearest")
-    names = [plain(scored.glosses[label], 20) for label in chosen]
+    names = [label_text(scored.glosses[label], 20) for label in chosen]
     font_size = 9 if len(chosen) <= 20 else 7.5
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=font_size)
     axes.set_yticks(range(len(names)), names, fontsize=font_size)
@@ -148,15 +150,17 @@ def hardest_classes(table: Sequence[Mapping[str, Any]], limit: int = 20) -> Figu
 
     Ordered by the interval's upper end, so that ten failures in ten count for more than one in one.
     """
-    intervals = [wilson(round(row["top1"] * row["clips"] / 100), row["clips"]) for row in table]
+    intervals = [wilson_interval(round(row["top1"] * row["clips"] / 100), row["clips"]) for row in table]
     bars = [(row["top1"], 100 * low, 100 * high) for row, (low, high) in zip(table, intervals, strict=True)]
     worst = sorted(range(len(bars)), key=lambda number: (bars[number][2], *bars[number]))[:limit]
-    names = [f"{plain(table[number]['gloss'])} ({table[number]['clips']})" for number in worst]
+    names = [f"{label_text(table[number]['gloss'])} ({table[number]['clips']})" for number in worst]
     figure = Figure(figsize=(8.2, 1.1 + 0.3 * len(worst)), layout="constrained")
     axes = _bars(figure, [bars[number] for number in worst], names, end=140, thickness=0.62, whisker=1)
     for height, row in enumerate(table[number] for number in worst):
         if row["wrong_guess"] is not None:
-            axes.text(103, height, f"→ {plain(row['wrong_guess'])} ({row['wrong_clips']})", va="center", fontsize=9)
+            axes.text(
+                103, height, f"→ {label_text(row['wrong_guess'])} ({row['wrong_clips']})", va="center", fontsize=9
+            )
     axes.set_title("true gloss (its clips), and → the guess it was taken for most (clips)", loc="left", fontsize=10)
     return figure
 
@@ -164,7 +168,7 @@ def hardest_classes(table: Sequence[Mapping[str, Any]], limit: int = 20) -> Figu
 def accuracy_bars(rows: Mapping[str, tuple[float, float, float]]) -> Figure:
     """Bars that compare models by top-1: name -> (value, low, high) in percent, whiskers from low to high."""
     figure = Figure(figsize=(7.2, 1.0 + 0.42 * len(rows)), layout="constrained")
-    axes = _bars(figure, [*rows.values()], [plain(name, 40) for name in rows], end=132, thickness=0.6, whisker=1.2)
+    axes = _bars(figure, [*rows.values()], [label_text(name, 40) for name in rows], end=132, thickness=0.6, whisker=1.2)
     for height, (value, low, high) in enumerate(rows.values()):
         axes.text(103, height, f"{value:.1f}  [{low:.1f}, {high:.1f}]", va="center", fontsize=9.5)
     return figure

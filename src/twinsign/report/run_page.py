@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twinsign.distributed import fastest_device, rank_info
-from twinsign.evaluation.coverage import chosen_in_words, source_in_words
+from twinsign.evaluation.coverage import describe_source, selection_warnings
 from twinsign.evaluation.evaluate import full_report
-from twinsign.evaluation.metrics import TOPS, Scored, confusion, mistakes, per_class_table
+from twinsign.evaluation.metrics import TOPS, ClipScores, confusion_counts, per_class_table, surest_mistakes
 from twinsign.evaluation.scoring import score
-from twinsign.evaluation.selective import unknown_in_words
+from twinsign.evaluation.selective import describe_unknown
 from twinsign.files import write_json
 from twinsign.nn.features import embed, joint_embedding
 from twinsign.pack.open import Indices, Pack
@@ -34,12 +34,12 @@ WRONG_SHOWN = 6
 """Wrong predictions drawn."""
 
 
-def report_on_val(run: Run, pack: Pack, val: LabelledRows, scored: Scored, page: bool) -> None:
+def write_val_report(run: Run, pack: Pack, val: LabelledRows, scored: ClipScores, page: bool) -> None:
     """Write a classifier's val.json and, if `page`, its page."""
     report = full_report(scored, run, pack, val, EvaluationScope(["val"], run.about["where"]))
     write_json(run.path / VAL, report)
     if page:
-        classifier_page(run.path / REPORT, run, pack, val, scored, report)
+        write_classifier_page(run.path / REPORT, run, pack, val, scored, report)
 
 
 def complete_report(run: Run, pack: Pack, val: LabelledRows | None, page: bool) -> Run:
@@ -47,16 +47,16 @@ def complete_report(run: Run, pack: Pack, val: LabelledRows | None, page: bool) 
     wanted = [VAL, REPORT] if page else [VAL]
     if val is not None and rank_info().first and not all((run.path / name).is_file() for name in wanted):
         classifier = load_classifier(run).to(fastest_device())
-        report_on_val(run, pack, val, score(run, classifier, pack, val), page)
+        write_val_report(run, pack, val, score(run, classifier, pack, val), page)
     return run
 
 
-def classifier_page(
+def write_classifier_page(
     page: Path,
     run: Run,
     pack: Pack,
     data: LabelledRows,
-    scored: Scored,
+    scored: ClipScores,
     report: Mapping[str, Any],
     pictures: Path | None = None,
 ) -> None:
@@ -67,7 +67,7 @@ def classifier_page(
     split = ", ".join(report["split"] or ["all splits"])
     lead = f"{report['per_instance']['top1']:.1f} % top-1 of {report['clips']} clips ({split})."
     lead += " Clips of signs that it does not know are counted apart." if "unknown" in report else ""
-    lead += "".join(f" {sentence[0].upper()}{sentence[1:]}." for sentence in chosen_in_words(report))
+    lead += "".join(f" {sentence[0].upper()}{sentence[1:]}." for sentence in selection_warnings(report))
     tables, drawn = evaluation_tables(report, scored), classifier_figures(run, pack, data, scored, report)
     facts = _classifier_facts(run, report, split)
     write_report(page, title="Sign recognition", lead=lead, facts=facts, tables=tables, figures=drawn)
@@ -95,21 +95,21 @@ def _classifier_facts(run: Run, report: Mapping[str, Any], split: str) -> dict[s
         "Seed": str(report["seed"]),
         "Data": ", ".join(report["data"]),
         "Split": f"{split} (hash {report['split_hash']})",
-        "Poses": source_in_words(report["source"]),
+        "Poses": describe_source(report["source"]),
         "Signers": signers,
         "Confidence's calibration error": f"{error}; right confidences would show "
         f"{report['ece_by_chance']['mean']:.2f} % on so many clips",
         "Sure answers": threshold_in_words(fitted) if fitted else None,
         "Coverage": f"{coverage['clips']} clips, {listed}; {classes}",
         "Clips learnt from": "unknown" if overlap is None else str(len(overlap)),
-        "Signs that it does not know": unknown_in_words(report["unknown"]) if "unknown" in report else None,
+        "Signs that it does not know": describe_unknown(report["unknown"]) if "unknown" in report else None,
         "Clips without a hand": str(len(report["handless_clips"])),
         "Training minutes": str(run.about.get("minutes", "")),
     }
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def evaluation_tables(report: Mapping[str, Any], scored: Scored) -> list[Table]:
+def evaluation_tables(report: Mapping[str, Any], scored: ClipScores) -> list[Table]:
     """The accuracies of an `accuracy_report` with their 95 % intervals, and the per-class table."""
     accuracies: list[list[Cell]] = [
         [f"Top-{top} {name}", report[kind][f"top{top}"], *report["interval95"][f"{kind}.top{top}"]]
@@ -132,7 +132,7 @@ def evaluation_tables(report: Mapping[str, Any], scored: Scored) -> list[Table]:
 
 
 def classifier_figures(
-    run: Run, pack: Pack, data: LabelledRows, scored: Scored, report: Mapping[str, Any]
+    run: Run, pack: Pack, data: LabelledRows, scored: ClipScores, report: Mapping[str, Any]
 ) -> list[Picture]:
     """The pictures of a classifier on these clips; `report`: their full report, or `selective_report` alone."""
     caption = (
@@ -146,7 +146,7 @@ def classifier_figures(
     glosses = [scored.glosses[label] for label in data.labels[:MOST_MAPPED]]
     caption = "Nearness on a t-SNE map means similar embeddings; distances between far groups mean little."
     pictures.append(("Map of the embeddings", caption, embedding_map(maps, glosses)))
-    for mistake in mistakes(scored, WRONG_SHOWN):
+    for mistake in surest_mistakes(scored, WRONG_SHOWN):
         confidence = f"confidence {100 * mistake['confidence']:.0f} %"
         caption = f"Clip {mistake['id']}, {confidence}. Orange: right hand; blue: left; grey: trunk."
         recording = pack.recording(int(data.rows[mistake["row"]]))
@@ -157,12 +157,12 @@ def classifier_figures(
     return pictures
 
 
-def evaluation_figures(scored: Scored) -> list[Picture]:
+def evaluation_figures(scored: ClipScores) -> list[Picture]:
     """The pictures of scores alone: confusions, hardest classes, accuracy by number of clips."""
     table, classes = per_class_table(scored), len(scored.glosses)
     confusions = "Rows are the truth, columns the guess; a row is in percent of that class's clips."
     if classes > figures.MOST_CLASSES:
-        shown = len(figures.confused_classes(confusion(scored)))
+        shown = len(figures.confused_classes(confusion_counts(scored)))
         confusions += f" Shown: {shown} of {classes:,} classes, those of the most frequent confusions."
     hardest = "Ordered by the upper end of Wilson's 95 % interval, lowest first."
     dots = "Dots are classes, larger the more share a spot; the line is the mean over classes of equally many clips."
@@ -173,7 +173,7 @@ def evaluation_figures(scored: Scored) -> list[Picture]:
     ]
 
 
-def pretraining_page(run: Run, pack: Pack) -> None:
+def write_pretraining_page(run: Run, pack: Pack) -> None:
     """Write the page of a pre-training: curves and the embeddings before and after."""
     facts = {name.replace("_", " ").capitalize(): str(value) for name, value in run.about.items()}
     lead = f"Pre-trained without labels on {run.about['clips']} clips."

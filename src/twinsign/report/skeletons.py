@@ -23,10 +23,10 @@ from twinsign.errors import InputError
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import BONES, HANDS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
-from twinsign.report.figures import plain
+from twinsign.report.figures import label_text
 from twinsign.runs.recipe import Recipe
 from twinsign.views.augment import random_view
-from twinsign.views.batches import clips_of, generator_at
+from twinsign.views.batches import collate_recordings, seeded_generator
 
 PARTS = {
     "trunk": (TRUNK, "#7a7a7a", 1.6),
@@ -55,7 +55,7 @@ def draw_skeleton(axes: Axes, xy: ArrayLike, seen: ArrayLike) -> None:
 def draw(recording: Recording, frames: int = 8) -> Figure:
     """Draw up to `frames` frames of a recording side by side, evenly spread over the time in which joints are seen."""
     clip = recording.fractions()
-    return strips([clip_panel(clip.xy, clip.seen, clip.size, clip.id)], frames)
+    return draw_strips([clip_panel(clip.xy, clip.seen, clip.size, clip.id)], frames)
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def view_panel(xy: ArrayLike, seen: ArrayLike, title: str = "") -> Panel:
     return replace(panel, boxes=boxes)
 
 
-def row_of(pack: Pack, id: str | None, index: int | None) -> int:
+def find_row(pack: Pack, id: str | None, index: int | None) -> int:
     """The row of a clip by id or by index; InputError lists similar ids, or how many clips there are."""
     if (id is None) == (index is None):
         raise InputError("an id and an index" if id is not None else "neither id nor index", "one of them")
@@ -141,24 +141,24 @@ def row_of(pack: Pack, id: str | None, index: int | None) -> int:
     return ids.index(id)
 
 
-def panels(pack: Pack, row: int, recipe: Recipe, views: int = 0, seed: int = 0) -> list[Panel]:
+def load_panels(pack: Pack, row: int, recipe: Recipe, views: int = 0, seed: int = 0) -> list[Panel]:
     """The panel of a recorded clip, or panels of `views` random views of it, drawn as in pre-training."""
     recording = pack.recording(row)
     about = [pack.table[name][row].as_py() for name in ("gloss", "split")]
     title = ", ".join([recording.id, *filter(None, about)])
     if not views:
         return [clip_panel(recording.xy, recording.seen, recording.size, title)]
-    clips, generator = clips_of([recording], recipe.read), generator_at(seed, row)
+    clips, generator = collate_recordings([recording], recipe.read), seeded_generator(seed, row)
     drawn = [random_view(clips, recipe.pretrain.augment, recipe.pretrain.frames, generator) for _ in range(views)]
     return [view_panel(xy[0].numpy(), seen[0].numpy(), f"view {n} of {title}") for n, (xy, seen) in enumerate(drawn, 1)]
 
 
 def skeleton_strip(xy: ArrayLike, seen: ArrayLike, size: tuple[int, int] | None = None, frames: int = 6) -> Figure:
-    """`strips` of one clip: xy (T 49 2) in image fractions, seen (T 49), size (width, height) or None: square."""
-    return strips([clip_panel(xy, seen, size)], frames)
+    """`draw_strips` of one clip: xy (T 49 2) in image fractions, seen (T 49), size (width, height) or None: square."""
+    return draw_strips([clip_panel(xy, seen, size)], frames)
 
 
-def strips(clips: Sequence[Panel], frames: int = 6) -> Figure:
+def draw_strips(clips: Sequence[Panel], frames: int = 6) -> Figure:
     """Clips under each other, each a strip of up to `frames` frames spread over those in which a joint is seen.
 
     Titles stand above the strips.
@@ -172,7 +172,7 @@ def strips(clips: Sequence[Panel], frames: int = 6) -> Figure:
     subfigures = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0]
     for subfigure, panel in zip(subfigures, rows, strict=True):
         if panel.title:
-            subfigure.suptitle(plain(panel.title, 18 * columns), x=0.01, ha="left", fontsize=9)
+            subfigure.suptitle(label_text(panel.title, 18 * columns), x=0.01, ha="left", fontsize=9)
         for column, frame in enumerate(panel.spread(columns), 1):
             draw_frame(subfigure.add_subplot(1, columns, column), panel, frame)
     if any(panel.title for panel in rows):
@@ -194,7 +194,7 @@ def draw_frame(
     axes.set_title(f"{title}frame {frame + 1} of {len(panel.points)}", fontsize=8, color="#444444", loc=loc)
 
 
-def moving(clips: Sequence[Panel], fps: float = 25.0) -> bytes:
+def animate(clips: Sequence[Panel], fps: float = 25.0) -> bytes:
     """Clips side by side as an animated GIF, frame by frame; a shorter one rests on its last frame."""
     rows, palette = [panel for panel in clips if len(panel.drawable)], _palette()
     if rows:
@@ -207,7 +207,7 @@ def moving(clips: Sequence[Panel], fps: float = 25.0) -> bytes:
     for number in range(max((len(panel.points) for panel in rows), default=1)):
         for axes, panel in zip(plots, rows, strict=True):
             axes.clear()
-            draw_frame(axes, panel, min(number, len(panel.points) - 1), f"{plain(panel.title, 38)}\n", "left")
+            draw_frame(axes, panel, min(number, len(panel.points) - 1), f"{label_text(panel.title, 38)}\n", "left")
         stream = io.BytesIO()
         figure.savefig(stream, format="png", dpi=100)
         images.append(Image.open(stream).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE))

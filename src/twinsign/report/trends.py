@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from twinsign.errors import InputError
-from twinsign.report.figures import COLOURS, GREY, add_axes, line_style, panel_grid, plain
+from twinsign.report.figures import COLOURS, GREY, add_axes, label_text, line_style, panel_grid
 
 Step = tuple[str | float, Mapping[str, tuple[float, float, float]]]
 """A setting and, by series, its value with the low and the high end of its interval."""
@@ -54,7 +54,7 @@ def learning_curve(
     axes.set_xticks(places, ticks)
     axes.set_xlim(*(np.exp(_padded([*np.log(places)])) if log else _padded(places)))
     axes.set_ylim(*_padded([number for line in series.values() for point in line for number in point[1:]]))
-    axes.set(xlabel=plain(x_label, 60), ylabel=plain(y_label, 60))
+    axes.set(xlabel=label_text(x_label, 60), ylabel=label_text(y_label, 60))
     _label_series(axes, series)
     return figure
 
@@ -67,7 +67,7 @@ def _ticks(points: Sequence[Step], log: bool) -> tuple[list[float], list[str]]:
     if any(words) and (log or not all(words)):
         raise InputError(listed, "numbers" if log else "all numbers or all words")
     if all(words):
-        return [float(place) for place in range(len(settings))], [plain(str(word), 20) for word in settings]
+        return [float(place) for place in range(len(settings))], [label_text(str(word), 20) for word in settings]
     numbers = [float(setting) for setting in settings]
     if len(set(numbers)) < len(numbers) or not np.isfinite(numbers).all() or (log and min(numbers) <= 0):
         raise InputError(listed, "finite numbers, each once" + (", above 0 on a logarithmic axis" if log else ""))
@@ -99,7 +99,7 @@ def _label_series(axes: Axes, series: Mapping[str, Sequence[tuple[float, float, 
         axes.plot([max(series[name])[0], edge], [end, end], color=colour, linewidth=0.7, linestyle=":", clip_on=False)
         axes.plot([1.0, 1.03], [end, height], color=colour, linewidth=0.8, transform=beside, clip_on=False)
         axes.plot([1.045], [height], color=colour, marker=marker, markersize=5, transform=beside, clip_on=False)
-        axes.text(1.07, height, plain(name, 30), transform=beside, fontsize=9, va="center")
+        axes.text(1.07, height, label_text(name, 30), transform=beside, fontsize=9, va="center")
 
 
 def robustness_figure(report: Mapping[str, Any]) -> Figure:

@@ -21,7 +21,7 @@ from twinsign.nn.config import PARTS
 from twinsign.nn.features import embed, joint_embedding
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
-from twinsign.report.figures import COLOURS, GREY, panel_grid, plain
+from twinsign.report.figures import COLOURS, GREY, label_text, panel_grid
 from twinsign.runs.models import evaluation_loader, head_recipe, load_encoders, viewer_of
 from twinsign.runs.run import load_run
 
@@ -29,7 +29,7 @@ MARKERS = ("o", "^", "s")
 MOST_POINTS = 2000
 
 
-def maps(
+def run_maps(
     model: str | Path,
     clips: ClipSelection,
     splits: list[str] | None,
@@ -85,7 +85,7 @@ def embedding_map(
         axes = figure.add_subplot(*position)
         axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
         axes.spines[:].set_color("#d0d0d0")
-        axes.set_title(f"{plain(title)} ({counts} clips{edged})", loc="left", fontsize=11)
+        axes.set_title(f"{label_text(title)} ({counts} clips{edged})", loc="left", fontsize=11)
         points = project(np.asarray(vectors)[drawn], seed, placed)
         _draw_points(axes, points[~placed], names[~placed], chosen)
         if placed.any():
@@ -155,4 +155,4 @@ def _draw_points(
         marker, size = MARKERS[number // len(COLOURS)], 13 if edge == "none" else 26
         x, y = points[names == gloss].T
         colour = COLOURS[number % len(COLOURS)]
-        axes.scatter(x, y, s=size, facecolor=colour, marker=marker, label=plain(gloss, 24), **style)
+        axes.scatter(x, y, s=size, facecolor=colour, marker=marker, label=label_text(gloss, 24), **style)

@@ -20,10 +20,10 @@ from twinsign.report.trends import learning_curve
 from twinsign.report.tsne import embedding_map
 from twinsign.reproduce.grid import Grid
 from twinsign.reproduce.plan import Column
-from twinsign.reproduce.results import Answers
+from twinsign.reproduce.results import ScoresByCell
 from twinsign.runs.models import evaluation_loader, load_encoders, viewer_of
 from twinsign.runs.run import load_run
-from twinsign.terminal import plain
+from twinsign.terminal import escape_controls
 
 log = logging.getLogger("twinsign")
 SHOWN = 4
@@ -31,7 +31,7 @@ SHOWN = 4
 INTERVAL = "Top-1 per instance with its 95 % interval."
 
 
-def pictures(grid: Grid, scores: Answers, summary: Mapping[str, Any]) -> list[Picture]:
+def draw_pictures(grid: Grid, scores: ScoresByCell, summary: Mapping[str, Any]) -> list[Picture]:
     """The experiment's pictures: bars of each column, then those of its `picture` (paper, Figs. 3 to 6)."""
     picture = grid.experiment.picture
     if picture is not None and picture.kind == "map":
@@ -66,7 +66,7 @@ def _evaluated(grid: Grid, column: Column) -> tuple[Pack, Indices]:
     return pack, pack.select(list(grid.inputs.splits), [*column.train, *column.evaluate])
 
 
-def _cases(grid: Grid, scores: Answers, column: str, kind: str) -> list[Picture]:
+def _cases(grid: Grid, scores: ScoresByCell, column: str, kind: str) -> list[Picture]:
     """Clips with the first seed's predictions by each row; none, with a logged note, where the rows never differ so."""
     pack, rows = _evaluated(grid, grid.inputs.columns[column])
     place = dict(zip(clip_ids(pack, rows), rows.tolist(), strict=True))
@@ -78,7 +78,7 @@ def _cases(grid: Grid, scores: Answers, column: str, kind: str) -> list[Picture]
     else:
         figure, caption = signer_cases(models, pack, clips)
     if figure is None:
-        log.warning("note: no picture of %s: %s", plain(column), plain(caption))
+        log.warning("note: no picture of %s: %s", escape_controls(column), escape_controls(caption))
         return []
     return [(f"{experiment.title}: {column}", caption, figure)]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from twinsign import __version__
 from twinsign.errors import InputError
-from twinsign.evaluation.fuse import fuse, mix_of
-from twinsign.evaluation.metrics import Scored, accuracy_report
-from twinsign.evaluation.scores import NAMED, ScoreFile, aligned, read_scores
+from twinsign.evaluation.fuse import fuse, fusion_weights
+from twinsign.evaluation.metrics import ClipScores, accuracy_report
+from twinsign.evaluation.scores import NAMED, ScoreFile, align_scores, read_scores
 from twinsign.evaluation.significance import compare, report_over_seeds
 from twinsign.files import parse_json, sha256
 from twinsign.pack.open import Pack
@@ -22,26 +22,26 @@ from twinsign.reproduce.plan import Column, Row
 REQUIRED = ("cell", "split_hash", "selected_on", "signers", "overlap", "ece_calibrated")
 """Keys of a cell's report that are read."""
 RECOMPUTE = "Delete the cell's .json, and the same command computes it again."
-Answers = dict[tuple[str, str], list[Scored]]
+ScoresByCell = dict[tuple[str, str], list[ClipScores]]
 """Scores of each seed's model on the same clips, by row and column."""
 
 
-def answers(grid: Grid, rgb: Mapping[str, str]) -> Answers:
+def collect_scores(grid: Grid, rgb: Mapping[str, str]) -> ScoresByCell:
     """Every row's scores by column, seed by seed; rows with RGB add the scores of another model, one file a column."""
-    scores: Answers = {}
+    scores: ScoresByCell = {}
     for name in grid.inputs.columns:
         cells = [cell for cell in grid.cells if cell.name == name]
         if not cells:
             continue
         rgb_scores = [read_scores(rgb[name])] if name in rgb else []
-        members = aligned([*(_read_scores(grid.report(cell)) for cell in cells), *rgb_scores])
+        members = align_scores([*(_read_scores(grid.report(cell)) for cell in cells), *rgb_scores])
         for cell, member in zip(cells, members, strict=False):
             scores.setdefault((cell.row.name, name), []).append(member)
-        trained: list[Scored] = []
+        trained: list[ClipScores] = []
         for row in grid.experiment.rows:
             trained = scores.get((row.name, name), trained)
             if row.with_rgb and rgb_scores:
-                scores[row.name, name] = [fuse([member, members[-1]], mix_of(2)) for member in trained]
+                scores[row.name, name] = [fuse([member, members[-1]], fusion_weights(2)) for member in trained]
     return scores
 
 
@@ -56,7 +56,7 @@ def check_rgb(files: Mapping[str, str], pack: Pack, columns: Mapping[str, Column
             raise InputError(gap, f"the {len(wanted)} clips of {name}", file=file)
 
 
-def rgb_files(words: list[str], columns: Mapping[str, Any]) -> dict[str, str]:
+def parse_rgb_files(words: list[str], columns: Mapping[str, Any]) -> dict[str, str]:
     """RGB score files by column from words COLUMN=FILE, or one FILE where there is one column."""
     files = {}
     for word in words:
@@ -69,7 +69,7 @@ def rgb_files(words: list[str], columns: Mapping[str, Any]) -> dict[str, str]:
     return files
 
 
-def summary(name: str, grid: Grid, scores: Answers, minutes: float) -> dict[str, Any]:
+def summarize(name: str, grid: Grid, scores: ScoresByCell, minutes: float) -> dict[str, Any]:
     """The experiment as JSON: a row's reports by column, its difference from its reference, and the paper's numbers."""
     experiment, inputs = grid.experiment, grid.inputs
     paths = {grid.report(cell) for cell in grid.cells if cell.column is not None}
@@ -118,7 +118,7 @@ def summary(name: str, grid: Grid, scores: Answers, minutes: float) -> dict[str,
 
 
 def _entry(
-    grid: Grid, scores: Answers, row: Row, column: str, reports: Mapping[Path, dict[str, Any]]
+    grid: Grid, scores: ScoresByCell, row: Row, column: str, reports: Mapping[Path, dict[str, Any]]
 ) -> dict[str, Any]:
     """A row's accuracies in a column over its seeds, what its cells report, and its difference from its reference."""
     seeds = scores[row.name, column]

@@ -29,7 +29,7 @@ def tables(summary: Mapping[str, Any], brief: bool = False) -> list[Table]:
     return results
 
 
-def markdown(table: Table) -> str:
+def to_markdown(table: Table) -> str:
     """A table in Markdown, its caption beneath."""
 
     def line(cells: Sequence[Cell]) -> str:

@@ -17,7 +17,7 @@ from twinsign.nn.networks import build_encoder
 from twinsign.pack.open import Indices, Pack
 from twinsign.runs.recipe import ClassifyConfig, Recipe
 from twinsign.runs.run import WEIGHTS, Run
-from twinsign.views.batches import Batches, ClipLoader, ClipReader
+from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
 
 NO_PRETRAINING = "none"
 """As --init: encoders without pre-training."""
@@ -112,7 +112,7 @@ def evaluation_loader(
 ) -> ClipLoader:
     """These rows' clips in their order, in batches for evaluation; or a process's `part` (rank, processes) of them."""
     reader = ClipReader(pack, rows, recipe.read, None if labels is None else labels.tolist())
-    batches = Batches(len(reader), EVALUATION_BATCH * part[1], shuffle=False, part=part)
+    batches = ClipBatchSampler(len(reader), EVALUATION_BATCH * part[1], shuffle=False, part=part)
     return ClipLoader(reader, batches, workers=recipe.trainer.workers)
 
 
@@ -120,7 +120,7 @@ def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.Module
     """Random encoders whose norms know the clips' statistics: the fair control of linear and k-NN results."""
     encoders = random_encoders(recipe, seed)
     size = recipe.pretrain.batch_size * rank_info().world_size  # of all processes, each of which sees all clips here
-    loader = ClipLoader(reader, Batches(len(reader), size, seed=seed, shuffle=True))
+    loader = ClipLoader(reader, ClipBatchSampler(len(reader), size, seed=seed, shuffle=True))
     recalibrate_batchnorm(encoders, loader, fixed_views(recipe.windows, recipe.pretrain.frames))
     return encoders
 

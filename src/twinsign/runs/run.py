@@ -28,7 +28,7 @@ from twinsign.runs.about import check_about
 from twinsign.runs.plain_yaml import recipe_values
 from twinsign.runs.recipe import Recipe, recipe_from
 from twinsign.views.config import AugmentConfig
-from twinsign.views.reading import BEFORE, remembered
+from twinsign.views.reading import EARLIER_CROP, reading_from_statistics
 
 Kind = Literal["pretrained", "classifier"]
 WEIGHTS, CONFIG, LABELS, METRICS, REPORT, VAL = (
@@ -142,7 +142,7 @@ def _as_before(recipe: Any) -> Any:
     crop = read.get("crop") if isinstance(read, dict) else None
     if not isinstance(crop, dict) or "ignore" in crop:
         return recipe
-    return {**recipe, "read": {**recipe["read"], "crop": {**BEFORE, **crop}}}
+    return {**recipe, "read": {**recipe["read"], "crop": {**EARLIER_CROP, **crop}}}
 
 
 def _with_reading(run: Run) -> Run:
@@ -150,7 +150,7 @@ def _with_reading(run: Run) -> Run:
     statistics, read = run.about.get(TRAINING_STATISTICS), run.recipe.read
     if not isinstance(statistics, Mapping):
         return run
-    ignore, shape = remembered(statistics, run.augment.mirrors)
+    ignore, shape = reading_from_statistics(statistics, run.augment.mirrors)
     crop = replace(read.crop, ignore=ignore, shape=shape)
     return replace(run, recipe=replace(run.recipe, read=replace(read, crop=crop)))
 

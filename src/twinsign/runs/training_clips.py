@@ -19,7 +19,7 @@ from twinsign.pack.locate import is_url
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import POSE_HASH
 from twinsign.pack.selection import select_labelled_training
-from twinsign.pose.bounds import most_expanded, parquet_bytes
+from twinsign.pose.bounds import max_unpacked_bytes, parquet_bytes
 from twinsign.runs.run import Run
 
 TRAINING_CLIPS = "learnt.parquet"
@@ -67,7 +67,7 @@ def hashed_signers(pack: Pack, rows: Indices) -> list[str]:
 def _read(file: Path) -> tuple[TrainingClips, str]:
     try:
         unpacked = parquet_bytes(pq.read_metadata(file))
-        if unpacked > most_expanded(file.stat().st_size):
+        if unpacked > max_unpacked_bytes(file.stat().st_size):
             raise OSError(f"{file.stat().st_size:,} bytes that unpack to {unpacked:,}")
         table = pq.read_table(file, memory_map=False)
     except (OSError, pa.ArrowException) as error:

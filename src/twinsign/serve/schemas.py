@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from twinsign.pose.bounds import count_nodes
-from twinsign.pose.plausible import FARTHEST, check
+from twinsign.pose.plausible import FARTHEST, check_plausible
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.serve.errors import RequestError
 from twinsign.serve.options import Limits
@@ -109,7 +109,7 @@ class Clip(Poses):
         check_length(len(self.xy), self.fps, limits, name)
         id = self.id if "id" in self.model_fields_set else name
         recording = Recording(id, self.xy, self.score(), self.unit, self.size, self.fps)
-        return check(recording, insisted="unit" in self.model_fields_set)
+        return check_plausible(recording, insisted="unit" in self.model_fields_set)
 
 
 class PredictOptions(Body):

@@ -15,7 +15,7 @@ import torch
 
 from twinsign import __version__
 from twinsign.dictionary.entries import Entries, Sign
-from twinsign.dictionary.lookup import DICTIONARY, Finding, Lookup, noticed
+from twinsign.dictionary.lookup import DICTIONARY, Lookup, SearchResult, with_notice
 from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError, InUseError
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
@@ -122,7 +122,7 @@ class Service:
             answer = _answer(clip.prediction)
             nearest = []
             if findings:
-                finding = noticed(findings[number], Notice(clip.prediction.note, clip.prediction.unlike))
+                finding = with_notice(findings[number], Notice(clip.prediction.note, clip.prediction.unlike))
                 answer["enrolled"], nearest = _guesses(finding), _nearest(finding)
             if detailed:
                 answer["votes"] = {name: [asdict(guess) for guess in best] for name, best in clip.votes.items()}
@@ -165,15 +165,15 @@ def unknown_sign(name: str) -> RequestError:
     return RequestError(404, f"no sign {name[:40]!r}", "a gloss or an id of GET /dictionary")
 
 
-def _guesses(answer: Prediction | Finding) -> dict[str, Any]:
+def _guesses(answer: Prediction | SearchResult) -> dict[str, Any]:
     return {"guesses": [asdict(guess) for guess in answer.guesses], "sure": bool(answer.sure)}
 
 
-def _answer(answer: Prediction | Finding) -> dict[str, Any]:
+def _answer(answer: Prediction | SearchResult) -> dict[str, Any]:
     return _guesses(answer) | {"note": answer.note, "unlike": answer.unlike}
 
 
-def _nearest(finding: Finding) -> list[dict[str, Any]]:
+def _nearest(finding: SearchResult) -> list[dict[str, Any]]:
     return [asdict(match) for match in finding.nearest]
 
 

@@ -14,7 +14,7 @@ from twinsign.nn.features import FEATURE_BATCH, device_of, drawn_views, embed, f
 from twinsign.nn.imprint import imprint
 from twinsign.runs.recipe import ClassifyConfig, Recipe
 from twinsign.train.optim import optimiser_and_schedule
-from twinsign.views.batches import Batches, ClipLoader, ClipReader, generator_at
+from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader, seeded_generator
 
 FEATURE_ROUND = 2
 """Place of the views' generators, apart from the order's."""
@@ -78,7 +78,7 @@ def fit_layers(
 
     `after` is told each epoch, the steps so far and the mean loss.
     """
-    batches = Batches(clips, config.batch_size, seed=seed, shuffle=True)
+    batches = ClipBatchSampler(clips, config.batch_size, seed=seed, shuffle=True)
     optimiser, schedule = optimiser_and_schedule(layers, config.optimiser, config.epochs * len(batches), len(batches))
     for epoch in range(config.epochs):
         features, labels = view(epoch)
@@ -108,8 +108,8 @@ class _FeatureBank:
         number = epoch % self.config.views if self.config.views else epoch
         if number in self.kept:
             return self.kept[number]
-        loader = ClipLoader(self.train, Batches(len(self.train), FEATURE_BATCH, shuffle=False))
-        generator = generator_at(self.seed, FEATURE_ROUND, number)
+        loader = ClipLoader(self.train, ClipBatchSampler(len(self.train), FEATURE_BATCH, shuffle=False))
+        generator = seeded_generator(self.seed, FEATURE_ROUND, number)
         features = embed(
             self.encoders,
             loader,

@@ -16,7 +16,7 @@ from twinsign.pack.selection import label_list, labelled_rows
 from twinsign.runs.models import evaluation_loader
 from twinsign.runs.recipe import Recipe
 from twinsign.ssl.pretrain import Pretrainer
-from twinsign.views.batches import generator_at
+from twinsign.views.batches import seeded_generator
 
 MOST_CLIPS = 1000
 """Clips looked at in one measurement, of the gallery and of the questions each."""
@@ -67,7 +67,7 @@ class Monitor:
         return {name: round(value, 4) for name, value in measures.items()}
 
     def _augmented(self, encoders: nn.ModuleDict, number: int) -> Tensor:
-        config, generator = self.recipe.pretrain, generator_at(0, 3, number)
+        config, generator = self.recipe.pretrain, seeded_generator(0, 3, number)
         rows = self.gallery[: MOST_CLIPS // 4]
         loader = evaluation_loader(self.pack, rows, self.recipe)
         return joint_embedding(embed(encoders, loader, drawn_views(config.augment, config.frames, generator))[0])

@@ -21,11 +21,11 @@ from twinsign.pack.selection import ClipSelection, LabelledRows
 from twinsign.runs.models import NO_PRETRAINING, control_encoders, load_encoders
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import CALIBRATED, CONFIG, TRAINING_STATISTICS, WEIGHTS, Run, load_run
-from twinsign.terminal import plain
+from twinsign.terminal import escape_controls
 from twinsign.train.precision import training_device
-from twinsign.views.batches import Batches, ClipLoader, ClipReader, Mixture
+from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader, Mixture
 from twinsign.views.config import ReadConfig
-from twinsign.views.reading import joined, reading_of
+from twinsign.views.reading import adapt_reading, union_of_joints
 
 log = logging.getLogger("twinsign")
 STARTED_FROM = "started_from"
@@ -64,13 +64,13 @@ def classifier_run(
 
 def read_as_learnt(recipe: Recipe, pack: Pack, rows: Indices, mirrored: bool) -> Recipe:
     """The recipe of a run that learns from these rows: joints that they hardly ever show are left out for good."""
-    return replace(recipe, read=reading_of(pack, rows, recipe.read, mirrored))
+    return replace(recipe, read=adapt_reading(pack, rows, recipe.read, mirrored))
 
 
 def read_as_before(recipe: Recipe, source: Run) -> Recipe:
     """The recipe of a layer on frozen encoders, which also leave out what they themselves never learnt from."""
     crop, encoder_crop = recipe.read.crop, source.recipe.read.crop
-    joined_crop = replace(crop, ignore=joined(crop.ignore, encoder_crop.ignore), shape=encoder_crop.shape)
+    joined_crop = replace(crop, ignore=union_of_joints(crop.ignore, encoder_crop.ignore), shape=encoder_crop.shape)
     return replace(recipe, read=replace(recipe.read, crop=joined_crop))
 
 
@@ -131,7 +131,7 @@ def training_loader(
     if count < step and rank.first:
         log.warning("note: %d clips are fewer than a batch of %d: every batch is all of them", count, step)
     part = (rank.rank, rank.world_size)
-    batches = Batches(count, step, seed=seed, shuffle=True, drop_last=True, part=part, mixture=mixture)
+    batches = ClipBatchSampler(count, step, seed=seed, shuffle=True, drop_last=True, part=part, mixture=mixture)
     return ClipLoader(reader, batches, workers=recipe.trainer.workers, pin=torch.cuda.is_available())
 
 
@@ -155,7 +155,7 @@ def initial_encoders(
         hint = "Use the config it was pre-trained with."
         raise InputError(f"an encoder of {found}", wanted, file=source.path, hint=hint)
     if _without_joints(source.recipe.read) != _without_joints(recipe.read):
-        log.warning("note: %s was pre-trained with other crop settings than this run's", plain(source.path))
+        log.warning("note: %s was pre-trained with other crop settings than this run's", escape_controls(source.path))
     check_shift(source, reader.pack, reader.rows, recipe.read, strict)
     return load_encoders(source)
 

@@ -22,7 +22,7 @@ from twinsign.pack.selection import (
     select_training,
     share_of_rows,
 )
-from twinsign.report.run_page import complete_report, pretraining_page, report_on_val
+from twinsign.report.run_page import complete_report, write_pretraining_page, write_val_report
 from twinsign.runs.models import NO_PRETRAINING, branches_of, evaluation_loader
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import REPORT, TRAINING_STATISTICS, Run, load_run, run_lock, save_config, save_run
@@ -46,7 +46,7 @@ from twinsign.train.prepare import (
 )
 from twinsign.train.tasks import ClassifyModule, PretrainModule, TrainingModule
 from twinsign.train.warm_start import load_initial
-from twinsign.views.batches import ClipLoader, ClipReader, mixture_of
+from twinsign.views.batches import ClipLoader, ClipReader, build_mixture
 
 
 @on_all_devices
@@ -72,11 +72,11 @@ def pretrain(
     about |= {TRAINING_STATISTICS: training_statistics(pack, rows, recipe.read)}
     about |= {"init": str(init)} if str(init) != NO_PRETRAINING else {}  # absent in the runs of earlier versions
     run = with_initial_run(Run(out, "pretrained", recipe, about=about), init)
-    mixture = mixture_of(pack, rows, recipe.pretrain.weights, seed)
+    mixture = build_mixture(pack, rows, recipe.pretrain.weights, seed)
     with run_lock(out):
         if matches_finished_run(run):
             if page and rank_info().first and not (out / REPORT).is_file():
-                pretraining_page(load_run(out), pack)
+                write_pretraining_page(load_run(out), pack)
             return load_run(out)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -92,7 +92,7 @@ def pretrain(
         if rank_info().first:
             save_run(run, model.query_weights())
             if page:
-                pretraining_page(run, pack)
+                write_pretraining_page(run, pack)
     return run
 
 
@@ -194,5 +194,5 @@ def _finish_classifier(run: Run, classifier: Classifier, pack: Pack, val: Labell
     scored, fitted = fit_calibration(run, classifier, pack, val, ["val"], run.recipe.abstain)
     run = replace(run, about={**run.about, "calibration": asdict(fitted)})
     save_run(run, classifier)
-    report_on_val(run, pack, val, scored, page)
+    write_val_report(run, pack, val, scored, page)
     return run

@@ -24,7 +24,7 @@ from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train.averages import Averages
 from twinsign.train.optim import optimiser_and_schedule
 from twinsign.views.augment import random_view
-from twinsign.views.batches import Batches, generator_at
+from twinsign.views.batches import ClipBatchSampler, seeded_generator
 from twinsign.views.clips import Clips, View
 
 ACCURACY_EVERY = 10
@@ -54,7 +54,7 @@ class TrainingModule(pl.LightningModule):
     def __init__(self, module: torch.nn.Module, optimiser: OptimiserConfig, seed: int) -> None:
         super().__init__()
         self.module, self.optimiser, self.seed = module, optimiser, seed
-        self.epochs, self.accumulate, self.batches = 1, 1, Batches(1, 1, shuffle=False)
+        self.epochs, self.accumulate, self.batches = 1, 1, ClipBatchSampler(1, 1, shuffle=False)
         self.number, self.place = 0, (0, 1)
         self.averages, self.validated = Averages(), Averages()
         self.latest: Report | None = None
@@ -80,11 +80,11 @@ class TrainingModule(pl.LightningModule):
         """Seed dropout by the batch's number and the process, so that resuming needs no generator's state."""
         self.number = self.current_epoch * len(self.batches) + batch_idx
         self.place = self.batches.place(batch_idx)
-        torch.manual_seed(generator_at(self.seed, 0, self.number, self.global_rank).initial_seed())
+        torch.manual_seed(seeded_generator(self.seed, 0, self.number, self.global_rank).initial_seed())
 
     def views(self, batch: Clips, config: PretrainConfig | ClassifyConfig, count: int) -> list[View]:
         """Augmented views, drawn for the batch of all processes, whoever has which of its clips."""
-        draws = generator_at(self.seed, 1, self.number)
+        draws = seeded_generator(self.seed, 1, self.number)
         return [random_view(batch, config.augment, config.frames, draws, self.place) for _ in range(count)]
 
     def to_step(self, loss: Tensor, batch_idx: int) -> Tensor:

@@ -39,7 +39,7 @@ class ClipReader(Dataset[Clips]):
         return _crop_clips(self.pack.flat(rows), self.config, self.labels[list(indices)], rows)
 
 
-def clips_of(recordings: Sequence[Recording], config: ReadConfig) -> Clips:
+def collate_recordings(recordings: Sequence[Recording], config: ReadConfig) -> Clips:
     """Collate recordings into one batch of clips without labels; InputError for coordinates that a pack cannot hold."""
     fractions = [recording.fractions() for recording in recordings]
     for recording in fractions:
@@ -60,7 +60,7 @@ def _crop_clips(flat: Flat, config: ReadConfig, label: Indices, row: Indices) ->
     return Clips(cropped.xy[keep], cropped.seen[keep], length.cumsum(0) - length, length, labels, index)
 
 
-def equal_clips(xy: Tensor, score: Tensor, size: Tensor, config: ReadConfig) -> Clips:
+def collate_equal_length(xy: Tensor, score: Tensor, size: Tensor, config: ReadConfig) -> Clips:
     """Crop clips of equal length, xy (B T 49 2), score (B T 49), size (B 2), into a batch without labels.
 
     All shapes follow from B and T, as an exported network needs: frames that are dropped come last, beyond every clip.
@@ -114,7 +114,7 @@ class Mixture:
         return np.concatenate(places)[np.argsort(np.concatenate(keys), kind="stable")]
 
 
-def mixture_of(pack: Pack, rows: Indices, weights: Sequence[float], seed: int) -> Mixture | None:
+def build_mixture(pack: Pack, rows: Indices, weights: Sequence[float], seed: int) -> Mixture | None:
     """The mixture of these rows with a weight for each pack as it was given; None without weights."""
     if not weights:
         return None
@@ -127,7 +127,7 @@ def mixture_of(pack: Pack, rows: Indices, weights: Sequence[float], seed: int) -
     return Mixture(groups, weights, seed)
 
 
-class Batches:
+class ClipBatchSampler:
     """Batches of positions, reshuffled each epoch from (seed, epoch) alone, so that any epoch can be resumed anywhere.
 
     `part` (rank, processes): each process gets a contiguous share of every batch of `size`. A last batch of fewer clips
@@ -178,7 +178,7 @@ class Batches:
 class ClipLoader(DataLoader[Clips]):
     """Loads batches of clips; its state is the epoch and the number of its batches that were yielded."""
 
-    def __init__(self, reader: ClipReader, batches: Batches, *, workers: int = 0, pin: bool = False) -> None:
+    def __init__(self, reader: ClipReader, batches: ClipBatchSampler, *, workers: int = 0, pin: bool = False) -> None:
         super().__init__(
             reader,
             batch_sampler=batches,
@@ -209,7 +209,7 @@ class ClipLoader(DataLoader[Clips]):
         self.batches.epoch, self.batches.done = state["epoch"], state["done"]
 
 
-def generator_at(seed: int, *place: int) -> torch.Generator:
+def seeded_generator(seed: int, *place: int) -> torch.Generator:
     """A generator seeded by (seed, place) alone, so that what is drawn at a step needs no saved state."""
     word = np.random.SeedSequence([seed, *place]).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(word[0]) << 31 | int(word[1]) >> 1)

@@ -20,16 +20,16 @@ RARE = 0.03
 SAMPLE, BATCH = 1024, 256
 """Clips that are examined, drawn by a fixed seed, in batches."""
 Shape = Literal["pixels", "fractions"]
-BEFORE: dict[str, Any] = {"hand_wrist_first": False, "outside": None, "ignore": [], "shape": "pixels"}
+EARLIER_CROP: dict[str, Any] = {"hand_wrist_first": False, "outside": None, "ignore": [], "shape": "pixels"}
 """Values of the crop's settings that runs of earlier versions do not record."""
 
 
-def reading_of(pack: Pack, rows: Indices, read: ReadConfig, mirrored: bool) -> ReadConfig:
+def adapt_reading(pack: Pack, rows: Indices, read: ReadConfig, mirrored: bool) -> ReadConfig:
     """Adapt `read` to a network that learns from these rows and, if `mirrored`, from their mirror images."""
     ignored = unlearnt_joints(seen_shares(pack, rows, read), mirrored)
     sized = 1 - int(pack.table["width"].take(rows).null_count) / max(len(rows), 1)
     shape = read.crop.shape if sized >= RARE else "fractions"
-    return replace(read, crop=replace(read.crop, ignore=joined(read.crop.ignore, ignored), shape=shape))
+    return replace(read, crop=replace(read.crop, ignore=union_of_joints(read.crop.ignore, ignored), shape=shape))
 
 
 def unlearnt_joints(shares: NDArray[np.float64], mirrored: bool) -> list[str]:
@@ -51,7 +51,7 @@ def seen_shares(pack: Pack, rows: Indices, read: ReadConfig) -> NDArray[np.float
     return np.asarray(total / max(frames, 1))
 
 
-def remembered(about: Mapping[str, Any], mirrored: bool) -> tuple[tuple[str, ...], Shape]:
+def reading_from_statistics(about: Mapping[str, Any], mirrored: bool) -> tuple[tuple[str, ...], Shape]:
     """Joints to ignore and shape for a run of an earlier version, from the joint statistics in its config.
 
     Where a hand's wrist replaced the trunk's, these statistics count the trunk's as seen; it is taken to have been seen
@@ -68,6 +68,6 @@ def remembered(about: Mapping[str, Any], mirrored: bool) -> tuple[tuple[str, ...
     return tuple(unlearnt_joints(shares, mirrored)), "fractions" if unsized else "pixels"
 
 
-def joined(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
+def union_of_joints(first: Sequence[str], second: Sequence[str]) -> tuple[str, ...]:
     """Names of joints that are in either sequence, in the layout's order."""
     return tuple(name for name in JOINTS if name in first or name in second)

@@ -10,7 +10,7 @@ import torch
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import select_pretraining
 from twinsign.views.augment import random_view
-from twinsign.views.batches import Batches, ClipLoader, ClipReader, generator_at
+from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader, seeded_generator
 from twinsign.views.clips import View
 from twinsign.views.config import AugmentConfig, ReadConfig
 
@@ -37,7 +37,7 @@ class TwoViewLoader:
         """Read `rows` of a pack (None: all that pre-training may see), `frames` frames a view, on `device`."""
         pack = pack if isinstance(pack, Pack) else Pack([pack])
         reader = ClipReader(pack, select_pretraining(pack) if rows is None else rows, read or ReadConfig())
-        self.batches = Batches(len(reader), batch_size, seed=seed, shuffle=True, drop_last=True)
+        self.batches = ClipBatchSampler(len(reader), batch_size, seed=seed, shuffle=True, drop_last=True)
         self.loader = ClipLoader(reader, self.batches)
         self.augment, self.frames, self.seed, self.device = augment or AugmentConfig(), frames, seed, device
 
@@ -48,6 +48,6 @@ class TwoViewLoader:
         """Yield pairs of views, each with xy (B T 49 2) and seen (B T 49)."""
         first = self.batches.epoch * len(self.batches)
         for number, clips in enumerate(self.loader, first):
-            draws, clips = generator_at(self.seed, 1, number), clips.to(self.device)
+            draws, clips = seeded_generator(self.seed, 1, number), clips.to(self.device)
             query, key = (random_view(clips, self.augment, self.frames, draws) for _ in range(2))
             yield query, key

@@ -13,7 +13,7 @@ from helpers.trained_runs import Trained
 from twinsign.cli.main import main
 from twinsign.evaluation.evaluate import evaluate
 from twinsign.evaluation.metrics import accuracy_report
-from twinsign.evaluation.scores import aligned, read_scores, write_scores
+from twinsign.evaluation.scores import align_scores, read_scores, write_scores
 from twinsign.files import write_json
 from twinsign.pack.selection import ClipSelection
 
@@ -73,7 +73,7 @@ def test_fusing_with_another_models_table(scores: dict[str, str], tmp_path: Path
     found = load(report)
     assert found["per_instance"]["top1"] == 100 * wanted.mean()
     assert [one["weight"] for one in found["members"]] == [2, 1]
-    both = aligned([ours, read_scores(table)])
+    both = align_scores([ours, read_scores(table)])
     assert found["members"][1]["per_class"] == accuracy_report(both[1])["per_class"]
 
 

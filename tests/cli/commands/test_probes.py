@@ -16,11 +16,11 @@ from twinsign.evaluation.scores import read_scores
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
 from twinsign.pose.layout import TRUNK
-from twinsign.report.skeletons import panels
-from twinsign.report.tsne import maps
+from twinsign.report.skeletons import load_panels
+from twinsign.report.tsne import run_maps
 from twinsign.runs.run import load_run
 from twinsign.views.augment import random_view
-from twinsign.views.batches import ClipReader, generator_at
+from twinsign.views.batches import ClipReader, seeded_generator
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -94,8 +94,8 @@ def test_view_draws_a_clip_or_views_of_it(
 
 def test_the_views_are_those_of_pretraining(trained: Trained) -> None:
     recipe, pack = load_run(trained.pretrained).recipe, Pack(trained.pack)
-    drawn = panels(pack, 4, recipe, views=2, seed=7)
-    clips, generator = ClipReader(pack, np.array([4]), recipe.read)[0], generator_at(7, 4)
+    drawn = load_panels(pack, 4, recipe, views=2, seed=7)
+    clips, generator = ClipReader(pack, np.array([4]), recipe.read)[0], seeded_generator(7, 4)
     for panel in drawn:
         wanted = random_view(clips, recipe.pretrain.augment, recipe.pretrain.frames, generator)
         assert panel.seen == pytest.approx(wanted.seen[0].numpy())
@@ -112,7 +112,7 @@ def test_map_of_one_split_onto_another(trained: Trained, tmp_path: Path) -> None
 
 
 def test_a_map_has_a_panel_a_branch(trained: Trained) -> None:
-    figure = maps(trained.pretrained, ClipSelection([trained.pack]), ["val", "test"], 2)
+    figure = run_maps(trained.pretrained, ClipSelection([trained.pack]), ["val", "test"], 2)
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["joint (16 clips)", "motion (16 clips)", "joint + motion (16 clips)"]
     assert len(figure.legends[0].texts) == 3

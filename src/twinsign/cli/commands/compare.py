@@ -41,20 +41,20 @@ def fuse(
     """
     from twinsign.evaluation import fuse as fusion
     from twinsign.evaluation.metrics import KINDS
-    from twinsign.evaluation.scores import aligned, read_scores
+    from twinsign.evaluation.scores import align_scores, read_scores
     from twinsign.pack.open import split_hash
 
     files = [read_scores(path) for path in scores]
-    members = aligned(files, common)
+    members = align_scores(files, common)
     if tune:
         if weights or temperatures:
             raise InputError("weights or temperatures beside files to tune them on", "one of the two")
         tuning = [read_scores(path) for path in tune]
         fusion.check_tuning(tuning, files)
-        mix = fusion.tune(aligned(tuning, common), add)
+        mix = fusion.tune(align_scores(tuning, common), add)
     else:
         numbers = parse_numbers(weights, "weights"), parse_numbers(temperatures, "temperatures")
-        mix = fusion.mix_of(len(files), *numbers, add=add)
+        mix = fusion.fusion_weights(len(files), *numbers, add=add)
     fused = fusion.fuse(members, mix)
     report: dict[str, Any] = fusion.fused_report(files, members, mix, fused)
     report["tuned_on"] = tune
@@ -82,14 +82,14 @@ def compare(scores: Positionals, against: OptionalWords, common: Flag, json: Pat
         against: Score files of B, where each side has several seeds; the positional files are then those of A.
     """
     from twinsign.evaluation import significance
-    from twinsign.evaluation.scores import aligned, read_scores
+    from twinsign.evaluation.scores import align_scores, read_scores
 
     if not against and len(scores) != 2:
         wanted = "two files, A and B; with several seeds: A1 A2 … --against B1 B2 …"
         raise InputError(f"{len(scores)} score files", wanted)
     a, b = (scores, against) if against else (scores[:1], scores[1:])
     files = [read_scores(path) for path in (*a, *b)]
-    members = aligned(files, common)
+    members = align_scores(files, common)
     report = {"files": {"a": a, "b": b}, **significance.compare(members[: len(a)], members[len(a) :])}
     report["left_out"] = {str(file.path): len(file.ids) - report["clips"] for file in files}
     left_out = sum(report["left_out"].values())

@@ -21,7 +21,7 @@ from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.synthetic.corpus import SyntheticConfig, synthetic_corpus
 
 if MYPY:
-    from twinsign.evaluation.metrics import Scored
+    from twinsign.evaluation.metrics import ClipScores
 
 SEEDS = 3
 LABELS_PER_GLOSS = 3
@@ -78,7 +78,7 @@ def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> None
 
 def _train_and_score(
     recipe: Recipe, protocol: str, start: str, out: Path, clips: ClipSelection, first: int
-) -> list[Scored]:
+) -> list[ClipScores]:
     """Test scores of `SEEDS` draws of the few labels; the first pre-trained and fine-tuned RUN becomes out/run."""
     from twinsign.evaluation.evaluate import evaluate
     from twinsign.train import protocols
@@ -106,7 +106,7 @@ def _write_examples(pack: Pack, out: Path) -> None:
         write_npz(recording, out / f"{recording.id}.npz")
 
 
-def _write_page(out: Path, pack: Pack, reports: dict[str, Any], scored: Scored) -> Path:
+def _write_page(out: Path, pack: Pack, reports: dict[str, Any], scored: ClipScores) -> Path:
     """Write report.html: accuracies with and without pre-training, and the figures of both RUNs."""
     from twinsign.evaluation.selective import selective_report
     from twinsign.report.figures import accuracy_bars

@@ -22,7 +22,7 @@ from twinsign.errors import InputError
 from twinsign.pose.recording import Recording
 
 if MYPY:
-    from twinsign.dictionary.entries import Added
+    from twinsign.dictionary.entries import EnrolResult
     from twinsign.dictionary.lookup import Lookup
     from twinsign.extract.clip import Reader
     from twinsign.pack.open import Pack
@@ -118,7 +118,7 @@ def search(
     return answer_files(files, format.reader(), answer, nearest, json)
 
 
-def _enrol_pack(lookup: Lookup, pack: Pack, splits: list[str] | None, where: list[str], strict: bool) -> Added:
+def _enrol_pack(lookup: Lookup, pack: Pack, splits: list[str] | None, where: list[str], strict: bool) -> EnrolResult:
     """Enrol the clips of a pack, noting those that cannot be."""
     from twinsign.inference.shift import check_shift
 
@@ -150,7 +150,7 @@ def _read(lookup: Lookup, reader: Reader, strict: bool, file: str) -> Recording 
     return recording
 
 
-def _print_added(lookup: Lookup, added: Added) -> None:
+def _print_added(lookup: Lookup, added: EnrolResult) -> None:
     """Print which recordings were enrolled, which were there already, and whether answers can be sure yet."""
     from twinsign.dictionary.calibration import FEWEST
     from twinsign.runs.calibration import NEVER

@@ -12,7 +12,7 @@ from twinsign.cli.options import MYPY, Positionals
 if MYPY:
     from twinsign.doctor.checks import Diagnosis
     from twinsign.doctor.exam import Exam
-    from twinsign.doctor.fix import Dropped
+    from twinsign.doctor.fix import DroppedClip
 
 ERRORS = 1
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -45,13 +45,13 @@ def doctor(
 
     from twinsign.doctor.checks import diagnose
     from twinsign.doctor.exam import examine
-    from twinsign.doctor.fix import to_drop, write_fixed
-    from twinsign.doctor.page import doctor_page
-    from twinsign.doctor.splits import read_listed
+    from twinsign.doctor.fix import select_dropped, write_fixed
+    from twinsign.doctor.page import write_page
+    from twinsign.doctor.splits import read_annotations
     from twinsign.pack.open import Pack
 
     pack = Pack(packs)
-    listed = read_listed(annotations) if annotations else None
+    listed = read_annotations(annotations) if annotations else None
     missing = list({row["id"]: row for row in [*pack.missing, *(listed or [])]}.values())
     with progress_bar("reading clips", len(pack), transient=True) as update:
         exam = examine(pack, missing or listed, lambda clips: update(advance=clips), cluster)
@@ -63,7 +63,7 @@ def doctor(
     _print_diagnosis(exam, diagnosis)
     final = diagnosis
     if fix:
-        dropped = to_drop(exam, diagnosis.values["near_duplicates"] if near and fix_near else ())
+        dropped = select_dropped(exam, diagnosis.values["near_duplicates"] if near and fix_near else ())
         write_fixed(exam, dropped, fix)
         kept = np.setdiff1d(np.arange(clips), [clip.place for clip in dropped])
         final = diagnose(exam.only(kept), near=near)
@@ -76,7 +76,7 @@ def doctor(
         }
     save_report(report, json)
     if html:
-        doctor_page(html, exam, diagnosis)
+        write_page(html, exam, diagnosis)
         console.print(f"page: {html}")
     return ERRORS if final.level == "error" else OK
 
@@ -111,7 +111,7 @@ def _print_diagnosis(exam: Exam, diagnosis: Diagnosis) -> None:
         console.print(f"not checked: {row['check']}: {row['why']}")
 
 
-def _print_fixed(exam: Exam, dropped: list[Dropped], diagnosis: Diagnosis, out: Path) -> None:
+def _print_fixed(exam: Exam, dropped: list[DroppedClip], diagnosis: Diagnosis, out: Path) -> None:
     from twinsign.doctor.page import lead
 
     console.print(f"{out}: {len(exam) - len(dropped):,} clips, {len(dropped):,} left out")

@@ -39,21 +39,21 @@ def view(
         fps: Frames per second of the GIF. Default: the pack's, or 25.
     """
     from twinsign.pack.open import Pack
-    from twinsign.report.skeletons import moving, panels, row_of, strips
+    from twinsign.report.skeletons import animate, draw_strips, find_row, load_panels
 
     opened = Pack(pack)
-    row = row_of(opened, id, index)
+    row = find_row(opened, id, index)
     name, length = opened.table["id"][row].as_py(), int(opened.frames[row])
     target = out or Path(re.sub(r"[^\w.-]+", "_", name) + ".gif")
     kind = parse_ending(target, (".gif", ".png", ".svg"))
     if views < 0 or frames < 1 or (fps is not None and fps <= 0):
         raise InputError(f"{views} views, {frames} frames, {fps} fps", "at least 0, at least 1, above 0")
-    drawn = panels(opened, row, recipe, views, seed)
+    drawn = load_panels(opened, row, recipe, views, seed)
     if kind == ".gif":
         rate = fps or opened.table["fps"][row].as_py() or USUAL_FPS
-        write_bytes(target, moving(drawn, rate * (drawn[0].points.shape[0] / length if views else 1)))
+        write_bytes(target, animate(drawn, rate * (drawn[0].points.shape[0] / length if views else 1)))
     else:
-        write_bytes(target, _picture(kind, strips(drawn, frames)))
+        write_bytes(target, _picture(kind, draw_strips(drawn, frames)))
     console.print(f"{name}: {length} frames, {target}")
 
 
@@ -78,10 +78,10 @@ def map_clips(
     """
     from twinsign.pack.selection import ClipSelection
     from twinsign.report.html import write_report
-    from twinsign.report.tsne import maps
+    from twinsign.report.tsne import run_maps
 
     kind = parse_ending(out, (".html", ".svg", ".png"))
-    figure = maps(model, ClipSelection(data, where), parse_splits(split), glosses or top, onto, seed)
+    figure = run_maps(model, ClipSelection(data, where), parse_splits(split), glosses or top, onto, seed)
     if kind == ".html":
         lead = f"{split}{f' placed on {onto}' if onto else ''}, by each branch of the encoder and by all."
         caption = "Nearness means similar embeddings; distances between far groups mean little."

@@ -43,9 +43,9 @@ def evaluate(
         pictures: Folder to write the page's pictures to, as SVG and PNG.
     """
     from twinsign.evaluation.evaluate import evaluate as evaluate_run
-    from twinsign.evaluation.selective import unknown_in_words
+    from twinsign.evaluation.selective import describe_unknown
     from twinsign.pack.selection import ClipSelection
-    from twinsign.report.run_page import classifier_page
+    from twinsign.report.run_page import write_classifier_page
     from twinsign.runs.run import REPORT, keep_report
 
     page = report or (model / REPORT if os.access(model, os.W_OK) else None)
@@ -53,10 +53,10 @@ def evaluate(
     evaluated = evaluate_run(model, clips, parse_splits(split), unknown=unknown, stream=stream)
     results = evaluated.report
     if page:
-        classifier_page(page, *evaluated[2:], evaluated.scored, results, pictures)
+        write_classifier_page(page, *evaluated[2:], evaluated.scored, results, pictures)
     print_report(results)
     if unknown:
-        console.print(f"out-of-vocabulary signs: {unknown_in_words(results['unknown'])}")
+        console.print(f"out-of-vocabulary signs: {describe_unknown(results['unknown'])}")
     keep_report(model, results)
     console.print(f"page: {page}" if page else "no page: the RUN cannot be written; --report names another place")
     save_report(results, json, evaluated.scored, scores)
@@ -122,9 +122,9 @@ def knn(
         seed: Random seed of the labelled share and of a random encoder.
     """
     from twinsign.evaluation.retrieve import knn as evaluate_knn
-    from twinsign.inference.embeddings import Choice
+    from twinsign.inference.embeddings import FeatureChoice
 
-    choice, splits = Choice(branches, parts), parse_splits(split) or []
+    choice, splits = FeatureChoice(branches, parts), parse_splits(split) or []
     report, scored = evaluate_knn(model, recipe, clips.select(), splits, gallery=gallery, k=k, seed=seed, choice=choice)
     print_report(report)
     save_report(report, json, scored, scores)

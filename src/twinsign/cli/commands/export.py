@@ -32,7 +32,7 @@ def embed(
         out: Parquet file to write.
         json: JSON file to write the table's description to.
     """
-    from twinsign.inference.embeddings import Choice, write_embeddings
+    from twinsign.inference.embeddings import FeatureChoice, write_embeddings
     from twinsign.pack.locate import is_url
     from twinsign.pack.open import Pack
     from twinsign.runs.run import load_run
@@ -42,7 +42,7 @@ def embed(
     if out.exists() and any(not is_url(str(path)) and out.samefile(path) for path in pack.paths):
         raise InputError("the pack itself", "another file to write", file=out)
     with progress_bar("embedding", len(rows), run.recipe.trainer.progress) as update:
-        choice = Choice(branches, parts)
+        choice = FeatureChoice(branches, parts)
         table = write_embeddings(out, run, pack, rows, choice, lambda clips: update(advance=clips), cluster)
     vectors = [name for name, kind in table["columns"].items() if kind.startswith("fixed_size_list")]
     console.print(f"{out}: {table['clips']} clips, {', '.join(vectors)}")
@@ -82,10 +82,12 @@ def card(
         repo: Repository for the card's examples.
     """
     version_of("huggingface_hub", "hub")
-    from twinsign.hub.bundle import checked
+    from twinsign.hub.bundle import load_checked_run
     from twinsign.hub.card import CardMetadata
 
-    _write_card(checked(run), [Path(file) for file in report], CardMetadata(license, language, repo), overwrite)
+    _write_card(
+        load_checked_run(run), [Path(file) for file in report], CardMetadata(license, language, repo), overwrite
+    )
 
 
 def push(run: Positional[Path], private: Flag, repo: str) -> None:
@@ -97,11 +99,11 @@ def push(run: Positional[Path], private: Flag, repo: str) -> None:
         repo: OWNER/NAME, created if missing. A card is written where the RUN has none.
     """
     version_of("huggingface_hub", "hub")
-    from twinsign.hub.bundle import CARD, checked
+    from twinsign.hub.bundle import CARD, load_checked_run
     from twinsign.hub.card import CardMetadata
     from twinsign.hub.client import push as upload
 
-    bundle = checked(run)
+    bundle = load_checked_run(run)
     if not (run / CARD).is_file():
         _write_card(bundle, [], CardMetadata(repo=repo), False)
     paths: list[Any] = [*bundle.about.get("data", []), bundle.about.get("init")]
@@ -132,12 +134,12 @@ def _write_card(run: Any, files: list[Path], metadata: Any, overwrite: bool) -> 
     """Write the model card of a RUN with the reports in these files; InputError where there is one already."""
     from twinsign.hub.bundle import CARD
     from twinsign.hub.card import missing, model_card
-    from twinsign.hub.facts import reports_of
+    from twinsign.hub.facts import load_reports
 
     file = run.path / CARD
     if file.exists() and not overwrite:
         raise InputError("a README.md already", "none, or --overwrite", file=file)
-    reports = reports_of(run, files)
+    reports = load_reports(run, files)
     write_text(file, model_card(run, reports, metadata))
     console.print(f"{file}: {len(reports)} reports")
     print_note(f"missing from the card, which says so: {'; '.join(missing(run, reports, metadata))}")

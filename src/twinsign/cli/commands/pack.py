@@ -16,7 +16,7 @@ from twinsign.datasets.columns import parse_columns
 from twinsign.datasets.folder import folder_corpus, landmark_corpus, set_corpus
 from twinsign.datasets.sample import Corpus
 from twinsign.datasets.splits import SHARES, split_by
-from twinsign.datasets.tables import NONE
+from twinsign.datasets.tables import NO_SPLIT
 from twinsign.files import sha256
 from twinsign.pose.read import open_set
 from twinsign.synthetic.corpus import SyntheticConfig, synthetic_corpus
@@ -41,7 +41,7 @@ class GroupSplit:
         if not self.split_by:
             return corpus
         provenance |= {"split_by": self.split_by, "shares": list(self.shares), "seed": self.seed}
-        stated = sum((sample.row.get("split") or "") not in NONE for sample in corpus.samples)
+        stated = sum((sample.row.get("split") or "") not in NO_SPLIT for sample in corpus.samples)
         notes = [f"{stated} clips have a split already, which --split_by {self.split_by} replaces"] if stated else []
         return split_by(replace(corpus, notes=[*notes, *corpus.notes]), self.split_by, self.shares, self.seed)
 

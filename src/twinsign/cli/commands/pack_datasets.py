@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from twinsign.cli.options import FieldsOf, OptionalWords, Words
 from twinsign.cli.packing import PackTarget, pack_corpus
-from twinsign.datasets.matching import Source, corpus_of
+from twinsign.datasets.matching import Source, match_corpus
 
 Numbers = tuple[int, ...]
 
@@ -28,7 +28,7 @@ class Inputs:
         annotation = read([Path(file) for file in self.annotations], **options)
         source = {name: str(value) if isinstance(value, Path) else value for name, value in vars(self.source).items()}
         record = {"command": f"pack {dataset}", "dataset": dataset, "annotations": self.annotations}
-        return pack_corpus(corpus_of(annotation, self.source), self.target, {**record, **source, **options})
+        return pack_corpus(match_corpus(annotation, self.source), self.target, {**record, **source, **options})
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalPosi
 from twinsign.errors import InputError
 from twinsign.extract.config import EstimatorConfig
 from twinsign.pose.recording import Recording
-from twinsign.terminal import plain, print_json
+from twinsign.terminal import escape_controls, print_json
 
 if MYPY:
     from twinsign.streaming.stream import Sign
@@ -101,7 +101,7 @@ def _print_sign(sign: Sign[Answer], json: bool) -> None:
         return
     words = in_words(sign.answer)
     if sys.stderr.isatty():
-        going_on = "" if sign.ended else plain(f"{sign.begin:6.1f} s  … {words}")
+        going_on = "" if sign.ended else escape_controls(f"{sign.begin:6.1f} s  … {words}")
         sys.stderr.write((WIPE + going_on)[: console.width])
         sys.stderr.flush()
     if not sign.ended:

@@ -52,9 +52,9 @@ def reproduce(
     from twinsign.pack.open import Pack
     from twinsign.pack.selection import HELD_OUT, ClipSelection, labelled_rows, select_training
     from twinsign.reproduce.grid import Grid, GridInputs
-    from twinsign.reproduce.pictures import pictures
+    from twinsign.reproduce.pictures import draw_pictures
     from twinsign.reproduce.plan import columns_for, load_experiment
-    from twinsign.reproduce.results import answers, check_rgb, rgb_files, summary
+    from twinsign.reproduce.results import check_rgb, collect_scores, parse_rgb_files, summarize
     from twinsign.reproduce.tables import tables
 
     started = time.monotonic()
@@ -71,16 +71,16 @@ def reproduce(
         labelled_rows(pack, pack.select(list(splits), [*column.train, *column.evaluate]), glosses)
     packs = (tuple(data), tuple(pretrain_on or data))
     inputs = GridInputs(recipe, config, *packs, columns, splits, drawn, out, protocol)  # type: ignore[arg-type]
-    grid, extra = Grid(plan, inputs), rgb_files(rgb, columns)
+    grid, extra = Grid(plan, inputs), parse_rgb_files(rgb, columns)
     check_rgb(extra, pack, columns, splits)
     name = f"{name}-{protocol}" if protocol else name
     grid.run(console.print)
-    scores = answers(grid, extra)
-    results = summary(name, grid, scores, (time.monotonic() - started) / 60)
+    scores = collect_scores(grid, extra)
+    results = summarize(name, grid, scores, (time.monotonic() - started) / 60)
     for table in tables(results, brief=True):
         print_table(table.title, table.header, table.rows, caption=table.caption)
     write_json(out / f"{name}.json", results)
-    _write_pages(out, name, plan, results, pictures(grid, scores, results))
+    _write_pages(out, name, plan, results, draw_pictures(grid, scores, results))
     console.print(f"{name}: {out / f'{name}.html'}")
 
 
@@ -95,10 +95,10 @@ def _parse_seeds(words: list[str]) -> tuple[int, ...]:
 def _write_pages(out: Path, name: str, plan: Experiment, results: dict[str, Any], figures: list[Picture]) -> None:
     """Write the Markdown, pictures and page of an experiment, each whole or not at all."""
     from twinsign.report.html import write_pictures, write_report
-    from twinsign.reproduce.tables import markdown, tables
+    from twinsign.reproduce.tables import tables, to_markdown
 
     full = tables(results)
-    write_text(out / f"{name}.md", "\n".join(map(markdown, full)))
+    write_text(out / f"{name}.md", "\n".join(map(to_markdown, full)))
     write_pictures(out, name, figures)
     facts = {
         "Paper": f"Sec. {plan.section}" if plan.section else "no experiment of the paper",

@@ -40,16 +40,16 @@ __all__ = [
     "write_npz",
 ]
 
-VIDEOS = (".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".avi")
+VIDEO_ENDINGS = (".mp4", ".m4v", ".mov", ".3gp", ".webm", ".mkv", ".avi")
 """Endings of video files."""
-KNOWN = (
+FORMATS = (
     ".pose; .json (MMPose, COCO-WholeBody-133); .npz or .npy (COCO-WholeBody-133 or MediaPipe Holistic);"
     " .npy of a row of numbers a frame (MediaPipe's 1662, 258, 225, 126, ...), or a folder of such rows;"
     " .npz with xy of 49 joints; .pkl (COCO-WholeBody-133, Uni-Sign, OpenHands); .parquet (Kaggle's isolated signs);"
     " a folder of OpenPose .json"
 )
 """What `read` can read, for messages and help."""
-KNOWN_SETS = (
+SET_FORMATS = (
     "a landmark set (.npz with a .csv beside it); .pkl of PYSKL's annotations or of clips by name (NLA-SLR); .npy of"
     " SAM-SLR's 27 joints; .parquet of many sequences (fingerspelling); SPOTER's .csv"
 )
@@ -89,11 +89,11 @@ def read(
     if suffix in _READERS:
         return _READERS[suffix](clip)
     found = f"a file that ends in {clip.path.suffix or 'nothing'!r}"
-    if suffix in VIDEOS:
+    if suffix in VIDEO_ENDINGS:
         found = f"a video ({suffix}), whose poses `twinsign extract` finds"
     elif content is None and not clip.path.exists():
         found = "no such file"
-    raise clip.error(found, KNOWN)
+    raise clip.error(found, FORMATS)
 
 
 def _read_arrays(clip: ClipFile) -> Recording:
@@ -120,7 +120,7 @@ def _read_arrays(clip: ClipFile) -> Recording:
     if len(HAND_JOINTS) in points:
         raise clip.error(f"arrays {', '.join(arrays)}", f"arrays called {', '.join(mediapipe.PARTS)}")
     shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-    raise clip.error(f"arrays {shapes or '(none)'}"[:200], KNOWN)
+    raise clip.error(f"arrays {shapes or '(none)'}"[:200], FORMATS)
 
 
 _READERS = {
@@ -177,7 +177,7 @@ def open_set(
             return kaggle.open_sequences(file)
         case ".csv":
             return spoter.open_table(file)
-    raise file.error(f"a file that ends in {file.path.suffix or 'nothing'!r}", KNOWN_SETS)
+    raise file.error(f"a file that ends in {file.path.suffix or 'nothing'!r}", SET_FORMATS)
 
 
 def _open_pickle(file: ClipFile) -> PoseSet:
@@ -188,4 +188,4 @@ def _open_pickle(file: ClipFile) -> PoseSet:
         return pickles.NamedClips(file, [{"id": name} for name in content], content)
     single = isinstance(content, dict) and "keypoints" in content
     hint = "It holds one clip: pack it with `twinsign pack folder`." if single else ""
-    raise file.error(f"a pickled {type(content).__name__} of something else", KNOWN_SETS, hint=hint)
+    raise file.error(f"a pickled {type(content).__name__} of something else", SET_FORMATS, hint=hint)
