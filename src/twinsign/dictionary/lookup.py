@@ -137,8 +137,8 @@ class Lookup:
     def find(self, vectors: FloatArray, top: int = 5, by: Ranking = "prototype") -> list[SearchResult]:
         """The glosses and entries nearest to each unit vector (N D) of this RUN.
 
-        Vectors do not show whether recordings are unlike the RUN's training clips (`with_notice`). Raises InputError for
-        an empty dictionary or `top` below 1.
+        Vectors do not show whether recordings are unlike the RUN's training clips (`with_notice`). Raises InputError
+        for an empty dictionary or `top` below 1.
         """
         if top < 1:
             raise InputError(f"top {top}", "1 or more")
