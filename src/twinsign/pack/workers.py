@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import signal
-import sys
-import time
-import warnings
-from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
-from multiprocessing import connection, get_context
-from multiprocessing.connection import Connection
 from pathlib import Path
 
-from twinsign.cluster import connected, in_order
+from twinsign import cluster as ray_cluster
+from twinsign.cluster import Answer
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
+from twinsign.extract.workers import in_order, run_in_processes
 from twinsign.pack.clip import StoredClip, stored_clip
 
 SPAN = 8
-"""Clips a process is sent at once."""
-AHEAD = 1024
-"""Clips that may be read before the first unfinished one: memory stays bounded behind a slow clip."""
-TRIES = 2
-"""Attempts at a clip whose process died: the system may have killed it for another's memory."""
-Outcome = StoredClip | str
-"""An encoded clip, or the reason why there is none."""
+"""Clips that a process is sent at once."""
 
 
 def cores() -> int:
@@ -36,166 +24,68 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def outcomes(samples: Sequence[Sample], first: int, workers: int, patience: float) -> Iterator[Outcome]:
-    """What became of each sample from number `first` on, in order, whatever the number of workers.
+def encode_samples(
+    samples: Sequence[Sample], first: int, workers: int, patience: float, cluster: str | None = None
+) -> Iterator[StoredClip | str]:
+    """Yield each sample from number `first` on as a clip, or the reason why it is none, in order.
 
-    0 workers: in this process. Else a clip whose process dies twice, or is silent for `patience` seconds, has a reason.
+    By this process (0 workers), by forked ones or by those of a Ray cluster: a clip whose process dies TRIES times, or
+    is silent for `patience` seconds, has a reason.
     """
-    if workers == 0 or first >= len(samples):
-        yield from (_outcome(samples[number]) for number in range(first, len(samples)))
+    numbers = range(first, len(samples))
+    if cluster is not None:
+        answers = _encode_on_cluster(samples, numbers, patience, cluster)
+    elif workers == 0:
+        yield from (_encode(samples[number]) for number in numbers)
         return
-    team = _Team(samples, first, patience)
-    try:
-        team.grow(min(workers, len(samples) - first))
-        for number in range(first, len(samples)):
-            while number not in team.done:
-                team.work(number)
-            yield team.done.pop(number)
-    finally:
-        team.dismiss()
+    else:  # forked: samples may close over opened archives, which are then shared instead of sent
+        answers = in_order(
+            run_in_processes(
+                lambda: lambda number: _encode(samples[number]),
+                numbers,
+                workers,
+                fork=True,
+                queued=SPAN,
+                patience=patience,
+            )
+        )
+    for number, answer in zip(numbers, answers, strict=True):
+        yield answer.result if answer.error is None else _unreadable(samples[number], str(answer.error))
 
 
-def outcomes_on_cluster(samples: Sequence[Sample], first: int, address: str, patience: float) -> Iterator[Outcome]:
-    """The same by the processes of a Ray cluster; a clip whose process dies or hangs twice has a reason."""
-    spans = [range(start, min(start + SPAN, len(samples))) for start in range(first, len(samples), SPAN)]
-    load = partial(_reading, samples, patience)
-    with connected(address):
-        for span, answer in zip(spans, in_order(load, spans, address), strict=True):
+def _encode_on_cluster(samples: Sequence[Sample], numbers: range, patience: float, address: str) -> Iterator[Answer]:
+    """An answer a clip: spans of clips are sent at once, and those of a span that fails one by one."""
+    spans = [numbers[start : start + SPAN] for start in range(0, len(numbers), SPAN)]
+    load = partial(_cluster_encoder, samples, patience)
+    with ray_cluster.connected(address):
+        for span, answer in zip(spans, ray_cluster.in_order(load, spans, address), strict=True):
             if answer.error is None:
-                yield from answer.result
+                yield from map(Answer, answer.result)
                 continue
-            for number, alone in zip(span, in_order(load, [[one] for one in span], address), strict=True):
-                sample = samples[number]
-                lost = InputError(str(alone.error), "a readable clip", file=sample.file, clip=sample.id)
-                yield str(lost) if alone.error else alone.result[0]
+            for alone in ray_cluster.in_order(load, [[number] for number in span], address):
+                yield Answer(alone.result[0]) if alone.error is None else alone
 
 
-def _reading(samples: Sequence[Sample], patience: float) -> Callable[[Sequence[int]], list[Outcome]]:
-    def patiently(number: int) -> Outcome:
-        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
-            faulthandler.dump_traceback_later(patience, exit=True, file=nowhere)  # whatever holds the interpreter
+def _cluster_encoder(samples: Sequence[Sample], patience: float) -> Callable[[Sequence[int]], list[StoredClip | str]]:
+    def encode(number: int) -> StoredClip | str:
+        with Path(os.devnull).open("w", encoding="utf-8") as null:
+            faulthandler.dump_traceback_later(patience, exit=True, file=null)  # whatever holds the interpreter
             try:
-                return _outcome(samples[number])
+                return _encode(samples[number])
             finally:
                 faulthandler.cancel_dump_traceback_later()
 
-    return lambda numbers: [patiently(number) for number in numbers]
+    return lambda numbers: [encode(number) for number in numbers]
 
 
-def _outcome(sample: Sample) -> Outcome:
+def _encode(sample: Sample) -> StoredClip | str:
     try:
         return stored_clip(sample)
     except InputError as error:
         return str(error)
     except Exception as error:  # a reader's own fault must cost one clip, not a night's import
-        reason = f"a reader that failed ({type(error).__name__}: {error})"
-        return str(InputError(reason, "a readable clip", file=sample.file, clip=sample.id))
+        return _unreadable(sample, f"a reader that failed ({type(error).__name__}: {error})")
 
 
-class _Worker:
-    """A process, the clips it was sent and has not answered, and when it was last heard of."""
-
-    def __init__(self, samples: Sequence[Sample], others: list[_Worker]) -> None:
-        # Forked: samples may close over opened archives, which are then shared instead of sent.
-        context = get_context("fork")
-        self.line, theirs = context.Pipe()
-        mine = [self.line, *(other.line for other in others)]
-        self.process = context.Process(target=_serve, args=(theirs, mine, samples), daemon=True)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)
-            self.process.start()
-        theirs.close()
-        self.clips: deque[int] = deque()
-        self.heard = time.monotonic()
-
-    def send(self, clips: list[int]) -> None:
-        self.clips.extend(clips)
-        self.heard = time.monotonic()
-        with suppress(OSError):  # it has just died: the next wait sees its line closed
-            self.line.send(clips)
-
-    def end(self) -> int | None:
-        """Kill it; its exit code."""
-        self.process.kill()
-        self.process.join()
-        self.line.close()
-        return self.process.exitcode
-
-
-def _serve(line: Connection, parents: list[Connection], samples: Sequence[Sample]) -> None:
-    """A worker's life: it ends when the importing process closes the line, or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-    for other in parents:
-        other.close()
-    with suppress(EOFError, OSError):
-        while True:
-            for number in line.recv():
-                line.send(_outcome(samples[number]))
-
-
-class _Team:
-    def __init__(self, samples: Sequence[Sample], first: int, patience: float) -> None:
-        self.samples, self.patience, self.next = samples, patience, first
-        self.done: dict[int, Outcome] = {}
-        self.again: list[list[int]] = []
-        self.deaths: Counter[int] = Counter()
-        self.workers: list[_Worker] = []
-
-    def grow(self, count: int) -> None:
-        for _ in range(count):
-            self.workers.append(_Worker(self.samples, self.workers))
-
-    def dismiss(self) -> None:
-        for worker in self.workers:
-            worker.end()
-
-    def work(self, wanted: int) -> None:
-        """Hand out clips, wait for an answer, and replace whom it took too long or who died."""
-        for worker in self.workers:
-            if not worker.clips and (clips := self._clips(wanted)):
-                worker.send(clips)
-        lines = {worker.line: worker for worker in self.workers}
-        for line in connection.wait(list(lines), timeout=min(1.0, self.patience)):
-            worker = lines[line]  # type: ignore[index]  # wait() also takes sockets and handles
-            try:
-                outcome = worker.line.recv()
-            except (EOFError, OSError):
-                self._lost(worker)
-            else:
-                self.done[worker.clips.popleft()] = outcome
-                worker.heard = time.monotonic()
-        for worker in list(self.workers):
-            if worker.clips and time.monotonic() - worker.heard > self.patience:
-                self._lost(worker, silent=True)
-
-    def _clips(self, wanted: int) -> list[int]:
-        if self.again:
-            return self.again.pop()
-        after = min(self.next + SPAN, len(self.samples), wanted + AHEAD)
-        clips, self.next = list(range(self.next, after)), max(self.next, after)
-        return clips
-
-    def _lost(self, worker: _Worker, silent: bool = False) -> None:
-        """Its first unanswered clip is to blame; the others it held are read by someone else."""
-        code = worker.end()
-        self.workers.remove(worker)
-        self.grow(1)
-        if not worker.clips:
-            return
-        clip, rest = worker.clips[0], list(worker.clips)[1:]
-        self.deaths[clip] += 1
-        if rest:
-            self.again.append(rest)
-        if not silent and self.deaths[clip] < TRIES:
-            self.again.append([clip])
-            return
-        sample = self.samples[clip]
-        found = f"no answer from its reader within {self.patience:g} s" if silent else _death(code)
-        hint = "" if silent else "Out of memory, perhaps: try it with fewer --workers."
-        self.done[clip] = str(InputError(found, "a readable clip", file=sample.file, clip=sample.id, hint=hint))
-
-
-def _death(code: int | None) -> str:
-    how = f"signal {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
-    return f"a reader whose process died {TRIES} times ({how})"
+def _unreadable(sample: Sample, reason: str) -> str:
+    return str(InputError(reason, "a readable clip", file=sample.file, clip=sample.id))
