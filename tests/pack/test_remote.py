@@ -16,9 +16,8 @@ from pyarrow import ipc
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.pack import bytes as pack_bytes
 from twinsign.pack import locate
-from twinsign.pack.bytes import RemoteBytes
+from twinsign.pack.locate import RemoteBytes
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
 from twinsign.views.batches import Batches, ClipLoader, ClipReader
@@ -28,7 +27,7 @@ from twinsign.views.config import ReadConfig
 @pytest.fixture(autouse=True)
 def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
     """An empty memory:// and small blocks."""
-    monkeypatch.setattr(pack_bytes, "BLOCK", 512)
+    monkeypatch.setattr(locate, "BLOCK", 512)
     files = fsspec.filesystem("memory")
     yield files
     files.store.clear()
@@ -41,7 +40,7 @@ def upload(files: fsspec.AbstractFileSystem, pack: Pack, name: str = "/a/p.pack"
 
 def fetched(pack: Pack) -> int:
     held = [file.bytes for file in pack._files]
-    return sum(int(one.there.sum()) * pack_bytes.BLOCK for one in held if isinstance(one, RemoteBytes))
+    return sum(int(one.fetched.sum()) * locate.BLOCK for one in held if isinstance(one, RemoteBytes))
 
 
 def test_it_reads_as_the_local_one(pack: Pack, memory: fsspec.AbstractFileSystem) -> None:

@@ -37,11 +37,10 @@ from twinsign.dictionary.entries import (
 from twinsign.errors import InputError
 from twinsign.files import locked, write_json
 from twinsign.inference.embeddings import EMBEDDING
-from twinsign.pack.check import decoding
 from twinsign.pack.clip import StoredClip, stored_clip
 from twinsign.pack.locate import ENDING
 from twinsign.pack.open import Indices, Pack
-from twinsign.pack.schema import BATCH_CLIPS, BATCH_MOST, POSE_HASH, schema
+from twinsign.pack.schema import BATCH_CLIPS, BATCH_MOST, POSE_HASH, decoding, schema
 from twinsign.pack.write import record_batch, write_file
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.runs.run import Run

@@ -11,7 +11,7 @@ import numpy as np
 from twinsign import __version__
 from twinsign.doctor.copies import identical
 from twinsign.doctor.exam import Exam
-from twinsign.pack.rewrite import rewrite
+from twinsign.pack.subset import rewrite
 
 
 class Dropped(NamedTuple):

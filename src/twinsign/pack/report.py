@@ -74,5 +74,5 @@ def summarize(batches: Iterable[pa.RecordBatch]) -> tuple[PackReport, dict[str, 
 def _spread(values: NDArray[np.float32]) -> dict[str, float | int]:
     """Least, median and largest value, if there is any, and how many are unknown (NaN)."""
     known = values[~np.isnan(values)]
-    statistics = {"least": np.min, "median": np.median, "largest": np.max} if len(known) else {}
-    return {name: round(float(of(known)), 3) for name, of in statistics.items()} | {"unknown": len(values) - len(known)}
+    spread = {"least": known.min(), "median": np.median(known), "largest": known.max()} if len(known) else {}
+    return {name: round(float(value), 3) for name, value in spread.items()} | {"unknown": len(values) - len(known)}

@@ -163,7 +163,7 @@ def _pose_column(arrays: list[Any], kind: pa.DataType) -> pa.Array:
     """Arrays (frames values) of each clip, or None, as one Arrow column."""
     offsets = np.cumsum([0, *(0 if array is None else len(array) for array in arrays)]).astype(np.int32)
     present = [array for array in arrays if array is not None]
-    values = np.concatenate(present).ravel() if present else []
+    values: Any = np.concatenate(present).ravel() if present else []
     frames = pa.FixedSizeListArray.from_arrays(pa.array(values, kind.value_type.value_type), kind.value_type.list_size)
     absent = pa.array([array is None for array in arrays])
     return pa.ListArray.from_arrays(pa.array(offsets), frames, mask=absent).cast(kind)

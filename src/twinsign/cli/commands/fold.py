@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from twinsign.cli.console import OK, errors, parse_splits
-from twinsign.pack.fold import fold_of, held_out
 from twinsign.pack.open import Pack
-from twinsign.pack.rewrite import rewrite
+from twinsign.pack.subset import fold_of, held_out, rewrite
 
 
 def fold(

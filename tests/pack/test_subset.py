@@ -17,9 +17,8 @@ from pyarrow import ipc
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.pack.fold import held_out
 from twinsign.pack.open import Pack
-from twinsign.pack.rewrite import rewrite
+from twinsign.pack.subset import held_out, rewrite
 from twinsign.pack.write import write_pack
 
 FAST = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
