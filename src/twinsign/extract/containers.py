@@ -7,8 +7,6 @@ import io
 from twinsign.errors import InputError
 from twinsign.pose.clip_file import ClipFile
 
-_LOOKED = 1536
-"""Bytes that are looked at to name what cannot be opened."""
 _TS_PACKETS = {188: 0, 192: 4, 204: 0}
 """Lengths of an MPEG transport stream's packets, and where in each the byte 0x47 stands."""
 _CONTAINERS = {
@@ -23,11 +21,9 @@ _CONTAINERS = {
     b"YUV4MPEG2": "YUV4MPEG",
 }
 """First bytes of containers that are not opened, and their names."""
-_OTHERS = {
-    b"#extm3u": "a playlist",
-    b"ffconcat": "a playlist",
-    b"<!doctype": "a web page",
-    b"<html": "a web page",
+_NO_VIDEOS = {
+    **dict.fromkeys((b"#extm3u", b"ffconcat"), "a playlist"),
+    **dict.fromkeys((b"<!doctype", b"<html"), "a web page"),
     b"<?xml": "XML",
     b"{": "JSON",
     b"pk\x03\x04": "a zip archive",
@@ -38,25 +34,24 @@ _OTHERS = {
 """First bytes, in lower case, of what is no video at all."""
 
 
-def explained(clip: ClipFile, error: InputError, wanted: str) -> InputError:
-    """The error of a file that could not be opened, with what the file is by its first bytes, where they tell."""
+def explain(clip: ClipFile, error: InputError, wanted: str) -> InputError:
+    """The error of a file that could not be opened, with what the file is by its first bytes, if these tell."""
     try:
         with clip.path.open("rb") if clip.content is None else io.BytesIO(clip.content) as stream:
-            start = stream.read(_LOOKED)
+            start = stream.read(1536)
     except OSError:
         return error
     if not start.strip(b"\0"):
-        return clip.error("an empty file" if not start else "a file of zeros: a copy that never ended", wanted)
-    ending = clip.path.suffix
-    lengths = [length for length, at in _TS_PACKETS.items() if start[at::length] == b"\x47" * len(start[at::length])]
-    kind = "MPEG-TS" if lengths and len(start) > 2 * max(_TS_PACKETS) else None
+        return clip.error("a file of zeros: a copy that never ended" if start else "an empty file", wanted)
+    ending, hint = clip.path.suffix, ""
+    is_ts = any(start[at::length] == b"\x47" * len(start[at::length]) for length, at in _TS_PACKETS.items())
+    kind = "MPEG-TS" if is_ts and len(start) > 2 * max(_TS_PACKETS) else None
     kind = kind or next((name for head, name in _CONTAINERS.items() if start.startswith(head)), None)
-    if kind is not None:
+    if kind:
         hint = f"Remux it without loss: ffmpeg -i {clip.path.name} -c copy {clip.path.stem}.remuxed.mp4"
+    kind = kind or next((name for head, name in _NO_VIDEOS.items() if start.lstrip().lower().startswith(head)), None)
+    if kind:
         return clip.error(f"{kind} under a name that ends in {ending}", wanted, hint=hint)
-    strange = next((name for head, name in _OTHERS.items() if start.lstrip().lower().startswith(head)), None)
-    if strange is not None:
-        return clip.error(f"{strange} under a name that ends in {ending}", wanted)
     if start[4:8] in (b"ftyp", b"moov", b"mdat"):
-        return clip.error(f"a damaged or truncated {ending} file ({error.found})", wanted, hint="Copy it anew.")
+        return clip.error(f"a damaged or truncated {ending} file ({error.found})", wanted, hint="Copy it again.")
     return error

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from twinsign.extract.live import LiveHolistic, decode_jpeg
+from twinsign.extract.holistic import LiveHolistic, decode_jpeg
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.plausible import FARTHEST
 from twinsign.pose.recording import FloatArray, Recording

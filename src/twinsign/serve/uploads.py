@@ -12,7 +12,7 @@ from pose_format import Pose
 from twinsign.errors import InputError
 from twinsign.extract.clip import extract
 from twinsign.extract.estimator import Estimator, EstimatorConfig, identity, load_estimator
-from twinsign.extract.live import LiveHolistic
+from twinsign.extract.holistic import LiveHolistic
 from twinsign.extract.video import Image, is_video
 from twinsign.pose.bounds import Bounds
 from twinsign.pose.clip_file import ClipFile

@@ -15,7 +15,7 @@ from twinsign.errors import InputError
 from twinsign.extract.camera import open_camera
 from twinsign.extract.clip import Reader
 from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
-from twinsign.extract.live import LiveHolistic
+from twinsign.extract.holistic import LiveHolistic
 from twinsign.inference.recogniser import Recogniser
 from twinsign.inference.threads import THREADS, use_threads
 from twinsign.pose.recording import Recording, Unit
