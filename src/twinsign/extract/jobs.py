@@ -104,15 +104,15 @@ def run_jobs(
     if workers < 1:
         raise InputError(f"{workers} workers", "at least 1")
     # Models stand in the ledger by their hash, not by where they lie.
-    made = {**asdict(replace(settings, estimator=HOLISTIC)), "estimator": loader.identity(settings.estimator)}
+    made_with = {**asdict(replace(settings, estimator=HOLISTIC)), "estimator": loader.identity(settings.estimator)}
     with locked(out):
         ledger = Ledger(out)
-        before = {job: row for job in jobs if (row := ledger.finished(job.output, job.video, made))}
+        before = {job: row for job in jobs if (row := ledger.finished(job.output, job.video, made_with))}
         tick(len(before), 0)
         todo, done, unreadable = [job for job in jobs if job not in before], dict[Job, Row](), dict[Job, str]()
         replaced = [job.output for job in todo if ledger.claim(job.output, job.video)]
         ledger.save()
-        load = partial(_load, out, settings, made, loader)
+        load = partial(_load, out, settings, made_with, loader)
         answers = run_in_processes(load, todo, workers) if cluster is None else as_done(load, todo, cluster)
         try:
             for number, answer in answers:
@@ -141,11 +141,11 @@ def run_jobs(
     )
 
 
-def _load(out: Path, settings: Settings, made: Row, loader: Loader) -> Callable[[Job], Row]:
-    return partial(_extract, out, settings, made, loader.load(settings.estimator))
+def _load(out: Path, settings: Settings, made_with: Row, loader: Loader) -> Callable[[Job], Row]:
+    return partial(_extract, out, settings, made_with, loader.load(settings.estimator))
 
 
-def _extract(out: Path, settings: Settings, made: Row, estimator: Estimator, job: Job) -> Row:
+def _extract(out: Path, settings: Settings, made_with: Row, estimator: Estimator, job: Job) -> Row:
     """Extract one video, write its poses, and return its row of the ledger."""
     started = time.perf_counter()
     if not job.video.is_file():
@@ -163,7 +163,7 @@ def _extract(out: Path, settings: Settings, made: Row, estimator: Estimator, job
         **claim_of(job.output, job.video),
         **stamp,
         "sha256": content,
-        "made": made,
+        "made": made_with,
         "frames": len(recording.seen),
         "video_frames": extraction.video_frames,
         "kept": list(extraction.kept),

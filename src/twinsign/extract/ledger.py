@@ -52,10 +52,10 @@ class Ledger:
                 self.rows[row["output"]] = row
         self._names = {normalized(output): output for output in self.rows}
 
-    def finished(self, output: str, video: Path, made: Row) -> Row | None:
+    def finished(self, output: str, video: Path, made_with: Row) -> Row | None:
         """The row of an existing output made with these settings from this video's content; else None."""
         row = self.rows.get(output)
-        if row is None or row.get("made") != made or not (self.out / output).is_file() or not video.is_file():
+        if row is None or row.get("made") != made_with or not (self.out / output).is_file() or not video.is_file():
             return None
         unchanged = stamp_of(video).items() <= row.items() and _path(row) == video.resolve()
         return row if unchanged or row.get("sha256") == sha256_of(video) else None

@@ -56,8 +56,8 @@ class RtmEstimator:
         persons = [self._persons(frame, size) for frame in frames]
         shape = (len(persons), max([1, *map(len, persons)]), COCO_WHOLEBODY_POINTS, 3)
         points = np.zeros(shape, np.float32)
-        for padded, found in zip(points, persons, strict=True):
-            padded[: len(found)] = found
+        for padded, people in zip(points, persons, strict=True):
+            padded[: len(people)] = people
         from pose_format.utils.alphapose_133 import AlphaPose133_Components
 
         header = PoseHeader(0.2, PoseHeaderDimensions(*size, 0), AlphaPose133_Components)

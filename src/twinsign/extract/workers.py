@@ -8,18 +8,15 @@ import sys
 import time
 import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import Any
 
-from twinsign.cluster import Answer
+from twinsign.cluster import Answer, Load, Result, Task
 from twinsign.errors import TwinsignError
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 TRIES = 2
 """Attempts at a task whose process died: the system may have killed it for another's memory."""
@@ -30,7 +27,7 @@ GRACE = 5.0
 
 
 def run_in_processes(
-    load: Callable[[], Callable[[Task], Result]],
+    load: Load[Task, Result],
     tasks: Sequence[Task],
     workers: int,
     *,
@@ -108,9 +105,7 @@ def _receive(team: list[_Worker], patience: float | None) -> list[tuple[_Worker,
 class _Worker:
     """A process, the numbers of the tasks it has not answered yet, and when it was last heard of."""
 
-    def __init__(
-        self, load: Callable[[], Callable[[Any], Any]], fork: bool, parent_lines: Sequence[Connection]
-    ) -> None:
+    def __init__(self, load: Load[Task, Result], fork: bool, parent_lines: Sequence[Connection]) -> None:
         context: Any = get_context("fork" if fork else "spawn")
         self.line, remote = context.Pipe()
         inherited = [self.line, *parent_lines] if fork else []
@@ -145,7 +140,7 @@ class _Worker:
         return TwinsignError(f"its process died {TRIES} times ({how}); out of memory, perhaps: try fewer workers")
 
 
-def _serve(line: Connection, load: Callable[[], Callable[[Any], Any]], inherited: Sequence[Connection]) -> None:
+def _serve(line: Connection, load: Load[Any, Any], inherited: Sequence[Connection]) -> None:
     """The loop of a worker process, which ends when the parent closes the line or dies.
 
     `inherited`: a forked process's copies of the parent's lines. A spawned one drops what its libraries print.

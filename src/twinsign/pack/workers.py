@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from twinsign import cluster as ray_cluster
 from twinsign.cluster import Answer
@@ -39,16 +40,8 @@ def encode_samples(
         yield from (_encode(samples[number]) for number in numbers)
         return
     else:  # forked: samples may close over opened archives, which are then shared instead of sent
-        answers = in_order(
-            run_in_processes(
-                lambda: lambda number: _encode(samples[number]),
-                numbers,
-                workers,
-                fork=True,
-                queued=SPAN,
-                patience=patience,
-            )
-        )
+        options: dict[str, Any] = {"fork": True, "queued": SPAN, "patience": patience}
+        answers = in_order(run_in_processes(lambda: lambda n: _encode(samples[n]), numbers, workers, **options))
     for number, answer in zip(numbers, answers, strict=True):
         yield answer.result if answer.error is None else _unreadable(samples[number], str(answer.error))
 
