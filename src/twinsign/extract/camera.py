@@ -20,8 +20,6 @@ from twinsign.pose.clip_file import ClipFile
 
 SIDE = 640
 """Frames with a longer side, in pixels, are scaled down: hands stay large enough, and estimation keeps up."""
-FPS = 25.0
-"""Of a video that states no frame rate."""
 Timed = tuple[float, Image]
 
 
@@ -54,8 +52,8 @@ def open_camera(source: str) -> Iterator[Iterator[Timed]]:
 
 def _video_frames(video: Video) -> Iterator[Timed]:
     for number, image in enumerate(video.frames()):
-        shown = video.times[-1]
-        yield (number / FPS if shown is None else float(shown)), image
+        seconds = video.times[-1]
+        yield (number / 25 if seconds is None else float(seconds)), image
 
 
 @contextmanager

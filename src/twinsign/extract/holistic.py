@@ -25,8 +25,6 @@ from twinsign.pose.recording import FloatArray
 NAME = "mediapipe_holistic"
 SETTINGS: dict[str, Any] = {"static_image_mode": False, "model_complexity": 1, "smooth_landmarks": True}
 """Complexity 1 is the one whose model the wheel holds; MediaPipe would download the others."""
-NOISY_FRAMES = 50
-"""First frames in which MediaPipe loads one model after the other and reports it."""
 MAX_JPEG_SIDE = 1280
 """Longest side, in pixels, of a JPEG that is decoded."""
 MAX_SCANS = 24
@@ -76,7 +74,8 @@ class LiveHolistic:
     def estimate(self, image: Image) -> tuple[FloatArray, FloatArray]:
         """Image fractions xy (49 2) and score (49), 0 where nothing was found, of the next frame (H W 3)."""
         self._frames += 1
-        with quiet() if self._frames <= NOISY_FRAMES else nullcontext():
+        # In its first frames MediaPipe loads one model after the other and reports it.
+        with quiet() if self._frames <= 50 else nullcontext():
             result: Any = self._holistic.process(image)
         xy, score = np.zeros((JOINT_COUNT, 2), np.float32), np.zeros(JOINT_COUNT, np.float32)
         for part, hand in ((RIGHT_HAND, result.right_hand_landmarks), (LEFT_HAND, result.left_hand_landmarks)):

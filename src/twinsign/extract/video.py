@@ -30,15 +30,6 @@ MAX_SIDE = 1920
 _WANTED = f"a whole video file ({', '.join(VIDEOS)})"
 # By content, a file of any name may be a playlist that names other files or hosts: only these containers are opened.
 _OPTIONS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi", "protocol_whitelist": "file"}
-_SQUARE = 0.01
-"""Pixels whose sides differ by less count as square."""
-_AGREE = 0.01
-"""The stated frame rate holds where it differs from the measured one by less."""
-_VARIES = 1.5
-"""The longest gap between frames over the shortest above which the frame rate is called variable."""
-_MISSING = 0.1
-"""A video whose frames end this share before its stated end is truncated, if more than two frames are missing."""
-
 _TS_PACKETS = {188: 0, 192: 4, 204: 0}
 """Lengths of an MPEG transport stream's packets, and where in each the byte 0x47 stands."""
 _CONTAINERS = {
@@ -89,7 +80,7 @@ class Video:
             raise clip.error("0 frames", "at least 1 frame")
         self._frames = chain([first], decoded)
         aspect, width = float(self._stream.sample_aspect_ratio or 1), first.width
-        if abs(aspect - 1) >= _SQUARE:
+        if abs(aspect - 1) >= 0.01:  # else the pixels are as good as square
             width = max(1, round(width * aspect))
         scale = min(1.0, max_side / max(width, first.height))
         self._scaled = max(1, round(scale * width)), max(1, round(scale * first.height))
@@ -134,13 +125,13 @@ class Video:
 
     @property
     def fps(self) -> float | None:
-        """Frames a second: as stated where the frames' times agree, else their mean rate; None if unknown."""
+        """Frames a second: as stated where the mean rate is within 1 %, else the mean rate; None if unknown."""
         stated = float(self._stream.average_rate or 0) or None
         gaps = self._gaps()
         if not len(gaps):
             return stated or self.clip.fps
         measured = len(gaps) / float(gaps.sum())
-        return stated if stated and abs(measured / stated - 1) < _AGREE else measured
+        return stated if stated and abs(measured / stated - 1) < 0.01 else measured
 
     def _gaps(self) -> NDArray[np.float64]:
         """Seconds between frames (T - 1); none where a time is missing or they do not rise."""
@@ -162,13 +153,13 @@ class Video:
         return None
 
     def _check_end(self) -> None:
-        """InputError where frames are missing at the end; else notes on what is unusual."""
+        """InputError where a tenth of the stated length and two frames are missing; else notes on what is unusual."""
         end, gaps, last, fps = self._stated_end(), self._gaps(), self.times[-1], self.fps
         step = float(np.median(gaps)) if len(gaps) else 1 / (fps or 1)
-        if end is not None and last is not None and end - (last + step) > max(_MISSING * end, 2 * step):
+        if end is not None and last is not None and end - (last + step) > max(0.1 * end, 2 * step):
             found = f"frames up to {last + step:.2f} s of {end:.2f} s: a truncated file"
             raise self.clip.error(found, _WANTED, frame=len(self.times))
-        if len(gaps) and gaps.max() > _VARIES * gaps.min():
+        if len(gaps) and gaps.max() > 1.5 * gaps.min():
             low, high = 1000 * gaps.min(), 1000 * gaps.max()
             self.notes.append(f"variable frame rate: {low:.0f} to {high:.0f} ms between frames")
         if self._damaged:

@@ -22,8 +22,11 @@ TRIES = 2
 """Attempts at a task whose process died: the system may have killed it for another's memory."""
 AHEAD = 1024
 """Tasks that may be done before the first unfinished one: memory stays bounded behind a slow task."""
-GRACE = 5.0
-"""Seconds that a spawned process has to end before it is killed."""
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_in_processes(
@@ -125,12 +128,12 @@ class _Worker:
             self.line.send(task)
 
     def end(self, kill: bool = False) -> None:
-        """Let an idle process go, interrupt a busy one, kill one that does not heed it, or at once."""
+        """Let an idle process end, interrupt a busy one, kill one that takes longer than 5 seconds, or at once."""
         self.line.close()
         if not kill:
             if self.tasks:
                 self.process.terminate()
-            self.process.join(GRACE)
+            self.process.join(5.0)
         self.process.kill()
         self.process.join()
 

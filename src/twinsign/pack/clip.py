@@ -1,15 +1,23 @@
-"""One clip as a pack stores it: read, checked and encoded; what worker processes do."""
+"""Clips as a pack stores them: one read, checked and encoded; many by several processes, in order."""
 
 from __future__ import annotations
 
+import faulthandler
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twinsign import cluster as ray_cluster
+from twinsign.cluster import Answer
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
+from twinsign.extract.workers import in_order, run_in_processes
 from twinsign.files import sha256
 from twinsign.pack.schema import COLUMNS, OPTIONAL, POSE_HASH, POSES, SCORE_STEPS
 from twinsign.pose.layout import HANDS
@@ -17,8 +25,8 @@ from twinsign.pose.recording import Recording
 
 SPLITS = ("train", "val", "test", "none", "", None)
 """The only names of splits, so that a clip called `Test` or `dev` is not taken for one to learn from."""
-FPS_TOLERANCE = 0.02
-"""Share by which two statements of a frame rate may differ: 29.97 and 30 are one."""
+SPAN = 8
+"""Clips that a process is sent at once."""
 RESERVED = {*COLUMNS, *OPTIONAL, *POSES}
 """Columns that an annotation cannot add."""
 
@@ -76,7 +84,7 @@ def _fill_in_annotation(sample: Sample, recording: Recording) -> Recording:
     rate, width, height = (_positive(sample, name) for name in ("fps", "width", "height"))
     size = (round(width), round(height)) if width and height else None
     notes = list(recording.notes)
-    if rate and recording.fps and abs(rate - recording.fps) > FPS_TOLERANCE * recording.fps:
+    if rate and recording.fps and abs(rate - recording.fps) > 0.02 * recording.fps:  # 29.97 and 30 are one rate
         notes.append(f"{recording.fps:g} frames a second by the file, {rate:g} by the table: the file's are taken")
     if size and recording.size and size != recording.size:
         by_file, by_table = (f"{w} x {h}" for w, h in (recording.size, size))
@@ -104,3 +112,62 @@ def check_float16(recording: Recording) -> None:
         found = f"image fraction {recording.xy[wild][0]:g}"
         wanted = "image fractions near [0, 1] (are these pixels? then state the image size)"
         raise InputError(found, wanted, file=recording.source or None, clip=recording.id, frame=frame)
+
+
+def encode_samples(
+    samples: Sequence[Sample], first: int, workers: int, patience: float, cluster: str | None = None
+) -> Iterator[StoredClip | str]:
+    """Yield each sample from number `first` on as a clip, or the reason why it is none, in order.
+
+    By this process (0 workers), by forked ones or by those of a Ray cluster: a clip whose process dies TRIES times, or
+    is silent for `patience` seconds, has a reason.
+    """
+    numbers = range(first, len(samples))
+    if cluster is not None:
+        answers = _encode_on_cluster(samples, numbers, patience, cluster)
+    elif workers == 0:
+        yield from (_encode(samples[number]) for number in numbers)
+        return
+    else:  # forked: samples may close over opened archives, which are then shared instead of sent
+        options: dict[str, Any] = {"fork": True, "queued": SPAN, "patience": patience}
+        answers = in_order(run_in_processes(lambda: lambda n: _encode(samples[n]), numbers, workers, **options))
+    for number, answer in zip(numbers, answers, strict=True):
+        yield answer.result if answer.error is None else _unreadable(samples[number], str(answer.error))
+
+
+def _encode_on_cluster(samples: Sequence[Sample], numbers: range, patience: float, address: str) -> Iterator[Answer]:
+    """An answer a clip: spans of clips are sent at once, and those of a span that fails one by one."""
+    spans = [numbers[start : start + SPAN] for start in range(0, len(numbers), SPAN)]
+    load = partial(_cluster_encoder, samples, patience)
+    with ray_cluster.connected(address):
+        for span, answer in zip(spans, ray_cluster.in_order(load, spans, address), strict=True):
+            if answer.error is None:
+                yield from map(Answer, answer.result)
+                continue
+            for alone in ray_cluster.in_order(load, [[number] for number in span], address):
+                yield Answer(alone.result[0]) if alone.error is None else alone
+
+
+def _cluster_encoder(samples: Sequence[Sample], patience: float) -> Callable[[Sequence[int]], list[StoredClip | str]]:
+    def encode(number: int) -> StoredClip | str:
+        with Path(os.devnull).open("w", encoding="utf-8") as null:
+            faulthandler.dump_traceback_later(patience, exit=True, file=null)  # whatever holds the interpreter
+            try:
+                return _encode(samples[number])
+            finally:
+                faulthandler.cancel_dump_traceback_later()
+
+    return lambda numbers: [encode(number) for number in numbers]
+
+
+def _encode(sample: Sample) -> StoredClip | str:
+    try:
+        return stored_clip(sample)
+    except InputError as error:
+        return str(error)
+    except Exception as error:  # a reader's own fault must cost one clip, not a night's import
+        return _unreadable(sample, f"a reader that failed ({type(error).__name__}: {error})")
+
+
+def _unreadable(sample: Sample, reason: str) -> str:
+    return str(InputError(reason, "a readable clip", file=sample.file, clip=sample.id))

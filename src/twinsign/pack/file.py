@@ -14,7 +14,7 @@ from pyarrow import ipc
 
 from twinsign.errors import InputError
 from twinsign.files import parse_json
-from twinsign.pack.locate import LocalBytes, Place, RemoteBytes, Span
+from twinsign.pack.locate import LocalBytes, Location, RemoteBytes, Span
 from twinsign.pack.schema import (
     MISSING_KEY,
     POSES,
@@ -64,10 +64,10 @@ class Chunk(NamedTuple):
 class PackFile:
     """An opened file: schema, clips of each record batch, and the batches, each checked when it is first read."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.bytes = LocalBytes(place) if isinstance(place, Path) else RemoteBytes(place)
-        with decoding(place):
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self.bytes = LocalBytes(location) if isinstance(location, Path) else RemoteBytes(location)
+        with decoding(location):
             # A file ends with the footer, the footer's length and the magic word.
             size = len(self.bytes.map)
             tail = max(0, size - 4 - len(MAGIC))
@@ -78,7 +78,7 @@ class PackFile:
             self._buffer = pa.py_buffer(self.bytes.map)
             self._reader = ipc.open_file(pa.BufferReader(self._buffer))
             self.schema: pa.Schema = self._reader.schema
-            check_schema(self.schema, place)
+            check_schema(self.schema, location)
             self.rows = self._count_rows()
         self.provenance: dict[str, Any] = self._metadata(PROVENANCE_KEY, {})
         self.missing: list[dict[str, str]] = self._metadata(MISSING_KEY, [])
@@ -90,10 +90,10 @@ class PackFile:
         try:
             value = parse_json(self.schema.metadata[key]) if key in self.schema.metadata else default
         except ValueError as error:
-            raise InputError(f"{name} that is no JSON ({error})", "JSON", file=self.place) from error
+            raise InputError(f"{name} that is no JSON ({error})", "JSON", file=self.location) from error
         if not isinstance(value, type(default)):
             found, wanted = (type(each).__name__ for each in (value, default))
-            raise InputError(f"{name} that is a {found}", f"a {wanted}", file=self.place)
+            raise InputError(f"{name} that is a {found}", f"a {wanted}", file=self.location)
         return value
 
     def _count_rows(self) -> list[int]:
@@ -104,7 +104,7 @@ class PackFile:
             return [self._batch(number).num_rows for number in range(count)]
         rows = parse_json(stated)
         if not (isinstance(rows, list) and len(rows) == count and all(type(n) is int and 0 <= n < 2**31 for n in rows)):
-            raise InputError("a footer that miscounts its record batches", WANTED, file=self.place)
+            raise InputError("a footer that miscounts its record batches", WANTED, file=self.location)
         return rows
 
     def _batch(self, number: int) -> pa.RecordBatch:
@@ -130,22 +130,22 @@ class PackFile:
         vector = field + number(field)
         blocks = np.frombuffer(footer, _BLOCK, count=number(vector), offset=vector + 4).copy()
         if len(blocks) != self._reader.num_record_batches or (blocks["head"] < 0).any() or (blocks["body"] < 0).any():
-            raise InputError("a footer that miscounts its record batches", WANTED, file=self.place)
+            raise InputError("a footer that miscounts its record batches", WANTED, file=self.location)
         return blocks
 
     def columns(self, number: int) -> pa.RecordBatch:
         """One batch without its poses, checked."""
-        with decoding(self.place):
+        with decoding(self.location):
             return self._read(number)[1]
 
     def chunk(self, number: int) -> Chunk:
         """One batch, checked; of the poses of a remote file only the lengths are fetched: see `need`."""
         if number not in self._chunks:
-            with decoding(self.place):
+            with decoding(self.location):
                 batch, columns = self._read(number)
                 poses = {name: batch.column(name) for name in POSES}
                 self._need_buffers(buffer for column in poses.values() for buffer in column.buffers()[:-1])
-                check_poses(batch, self.place)
+                check_poses(batch, self.location)
                 xy, seen, score = (column.values.values.to_numpy(zero_copy_only=True) for column in poses.values())
                 sides = [np.asarray(columns.column(name).fill_null(1), np.float32) for name in ("width", "height")]
                 self._chunks[number] = Chunk(
@@ -164,10 +164,10 @@ class PackFile:
         batch = self._batch(number)
         if batch.num_rows != self.rows[number]:
             found = f"record batch {number} of {batch.num_rows} clips"
-            raise InputError(found, f"{self.rows[number]}, as the footer says", file=self.place)
+            raise InputError(found, f"{self.rows[number]}, as the footer says", file=self.location)
         columns = batch.select([name for name in batch.schema.names if name not in POSES])
         self._need_buffers(buffer for column in columns.columns for buffer in column.buffers())
-        check_columns(columns, self.place)
+        check_columns(columns, self.location)
         return batch, columns
 
     def need(self, chunks: list[tuple[Chunk, Indices]]) -> None:

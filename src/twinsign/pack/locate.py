@@ -18,7 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from twinsign.errors import InputError
 from twinsign.pack.schema import WANTED
 
-Place = Path | str
+Location = Path | str
 """A local file, or the URL of a remote one."""
 Span = tuple[int, int]
 """Bytes from the first to before the second."""
@@ -50,7 +50,7 @@ def check_url(url: str) -> None:
         raise InputError(f"protocol {refused[0]!r}", "a plain one, or one allowed by name", file=url, hint=hint)
 
 
-def locate(name: str | PathLike[str]) -> list[Place]:
+def locate(name: str | PathLike[str]) -> list[Location]:
     """The files that one name stands for, in order; InputError where there are none, or shards are missing."""
     if is_url(name):
         return _locate_remote(str(name))
@@ -63,7 +63,7 @@ def locate(name: str | PathLike[str]) -> list[Place]:
     return _complete_shards([file for file in root.glob(fspath(path.relative_to(root))) if file.is_file()], path)
 
 
-def _locate_remote(url: str) -> list[Place]:
+def _locate_remote(url: str) -> list[Location]:
     check_url(url)
     try:
         files, path = url_to_fs(url)
@@ -80,7 +80,7 @@ def _locate_remote(url: str) -> list[Place]:
         raise InputError(f"what cannot be opened ({error})", "a URL that fsspec opens", file=url) from error
 
 
-def _complete_shards(files: Sequence[Place], asked: Place) -> list[Place]:
+def _complete_shards(files: Sequence[Location], asked: Location) -> list[Location]:
     """Sorted; where names say `00003-of-00012`, all twelve must be there."""
     if not files:
         raise InputError("no packs", f"files that end in {ENDING}", file=asked)

@@ -17,15 +17,15 @@ from twinsign.errors import InputError
 from twinsign.files import sha256
 from twinsign.pack.clip import pose_hash
 from twinsign.pack.file import Chunk, Indices, PackFile, concatenated_ranges
-from twinsign.pack.locate import Place, is_url, locate
+from twinsign.pack.locate import Location, is_url, locate
 from twinsign.pack.schema import COLUMNS, POSE_HASH, decoding
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.recording import FloatArray, Recording
 
-__all__ = ["Flat", "Indices", "Pack"]
+__all__ = ["FlatClips", "Indices", "Pack"]
 
 
-class Flat(NamedTuple):
+class FlatClips(NamedTuple):
     """Clips end to end: xy (F 49 2) fractions, score (F 49), image size (F 2) or ones, frame counts (B)."""
 
     xy: FloatArray
@@ -52,7 +52,7 @@ class Pack:
 
     def __init__(self, paths: str | PathLike[str] | Sequence[str | PathLike[str]]) -> None:
         names = [paths] if isinstance(paths, str | PathLike) else list(paths)
-        self.given: list[Place] = [str(name) if is_url(name) else Path(name) for name in names]
+        self.given: list[Location] = [str(name) if is_url(name) else Path(name) for name in names]
         """The packs as the caller named them."""
         located = [locate(name) for name in self.given]
         self.paths = [path for files in located for path in files]
@@ -69,7 +69,7 @@ class Pack:
         if not len(self):
             raise InputError("a pack without clips", "at least one clip", file=self.paths[0])
 
-    def __reduce__(self) -> tuple[type[Pack], tuple[list[Place]]]:
+    def __reduce__(self) -> tuple[type[Pack], tuple[list[Location]]]:
         """Another process opens the files itself instead of being sent their content."""
         return Pack, (self.given,)
 
@@ -156,7 +156,7 @@ class Pack:
         frames = slice(chunk.offsets[clip], chunk.offsets[clip + 1])
         return pose_hash(chunk.xy[frames], chunk.seen[frames])
 
-    def flat(self, rows: Sequence[int] | Indices) -> Flat:
+    def flat(self, rows: Sequence[int] | Indices) -> FlatClips:
         """The clips of these rows end to end, in their order; touches only their own pages."""
         rows = np.asarray(rows, dtype=np.int64)
         if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
@@ -181,7 +181,7 @@ class Pack:
             place = int(np.searchsorted(starts + length, frame, side="right"))
             clip, frame = self.name_of(int(rows[place])), frame - int(starts[place])
             raise InputError("NaN or infinity", "finite coordinates", file=clip["pack"], clip=clip["id"], frame=frame)
-        return Flat(wide.reshape(total, JOINT_COUNT, 2), score, size.repeat(length, axis=0), length)
+        return FlatClips(wide.reshape(total, JOINT_COUNT, 2), score, size.repeat(length, axis=0), length)
 
     def _chunks_of(self, rows: Indices) -> list[tuple[Chunk, Indices, Indices]]:
         """The chunks that hold these rows: each with the places in `rows` of its own, and their numbers within it."""

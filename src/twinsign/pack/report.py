@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from twinsign.pack.schema import SEEN_BYTES
 from twinsign.pose.layout import HANDS, LEFT_HAND, RIGHT_HAND, TRUNK
 
 PARTS = {"right hand": RIGHT_HAND, "left hand": LEFT_HAND, "both hands": HANDS, "trunk": TRUNK}
-LISTED_SIZES = 5
-"""Image sizes listed in a provenance; all further ones are counted together."""
 
 
 @dataclass
@@ -65,14 +62,10 @@ def summarize(batches: Iterable[pa.RecordBatch]) -> tuple[PackReport, dict[str, 
         rates.append(columns["fps"].to_numpy(zero_copy_only=False).astype(np.float32))
     report.clips, report.glosses = dict(splits), len(glosses)
     report.without = {name: round(100 * count / report.frames, 2) for name, count in without.items() if report.frames}
-    common = dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:LISTED_SIZES])
-    others = {"others": sizes.total() - sum(common.values())} if len(sizes) > LISTED_SIZES else {}
-    fps = _spread(np.concatenate(rates)) if rates else {}
-    return report, {"estimators": dict(sorted(estimators.items())), "fps": fps, "sizes": common | others}
-
-
-def _spread(values: NDArray[np.float32]) -> dict[str, float | int]:
-    """Least, median and largest value, if there is any, and how many are unknown (NaN)."""
+    common = dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:5])
+    others = {"others": sizes.total() - sum(common.values())} if len(sizes) > len(common) else {}
+    values = np.concatenate([*rates, np.zeros(0, np.float32)])
     known = values[~np.isnan(values)]
     spread = {"least": known.min(), "median": np.median(known), "largest": known.max()} if len(known) else {}
-    return {name: round(float(value), 3) for name, value in spread.items()} | {"unknown": len(values) - len(known)}
+    fps = {name: round(float(value), 3) for name, value in spread.items()} | {"unknown": len(values) - len(known)}
+    return report, {"estimators": dict(sorted(estimators.items())), "fps": fps, "sizes": common | others}

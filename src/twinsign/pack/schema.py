@@ -13,7 +13,7 @@ from twinsign.errors import InputError
 from twinsign.pose.layout import JOINT_COUNT, LAYOUT_VERSION
 
 if TYPE_CHECKING:
-    from twinsign.pack.locate import Place
+    from twinsign.pack.locate import Location
 
 FORMAT_KEY = b"twinsign_layout"
 """Schema metadata: the layout version the pack was written with."""
@@ -56,7 +56,7 @@ def schema(extra: list[str], provenance: str, missing: str = "[]") -> pa.Schema:
 
 
 @contextmanager
-def decoding(place: Place) -> Iterator[None]:
+def decoding(location: Location) -> Iterator[None]:
     """Turn whatever Arrow raises on damaged bytes into an InputError that names the file."""
     try:
         yield
@@ -65,54 +65,54 @@ def decoding(place: Place) -> Iterator[None]:
     # Arrow's errors derive from ValueError, KeyError, OSError, MemoryError and more, as the damage happens to be.
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise InputError(f"what is no whole Arrow file ({reason})", WANTED, file=place) from error
+        raise InputError(f"what is no whole Arrow file ({reason})", WANTED, file=location) from error
 
 
-def check_schema(schema: pa.Schema, place: Place) -> None:
+def check_schema(schema: pa.Schema, location: Location) -> None:
     """InputError where a schema is not a pack's of this version."""
     version = (schema.metadata or {}).get(FORMAT_KEY)
     if version != FORMAT:
         found = "no layout version" if version is None else f"layout version {version.decode(errors='replace')}"
-        raise InputError(found, f"layout version {FORMAT.decode()}", file=place, hint="Pack the poses again.")
+        raise InputError(found, f"layout version {FORMAT.decode()}", file=location, hint="Pack the poses again.")
     if len(set(schema.names)) != len(schema.names):
-        raise InputError("two columns of one name", "columns of different names", file=place)
+        raise InputError("two columns of one name", "columns of different names", file=location)
     for name, kind in {**COLUMNS, **OPTIONAL, **POSES}.items():
         found = schema.field(name).type if name in schema.names else "nothing"
         if found != kind and (name in schema.names or name not in OPTIONAL):
-            raise InputError(f"column {name!r} of type {found}", str(kind), file=place)
+            raise InputError(f"column {name!r} of type {found}", str(kind), file=location)
 
 
-def check_columns(batch: pa.RecordBatch, place: Place) -> None:
+def check_columns(batch: pa.RecordBatch, location: Location) -> None:
     """InputError names the first clip whose columns are invalid."""
     batch.validate(full=True)
-    _check_no_nulls(batch, ("id", "frames", "hand_frames"), place)
-    _check_clips(batch, place, np.asarray(batch.column("frames")) < 1, "0 frames", "at least 1 frame")
+    _check_no_nulls(batch, ("id", "frames", "hand_frames"), location)
+    _check_clips(batch, location, np.asarray(batch.column("frames")) < 1, "0 frames", "at least 1 frame")
     for name in ("width", "height"):
         wrong = np.asarray(batch.column(name).fill_null(1)) < 1
-        _check_clips(batch, place, wrong, f"{name} below 1", "pixels, or null where unknown")
+        _check_clips(batch, location, wrong, f"{name} below 1", "pixels, or null where unknown")
 
 
-def check_poses(batch: pa.RecordBatch, place: Place) -> None:
+def check_poses(batch: pa.RecordBatch, location: Location) -> None:
     """InputError names the first clip whose poses are of another length than its columns say."""
     batch.validate(full=True)
-    _check_no_nulls(batch, ("xy", "seen"), place)
+    _check_no_nulls(batch, ("xy", "seen"), location)
     frames = np.asarray(batch.column("frames"))
     for name in POSES:
         column = batch.column(name)
         length = np.diff(column.offsets.to_numpy())
         absent = np.asarray(column.is_null()) & (length == 0)
         wrong = (length != frames) & ~absent
-        _check_clips(batch, place, wrong, f"{name} of another number of frames", "as many as `frames` says")
+        _check_clips(batch, location, wrong, f"{name} of another number of frames", "as many as `frames` says")
         if column.values.null_count or column.values.values.null_count:
-            raise InputError(f"gaps in {name}", "a number at every joint", file=place)
+            raise InputError(f"gaps in {name}", "a number at every joint", file=location)
 
 
-def _check_no_nulls(batch: pa.RecordBatch, names: tuple[str, ...], place: Place) -> None:
+def _check_no_nulls(batch: pa.RecordBatch, names: tuple[str, ...], location: Location) -> None:
     for name in names:
         if batch.column(name).null_count:
-            raise InputError(f"a clip without {name}", f"{name} of every clip", file=place)
+            raise InputError(f"a clip without {name}", f"{name} of every clip", file=location)
 
 
-def _check_clips(batch: pa.RecordBatch, place: Place, wrong: Any, found: str, wanted: str) -> None:
+def _check_clips(batch: pa.RecordBatch, location: Location, wrong: Any, found: str, wanted: str) -> None:
     if wrong.any():
-        raise InputError(found, wanted, file=place, clip=batch.column("id")[int(np.argmax(wrong))].as_py())
+        raise InputError(found, wanted, file=location, clip=batch.column("id")[int(np.argmax(wrong))].as_py())

@@ -18,12 +18,12 @@ from pyarrow import ipc
 from twinsign import __version__
 from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
+from twinsign.extract.workers import cores
 from twinsign.files import atomic, atomic_folder, hash_file, sha256
-from twinsign.pack.clip import RESERVED, StoredClip
+from twinsign.pack.clip import RESERVED, StoredClip, encode_samples
 from twinsign.pack.parts import Parts, open_parts
 from twinsign.pack.report import PackReport, summarize
 from twinsign.pack.schema import BATCH_CLIPS, BATCH_FRAMES, BATCH_MOST, POSES, ROWS_KEY, schema
-from twinsign.pack.workers import cores, encode_samples
 
 
 @dataclass(frozen=True)

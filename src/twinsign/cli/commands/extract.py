@@ -12,7 +12,7 @@ from twinsign.extract.estimator import HOLISTIC, EstimatorConfig
 from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs, unread_videos
 from twinsign.extract.ledger import LEDGER, Row
 from twinsign.extract.video import MAX_SIDE
-from twinsign.pack.workers import cores
+from twinsign.extract.workers import cores
 from twinsign.terminal import console, errors
 
 OK, NOTHING_WRITTEN, SOME_UNREADABLE = 0, 2, 3
