@@ -10,7 +10,6 @@ import warnings
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import islice
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from typing import Any
@@ -44,25 +43,28 @@ def run_in_processes(
     task whose process dies TRIES times, or is silent for `patience` seconds, ends with an error. `fork`: processes are
     forked, so that `load` need not pickle, instead of spawned. Raises TwinsignError where `load` fails.
     """
-    todo, deaths = deque(range(len(tasks))), Counter[int]()
+    retries, start, deaths = deque[int](), 0, Counter[int]()  # tasks from number `start` on were not sent yet
     team: list[_Worker] = []
     try:
-        while todo or any(worker.tasks for worker in team):
-            while len(team) < min(workers, len(todo) + sum(bool(worker.tasks) for worker in team)):
+        while retries or start < len(tasks) or any(worker.tasks for worker in team):
+            unsent = len(retries) + len(tasks) - start
+            while len(team) < min(workers, unsent + sum(bool(worker.tasks) for worker in team)):
                 team.append(_Worker(load, fork, [worker.line for worker in team]))
-            first = min([*islice(todo, 1), *(number for worker in team for number in worker.tasks)])
+            first = min([start, *retries, *(number for worker in team for number in worker.tasks)])
             for worker in team:
-                while todo and len(worker.tasks) < queued and todo[0] < first + AHEAD:
-                    worker.send(todo[0], tasks[todo.popleft()])
+                while len(worker.tasks) < queued and (retries or start < min(len(tasks), first + AHEAD)):
+                    number = retries.popleft() if retries else start
+                    start = max(start, number + 1)
+                    worker.send(number, tasks[number])
             for worker, answer in _receive(team, patience):
                 number = worker.tasks.popleft()
                 if worker.line.closed:
                     team.remove(worker)
-                    todo.extendleft(reversed(worker.tasks))
+                    retries.extendleft(reversed(worker.tasks))
                 if answer is None:
                     deaths[number] += 1
                     if deaths[number] < TRIES:
-                        todo.appendleft(number)
+                        retries.appendleft(number)
                         continue
                     answer = Answer(error=worker.death())
                 yield number, answer
