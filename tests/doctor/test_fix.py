@@ -101,7 +101,7 @@ def test_what_cannot_be_fixed(tmp_path: Path) -> None:
     exam = exam_of(tmp_path / "p", [sample("1", "a")])
     with pytest.raises(InputError, match="the pack itself"):
         write_fixed(exam, [], tmp_path / "p")
-    with pytest.raises(InputError, match="no clip worth keeping"):
+    with pytest.raises(InputError, match="no clip to keep"):
         write_fixed(exam_of(tmp_path / "q", [sample("1", "a", hand=False)]), to_drop(exam_of(tmp_path / "r", [
             sample("1", "a", hand=False)])), tmp_path / "s")  # fmt: skip
     with pytest.raises(InputError, match="found 2 files; wanted one pack in one file"):

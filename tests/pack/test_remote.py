@@ -133,7 +133,7 @@ def test_what_cannot_be_read(pack: Pack, memory: fsspec.AbstractFileSystem) -> N
         Pack("memory://a/x.pack")
     with pytest.raises(InputError, match="protocol 'nonsense'; wanted a plain one"):
         Pack("nonsense://a/x.pack")
-    with pytest.raises(InputError, match="what cannot be opened"):
+    with pytest.raises(InputError, match="a URL that cannot be opened"):
         Pack("hdfs://nowhere.invalid/x.pack")
     data = Path(pack.paths[0]).read_bytes()
     for wrong in (b"", b"ARROW1", data[:-1], data[: len(data) // 2], b"x" * 5000):

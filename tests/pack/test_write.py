@@ -278,7 +278,7 @@ def test_a_table_that_contradicts_its_files_is_noted(tmp_path: Path) -> None:
     row = {"fps": "60", "width": "480", "height": "640"}
     notes = stored_clip(Sample("a", lambda: one, row)).notes
     assert notes == [
-        "25 frames a second by the file, 60 by the table: the file's are taken",
-        "an image of 640 x 480 by the file, 480 x 640 by the table: the file's is taken",
+        "frame rate 25 in the file, 60 in the annotation: the file's is used",
+        "image size 640 x 480 in the file, 480 x 640 in the annotation: the file's is used",
     ]
     assert stored_clip(Sample("a", lambda: one, {"fps": "25.1", "width": "640", "height": "480"})).notes == []

@@ -1,4 +1,4 @@
-"""What an estimator is, which there are, and how one is chosen and loaded."""
+"""The interface of pose estimators, and how one is configured and loaded."""
 
 from __future__ import annotations
 

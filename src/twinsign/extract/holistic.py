@@ -109,7 +109,7 @@ def decode_jpeg(content: bytes) -> Image:
     except InputError:
         raise
     except Exception as error:  # decoders raise anything on hostile bytes
-        raise InputError(f"what is no JPEG ({type(error).__name__})", wanted) from error
+        raise InputError(f"bytes that are no JPEG ({type(error).__name__})", wanted) from error
 
 
 _lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Many videos into one folder: which there are, which are done, and what is written of each."""
+"""Extracting many videos into one folder: which to extract, which are done, and a ledger row for each."""
 
 from __future__ import annotations
 

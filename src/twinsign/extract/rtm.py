@@ -89,6 +89,6 @@ def _load_model(kind: Any, model: Path, device: str, width_first: bool) -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
             return kind(str(model), model_input_size=size, backend="onnxruntime", device=device)
     except Exception as error:  # onnxruntime's errors have no common base of their own
-        found = f"what cannot be loaded ({type(error).__name__}: {error})".splitlines()[0][:200]
+        found = f"a model that cannot be loaded ({type(error).__name__}: {error})".splitlines()[0][:200]
         wanted = "an ONNX model of images of a fixed size, and a device that exists"
         raise InputError(found, wanted, file=model) from error

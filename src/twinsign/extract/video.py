@@ -68,7 +68,7 @@ class Video:
     def __init__(self, clip: ClipFile, container: InputContainer, max_side: int) -> None:
         streams = container.streams.video
         if not streams:
-            raise clip.error("sound alone" if container.streams.audio else "no video stream", _WANTED)
+            raise clip.error("only an audio stream" if container.streams.audio else "no video stream", _WANTED)
         self.clip, self.times, self.notes = clip, list[float | None](), list[str]()
         if len(streams) > 1:
             self.notes.append(f"{len(streams)} video streams: the first is taken")
@@ -80,7 +80,7 @@ class Video:
             raise clip.error("0 frames", "at least 1 frame")
         self._frames = chain([first], decoded)
         aspect, width = float(self._stream.sample_aspect_ratio or 1), first.width
-        if abs(aspect - 1) >= 0.01:  # else the pixels are as good as square
+        if abs(aspect - 1) >= 0.01:  # pixels that differ by less count as square
             width = max(1, round(width * aspect))
         scale = min(1.0, max_side / max(width, first.height))
         self._scaled = max(1, round(scale * width)), max(1, round(scale * first.height))
@@ -213,7 +213,7 @@ def _explain(clip: ClipFile, error: InputError) -> InputError:
 
 
 def _decoder_bound(pixels: float) -> dict[str, str]:
-    """An option of FFmpeg, whose decoders count the padding around a frame too; none where there is no bound."""
+    """FFmpeg's option for a bound on a frame's pixels, among which its decoders count padding; empty if unbounded."""
     return {"max_pixels": str(int(2 * pixels) + 2**16)} if math.isfinite(pixels) else {}
 
 

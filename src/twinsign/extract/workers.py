@@ -171,7 +171,7 @@ def _serve(line: Connection, load: Load[Any, Any], inherited: Sequence[Connectio
             task = line.recv()
             try:
                 answer = Answer(work(task))
-            except Exception as error:  # one task's fault must not cost the others
+            except Exception as error:  # a bug in one task must not end the others
                 answer = Answer(error=_as_twinsign_error(error, f"{task}: failed"))
             line.send((False, answer))
 

@@ -24,9 +24,9 @@ from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
 
 SPLITS = ("train", "val", "test", "none", "", None)
-"""The only names of splits, so that a clip called `Test` or `dev` is not taken for one to learn from."""
+"""The only names of splits, so that a split called `Test` or `dev` is not taken for training clips."""
 SPAN = 8
-"""Clips that a process is sent at once."""
+"""Clips sent to a process at once."""
 RESERVED = {*COLUMNS, *OPTIONAL, *POSES}
 """Columns that an annotation cannot add."""
 
@@ -85,10 +85,10 @@ def _fill_in_annotation(sample: Sample, recording: Recording) -> Recording:
     size = (round(width), round(height)) if width and height else None
     notes = list(recording.notes)
     if rate and recording.fps and abs(rate - recording.fps) > 0.02 * recording.fps:  # 29.97 and 30 are one rate
-        notes.append(f"{recording.fps:g} frames a second by the file, {rate:g} by the table: the file's are taken")
+        notes.append(f"frame rate {recording.fps:g} in the file, {rate:g} in the annotation: the file's is used")
     if size and recording.size and size != recording.size:
         by_file, by_table = (f"{w} x {h}" for w, h in (recording.size, size))
-        notes.append(f"an image of {by_file} by the file, {by_table} by the table: the file's is taken")
+        notes.append(f"image size {by_file} in the file, {by_table} in the annotation: the file's is used")
     fps, size = recording.fps or rate, recording.size or size
     return replace(recording, id=sample.id, fps=fps, size=size, notes=tuple(notes))
 
@@ -117,10 +117,10 @@ def check_float16(recording: Recording) -> None:
 def encode_samples(
     samples: Sequence[Sample], first: int, workers: int, patience: float, cluster: str | None = None
 ) -> Iterator[StoredClip | str]:
-    """Yield each sample from number `first` on as a clip, or the reason why it is none, in order.
+    """Yield each sample from number `first` on, in order, as an encoded clip or the reason why it is unreadable.
 
-    By this process (0 workers), by forked ones or by those of a Ray cluster: a clip whose process dies TRIES times, or
-    is silent for `patience` seconds, has a reason.
+    Encoded by this process (0 workers), forked ones or those of a Ray cluster; unreadable are also clips whose process
+    dies TRIES times or gives no answer for `patience` seconds.
     """
     numbers = range(first, len(samples))
     if cluster is not None:
@@ -136,7 +136,7 @@ def encode_samples(
 
 
 def _encode_on_cluster(samples: Sequence[Sample], numbers: range, patience: float, address: str) -> Iterator[Answer]:
-    """An answer a clip: spans of clips are sent at once, and those of a span that fails one by one."""
+    """Yield an answer per clip: clips are sent in spans, and one by one where the process of a span died."""
     spans = [numbers[start : start + SPAN] for start in range(0, len(numbers), SPAN)]
     load = partial(_cluster_encoder, samples, patience)
     with ray_cluster.connected(address):
@@ -165,7 +165,7 @@ def _encode(sample: Sample) -> StoredClip | str:
         return stored_clip(sample)
     except InputError as error:
         return str(error)
-    except Exception as error:  # a reader's own fault must cost one clip, not a night's import
+    except Exception as error:  # a bug of one reader must not end the whole import
         return _unreadable(sample, f"a reader that failed ({type(error).__name__}: {error})")
 
 

@@ -24,9 +24,9 @@ Span = tuple[int, int]
 """Bytes from the first to before the second."""
 ENDING = ".pack"
 PLAIN = re.compile("abfs|adl|az|file|ftp|gcs|gs|hdfs|hf|https?|local|memory|oci|oss|s3a?|sftp|ssh|webdav|webhdfs")
-"""Protocols of one place each. Others wrap places, keep copies or, as `reference` does, obey a file's instructions."""
+"""Protocols of one location each. Others wrap URLs, keep copies or (`reference`) follow a file's instructions."""
 ALLOWED = "TWINSIGN_PROTOCOLS"
-"""Environment variable with further protocols, joined by commas, and those that chains may begin with."""
+"""Environment variable: further protocols, comma-separated, including those that a chain of URLs may begin with."""
 BLOCK = 1 << 18
 """Bytes of a remote file that are fetched and kept together."""
 _NUMBERED = re.compile(r"(.*?)(\d+)-of-(\d+)\.pack")
@@ -51,7 +51,7 @@ def check_url(url: str) -> None:
 
 
 def locate(name: str | PathLike[str]) -> list[Location]:
-    """The files that one name stands for, in order; InputError where there are none, or shards are missing."""
+    """The files that one name refers to, in order; InputError where there are none, or shards are missing."""
     if is_url(name):
         return _locate_remote(str(name))
     path = Path(name)
@@ -77,7 +77,7 @@ def _locate_remote(url: str) -> list[Location]:
     except InputError:
         raise
     except (OSError, ImportError, ValueError) as error:
-        raise InputError(f"what cannot be opened ({error})", "a URL that fsspec opens", file=url) from error
+        raise InputError(f"a URL that cannot be opened ({error})", "a URL that fsspec opens", file=url) from error
 
 
 def _complete_shards(files: Sequence[Location], asked: Location) -> list[Location]:
@@ -116,7 +116,7 @@ class LocalBytes:
         """
         if (size := self.map.size()) < len(self.map):
             found = f"{size} bytes of a file that had {len(self.map)} when it was opened"
-            raise InputError(found, "a file that stays as it is while it is read", file=self.path)
+            raise InputError(found, "a file that does not change while it is read", file=self.path)
         for start, end in spans:
             first = start - start % PAGESIZE
             if end > start:
@@ -124,12 +124,12 @@ class LocalBytes:
 
 
 class RemoteBytes:
-    """A map of a sparse copy of a remote file: blocks are fetched when first needed, and go with the process."""
+    """A map of a sparse copy of a remote file, whose blocks are fetched when first needed; it ends with the process."""
 
     whole = False
 
     def __init__(self, url: str) -> None:
-        check_url(url)  # it may be one that a glob found
+        check_url(url)  # a glob may have listed it
         self.url = url
         self._connect()
         with self._fetching():
@@ -142,7 +142,7 @@ class RemoteBytes:
         self.fetched = np.zeros(-(-self.size // BLOCK), bool)
 
     def need(self, spans: Iterable[Span]) -> None:
-        """Fetch the blocks of these spans that are not there yet, neighbours together, all at once."""
+        """Fetch the blocks of these spans that are still missing, neighbours together, all at once."""
         blocks = [np.arange(start // BLOCK, -(-end // BLOCK)) for start, end in spans if end > start]
         missing = np.unique(np.concatenate([*blocks, np.arange(0)]))
         missing = missing[~self.fetched[missing]]
@@ -175,4 +175,4 @@ class RemoteBytes:
         # Every file system raises errors of its own.
         except Exception as error:
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-            raise InputError(f"what could not be fetched ({reason})", WANTED, file=self.url) from error
+            raise InputError(f"a file that could not be fetched ({reason})", WANTED, file=self.url) from error

@@ -36,7 +36,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "fps": pa.float32(),
     **dict.fromkeys(("width", "height", "frames", "hand_frames"), pa.int32()),
 }
-"""`hand_frames`: frames that show a hand; 0 flags a clip that training leaves out. Null: unknown."""
+"""`hand_frames`: frames that show a hand; clips with 0 are left out of training. Null: unknown."""
 POSE_HASH = "pose_hash"
 OPTIONAL: dict[str, pa.DataType] = {POSE_HASH: pa.string()}
 """Columns that older packs lack. `pose_hash`: of a clip's stored coordinates and mask, equal for copies."""
@@ -62,10 +62,10 @@ def decoding(location: Location) -> Iterator[None]:
         yield
     except InputError:
         raise
-    # Arrow's errors derive from ValueError, KeyError, OSError, MemoryError and more, as the damage happens to be.
+    # Depending on the damage, Arrow's errors derive from ValueError, KeyError, OSError, MemoryError and more.
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        raise InputError(f"what is no whole Arrow file ({reason})", WANTED, file=location) from error
+        raise InputError(f"a damaged Arrow file ({reason})", WANTED, file=location) from error
 
 
 def check_schema(schema: pa.Schema, location: Location) -> None:
@@ -75,7 +75,7 @@ def check_schema(schema: pa.Schema, location: Location) -> None:
         found = "no layout version" if version is None else f"layout version {version.decode(errors='replace')}"
         raise InputError(found, f"layout version {FORMAT.decode()}", file=location, hint="Pack the poses again.")
     if len(set(schema.names)) != len(schema.names):
-        raise InputError("two columns of one name", "columns of different names", file=location)
+        raise InputError("two columns of the same name", "unique column names", file=location)
     for name, kind in {**COLUMNS, **OPTIONAL, **POSES}.items():
         found = schema.field(name).type if name in schema.names else "nothing"
         if found != kind and (name in schema.names or name not in OPTIONAL):

@@ -105,7 +105,7 @@ def rewrite(
     """
     source = _single_file(pack, out)
     if not kept.any():
-        raise InputError("no clip worth keeping", "at least one", file=source)
+        raise InputError("no clip to keep", "at least one", file=source)
     reader = ipc.open_file(pa.memory_map(str(source)))
     metadata = {PROVENANCE_KEY: json.dumps({**pack.provenance[0], **note}).encode()}
     metadata |= {} if splits is None else {MISSING_KEY: b"[]"}
@@ -140,5 +140,5 @@ def _single_file(pack: Pack, out: Path) -> Path:
         except InputError:
             notes = []
         if all(Path(str(note.get("of") or "")).resolve() != source.resolve() for note in notes):
-            raise InputError(f"something not made of {source}", "a new name", file=out, hint="Remove it first.")
+            raise InputError(f"a file that was not made from {source}", "a new name", file=out, hint="Remove it first.")
     return source

@@ -31,11 +31,11 @@ class PackOptions:
     """How a corpus is packed; neither workers nor patience changes a byte of the pack."""
 
     workers: int | None = None
-    """Processes that read clips; as many as there are cores by default, 0: none beside this one."""
+    """Processes that read clips; by default one per core. 0: read in this process."""
     patience: float = 300.0
-    """Seconds after which a clip whose reader is silent is given up."""
+    """Seconds without an answer after which a clip is given up as unreadable."""
     shard_clips: int | None = None
-    """Write a folder of files of about so many clips each, in whole record batches; one file by default."""
+    """Write a folder of files of about this many clips each, in whole record batches; by default one file."""
     cluster: str | None = None
     """A Ray cluster whose processes read the clips: local, auto or ray://HOST:PORT (docs/scaling.md)."""
 
