@@ -27,9 +27,9 @@ from twinsign.evaluation.metrics import Scored, accuracy_report
 from twinsign.evaluation.significance import compare
 from twinsign.files import write_json
 from twinsign.nn.features import drawn_views, embed, fixed_views, joint_embedding
-from twinsign.pack.subset import held_out
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import LabelledRows, clip_ids, select_labelled_training
+from twinsign.pack.subset import held_out
 from twinsign.runs.models import NO_PRETRAINING, control_encoders, evaluation_loader, load_encoders
 from twinsign.runs.recipe import ClassifyConfig, Recipe, load_recipe
 from twinsign.runs.run import load_run

@@ -110,6 +110,6 @@ def test_every_reader_may_die(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"workers": -1}, {"shard_clips": 0}, {"patience": 0.0}, {"patience": float("nan")}])
-def test_impossible_efforts_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_options_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         PackOptions(**wrong)  # type: ignore[arg-type]

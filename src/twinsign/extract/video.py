@@ -125,7 +125,7 @@ class Video:
 
     @property
     def fps(self) -> float | None:
-        """Frames a second: as stated where the mean rate is within 1 %, else the mean rate; None if unknown."""
+        """Frames a second: as stated if the frames' mean rate agrees within 1 %, else that mean; None if unknown."""
         stated = float(self._stream.average_rate or 0) or None
         gaps = self._gaps()
         if not len(gaps):
@@ -222,8 +222,9 @@ def _orientation(frame: VideoFrame) -> tuple[bool, int, int]:
 
     Whether its sides are exchanged, then the steps (1 or -1) down its rows and right along its columns.
     """
-    matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-    a, b, _, c, d = [1, 0, 0, 0, 1] if matrix is None else np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    stated: Any = frame.side_data.get("DISPLAYMATRIX")
+    matrix = np.eye(3, dtype=np.int32).ravel() if stated is None else np.frombuffer(bytes(stated), np.int32)
+    a, b, _, c, d = matrix[:5].tolist()
     transposed = abs(b) + abs(c) > abs(a) + abs(d)
     x, y = (c, b) if transposed else (a, d)
     return transposed, -1 if y < 0 else 1, -1 if x < 0 else 1
