@@ -2,7 +2,7 @@
 
     python benchmarks/inside_train.py RUN … --data PACK --json F [--where wlasl100=1] [--share 0.8 --count 3]
 
-The train clips fall into five folds (`pack/fold.py`: copies of a clip stay together). Each is named by a linear layer
+The train clips fall into five folds (`pack/subset.py`: copies of a clip stay together). Each is named by a linear layer
 and by the nearest neighbours among the other four; `none` is the random encoder of --config. The encoders may have seen
 all of these clips without labels, as a pre-training does. Differences from the first RUN are paired by clip.
 """
@@ -27,9 +27,9 @@ from twinsign.evaluation.retrieve import knn_scores
 from twinsign.evaluation.significance import compare
 from twinsign.files import write_json
 from twinsign.nn.features import drawn_views, embed, fixed_views, joint_embedding
-from twinsign.pack.fold import held_out
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import LabelledRows, clip_ids, select_labelled_training
+from twinsign.pack.subset import held_out
 from twinsign.runs.models import NO_PRETRAINING, control_encoders, evaluation_loader, load_encoders
 from twinsign.runs.recipe import ClassifyConfig, Recipe, load_recipe
 from twinsign.runs.run import load_run

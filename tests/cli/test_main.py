@@ -455,7 +455,7 @@ def test_epochs_that_are_typed_go_before_a_recipes_steps(
         recipes.append(recipe)
         return 0
 
-    monkeypatch.setattr(train, "pretrain", pretrain)
+    monkeypatch.setattr(train, "pretrain_encoders", pretrain)
     assert main(["pretrain", "--config", "demo", "--data", "p", *options]) == 0
     assert (recipes[0].pretrain.epochs, recipes[0].pretrain.steps) == (epochs, steps)
 

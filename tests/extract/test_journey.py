@@ -14,7 +14,7 @@ import pytest
 
 from twinsign.cli.main import main
 from twinsign.extract.camera import open_camera
-from twinsign.extract.live import LiveHolistic
+from twinsign.extract.holistic import LiveHolistic
 from twinsign.inference.recogniser import Prediction, Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import TRUNK

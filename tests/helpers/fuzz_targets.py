@@ -23,7 +23,7 @@ from helpers import mutate, mutate_binary, mutate_text, published_formats
 from twinsign.datasets.folder import set_corpus
 from twinsign.datasets.sample import Corpus, Sample
 from twinsign.files import write_json
-from twinsign.pack.clip import stored_clip
+from twinsign.pack.clip import encode_clip
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
 from twinsign.pose.read import open_set, read
@@ -166,7 +166,7 @@ def landmarks() -> dict[str, bytes]:
 def packed(corpus: Corpus, folder: Path) -> None:
     """What was read can also be encoded, written with its report, and read back."""
     for sample in corpus.samples:
-        stored_clip(sample)
+        encode_clip(sample)
     out = folder / "out.pack"
     report = write_pack(corpus, out, provenance={"notes": list(corpus.notes)})
     write_json(folder / "report.json", asdict(report))

@@ -192,7 +192,7 @@ def test_nan_and_infinity_are_refused_when_read(pack: Pack, value: float) -> Non
 
 def test_two_columns_of_one_name(pack: Pack) -> None:
     error = refused(pack, lambda table: table.append_column("gloss", table["gloss"]))
-    assert error.found == "two columns of one name"
+    assert error.found == "two columns of the same name"
 
 
 def test_columns_that_two_files_hold_differently(tmp_path: Path, recordings: list[Recording]) -> None:

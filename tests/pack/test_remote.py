@@ -16,9 +16,8 @@ from pyarrow import ipc
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.pack import bytes as pack_bytes
 from twinsign.pack import locate
-from twinsign.pack.bytes import RemoteBytes
+from twinsign.pack.locate import RemoteBytes
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
 from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
@@ -28,7 +27,7 @@ from twinsign.views.config import ReadConfig
 @pytest.fixture(autouse=True)
 def memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
     """An empty memory:// and small blocks."""
-    monkeypatch.setattr(pack_bytes, "BLOCK", 512)
+    monkeypatch.setattr(locate, "BLOCK", 512)
     files = fsspec.filesystem("memory")
     yield files
     files.store.clear()
@@ -41,7 +40,7 @@ def upload(files: fsspec.AbstractFileSystem, pack: Pack, name: str = "/a/p.pack"
 
 def fetched(pack: Pack) -> int:
     held = [file.bytes for file in pack._files]
-    return sum(int(one.there.sum()) * pack_bytes.BLOCK for one in held if isinstance(one, RemoteBytes))
+    return sum(int(one.fetched.sum()) * locate.BLOCK for one in held if isinstance(one, RemoteBytes))
 
 
 def test_it_reads_as_the_local_one(pack: Pack, memory: fsspec.AbstractFileSystem) -> None:
@@ -111,11 +110,11 @@ def test_they_are_opened_where_they_were_allowed_by_name(
     pack: Pack, memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     url = f"simplecache::{upload(memory, pack)}"
-    monkeypatch.setenv(locate.ALLOWED, "")
+    monkeypatch.setenv(locate.PROTOCOLS_VARIABLE, "")
     assert main(["doctor", url]) == 2
     assert "twinsign --protocols simplecache COMMAND" in " ".join(capfd.readouterr().err.split())
     assert main(["--protocols", "simplecache", "doctor", url]) in (0, 1)
-    monkeypatch.setenv(locate.ALLOWED, "zip, simplecache")
+    monkeypatch.setenv(locate.PROTOCOLS_VARIABLE, "zip, simplecache")
     assert len(Pack(url)) == len(pack)
 
 
@@ -134,7 +133,7 @@ def test_what_cannot_be_read(pack: Pack, memory: fsspec.AbstractFileSystem) -> N
         Pack("memory://a/x.pack")
     with pytest.raises(InputError, match="protocol 'nonsense'; wanted a plain one"):
         Pack("nonsense://a/x.pack")
-    with pytest.raises(InputError, match="what cannot be opened"):
+    with pytest.raises(InputError, match="a URL that cannot be opened"):
         Pack("hdfs://nowhere.invalid/x.pack")
     data = Path(pack.paths[0]).read_bytes()
     for wrong in (b"", b"ARROW1", data[:-1], data[: len(data) // 2], b"x" * 5000):

@@ -1,4 +1,4 @@
-"""An import that was killed goes on where it was: no finished clip is read again, and the bytes are the same."""
+"""A killed import resumes: no finished clip is read again, and the bytes are the same."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def alive(group: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked for in /proc")
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_killed_import_goes_on(tmp_path: Path, workers: int) -> None:
+def test_a_killed_import_resumes(tmp_path: Path, workers: int) -> None:
     out, parts = tmp_path / "P", tmp_path / ".P.partial"
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "first"), str(out), str(workers)]
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])

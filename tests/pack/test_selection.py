@@ -17,10 +17,10 @@ from twinsign.pack.selection import (
     LabelledRows,
     label_list,
     labelled_rows,
+    sample_labels,
     select_labelled_training,
     select_pretraining,
-    share_of_labels,
-    shared_signers,
+    signer_overlap,
 )
 from twinsign.pack.write import write_pack
 
@@ -58,7 +58,7 @@ def test_labelled_rows_and_the_clip_whose_label_is_missing(tmp_path: Path, caplo
 )
 def test_a_share_is_stratified_seeded_and_never_empty(labels: list[int], fraction: float, seed: int) -> None:
     data = LabelledRows(np.arange(len(labels)) * 3, np.asarray(labels))
-    found, again = share_of_labels(data, fraction, seed), share_of_labels(data, fraction, seed)
+    found, again = sample_labels(data, fraction, seed), sample_labels(data, fraction, seed)
     assert found.rows.tolist() == again.rows.tolist() == sorted(set(found.rows.tolist()))
     whole = dict(zip(data.rows.tolist(), labels, strict=True))
     assert [whole[row] for row in found.rows.tolist()] == found.labels.tolist()
@@ -69,18 +69,18 @@ def test_a_share_is_stratified_seeded_and_never_empty(labels: list[int], fractio
 
 def test_shares_differ_by_seed_and_all_is_all() -> None:
     data = LabelledRows(np.arange(100), np.repeat(np.arange(5), 20))
-    assert share_of_labels(data, 1.0, 0).rows.tolist() == list(range(100))
-    assert share_of_labels(data, 0.2, 0).rows.tolist() != share_of_labels(data, 0.2, 1).rows.tolist()
+    assert sample_labels(data, 1.0, 0).rows.tolist() == list(range(100))
+    assert sample_labels(data, 0.2, 0).rows.tolist() != sample_labels(data, 0.2, 1).rows.tolist()
     for wrong in (0.0, -0.5, 1.5, float("nan")):
         with pytest.raises(InputError, match="label fraction"):
-            share_of_labels(data, wrong, 0)
+            sample_labels(data, wrong, 0)
 
 
 @given(labels=st.lists(st.integers(0, 4), min_size=1, max_size=60), seed=st.integers(0, 1000))
 def test_shares_of_one_seed_are_nested(labels: list[int], seed: int) -> None:
     data = LabelledRows(np.arange(len(labels)), np.asarray(labels))
-    shares = [share_of_labels(data, fraction, seed) for fraction in (0.1, 0.2, 0.4, 0.6, 1.0)]
-    counts = [share_of_labels(data, 1.0, seed, per_class) for per_class in (1, 2, 5, 60)]
+    shares = [sample_labels(data, fraction, seed) for fraction in (0.1, 0.2, 0.4, 0.6, 1.0)]
+    counts = [sample_labels(data, 1.0, seed, per_class) for per_class in (1, 2, 5, 60)]
     for chain in (shares, counts):
         for less, more in pairwise(chain):
             assert set(less.rows.tolist()) <= set(more.rows.tolist())
@@ -92,14 +92,14 @@ def test_shares_of_one_seed_are_nested(labels: list[int], seed: int) -> None:
 def test_labels_a_class_exclude_a_share() -> None:
     data = LabelledRows(np.arange(10), np.arange(10) % 2)
     with pytest.raises(InputError, match="0 labels per class"):
-        share_of_labels(data, 1.0, 0, 0)
+        sample_labels(data, 1.0, 0, 0)
     with pytest.raises(InputError, match=r"3 labels per class with label fraction 0\.5; wanted at least 1, and one of"):
-        share_of_labels(data, 0.5, 0, 3)
+        sample_labels(data, 0.5, 0, 3)
 
 
 def test_shared_signers_are_counted_where_they_are_named() -> None:
     learnt, asked = ["ann", "ann", "bea", ""], ["bea", "bea", "cem", ""]
-    assert shared_signers(asked, learnt) == {
+    assert signer_overlap(asked, learnt) == {
         "evaluated": 2,
         "shared": 1,
         "clips_of_shared": 2,
@@ -108,14 +108,14 @@ def test_shared_signers_are_counted_where_they_are_named() -> None:
     }
 
     def independent(asked: list[str], learnt: list[str]) -> bool | None:
-        found = shared_signers(asked, learnt)
+        found = signer_overlap(asked, learnt)
         return found["independent"] if found else None
 
     assert independent(asked[:3], learnt[:2]) is True
     assert independent(asked[2:], learnt[:2]) is None  # one clip's signer may be anybody
     assert independent(asked[2:3], learnt) is None
-    assert shared_signers(asked[3:], learnt) is None
-    assert shared_signers(asked, learnt[3:]) is None
+    assert signer_overlap(asked[3:], learnt) is None
+    assert signer_overlap(asked, learnt[3:]) is None
 
 
 def test_pretraining_never_sees_what_is_held_out(tmp_path: Path) -> None:

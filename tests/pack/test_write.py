@@ -16,7 +16,7 @@ from twinsign import __version__
 from twinsign.datasets.sample import Corpus, Sample
 from twinsign.errors import InputError
 from twinsign.files import hash_file
-from twinsign.pack.clip import stored_clip
+from twinsign.pack.clip import encode_clip
 from twinsign.pack.open import Pack
 from twinsign.pack.report import PackReport
 from twinsign.pack.write import NothingPackedError, write_pack
@@ -276,9 +276,9 @@ def test_readers_notes_are_listed_by_clip(tmp_path: Path) -> None:
 def test_a_table_that_contradicts_its_files_is_noted(tmp_path: Path) -> None:
     one = replace(recording(np.random.default_rng(0), "a", 5), fps=25.0, size=(640, 480))
     row = {"fps": "60", "width": "480", "height": "640"}
-    notes = stored_clip(Sample("a", lambda: one, row)).notes
+    notes = encode_clip(Sample("a", lambda: one, row)).notes
     assert notes == [
-        "25 frames a second by the file, 60 by the table: the file's are taken",
-        "an image of 640 x 480 by the file, 480 x 640 by the table: the file's is taken",
+        "frame rate 25 in the file, 60 in the annotation: the file's is used",
+        "image size 640 x 480 in the file, 480 x 640 in the annotation: the file's is used",
     ]
-    assert stored_clip(Sample("a", lambda: one, {"fps": "25.1", "width": "640", "height": "480"})).notes == []
+    assert encode_clip(Sample("a", lambda: one, {"fps": "25.1", "width": "640", "height": "480"})).notes == []

@@ -15,7 +15,7 @@ from twinsign.cli.main import main
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import share_of_rows
+from twinsign.pack.selection import sample_rows
 from twinsign.pack.write import write_pack
 from twinsign.runs.run import load_run
 
@@ -155,11 +155,11 @@ def test_two_processes_share_the_work(copied: Sweep, tmp_path: Path) -> None:
 
 def test_shares_of_rows_are_nested_and_seeded() -> None:
     rows = np.arange(100, 200)
-    shares = [set(share_of_rows(rows, fraction, 7).tolist()) for fraction in (0.001, 0.25, 0.5, 1.0)]
+    shares = [set(sample_rows(rows, fraction, 7).tolist()) for fraction in (0.001, 0.25, 0.5, 1.0)]
     assert [len(share) for share in shares] == [1, 25, 50, 100]
     assert shares[0] < shares[1] < shares[2] < shares[3] == set(rows.tolist())
-    assert set(share_of_rows(rows, 0.25, 8).tolist()) != shares[1]
-    assert np.array_equal(share_of_rows(rows, 1.0, 3), rows)
+    assert set(sample_rows(rows, 0.25, 8).tolist()) != shares[1]
+    assert np.array_equal(sample_rows(rows, 1.0, 3), rows)
     for wrong in (0.0, 1.5, -1.0):
         with pytest.raises(InputError, match="fraction"):
-            share_of_rows(rows, wrong, 0)
+            sample_rows(rows, wrong, 0)

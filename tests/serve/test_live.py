@@ -23,7 +23,7 @@ from PIL import Image as Pictures
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from twinsign.extract.live import LiveHolistic, decode_jpeg
+from twinsign.extract.holistic import LiveHolistic, decode_jpeg
 from twinsign.extract.video import open_video
 from twinsign.pose.clip_file import ClipFile
 from twinsign.streaming.segmenter import Frame

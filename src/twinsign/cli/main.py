@@ -58,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser = build_parser(words)
         options = parser.instantiate(parser.parse_args(words))
         if options.protocols:
-            from twinsign.pack.locate import ALLOWED
+            from twinsign.pack.locate import PROTOCOLS_VARIABLE
 
-            os.environ[ALLOWED] = options.protocols
+            os.environ[PROTOCOLS_VARIABLE] = options.protocols
         command: Any = COMMANDS
         while isinstance(command, dict):
             chosen = options.subcommand

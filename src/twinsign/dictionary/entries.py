@@ -18,7 +18,7 @@ from twinsign.errors import InputError
 from twinsign.files import parse_json, sha256
 from twinsign.inference.embeddings import EMBEDDING
 from twinsign.nn.features import unit_means
-from twinsign.pack.locate import ENDING
+from twinsign.pack.locate import PACK_SUFFIX
 from twinsign.pack.open import Pack
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import Run
@@ -79,7 +79,7 @@ def reading_key(run: Run) -> str:
 
 def file_stats(folder: Path) -> list[tuple[str, int, int, int]]:
     """Name, inode, size and time of each pack: they change with the content, whatever dictionary.json says."""
-    stats = [(file.name, file.stat()) for file in sorted(folder.glob(f"*{ENDING}"))]
+    stats = [(file.name, file.stat()) for file in sorted(folder.glob(f"*{PACK_SUFFIX}"))]
     return [(name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
 
 

@@ -38,11 +38,10 @@ from twinsign.dictionary.entries import (
 from twinsign.errors import InputError
 from twinsign.files import locked, write_json
 from twinsign.inference.embeddings import EMBEDDING
-from twinsign.pack.check import decoding
-from twinsign.pack.clip import StoredClip, stored_clip
-from twinsign.pack.locate import ENDING
+from twinsign.pack.clip import EncodedClip, encode_clip
+from twinsign.pack.locate import PACK_SUFFIX
 from twinsign.pack.open import Indices, Pack
-from twinsign.pack.schema import BATCH_CLIPS, BATCH_MOST, POSE_HASH, schema
+from twinsign.pack.schema import BATCH_CLIPS, BATCH_MOST, POSE_HASH, decoding, schema
 from twinsign.pack.write import record_batch, write_file
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.runs.run import Run
@@ -148,7 +147,7 @@ class Dictionary:
                 if not ids:
                     raise self._unknown(name, [*entries.glosses, *entries.ids])
                 leaving.update(ids)
-            for file in sorted(self.path.glob(f"*{ENDING}")):
+            for file in sorted(self.path.glob(f"*{PACK_SUFFIX}")):
                 table = _read(file)
                 kept = table.filter(pa.array([id not in leaving for id in table["id"].to_pylist()]))
                 if not len(kept):
@@ -168,7 +167,7 @@ class Dictionary:
             return False
         try:
             with locked(self.path, tidy=True):
-                for file in sorted(self.path.glob(f"*{ENDING}")):
+                for file in sorted(self.path.glob(f"*{PACK_SUFFIX}")):
                     table, pack = _read(file), Pack(file)
                     values = pa.array(vectors_of(pack, np.arange(len(pack))).ravel())
                     column = pa.FixedSizeListArray.from_arrays(values, self.metadata.width)
@@ -191,18 +190,18 @@ class Dictionary:
         hint = f"Near: {', '.join(near)}." if near else "It is empty."
         return InputError(f"no sign {name!r}", "a gloss or an id of the dictionary", file=self.path, hint=hint)
 
-    def _append(self, clips: Sequence[StoredClip]) -> None:
+    def _append(self, clips: Sequence[EncodedClip]) -> None:
         """Write clips to new files, the first of them together with the last file while that is a small one."""
         layout = schema([], json.dumps({"twinsign": __version__, "command": "enrol"}))
         layout = layout.append(pa.field(ADDED, pa.string()))
         layout = layout.append(pa.field(EMBEDDING, pa.list_(pa.float32(), self.metadata.width)))
-        files = sorted(self.path.glob(f"*{ENDING}"))
+        files = sorted(self.path.glob(f"*{PACK_SUFFIX}"))
         number, before = int(files[-1].stem) + 1 if files else 1, layout.empty_table()
         if files and len(last := _read(files[-1])) < BATCH_CLIPS:
             number, before = number - 1, last
         for start in range(0, len(clips), BATCH_MOST):
             batch = pa.Table.from_batches([record_batch(clips[start : start + BATCH_MOST], layout)])
-            _write(self.path / f"{number:06d}{ENDING}", pa.concat_tables([before, batch]))
+            _write(self.path / f"{number:06d}{PACK_SUFFIX}", pa.concat_tables([before, batch]))
             number, before = number + 1, layout.empty_table()
 
     def _save(self, calibration: dict[str, OpenCalibration] | None, reading: str | None = None) -> None:
@@ -218,11 +217,11 @@ class Dictionary:
         self.entries = Entries(self.path, metadata)
 
 
-def _encode(sign: Sign) -> StoredClip:
+def _encode(sign: Sign) -> EncodedClip:
     gloss = " ".join(sign.gloss.split())
     if not gloss:
         raise InputError(f"gloss {sign.gloss!r}", "a name for the sign", clip=sign.recording.id)
-    return stored_clip(Sample(sign.recording.id, lambda: sign.recording, {"gloss": gloss, "signer": sign.signer}))
+    return encode_clip(Sample(sign.recording.id, lambda: sign.recording, {"gloss": gloss, "signer": sign.signer}))
 
 
 def _read(file: Path) -> pa.Table:

@@ -11,7 +11,7 @@ import numpy as np
 from twinsign import __version__
 from twinsign.doctor.duplicates import group_identical
 from twinsign.doctor.exam import Exam
-from twinsign.pack.rewrite import rewrite
+from twinsign.pack.subset import write_subset
 
 
 class DroppedClip(NamedTuple):
@@ -53,9 +53,9 @@ def _drop_copies(exam: Exam, group: list[int], kind: str) -> dict[int, str]:
 
 
 def write_fixed(exam: Exam, dropped: Sequence[DroppedClip], out: Path) -> None:
-    """Write the pack without the dropped clips; InputError as by `rewrite`."""
+    """Write the pack without the dropped clips; InputError as by `write_subset`."""
     kept = np.ones(len(exam), bool)
     kept[[clip.place for clip in dropped]] = False
     reasons = {exam.name[clip.place]: clip.why for clip in dropped}
     note = {"twinsign": __version__, "of": str(Path(exam.pack.paths[0])), "dropped": reasons}
-    rewrite(exam.pack, kept, out, {"fixed": note})
+    write_subset(exam.pack, kept, out, {"fixed": note})

@@ -24,7 +24,7 @@ from twinsign.inference.likeness import add_likeness
 from twinsign.inference.shift import check_shift
 from twinsign.nn.classifier import Classifier
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import ClipSelection, LabelledRows, labelled_rows, share_of_rows
+from twinsign.pack.selection import ClipSelection, LabelledRows, labelled_rows, sample_rows
 from twinsign.runs.calibration import NEVER, Calibration
 from twinsign.runs.models import evaluation_loader, load_classifier, viewer_of
 from twinsign.runs.recipe import AbstainConfig
@@ -141,7 +141,7 @@ def fit_calibration(
         copies = trained_on(run, pack, rows) if len(rows) else None
         rows = rows if copies is None else rows[~copies]
         if len(rows):
-            rows = share_of_rows(rows, min(1.0, MOST / len(rows)), 0)
+            rows = sample_rows(rows, min(1.0, MOST / len(rows)), 0)
             unknown_logits = compute_logits(classifier, evaluation_loader(pack, rows, run.recipe), viewer_of(run))
     fitted = calibrate(scored, abstain, unknown_logits)
     if fitted.unknown != abstain.unknown_share != run.recipe.abstain.unknown_share:

@@ -24,7 +24,7 @@ from twinsign.pack.selection import (
     LabelledRows,
     clip_ids,
     labelled_rows,
-    shared_signers,
+    signer_overlap,
 )
 from twinsign.runs.calibration import calibration_of
 from twinsign.runs.models import head_recipe, load_classifier
@@ -95,7 +95,7 @@ def report_context(run: Run, pack: Pack, data: LabelledRows, scope: EvaluationSc
     if run.kind == "classifier" and head_recipe(run).select == "last":
         selected_on.discard("val")  # the last epoch is kept whatever val says
     return {
-        "signers": None if training is None else shared_signers(hashed_signers(pack, data.rows), training.signers),
+        "signers": None if training is None else signer_overlap(hashed_signers(pack, data.rows), training.signers),
         "split": scope.splits,
         "where": scope.where,
         "split_hash": pack.split_hash(data.rows),

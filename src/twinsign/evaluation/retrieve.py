@@ -35,7 +35,7 @@ from twinsign.pack.selection import (
     clip_ids,
     labelled_rows,
     select_labelled_training,
-    shared_signers,
+    signer_overlap,
 )
 from twinsign.runs.models import (
     NO_PRETRAINING,
@@ -161,7 +161,7 @@ def _gallery_and_query(
 
 
 def _gallery_entries(pack: Pack, gallery: str, stored: LabelledRows, query: LabelledRows) -> dict[str, Any]:
-    signers = shared_signers(*(hashed_signers(pack, data.rows) for data in (query, stored)))
+    signers = signer_overlap(*(hashed_signers(pack, data.rows) for data in (query, stored)))
     return {"gallery": gallery, "gallery_clips": len(stored.rows), "signers": signers}
 
 

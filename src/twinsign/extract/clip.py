@@ -54,15 +54,14 @@ def extract(
     data, score = (np.asarray(array, np.float32) for array in (estimated.body.data.data, estimated.body.confidence))
     if len(data) != len(video.times):
         raise clip.error(f"{len(data)} poses for {len(video.times)} frames", "one a frame")
-    pose = Pose(estimated.header, NumPyPoseBody(video.fps or 0, data, score))
-    recording = from_pose(clip, pose.header, pose.body)
-    known = f"{estimator.name} {estimator.version}"
-    recording = replace(recording, estimator=known, notes=(*video.notes, *recording.notes))
+    recording = from_pose(clip, estimated.header, NumPyPoseBody(video.fps or 0, data, score))
+    name = f"{estimator.name} {estimator.version}"
+    recording = replace(recording, estimator=name, notes=(*video.notes, *recording.notes))
     first, stop = active_span(recording) if trim else (0, len(data))
     if stop - first < len(data):
         recording = replace(recording, xy=recording.xy[first:stop], score=recording.score[first:stop])
-        pose = Pose(pose.header, NumPyPoseBody(pose.body.fps, data[first:stop], score[first:stop]))
-    return Extraction(pose, recording, (first, stop), len(data))
+    body = NumPyPoseBody(video.fps or 0, data[first:stop], score[first:stop])
+    return Extraction(Pose(estimated.header, body), recording, (first, stop), len(data))
 
 
 def write(extraction: Extraction, path: Path, form: Format) -> None:

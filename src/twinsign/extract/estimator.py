@@ -1,9 +1,8 @@
-"""What an estimator is, which there are, and how one is chosen and loaded."""
+"""The interface of pose estimators, and how one is configured and loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from pose_format import Pose
@@ -15,7 +14,7 @@ from twinsign.extract.video import Image
 
 
 class Estimator(Protocol):
-    """Finds people's joints in the frames of one video after another; each video starts afresh."""
+    """Finds people's joints in the frames of one video after another; no video affects the next."""
 
     name: str
     version: str
@@ -31,7 +30,7 @@ class Estimator(Protocol):
 def identity(config: EstimatorConfig) -> dict[str, str]:
     """What decides the estimator's results: name, version, models; InputError where it could not be loaded."""
     if config.name == "rtm":
-        return rtm.identity(_pose_model(config), config.detector)
+        return rtm.identity(config.pose_model, config.detector)
     if config.pose_model or config.detector:
         raise InputError("ONNX models for holistic, which has its own", "none, or --estimator.name rtm")
     return holistic.identity()
@@ -40,13 +39,13 @@ def identity(config: EstimatorConfig) -> dict[str, str]:
 def load_estimator(config: EstimatorConfig) -> Estimator:
     """The chosen estimator, its models loaded; InputError where a package or model is missing or unfit."""
     identity(config)
-    if config.name == "rtm":
-        return rtm.RtmEstimator(_pose_model(config), config.detector, config.device)
+    if config.pose_model is not None:
+        return rtm.RtmEstimator(config.pose_model, config.detector, config.device)
     return holistic.HolisticEstimator()
 
 
 class Loader(NamedTuple):
-    """How an estimator is named and loaded; in other processes too, so both functions are a module's own."""
+    """How an estimator is identified and loaded; both functions must pickle, for other processes call them too."""
 
     identity: Callable[[EstimatorConfig], dict[str, str]] = identity
     load: Callable[[EstimatorConfig], Estimator] = load_estimator
@@ -54,10 +53,3 @@ class Loader(NamedTuple):
 
 LOADER = Loader()
 """The package's own estimators."""
-
-
-def _pose_model(config: EstimatorConfig) -> Path:
-    if config.pose_model is None:
-        hint = "Pass --estimator.pose_model FILE.onnx, and --estimator.detector FILE.onnx."
-        raise InputError("no model for rtm, which comes without any", "an ONNX file of 133 points", hint=hint)
-    return config.pose_model

@@ -1,30 +1,30 @@
-"""Many videos into one folder: which there are, which are done, and what is written of each."""
+"""Extracting many videos into one folder: which to extract, which are done, and a ledger row for each."""
 
 from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from twinsign.cluster import as_completed
 from twinsign.errors import DiskFullError, InputError
-from twinsign.extract.clip import Extraction, Format, extract, write
+from twinsign.extract.clip import Format, extract, write
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.extract.estimator import LOADER, Estimator, Loader
-from twinsign.extract.ledger import Ledger, Row, same_file, sha256_of, stamp_of
+from twinsign.extract.ledger import NAMES_HINT, Ledger, Row, claim_of, normalized, sha256_of, stamp_of
 from twinsign.extract.video import MAX_SIDE, is_video
-from twinsign.extract.workers import results
+from twinsign.extract.workers import run_in_processes
 from twinsign.files import files_below, locked
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.read import VIDEO_ENDINGS
 
 _PARTS = {"right_hand": RIGHT_HAND, "left_hand": LEFT_HAND, "trunk": TRUNK}
-UNREAD = (".wmv", ".asf", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".vob", ".flv", ".f4v", ".ogv", ".swf", ".gif")
+UNSUPPORTED = (".wmv", ".asf", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".vob", ".flv", ".f4v", ".ogv", ".swf", ".gif")
 """Endings of videos that are not opened: remux or encode them first."""
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Rows of the videos done now, of those done before, and reasons by video, all in the order given."""
+    """Ledger rows of the videos done now, of those done before, and reasons by video, all in the order of the jobs."""
 
     done: list[Row] = field(default_factory=list)
     before: list[Row] = field(default_factory=list)
     anew: list[str] = field(default_factory=list)
-    """Outputs of `done` that took the place of an earlier one of the same video."""
+    """Outputs of `done` that replaced an earlier one of the same video."""
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
@@ -66,32 +66,27 @@ def find_jobs(videos: Iterable[str], form: Format) -> list[Job]:
     Raises InputError on a folder without a video, and where two videos would have one output, whatever its case.
     """
     jobs: dict[Path, Job] = {}
-    outputs: dict[str, Path] = {}
-    for given in map(Path, videos):
-        for video, name in _listed(given):
+    first_of: dict[str, Path] = {}
+    for path in map(Path, videos):
+        names = {path: path.stem}
+        if path.is_dir():
+            inside = [file for file in files_below(path) if is_video(file) and file.is_file() and file.name[0] != "."]
+            names = {file: file.relative_to(path).with_name(file.stem).as_posix() for file in inside}
+            if not names:
+                raise InputError("no video", f"files ending in {', '.join(VIDEO_ENDINGS)}", file=path)
+        for video, name in names.items():
             output = f"{name}.{form}"
-            first = outputs.setdefault(same_file(output), video)
+            first = first_of.setdefault(normalized(output), video)
             if first.resolve() != video.resolve():
-                hint = "Give their common folder, so that subfolders are kept, or another --out for one of them."
-                raise InputError(f"{first} and {video} for {output}", "videos of different names", hint=hint)
+                raise InputError(f"{first} and {video} for {output}", "videos of different names", hint=NAMES_HINT)
             jobs.setdefault(video.resolve(), Job(video, output))
     return list(jobs.values())
 
 
-def unread_videos(videos: Iterable[str]) -> list[str]:
-    """Files below the folders among these that are videos by their endings, but not of those that are read."""
+def unsupported_videos(videos: Iterable[str]) -> list[str]:
+    """Files below the folders among these whose endings are those of videos, but not of supported ones."""
     folders = (path for path in map(Path, videos) if path.is_dir())
-    return [str(file) for path in folders for file in files_below(path) if file.suffix.lower() in UNREAD]
-
-
-def _listed(given: Path) -> list[tuple[Path, str]]:
-    if not given.is_dir():
-        return [(given, given.stem)]
-    inside = [path for path in files_below(given) if is_video(path) and path.is_file()]
-    found = [path for path in inside if not path.name.startswith(".")]
-    if not found:
-        raise InputError("no video", f"files ending in {', '.join(VIDEO_ENDINGS)}", file=given)
-    return [(path, path.relative_to(given).with_name(path.stem).as_posix()) for path in found]
+    return [str(file) for path in folders for file in files_below(path) if file.suffix.lower() in UNSUPPORTED]
 
 
 def run_jobs(
@@ -105,94 +100,77 @@ def run_jobs(
 ) -> Outcome:
     """Extract every video that is not done, or was done from other content or with other settings.
 
-    `tick` hears of every video that is finished: how many, and of how many frames that were estimated now.
+    `tick` is called for every finished video: how many, and how many frames of them were estimated now.
     """
     if workers < 1:
         raise InputError(f"{workers} workers", "at least 1")
-    made = _made(settings, loader.identity(settings.estimator))
+    # Models stand in the ledger by their hash, not by where they lie.
+    made_with = {**asdict(replace(settings, estimator=HOLISTIC)), "estimator": loader.identity(settings.estimator)}
     with locked(out):
         ledger = Ledger(out)
-        before = {job: row for job in jobs if (row := ledger.finished(job.output, job.video, made))}
+        before = {job: row for job in jobs if (row := ledger.finished(job.output, job.video, made_with))}
         tick(len(before), 0)
-        todo, done = [job for job in jobs if job not in before], dict[Job, Row]()
-        anew = [job.output for job in todo if ledger.claim(job.output, job.video)]
+        todo, done, unreadable = [job for job in jobs if job not in before], dict[Job, Row](), dict[Job, str]()
+        replaced = [job.output for job in todo if ledger.claim(job.output, job.video)]
         ledger.save()
-        unreadable: dict[Job, str] = {}
-        load = partial(_loaded, out, settings, made, loader)
-        team = results(load, todo, workers) if cluster is None else _on_cluster(load, todo, cluster)
+        load = partial(_load, out, settings, made_with, loader)
+        answers = run_in_processes(load, todo, workers) if cluster is None else as_completed(load, todo, cluster)
         try:
-            for job, found in team:
-                if isinstance(found, str):
-                    unreadable[job] = found if str(job.video) in found else f"{job.video}: {found}"
+            for number, answer in answers:
+                job = todo[number]
+                if answer.error is None:
+                    done[job] = answer.result
+                    ledger.add(answer.result)
+                elif isinstance(answer.error, DiskFullError):
+                    raise answer.error
                 else:
-                    done[job] = found
-                    ledger.add(found)
-                tick(1, 0 if isinstance(found, str) else found["video_frames"])
-        except DiskFullError as error:
-            raise DiskFullError(f"{error}; {_whole(len(done), len(todo))}") from error
-        except OSError as error:
-            if error.errno not in _FULL:
+                    reason = str(answer.error)
+                    unreadable[job] = reason if str(job.video) in reason else f"{job.video}: {reason}"
+                tick(1, 0 if answer.error else answer.result["video_frames"])
+        except (DiskFullError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_SPACE:
                 raise
-            raise DiskFullError(f"{ledger.path}: {error.strerror}; {_whole(len(done), len(todo))}") from error
+            reason = f"{ledger.path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            written = f"stopped with {len(done)} of {len(todo)} videos written, all of them whole"
+            raise DiskFullError(f"{reason}; {written}; the same command resumes") from error
         ledger.save(ended=True)
     return Outcome(
         [done[job] for job in jobs if job in done],
         [before[job] for job in jobs if job in before],
-        [name for name in anew if name in {row["output"] for row in done.values()}],
+        [job.output for job in todo if job in done and job.output in replaced],
         {str(job.video): unreadable[job] for job in jobs if job in unreadable},
     )
 
 
-def _whole(done: int, todo: int) -> str:
-    return f"stopped with {done} of {todo} videos written, all of them whole; the same command resumes"
+def _load(out: Path, settings: Settings, made_with: Row, loader: Loader) -> Callable[[Job], Row]:
+    return partial(_extract, out, settings, made_with, loader.load(settings.estimator))
 
 
-def _on_cluster(
-    load: Callable[[], Callable[[Job], Row]], todo: Sequence[Job], address: str
-) -> Iterator[tuple[Job, Row | str]]:
-    for number, answer in as_completed(load, todo, address):
-        if isinstance(answer.error, DiskFullError):
-            raise answer.error
-        yield todo[number], str(answer.error) if answer.error else answer.result
-
-
-def _made(settings: Settings, estimator: Mapping[str, str]) -> Row:
-    """The settings as they stand in the ledger; models by their hash, not by where they lie."""
-    return {**asdict(replace(settings, estimator=HOLISTIC)), "estimator": dict(estimator)}
-
-
-def _loaded(out: Path, settings: Settings, made: Row, loader: Loader) -> Callable[[Job], Row]:
-    return partial(_work, out, settings, made, loader.load(settings.estimator))
-
-
-def _work(out: Path, settings: Settings, made: Row, estimator: Estimator, job: Job) -> Row:
-    """Extract one video, write it, and say what it was made of."""
+def _extract(out: Path, settings: Settings, made_with: Row, estimator: Estimator, job: Job) -> Row:
+    """Extract one video, write its poses, and return its row of the ledger."""
     started = time.perf_counter()
     if not job.video.is_file():
         raise InputError("no such file", "a video", file=job.video)
     stamp, content = stamp_of(job.video), sha256_of(job.video)
-    found = extract(job.video, estimator, trim=settings.trim, max_side=settings.max_side, fps=settings.fps)
+    extraction = extract(job.video, estimator, trim=settings.trim, max_side=settings.max_side, fps=settings.fps)
     try:
-        write(found, out / job.output, settings.format)
+        write(extraction, out / job.output, settings.format)
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in _NO_SPACE:
             raise DiskFullError(f"{out / job.output}: {error.strerror}") from error
         raise
-    seconds = round(time.perf_counter() - started, 3)
-    source = {"output": job.output, "video": str(job.video), "path": str(job.video.resolve()), **stamp}
-    source |= {"sha256": content, "made": made}
-    return {**source, **_shown(found), "seconds": seconds}
-
-
-def _shown(found: Extraction) -> Row:
-    seen = found.recording.seen
-    rates = {part: round(float(seen[:, joints].any(axis=1).mean()), 4) for part, joints in _PARTS.items()}
+    recording = extraction.recording
     return {
-        "frames": len(seen),
-        "video_frames": found.video_frames,
-        "kept": list(found.kept),
-        "fps": found.recording.fps,
-        "size": list(found.recording.size or ()),
-        "seen": rates,
-        "notes": list(found.recording.notes),
+        **claim_of(job.output, job.video),
+        **stamp,
+        "sha256": content,
+        "made": made_with,
+        "frames": len(recording.seen),
+        "video_frames": extraction.video_frames,
+        "kept": list(extraction.kept),
+        "fps": recording.fps,
+        "size": list(recording.size or ()),
+        "seen": {name: round(float(recording.seen[:, part].any(axis=1).mean()), 4) for name, part in _PARTS.items()},
+        "notes": list(recording.notes),
+        "seconds": round(time.perf_counter() - started, 3),
     }

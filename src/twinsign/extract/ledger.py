@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from twinsign.files import write_text
 LEDGER = "extract.jsonl"
 """What was made of which video how: one JSON line a finished video."""
 Row = dict[str, Any]
-_HINT = "Extract their common folder, so that subfolders are kept, or use another --out for one of them."
+NAMES_HINT = "Extract their common folder, so that subfolders are kept, or use another --out for one of them."
 
 
 def stamp_of(video: Path) -> Row:
-    """Size and time of change of a file."""
+    """Size and modification time of a file."""
     status = video.stat()
     return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
@@ -29,7 +30,12 @@ def sha256_of(video: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def same_file(output: str) -> str:
+def claim_of(output: str, video: Path) -> Row:
+    """The row of an output that is still to be written."""
+    return {"output": output, "video": str(video), "path": str(video.resolve())}
+
+
+def normalized(output: str) -> str:
     """Equal for names that some file systems take for one: whatever their case and Unicode form."""
     return unicodedata.normalize("NFC", output).casefold()
 
@@ -41,40 +47,39 @@ class Ledger:
         self.out, self.path = out, out / LEDGER
         self.rows: dict[str, Row] = {}
         for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []:
-            try:
+            with suppress(ValueError, TypeError, KeyError):  # the last line of a process that was killed
                 row = json.loads(line)
                 self.rows[row["output"]] = row
-            except (ValueError, TypeError, KeyError):  # the last line of a process that was killed
-                continue
-        self._names = {same_file(output): output for output in self.rows}
+        self._names = {normalized(output): output for output in self.rows}
 
-    def finished(self, output: str, video: Path, made: Row) -> Row | None:
-        """The row of an output that is there, made so from this video's content; None where it must be done."""
+    def finished(self, output: str, video: Path, made_with: Row) -> Row | None:
+        """The row of an existing output made with these settings from this video's content; else None."""
         row = self.rows.get(output)
-        if row is None or row.get("made") != made or not (self.out / output).is_file() or not video.is_file():
+        if row is None or row.get("made") != made_with or not (self.out / output).is_file() or not video.is_file():
             return None
-        same_stamp = {name: row.get(name) for name in ("bytes", "mtime_ns")} == stamp_of(video)
-        if same_stamp and _path(row) == video.resolve():
-            return row
-        return row if row.get("sha256") == sha256_of(video) else None
+        unchanged = stamp_of(video).items() <= row.items() and _path(row) == video.resolve()
+        return row if unchanged or row.get("sha256") == sha256_of(video) else None
 
     def claim(self, output: str, video: Path) -> bool:
-        """Note that `video` will be written as `output`; whether an earlier output of the same video gives way.
+        """Note that `video` will be written as `output`; whether an earlier output of the same video is replaced.
 
-        Raises InputError where the output is of another video, or nothing says what it was made of.
+        Raises InputError where the output is of another video, or no row says what it was made of.
         """
-        there = self._names.get(same_file(output), output)
-        row, exists = self.rows.get(there), (self.out / there).is_file()
+        name = self._names.get(normalized(output), output)
+        row, exists = self.rows.get(name), (self.out / name).is_file()
         if row is None and exists:
-            found = f"{self.out / output}, of which {LEDGER} says nothing"
-            raise InputError(f"{found}, for {video}", "an output that is not there yet", hint=_HINT)
-        if row is not None and exists and not _of(row, video):
-            found = f"{row.get('video')} and {video} for {self.out / there}"
-            raise InputError(found, "videos of different names", hint=_HINT)
+            found = f"{self.out / output}, of which {LEDGER} says nothing, for {video}"
+            raise InputError(found, "an output that does not exist yet", hint=NAMES_HINT)
+        same_video = row is not None and (
+            _path(row) == video.resolve() or (video.is_file() and row.get("sha256") == sha256_of(video))
+        )
+        if row is not None and exists and not same_video:
+            found = f"{row.get('video')} and {video} for {self.out / name}"
+            raise InputError(found, "videos of different names", hint=NAMES_HINT)
         if row is None or not exists:
-            self.rows[output] = {"output": output, "video": str(video), "path": str(video.resolve())}
-            self._names[same_file(output)] = output
-        return exists and "made" in self.rows[there]
+            self.rows[output] = claim_of(output, video)
+            self._names[normalized(output)] = output
+        return exists and "made" in self.rows[name]
 
     def add(self, row: Row) -> None:
         """Append a finished video's row."""
@@ -83,13 +88,9 @@ class Ledger:
             stream.write(_line(row))
 
     def save(self, ended: bool = False) -> None:
-        """Write all rows anew; once the work has `ended`, without claims that came to nothing."""
+        """Rewrite all rows; once the work has `ended`, without claims of outputs that were not written."""
         rows = [row for row in self.rows.values() if not ended or "made" in row or (self.out / row["output"]).is_file()]
         write_text(self.path, "".join(map(_line, rows)))
-
-
-def _of(row: Row, video: Path) -> bool:
-    return _path(row) == video.resolve() or (video.is_file() and row.get("sha256") == sha256_of(video))
 
 
 def _path(row: Row) -> Path:

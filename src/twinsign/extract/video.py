@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.errors import InputError
-from twinsign.extract.containers import explained
 from twinsign.extract.extras import version_of
 from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read import VIDEO_ENDINGS
@@ -23,7 +22,6 @@ from twinsign.pose.read import VIDEO_ENDINGS
 if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
-    from av.video.stream import VideoStream
 
 Image = NDArray[np.uint8]
 """One frame: (H W 3), red, green, blue."""
@@ -32,14 +30,31 @@ MAX_SIDE = 1920
 _WANTED = f"a whole video file ({', '.join(VIDEO_ENDINGS)})"
 # By content, a file of any name may be a playlist that names other files or hosts: only these containers are opened.
 _OPTIONS = {"format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi", "protocol_whitelist": "file"}
-_SQUARE = 0.01
-"""Pixels whose sides differ by less count as square."""
-_AGREE = 0.01
-"""The stated frame rate holds where it differs from the measured one by less."""
-_VARIES = 1.5
-"""The longest gap between frames over the shortest above which the frame rate is called variable."""
-_MISSING = 0.1
-"""A video whose frames end this share before its stated end is truncated, if more than two frames are missing."""
+_TS_PACKETS = {188: 0, 192: 4, 204: 0}
+"""Lengths of an MPEG transport stream's packets, and where in each the byte 0x47 stands."""
+_CONTAINERS = {
+    b"FLV": "Flash video",
+    b"OggS": "Ogg",
+    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "Windows Media (ASF)",
+    b"\x00\x00\x01\xba": "an MPEG program stream",
+    b"\x00\x00\x01\xb3": "a bare MPEG video stream",
+    b"\x00\x00\x00\x01": "a bare H.264 or H.265 stream",
+    b".RMF": "RealMedia",
+    b"GIF8": "a GIF",
+    b"YUV4MPEG2": "YUV4MPEG",
+}
+"""First bytes of containers that are not opened, and their names."""
+_NO_VIDEOS = {
+    **dict.fromkeys((b"#extm3u", b"ffconcat"), "a playlist"),
+    **dict.fromkeys((b"<!doctype", b"<html"), "a web page"),
+    b"<?xml": "XML",
+    b"{": "JSON",
+    b"pk\x03\x04": "a zip archive",
+    b"rar!": "a RAR archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"version https://git-lfs": "a Git LFS pointer instead of the file",
+}
+"""First bytes, in lower case, of what is no video at all."""
 
 
 def is_video(path: str | PathLike[str]) -> bool:
@@ -51,106 +66,105 @@ class Video:
     """An opened video; `size` (width, height) as shown, in pixels, is known at once, the rest after `frames`."""
 
     def __init__(self, clip: ClipFile, container: InputContainer, max_side: int) -> None:
-        if not container.streams.video:
-            found = "sound alone" if container.streams.audio else "no video stream"
-            raise clip.error(found, _WANTED)
+        streams = container.streams.video
+        if not streams:
+            raise clip.error("only an audio stream" if container.streams.audio else "no video stream", _WANTED)
         self.clip, self.times, self.notes = clip, list[float | None](), list[str]()
-        self._container, self._stream = container, container.streams.video[0]
-        if len(container.streams.video) > 1:
-            self.notes.append(f"{len(container.streams.video)} video streams: the first is taken")
-        self._damaged = 0
+        if len(streams) > 1:
+            self.notes.append(f"{len(streams)} video streams: the first is taken")
+        self._container, self._stream, self._damaged = container, streams[0], 0
         self._check_header()
-        decoded = self._decoded()
+        decoded = self._decode()
         first = next(decoded, None)
         if first is None:
             raise clip.error("0 frames", "at least 1 frame")
         self._frames = chain([first], decoded)
-        self._matrix = _display_matrix(first)
-        self._stored = _shown_size(first, self._stream)
-        scale = min(1.0, max_side / max(self._stored))
-        self._scaled = max(1, round(scale * self._stored[0])), max(1, round(scale * self._stored[1]))
-        turned = _transposes(self._matrix)
-        self.size = self._stored[::-1] if turned else self._stored
+        aspect, width = float(self._stream.sample_aspect_ratio or 1), first.width
+        if abs(aspect - 1) >= 0.01:  # pixels that differ by less count as square
+            width = max(1, round(width * aspect))
+        scale = min(1.0, max_side / max(width, first.height))
+        self._scaled = max(1, round(scale * width)), max(1, round(scale * first.height))
+        self._orientation = _orientation(first)
+        self.size = (first.height, width) if self._orientation[0] else (width, first.height)
 
     def _check_header(self) -> None:
-        """TooLargeError where the file states more than its bounds; what it does not state is counted on the way."""
+        """TooLargeError where the file states more than its bounds; what it does not state is checked as it is read."""
         clip, bounds, context = self.clip, self.clip.bounds, self._stream.codec_context
         if context is None:
             raise clip.error("frames that no decoder here knows", _WANTED)
         clip.at_most(context.width * context.height, bounds.pixels, f"pixels ({context.width} x {context.height})")
         clip.at_most(self._stream.frames, bounds.frames, "frames")
-        if math.isfinite(bounds.pixels):  # a stream may change its size on the way
-            context.options = _decoder_bound(bounds.pixels)
-        if math.isfinite(bounds.seconds):
-            clip.at_most(_stated_end(self._container, self._stream) or 0, bounds.seconds, "seconds")
-
-    def _check_length(self, time: float | None) -> None:
-        self.clip.at_most(len(self.times), self.clip.bounds.frames, "frames")
-        if time is not None:
-            self.clip.at_most(time - (self.times[0] or 0), self.clip.bounds.seconds, "seconds")
+        context.options = context.options | _decoder_bound(bounds.pixels)  # a stream may change its size on the way
+        clip.at_most(self._stated_end() or 0, bounds.seconds, "seconds")
 
     def frames(self) -> Iterator[Image]:
         """Every frame once, upright, its longer side at most `max_side`; InputError where the file is damaged."""
-        width, height = self._scaled
+        clip, (width, height), (transposed, down, right) = self.clip, self._scaled, self._orientation
         for frame in self._frames:
             self.times.append(frame.time)
-            self._check_length(frame.time)
-            self.clip.at_most(frame.width * frame.height, self.clip.bounds.pixels, "pixels")
+            clip.at_most(len(self.times), clip.bounds.frames, "frames")
+            if frame.time is not None:
+                clip.at_most(frame.time - (self.times[0] or 0), clip.bounds.seconds, "seconds")
+            clip.at_most(frame.width * frame.height, clip.bounds.pixels, "pixels")
             self._damaged += bool(frame.is_corrupt)
-            with self.clip.decoding(_WANTED):
+            with clip.decoding(_WANTED):
                 # PyAV heeds the file's colour matrix (BT.601, BT.709); OpenCV takes BT.601 for all.
                 image = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA")
-            yield _upright(np.asarray(image, np.uint8), self._matrix)
+            upright = np.asarray(image, np.uint8).transpose((1, 0, 2) if transposed else (0, 1, 2))
+            yield np.ascontiguousarray(upright[::down, ::right])
         self._check_end()
-        self._note()
 
-    def _decoded(self) -> Iterator[VideoFrame]:
-        frames = self._container.decode(self._stream)
-        while True:
-            try:
-                frame = next(frames)
-            except StopIteration:
-                return
-            except Exception as error:  # FFmpeg's own errors have many bases
-                found = f"a damaged or truncated file after {len(self.times)} frames ({type(error).__name__})"
-                most = self.clip.bounds.pixels
-                hint = f"Frames of more than {most:,.0f} pixels are not decoded." if math.isfinite(most) else ""
-                raise self.clip.error(found, _WANTED, frame=len(self.times), hint=hint) from error
-            yield frame
+    def _decode(self) -> Iterator[VideoFrame]:
+        try:
+            yield from self._container.decode(self._stream)
+        except Exception as error:  # FFmpeg's own errors have many bases
+            found = f"a damaged or truncated file after {len(self.times)} frames ({type(error).__name__})"
+            most = self.clip.bounds.pixels
+            hint = f"Frames of more than {most:,.0f} pixels are not decoded." if math.isfinite(most) else ""
+            raise self.clip.error(found, _WANTED, frame=len(self.times), hint=hint) from error
 
     @property
     def fps(self) -> float | None:
-        """Frames a second: as the file states where its frames bear that out, else their mean rate; None if unknown."""
+        """Frames a second: as stated if the frames' mean rate agrees within 1 %, else that mean; None if unknown."""
         stated = float(self._stream.average_rate or 0) or None
         gaps = self._gaps()
         if not len(gaps):
             return stated or self.clip.fps
         measured = len(gaps) / float(gaps.sum())
-        return stated if stated and abs(measured / stated - 1) < _AGREE else measured
+        return stated if stated and abs(measured / stated - 1) < 0.01 else measured
 
     def _gaps(self) -> NDArray[np.float64]:
         """Seconds between frames (T - 1); none where a time is missing or they do not rise."""
-        times = np.asarray([np.nan if time is None else time for time in self.times], np.float64)
-        gaps = np.diff(times)
+        gaps = np.diff(np.asarray(self.times, np.float64))  # None becomes NaN
         return gaps if len(gaps) and np.isfinite(gaps).all() and (gaps > 0).all() else gaps[:0]
 
+    def _stated_end(self) -> float | None:
+        """When the last frame ends according to the file, in seconds; None where it does not say.
+
+        An AVI cut short still states how many frames it had; Matroska states one duration for all its streams.
+        """
+        container, stream = self._container, self._stream
+        if container.format.name == "avi" and stream.frames and stream.average_rate:
+            return float(stream.frames / stream.average_rate)
+        if stream.duration is not None and stream.time_base is not None:
+            return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+        if container.duration is not None and not container.streams.audio:
+            return container.duration / 1e6
+        return None
+
     def _check_end(self) -> None:
-        end, gaps, last = _stated_end(self._container, self._stream), self._gaps(), self.times[-1]
-        step = float(np.median(gaps)) if len(gaps) else 1 / (self.fps or 1)
-        if end is None or last is None:
-            return
-        if end - (last + step) > max(_MISSING * end, 2 * step):
+        """InputError where a tenth of the stated length and two frames are missing; else notes on what is unusual."""
+        end, gaps, last, fps = self._stated_end(), self._gaps(), self.times[-1], self.fps
+        step = float(np.median(gaps)) if len(gaps) else 1 / (fps or 1)
+        if end is not None and last is not None and end - (last + step) > max(0.1 * end, 2 * step):
             found = f"frames up to {last + step:.2f} s of {end:.2f} s: a truncated file"
             raise self.clip.error(found, _WANTED, frame=len(self.times))
-
-    def _note(self) -> None:
-        gaps = self._gaps()
-        if len(gaps) and gaps.max() > _VARIES * gaps.min():
+        if len(gaps) and gaps.max() > 1.5 * gaps.min():
             low, high = 1000 * gaps.min(), 1000 * gaps.max()
             self.notes.append(f"variable frame rate: {low:.0f} to {high:.0f} ms between frames")
         if self._damaged:
             self.notes.append(f"{self._damaged} of {len(self.times)} frames were stored damaged")
-        if self.fps is None:
+        if fps is None:
             self.notes.append("no frame rate stated")
 
 
@@ -164,60 +178,53 @@ def open_video(clip: ClipFile, max_side: int = MAX_SIDE) -> Iterator[Video]:
         raise InputError(f"max_side {max_side}", "at least 1 pixel")
     import av
 
-    options = _decoder_bound(clip.bounds.pixels) if math.isfinite(clip.bounds.pixels) else {}
     source = str(clip.path) if clip.content is None else io.BytesIO(clip.content)
     try:
         with clip.decoding(_WANTED):
+            options = _decoder_bound(clip.bounds.pixels)
             container = av.open(source, "r", options=options, container_options=_OPTIONS)
     except InputError as error:
-        raise explained(clip, error, _WANTED) from error
+        raise _explain(clip, error) from error
     with container:
         yield Video(clip, container, max_side)
 
 
+def _explain(clip: ClipFile, error: InputError) -> InputError:
+    """The error of a file that could not be opened, with what the file is by its first bytes, if these tell."""
+    try:
+        with clip.path.open("rb") if clip.content is None else io.BytesIO(clip.content) as stream:
+            start = stream.read(1536)
+    except OSError:
+        return error
+    if not start.strip(b"\0"):
+        return clip.error("a file of zeros: a copy that never ended" if start else "an empty file", _WANTED)
+    ending, hint = clip.path.suffix, ""
+    is_ts = any(start[at::length] == b"\x47" * len(start[at::length]) for length, at in _TS_PACKETS.items())
+    kind = "MPEG-TS" if is_ts and len(start) > 2 * max(_TS_PACKETS) else None
+    kind = kind or next((name for head, name in _CONTAINERS.items() if start.startswith(head)), None)
+    if kind:
+        hint = f"Remux it without loss: ffmpeg -i {clip.path.name} -c copy {clip.path.stem}.remuxed.mp4"
+    kind = kind or next((name for head, name in _NO_VIDEOS.items() if start.lstrip().lower().startswith(head)), None)
+    if kind:
+        return clip.error(f"{kind} under a name that ends in {ending}", _WANTED, hint=hint)
+    if start[4:8] in (b"ftyp", b"moov", b"mdat"):
+        return clip.error(f"a damaged or truncated {ending} file ({error.found})", _WANTED, hint="Copy it again.")
+    return error
+
+
 def _decoder_bound(pixels: float) -> dict[str, str]:
-    """An option of FFmpeg, whose decoders count the padding around a frame too."""
-    return {"max_pixels": str(int(2 * pixels) + 2**16)}
+    """FFmpeg's option for a bound on a frame's pixels, among which its decoders count padding; empty if unbounded."""
+    return {"max_pixels": str(int(2 * pixels) + 2**16)} if math.isfinite(pixels) else {}
 
 
-def _stated_end(container: InputContainer, stream: VideoStream) -> float | None:
-    """When the last frame ends by the file's own word, in seconds; None where it says nothing.
+def _orientation(frame: VideoFrame) -> tuple[bool, int, int]:
+    """How a stored frame becomes upright by the quarter turn nearest to the one stated, mirrored if it says so.
 
-    An AVI cut short still states how many frames it had; Matroska states one duration for all its streams.
+    Whether its sides are exchanged, then the steps (1 or -1) down its rows and right along its columns.
     """
-    if container.format.name == "avi" and stream.frames and stream.average_rate:
-        return float(stream.frames / stream.average_rate)
-    if stream.duration is not None and stream.time_base is not None:
-        return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-    if container.duration is not None and not container.streams.audio:
-        return container.duration / 1e6
-    return None
-
-
-def _shown_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
-    """(width, height) with square pixels, before any rotation."""
-    aspect = float(stream.sample_aspect_ratio or 1)
-    width = frame.width if abs(aspect - 1) < _SQUARE else max(1, round(frame.width * aspect))
-    return width, frame.height
-
-
-def _display_matrix(frame: VideoFrame) -> NDArray[np.int64]:
-    """(2 2): where x and y of the stored frame go, as phones state it; the identity where nothing is stated."""
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return np.eye(2, dtype=np.int64)
-    a, b, _u, c, d = np.frombuffer(bytes(data), np.int32)[:5].astype(np.int64)
-    return np.array([[a, b], [c, d]])
-
-
-def _transposes(matrix: NDArray[np.int64]) -> bool:
-    return bool(abs(matrix[0, 1]) + abs(matrix[1, 0]) > abs(matrix[0, 0]) + abs(matrix[1, 1]))
-
-
-def _upright(image: Image, matrix: NDArray[np.int64]) -> Image:
-    """The image as players show it: turned by the quarter turn nearest to the matrix's, and mirrored if it says so."""
-    if _transposes(matrix):
-        image, x, y = image.transpose(1, 0, 2), matrix[1, 0], matrix[0, 1]
-    else:
-        x, y = matrix[0, 0], matrix[1, 1]
-    return np.ascontiguousarray(image[:: -1 if y < 0 else 1, :: -1 if x < 0 else 1])
+    stated: Any = frame.side_data.get("DISPLAYMATRIX")
+    matrix = np.eye(3, dtype=np.int32).ravel() if stated is None else np.frombuffer(bytes(stated), np.int32)
+    a, b, _, c, d = matrix[:5].tolist()
+    transposed = abs(b) + abs(c) > abs(a) + abs(d)
+    x, y = (c, b) if transposed else (a, d)
+    return transposed, -1 if y < 0 else 1, -1 if x < 0 else 1

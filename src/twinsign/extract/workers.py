@@ -1,142 +1,180 @@
-"""Work in several processes: one that dies costs its own task alone, and an interrupt ends them all."""
+"""Tasks in several processes of this machine: one that dies or hangs costs its own task alone."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+import time
+import warnings
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from twinsign.errors import DiskFullError, InputError, TwinsignError
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+from twinsign.cluster import Answer, Load, Result, Task
+from twinsign.errors import TwinsignError
 
 TRIES = 2
 """Attempts at a task whose process died: the system may have killed it for another's memory."""
+AHEAD = 1024
+"""Tasks that may be done before the first unfinished one: memory stays bounded behind a slow task."""
 
-PATIENCE = 5.0
-"""Seconds that a process may take to end, before it is killed."""
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def results(
-    load: Callable[[], Callable[[Task], Result]], tasks: Sequence[Task], workers: int
-) -> Iterator[tuple[Task, Result | str]]:
-    """Each task with its result, or with the reason why there is none, as they are done.
+def run_in_processes(
+    load: Load[Task, Result],
+    tasks: Sequence[Task],
+    workers: int,
+    *,
+    fork: bool = False,
+    queued: int = 1,
+    patience: float | None = None,
+) -> Iterator[tuple[int, Answer]]:
+    """Yield each task's number and its result, or the error it ended with, in order of completion.
 
-    Every process calls `load` once for the function that does the tasks; both must pickle. Raises TwinsignError where
-    `load` does, for then no task can be done, and NoRoomError where a task does.
+    Every process calls `load` once for the function that does the tasks, and is sent up to `queued` of them ahead. A
+    task whose process dies TRIES times, or is silent for `patience` seconds, ends with an error. `fork`: processes are
+    forked, so that `load` need not pickle, instead of spawned. Raises TwinsignError where `load` fails.
     """
-    todo, deaths = deque(range(len(tasks))), [0] * len(tasks)
-    team: list[_Worker[Task]] = []
+    retries, start, deaths = deque[int](), 0, Counter[int]()  # tasks from number `start` on were not sent yet
+    team: list[_Worker] = []
     try:
-        while todo or any(worker.task is not None for worker in team):
-            while len(team) < min(workers, len(todo) + sum(worker.task is not None for worker in team)):
-                team.append(_Worker(load))
+        while retries or start < len(tasks) or any(worker.tasks for worker in team):
+            unsent = len(retries) + len(tasks) - start
+            while len(team) < min(workers, unsent + sum(bool(worker.tasks) for worker in team)):
+                team.append(_Worker(load, fork, [worker.line for worker in team]))
+            first = min([start, *retries, *(number for worker in team for number in worker.tasks)])
             for worker in team:
-                if worker.task is None and todo:
-                    worker.send(number := todo.popleft(), tasks[number])
-            for worker in _heard(team):
-                number, answer = worker.receive()
-                if answer is None:
+                while len(worker.tasks) < queued and (retries or start < min(len(tasks), first + AHEAD)):
+                    number = retries.popleft() if retries else start
+                    start = max(start, number + 1)
+                    worker.send(number, tasks[number])
+            for worker, answer in _receive(team, patience):
+                number = worker.tasks.popleft()
+                if worker.line.closed:
                     team.remove(worker)
+                    retries.extendleft(reversed(worker.tasks))
+                if answer is None:
                     deaths[number] += 1
                     if deaths[number] < TRIES:
-                        todo.append(number)
+                        retries.appendleft(number)
                         continue
-                    answer = worker.death()
-                yield tasks[number], answer
+                    answer = Answer(error=worker.death())
+                yield number, answer
     finally:
         for worker in team:
+            worker.end(kill=fork)
+
+
+def in_order(answers: Iterable[tuple[int, Answer]]) -> Iterator[Answer]:
+    """The answers in the order of their tasks' numbers."""
+    done: dict[int, Answer] = {}
+    first = 0
+    for number, answer in answers:
+        done[number] = answer
+        while first in done:
+            yield done.pop(first)
+            first += 1
+
+
+def _receive(team: list[_Worker], patience: float | None) -> list[tuple[_Worker, Answer | None]]:
+    """Wait for the busy workers: those that answered with their answers, those that died with None, and the silent."""
+    lines: dict[Any, _Worker] = {worker.line: worker for worker in team if worker.tasks}
+    received: list[tuple[_Worker, Answer | None]] = []
+    for line in connection.wait(list(lines), timeout=patience and min(1.0, patience)):
+        worker = lines.pop(line)
+        try:
+            failed_to_load, answer = worker.line.recv()
+        except (EOFError, OSError):
             worker.end()
+            received.append((worker, None))
+            continue
+        if failed_to_load:
+            raise answer.error
+        worker.heard = time.monotonic()
+        received.append((worker, answer))
+    for worker in lines.values():
+        if patience and time.monotonic() - worker.heard > patience:
+            worker.end(kill=True)
+            received.append((worker, Answer(error=TwinsignError(f"no answer within {patience:g} s"))))
+    return received
 
 
-def _heard(team: list[_Worker[Task]]) -> list[_Worker[Task]]:
-    lines: dict[Any, _Worker[Task]] = {worker.line: worker for worker in team if worker.task is not None}
-    return [lines[line] for line in connection.wait(list(lines))]
+class _Worker:
+    """A process, the numbers of the tasks it has not answered yet, and when it was last heard of."""
 
+    def __init__(self, load: Load[Task, Result], fork: bool, parent_lines: Sequence[Connection]) -> None:
+        context: Any = get_context("fork" if fork else "spawn")
+        self.line, remote = context.Pipe()
+        inherited = [self.line, *parent_lines] if fork else []
+        self.process = context.Process(target=_serve, args=(remote, load, inherited), daemon=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*multi-threaded.*fork", DeprecationWarning)
+            self.process.start()
+        remote.close()
+        self.tasks = deque[int]()
+        self.heard = time.monotonic()
 
-class _Worker(Generic[Task]):
-    """A process and the number of the task it was sent and has not answered."""
-
-    def __init__(self, load: Callable[[], Callable[[Task], Any]]) -> None:
-        # Spawned: the estimators' libraries keep threads, which do not survive a fork.
-        context = get_context("spawn")
-        self.line, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, load), daemon=True)
-        self.process.start()
-        theirs.close()
-        self.task: int | None = None
-
-    def send(self, number: int, task: Task) -> None:
-        self.task = number
+    def send(self, number: int, task: object) -> None:
+        if not self.tasks:
+            self.heard = time.monotonic()
+        self.tasks.append(number)
         with suppress(OSError):  # it has just died: the next wait sees its line closed
             self.line.send(task)
 
-    def receive(self) -> tuple[int, Any]:
-        """The answer to its task; None where the process died."""
-        number, self.task = self.task or 0, None
-        try:
-            kind, answer = self.line.recv()
-        except (EOFError, OSError):
-            self.end()
-            return number, None
-        if kind == "unfit":
-            raise TwinsignError(answer)
-        if kind == "full":
-            raise DiskFullError(answer)
-        return number, answer
-
-    def death(self) -> str:
-        code = self.process.exitcode or 0
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        return f"its process died {TRIES} times ({how}); out of memory, perhaps: try it with fewer workers"
-
-    def end(self) -> None:
-        """Let an idle process go, interrupt a busy one, kill one that does not heed it."""
+    def end(self, kill: bool = False) -> None:
+        """Let an idle process end, interrupt a busy one, kill one that takes longer than 5 seconds, or at once."""
         self.line.close()
-        if self.task is not None:
-            self.process.terminate()
-        self.process.join(PATIENCE)
-        if self.process.exitcode is None:
-            self.process.kill()
-            self.process.join()
+        if not kill:
+            if self.tasks:
+                self.process.terminate()
+            self.process.join(5.0)
+        self.process.kill()
+        self.process.join()
+
+    def death(self) -> TwinsignError:
+        code = self.process.exitcode
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return TwinsignError(f"its process died {TRIES} times ({how}); out of memory, perhaps: try fewer workers")
 
 
-def _serve(line: Connection, load: Callable[[], Callable[[Any], Any]]) -> None:
-    """A worker's life: it ends when the other side closes the line. What its libraries print is dropped."""
+def _serve(line: Connection, load: Load[Any, Any], inherited: Sequence[Connection]) -> None:
+    """The loop of a worker process, which ends when the parent closes the line or dies.
+
+    `inherited`: a forked process's copies of the parent's lines. A spawned one drops what its libraries print.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that half-written files are removed
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
+    if inherited:
+        sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+        for parent_line in inherited:
+            parent_line.close()
+    else:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that half-written files are removed
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
     with suppress(EOFError, OSError):
         try:
             work = load()
         except Exception as error:
-            known = isinstance(error, TwinsignError)
             line.recv()
-            line.send(("unfit", str(error) if known else f"failed to start ({type(error).__name__}: {error})"))
+            line.send((True, Answer(error=_as_twinsign_error(error, "failed to start"))))
             return
         while True:
             task = line.recv()
             try:
-                line.send(("done", _answer(work, task)))
-            except DiskFullError as error:
-                line.send(("full", str(error)))
+                answer = Answer(work(task))
+            except Exception as error:  # a bug in one task must not end the others
+                answer = Answer(error=_as_twinsign_error(error, f"{task}: failed"))
+            line.send((False, answer))
 
 
-def _answer(work: Callable[[Any], Any], task: Any) -> Any:
-    try:
-        return work(task)
-    except DiskFullError:
-        raise
-    except InputError as error:
-        return str(error)
-    except Exception as error:  # one video's fault must not cost a night's work
-        return f"{task}: failed ({type(error).__name__}: {error})"
+def _as_twinsign_error(error: Exception, what: str) -> TwinsignError:
+    return error if isinstance(error, TwinsignError) else TwinsignError(f"{what} ({type(error).__name__}: {error})")

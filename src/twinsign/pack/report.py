@@ -1,9 +1,9 @@
-"""What a packing came to: counted on the record batches themselves, so that a resumed one counts the same."""
+"""What a pack holds in numbers, counted on the finished record batches, so that a resumed import counts the same."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,16 +11,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from twinsign.pose.layout import HANDS, JOINT_COUNT, LEFT_HAND, RIGHT_HAND, TRUNK
+from twinsign.pack.schema import SEEN_BYTES
+from twinsign.pose.layout import HANDS, LEFT_HAND, RIGHT_HAND, TRUNK
 
 PARTS = {"right hand": RIGHT_HAND, "left hand": LEFT_HAND, "both hands": HANDS, "trunk": TRUNK}
-LISTED_SIZES = 5
-"""Image sizes named in a provenance; the rest is counted together."""
 
 
 @dataclass
 class PackReport:
-    """What was packed: clips a split, share of frames without a part in percent, flagged clips, what was left out."""
+    """What was packed: clips per split, percent of frames without a part, flagged clips, what was left out."""
 
     clips: dict[str, int] = field(default_factory=dict)
     frames: int = 0
@@ -33,73 +32,40 @@ class PackReport:
     missing: int = 0
     """Of these, those without poses."""
     notes: dict[str, list[str]] = field(default_factory=dict)
-    """What readers had to settle, by clip, such as which of several persons they took."""
+    """What readers had to decide, by clip, such as which of several persons they took."""
 
     @property
     def exit_code(self) -> int:
         """0 written, 2 nothing written, 3 written but some inputs unreadable."""
-        if not sum(self.clips.values()):
+        if not self.clips:
             return 2
         return 3 if self.unreadable else 0
 
 
-class Tally:
-    """Counts over record batches: clips a split, glosses, frames that lack a part, estimators, rates, sizes."""
-
-    def __init__(self) -> None:
-        self.splits: Counter[str] = Counter()
-        self.glosses: set[str] = set()
-        self.frames = 0
-        self.lacking: Counter[str] = Counter()
-        self.handless: list[str] = []
-        self.estimators: Counter[str] = Counter()
-        self.sizes: Counter[str] = Counter()
-        self.rates: list[np.ndarray[Any, np.dtype[np.float32]]] = []
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Count one batch of a pack."""
-        columns = {name: batch.column(name) for name in batch.schema.names}
-        self.splits.update(split or "none" for split in columns["split"].to_pylist())
-        self.glosses.update(filter(None, columns["gloss"].unique().to_pylist()))
-        bits = columns["seen"].values.values.to_numpy().reshape(-1, columns["seen"].type.value_type.list_size)
-        seen = np.unpackbits(bits, axis=1, count=JOINT_COUNT).astype(bool)
-        self.frames += len(seen)
+def summarize(batches: Iterable[pa.RecordBatch]) -> tuple[PackReport, dict[str, Any]]:
+    """Report on a pack's record batches, and the facts for its provenance: estimators, frame rates, image sizes."""
+    report, glosses, without = PackReport(), set[str](), dict.fromkeys(PARTS, 0)
+    splits, estimators, sizes = Counter[str](), Counter[str](), Counter[str]()
+    rates = []
+    for batch in batches:
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        seen = np.unpackbits(columns["seen"].flatten().flatten().to_numpy().reshape(-1, SEEN_BYTES), axis=1)
+        report.frames += len(seen)
         for name, part in PARTS.items():
-            self.lacking[name] += int((~seen[:, part].any(axis=1)).sum())
-        handless = pc.equal(columns["hand_frames"], 0)
-        self.handless += columns["id"].filter(handless).to_pylist()
-        self.estimators.update(one or "unknown" for one in columns["estimator"].to_pylist())
-        sizes = zip(columns["width"].to_pylist(), columns["height"].to_pylist(), strict=True)
-        self.sizes.update(f"{width}x{height}" if width and height else "unknown" for width, height in sizes)
-        self.rates.append(columns["fps"].to_numpy(zero_copy_only=False).astype(np.float32))
-
-    def report(self, unreadable: dict[str, str], notes: dict[str, list[str]], listed: int, missing: int) -> PackReport:
-        """The counts as a report, with what else is known of the import."""
-        without = {name: round(100 * self.lacking[name] / self.frames, 2) for name in PARTS} if self.frames else {}
-        counts = (dict(self.splits), self.frames, len(self.glosses), without, self.handless)
-        return PackReport(*counts, unreadable, listed, missing, notes)
-
-    def facts(self) -> dict[str, Any]:
-        """What poses these are, for provenance: clips by estimator and by image size, frame rates."""
-        return {
-            "estimators": dict(sorted(self.estimators.items())),
-            "fps": spread(np.concatenate(self.rates)),
-            "sizes": commonest(self.sizes, LISTED_SIZES),
-        }
-
-
-def spread(values: np.ndarray[Any, np.dtype[np.float32]]) -> dict[str, float | int]:
-    """Least, median and largest of what is known (not NaN), and how many are unknown."""
+            without[name] += int((~seen[:, part].any(axis=1)).sum())
+        report.handless += columns["id"].filter(pc.equal(columns["hand_frames"], 0)).to_pylist()
+        splits.update(columns["split"].fill_null("none").to_pylist())
+        glosses.update(columns["gloss"].drop_null().unique().to_pylist())
+        estimators.update(columns["estimator"].fill_null("unknown").to_pylist())
+        sides = [columns[name].cast(pa.string()) for name in ("width", "height")]
+        sizes.update(pc.binary_join_element_wise(*sides, "x").fill_null("unknown").to_pylist())
+        rates.append(columns["fps"].to_numpy(zero_copy_only=False).astype(np.float32))
+    report.clips, report.glosses = dict(splits), len(glosses)
+    report.without = {name: round(100 * count / report.frames, 2) for name, count in without.items() if report.frames}
+    common = dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:5])
+    others = {"others": sizes.total() - sum(common.values())} if len(sizes) > len(common) else {}
+    values = np.concatenate([*rates, np.zeros(0, np.float32)])
     known = values[~np.isnan(values)]
-    found: dict[str, float | int] = {"unknown": len(values) - len(known)}
-    if len(known):
-        middle = {"least": known.min(), "median": np.median(known), "largest": known.max()}
-        found = {name: round(float(value), 3) for name, value in middle.items()} | found
-    return found
-
-
-def commonest(counts: Counter[str], most: int) -> dict[str, int]:
-    """The `most` commonest, the most frequent first, and the others together."""
-    ranked: Sequence[tuple[str, int]] = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    rest = sum(count for _, count in ranked[most:])
-    return dict(ranked[:most]) | ({"others": rest} if rest else {})
+    spread = {"least": known.min(), "median": np.median(known), "largest": known.max()} if len(known) else {}
+    fps = {name: round(float(value), 3) for name, value in spread.items()} | {"unknown": len(values) - len(known)}
+    return report, {"estimators": dict(sorted(estimators.items())), "fps": fps, "sizes": common | others}

@@ -1,4 +1,4 @@
-"""Which clips of a pack take part: a split's labelled rows, a stratified share of them, what pre-training may see."""
+"""Which clips of a pack take part: a split's labelled rows, a stratified share of them, those for pre-training."""
 
 from __future__ import annotations
 
@@ -42,34 +42,33 @@ class EvaluationScope(NamedTuple):
 
 def label_list(pack: Pack, rows: Indices) -> list[str]:
     """The glosses of these rows, sorted; InputError where there are fewer than two."""
-    glosses = sorted({gloss for gloss in pack.table["gloss"].take(rows).to_pylist() if gloss})
+    glosses = sorted(filter(None, pack.table["gloss"].take(rows).unique().to_pylist()))
     if len(glosses) < 2:
         raise InputError(f"{len(glosses)} glosses", "at least two to tell apart", file=pack.paths[0])
     return glosses
 
 
 def labelled_rows(pack: Pack, rows: Indices, glosses: Sequence[str], hint: str = "") -> LabelledRows:
-    """The rows that carry a gloss, with its number; InputError names the first clip whose gloss is not in the list."""
+    """The rows with a gloss, and its number; InputError names the first clip whose gloss is not in the list."""
     number = {gloss: i for i, gloss in enumerate(glosses)}
-    kept, labels = [], []
-    for row, gloss in zip(rows.tolist(), pack.table["gloss"].take(rows).to_pylist(), strict=True):
-        if not gloss:
-            continue
-        if gloss not in number:
-            clip = pack.table["id"][row].as_py()
-            wanted, file = f"one of the {len(number)} in the label list", pack.paths[0]
-            raise InputError(f"gloss {gloss!r}", wanted, file=file, clip=clip, hint=hint)
-        kept.append(row)
-        labels.append(number[gloss])
-    if not kept:
+    labels = []
+    gloss_of = pack.table["gloss"].take(rows).to_pylist()
+    for row, gloss in zip(rows.tolist(), gloss_of, strict=True):
+        if gloss and gloss not in number:
+            clip, wanted = pack.table["id"][row].as_py(), f"one of the {len(number)} in the label list"
+            raise InputError(f"gloss {gloss!r}", wanted, file=pack.paths[0], clip=clip, hint=hint)
+        labels.append(number[gloss] if gloss else -1)
+    numbers = np.asarray(labels, np.int64)
+    labelled = numbers >= 0
+    if not labelled.any():
         _check_labels(pack)
         raise InputError("no clip with a gloss among those asked for", "labelled clips", file=pack.paths[0])
-    if len(kept) < len(rows):
-        log.warning("note: %d of %d clips have no gloss and are left out", len(rows) - len(kept), len(rows))
-    return LabelledRows(np.asarray(kept), np.asarray(labels))
+    if not labelled.all():
+        log.warning("note: %d of %d clips have no gloss and are left out", np.sum(~labelled), len(rows))
+    return LabelledRows(rows[labelled], numbers[labelled])
 
 
-def share_of_labels(data: LabelledRows, fraction: float, seed: int, per_class: int | None = None) -> LabelledRows:
+def sample_labels(data: LabelledRows, fraction: float, seed: int, per_class: int | None = None) -> LabelledRows:
     """A seeded share of each class's clips, at least one a class, or `per_class` clips of each (paper, Sec. IV-D).
 
     One seed's shares are nested: its 20 % are among its 40 %, its 2 a class among its 5.
@@ -81,29 +80,28 @@ def share_of_labels(data: LabelledRows, fraction: float, seed: int, per_class: i
         raise InputError(found, "at least 1, and one of the two options")
     random, kept = np.random.default_rng(seed), []
     for label in np.unique(data.labels):
-        mine = random.permutation(np.flatnonzero(data.labels == label))
-        kept.append(mine[: max(1, round(fraction * len(mine))) if per_class is None else per_class])
+        places = random.permutation(np.flatnonzero(data.labels == label))
+        kept.append(places[: max(1, round(fraction * len(places))) if per_class is None else per_class])
     order = np.sort(np.concatenate(kept))
     return LabelledRows(data.rows[order], data.labels[order])
 
 
-def share_of_rows(rows: Indices, fraction: float, seed: int) -> Indices:
+def sample_rows(rows: Indices, fraction: float, seed: int) -> Indices:
     """A seeded share of rows (N), at least one, in their order; one seed's shares are nested (paper, Table VI)."""
     if not 0 < fraction <= 1:
         raise InputError(f"pretrain.fraction {fraction}", "a number in (0, 1]")
-    drawn = np.random.default_rng(seed).permutation(rows)[: max(1, round(fraction * len(rows)))]
-    return np.sort(drawn)
+    return np.sort(np.random.default_rng(seed).permutation(rows)[: max(1, round(fraction * len(rows)))])
 
 
 def select_labelled_training(
     pack: Pack, where: Sequence[str], fraction: float, seed: int, per_class: int | None = None, split: str = "train"
 ) -> tuple[LabelledRows, list[str]]:
-    """The labelled train clips that show a hand, a share of them, and all their glosses: what a classifier learns."""
+    """A share of the labelled train clips that show a hand, and all glosses of these: what a classifier learns."""
     _check_labels(pack)
     rows = pack.select([split], where)
     rows = rows[pack.usable[rows]]
     glosses = label_list(pack, rows)
-    return share_of_labels(labelled_rows(pack, rows, glosses), fraction, seed, per_class), glosses
+    return sample_labels(labelled_rows(pack, rows, glosses), fraction, seed, per_class), glosses
 
 
 def _check_labels(pack: Pack) -> None:
@@ -113,24 +111,23 @@ def _check_labels(pack: Pack) -> None:
         raise InputError("no labelled clip: the pack has no gloss", "clips with a gloss", file=pack.paths[0], hint=hint)
 
 
-def shared_signers(asked: Sequence[str], learnt: Sequence[str]) -> dict[str, Any] | None:
-    """How far the signers of clips asked (N) also signed those learnt from (M); None where either side names none.
+def signer_overlap(asked: Sequence[str], learnt: Sequence[str]) -> dict[str, Any] | None:
+    """How many signers of the evaluated clips (N) also signed training clips (M); None where either side has no signer.
 
-    Names, or hashes of names; "" for a clip without one.
-
-    `independent` is None where some clips of either side have no named signer and no named one is shared.
+    Signers are names or hashes of names, "" for a clip without one. `independent` is None where some clips of either
+    side have no signer and no signer is shared.
     """
-    named, known = {one for one in asked if one}, {one for one in learnt if one}
-    if not named or not known:
+    evaluated, training = set(filter(None, asked)), set(filter(None, learnt))
+    if not evaluated or not training:
         return None
-    shared = named & known
-    certain = all(asked) and all(learnt)
+    shared = evaluated & training
+    all_named = all(asked) and all(learnt)
     return {
-        "evaluated": len(named),
+        "evaluated": len(evaluated),
         "shared": len(shared),
-        "clips_of_shared": sum(one in shared for one in asked),
-        "clips_without_signer": sum(not one for one in asked),
-        "independent": False if shared else True if certain else None,
+        "clips_of_shared": sum(signer in shared for signer in asked),
+        "clips_without_signer": sum(not signer for signer in asked),
+        "independent": False if shared else True if all_named else None,
     }
 
 
@@ -138,53 +135,52 @@ def select_pretraining(pack: Pack, keep_out: Sequence[Pack] = (), where: Sequenc
     """Rows that show a hand, are not held out and repeat no held-out clip's poses or id, here or in `keep_out`.
 
     By id too, since packs made by other estimators show the same videos with other poses; but not where both packs
-    name their datasets, and differently: there an equal id is chance.
+    state their datasets, and different ones: there an equal id is chance.
     """
-    candidates = np.flatnonzero(~np.isin(pack.splits, HELD_OUT) & pack.usable)
-    held = [(other, np.flatnonzero(np.isin(other.splits, HELD_OUT))) for other in (pack, *keep_out)]
-    allowed = ~(_same_poses(pack, candidates, held) | _same_id(pack, candidates, held))
-    seen: Indices = candidates[allowed]
+    rows = np.flatnonzero(~np.isin(pack.splits, HELD_OUT) & pack.usable)
+    held = [(source, np.flatnonzero(np.isin(source.splits, HELD_OUT))) for source in (pack, *keep_out)]
+    rows = rows[~(_has_held_out_poses(pack, rows, held) | _has_held_out_id(pack, rows, held))]
     if where:
-        seen = np.intersect1d(seen, pack.select(where=where))
-    if not len(seen):
-        wanted = " with ".join(["clips outside val and test that show a hand", " and ".join(where)][: 1 + bool(where)])
+        rows = np.intersect1d(rows, pack.select(where=where))
+    if not len(rows):
+        conditions = f" with {' and '.join(where)}" if where else ""
+        wanted = f"clips outside val and test that show a hand{conditions}"
         raise InputError("no clip to learn from", wanted, file=pack.paths[0])
-    return seen
+    return rows
 
 
-def _same_poses(pack: Pack, candidates: Indices, held: Sequence[tuple[Pack, Indices]]) -> NDArray[np.bool_]:
-    """Which candidates are bit by bit a held-out clip; only clips as long as one of these are looked at."""
-    found = np.zeros(len(candidates), bool)
-    hashes = {one for other, rows in held for one in other.pose_hashes(rows)}
-    lengths = np.unique(np.concatenate([other.frames[rows] for other, rows in held]))
-    suspects = np.flatnonzero(np.isin(pack.frames[candidates], lengths))
-    found[suspects] = [one in hashes for one in pack.pose_hashes(candidates[suspects])]
-    return found
+def _has_held_out_poses(pack: Pack, rows: Indices, held: Sequence[tuple[Pack, Indices]]) -> NDArray[np.bool_]:
+    """Which rows are bit by bit a held-out clip; only clips as long as one of these are looked at."""
+    copies = np.zeros(len(rows), bool)
+    hashes = {pose_hash for source, clips in held for pose_hash in source.pose_hashes(clips)}
+    lengths = np.unique(np.concatenate([source.frames[clips] for source, clips in held]))
+    suspects = np.flatnonzero(np.isin(pack.frames[rows], lengths))
+    copies[suspects] = [pose_hash in hashes for pose_hash in pack.pose_hashes(rows[suspects])]
+    return copies
 
 
-def _same_id(pack: Pack, candidates: Indices, held: Sequence[tuple[Pack, Indices]]) -> NDArray[np.bool_]:
-    """Which candidates have the id of a held-out clip of the same dataset, or of one that may be the same."""
-    ids: dict[str, list[str]] = {}
-    for other, rows in held:
-        files = other.file_of(rows)
-        for number, dataset in enumerate(other.datasets):
-            ids.setdefault(dataset, []).extend(other.table["id"].take(rows[files == number]).to_pylist())
-    found = np.zeros(len(candidates), bool)
-    files, mine = pack.file_of(candidates), pack.table["id"].take(candidates)
+def _has_held_out_id(pack: Pack, rows: Indices, held: Sequence[tuple[Pack, Indices]]) -> NDArray[np.bool_]:
+    """Which rows have the id of a held-out clip of the same dataset, or of one that may be the same."""
+    held_ids: dict[str, list[str]] = {}
+    for source, clips in held:
+        dataset_of_clip, ids = np.asarray(source.datasets)[source.file_of(clips)], source.table["id"].take(clips)
+        for dataset in set(source.datasets):
+            held_ids.setdefault(dataset, []).extend(ids.filter(pa.array(dataset_of_clip == dataset)).to_pylist())
+    repeated = np.zeros(len(rows), bool)
+    dataset_of_row, ids = np.asarray(pack.datasets)[pack.file_of(rows)], pack.table["id"].take(rows)
     for dataset in set(pack.datasets):
-        its_own = np.isin(files, [number for number, name in enumerate(pack.datasets) if name == dataset])
-        rivals = [one for name, some in ids.items() if not dataset or name in ("", dataset) for one in some]
-        found |= its_own & np.asarray(pc.is_in(mine, value_set=pa.array(rivals, pa.string())))
-    return found
+        same = [name for source, names in held_ids.items() if not dataset or source in ("", dataset) for name in names]
+        repeated |= (dataset_of_row == dataset) & np.asarray(pc.is_in(ids, value_set=pa.array(same, pa.string())))
+    return repeated
 
 
 def clip_ids(pack: Pack, rows: Indices) -> list[str]:
-    """The ids of these rows; of several packs with the same id, the later ones get their row beside it."""
-    found: dict[str, int] = {}
+    """The ids of these rows; where several packs have the same id, the later ones get `@` and their row."""
+    seen = set[str]()
     names = []
     for row, name in zip(rows.tolist(), pack.table["id"].take(rows).to_pylist(), strict=True):
-        names.append(name if name not in found else f"{name}@{row}")
-        found[name] = row
+        names.append(f"{name}@{row}" if name in seen else name)
+        seen.add(name)
     return names
 
 

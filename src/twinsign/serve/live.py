@@ -12,7 +12,7 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from twinsign.errors import InputError
-from twinsign.extract.live import LiveHolistic, decode_jpeg
+from twinsign.extract.holistic import LiveHolistic, decode_jpeg
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.serve import schemas
 from twinsign.serve.admission import RETRY_FULL, ComputeQueue, Slot, StreamSlots

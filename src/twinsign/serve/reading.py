@@ -14,7 +14,7 @@ from twinsign.errors import InputError
 from twinsign.extract.clip import extract
 from twinsign.extract.config import EstimatorConfig
 from twinsign.extract.estimator import identity, load_estimator
-from twinsign.extract.live import LiveHolistic
+from twinsign.extract.holistic import LiveHolistic
 from twinsign.extract.video import Image, is_video
 from twinsign.pose.bounds import Bounds
 from twinsign.pose.clip_file import ClipFile

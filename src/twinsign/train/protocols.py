@@ -18,9 +18,9 @@ from twinsign.pack.open import Pack
 from twinsign.pack.selection import (
     ClipSelection,
     LabelledRows,
+    sample_rows,
     select_pretraining,
     select_training,
-    share_of_rows,
 )
 from twinsign.report.run_page import complete_report, write_pretraining_page, write_val_report
 from twinsign.runs.models import NO_PRETRAINING, branches_of, evaluation_loader
@@ -65,7 +65,7 @@ def pretrain(
     """Pre-train on every clip outside val and test; `keep_out` packs' val and test clips stay out too (Sec. IV-A)."""
     pack = Pack(data)
     rows = select_pretraining(pack, [Pack(path) for path in keep_out], where)
-    rows = share_of_rows(rows, recipe.pretrain.fraction, seed)
+    rows = sample_rows(rows, recipe.pretrain.fraction, seed)
     recipe = read_as_learnt(recipe, pack, rows, recipe.pretrain.augment.mirrors)
     about = {"protocol": "pretrain", "config": config, "seed": seed, "data": [str(path) for path in data]}
     about |= {"where": list(where), "clips": len(rows), "rows_hash": pack.split_hash(rows)}

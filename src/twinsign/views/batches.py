@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, default_convert
 from twinsign.distributed import share
 from twinsign.errors import InputError
 from twinsign.pack.clip import check_float16
-from twinsign.pack.open import Flat, Indices, Pack
+from twinsign.pack.open import FlatClips, Indices, Pack
 from twinsign.pose.recording import Recording
 from twinsign.views.clips import Clips
 from twinsign.views.config import ReadConfig
@@ -48,10 +48,10 @@ def collate_recordings(recordings: Sequence[Recording], config: ReadConfig) -> C
     size = np.asarray([recording.size or (1, 1) for recording in fractions], np.float32).repeat(length, axis=0)
     xy, score = (np.concatenate([getattr(recording, name) for recording in fractions]) for name in ("xy", "score"))
     none = np.full(len(length), -1)
-    return _crop_clips(Flat(xy, score, size, length), config, none, none)
+    return _crop_clips(FlatClips(xy, score, size, length), config, none, none)
 
 
-def _crop_clips(flat: Flat, config: ReadConfig, label: Indices, row: Indices) -> Clips:
+def _crop_clips(flat: FlatClips, config: ReadConfig, label: Indices, row: Indices) -> Clips:
     xy, score, size = (torch.from_numpy(values) for values in flat[:3])
     cropped = crop(*as_stored(xy, score), size, config.crop)
     owner = torch.repeat_interleave(torch.from_numpy(np.asarray(flat.length, np.int64)))

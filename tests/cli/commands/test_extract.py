@@ -56,7 +56,7 @@ def test_exit_codes_and_reasons(tmp_path: Path, capsys: pytest.CaptureFixture[st
     out = ["--out", str(tmp_path / "out"), "--workers", "1", "--format", "npz", "--trim"]
     assert main(["extract", str(sound), str(good), *out]) == 3
     shown = capsys.readouterr()
-    assert "sound alone" in " ".join(shown.err.split())
+    assert "only an audio stream" in " ".join(shown.err.split())
     assert "1 videos, 12 frames" in " ".join(shown.out.split())
     assert len(read(tmp_path / "out" / "good.npz").xy) == 12
     assert main(["extract", str(sound), str(tmp_path / "absent.mp4"), *out]) == 2
@@ -79,7 +79,7 @@ def test_predict_takes_videos_as_it_takes_their_poses(
     from_video, from_poses, bad = map(json.loads, capsys.readouterr().out.splitlines())
     assert from_video["guesses"] == from_poses["guesses"]
     assert np.isclose(sum(guess["confidence"] for guess in from_video["guesses"]), 1)
-    assert "sound alone" in bad["error"]
+    assert "only an audio stream" in bad["error"]
 
 
 def test_a_missing_extra_is_said_before_any_work(

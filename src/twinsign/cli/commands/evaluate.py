@@ -20,7 +20,7 @@ from twinsign.cli.options import FieldsOf, Flag, LabelledClips, OptionalWords, W
 from twinsign.runs.recipe import Recipe
 
 
-def evaluate(
+def evaluate_classifier(
     model: Path,
     data: Words,
     where: OptionalWords,

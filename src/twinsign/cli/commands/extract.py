@@ -9,10 +9,10 @@ from twinsign.cli.console import NOTHING_WRITTEN, OK, SOME_UNREADABLE, console, 
 from twinsign.cli.options import Flag, Positionals
 from twinsign.extract.clip import Format
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
-from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs, unread_videos
+from twinsign.extract.jobs import Outcome, Settings, find_jobs, run_jobs, unsupported_videos
 from twinsign.extract.ledger import LEDGER
 from twinsign.extract.video import MAX_SIDE
-from twinsign.pack.workers import cores
+from twinsign.extract.workers import cores
 
 
 def extract(
@@ -39,7 +39,7 @@ def extract(
         workers: Number of processes. Default: as many as cores.
     """
     jobs = find_jobs(videos, format)
-    if unread := unread_videos(videos):
+    if unread := unsupported_videos(videos):
         errors.print(f"not read, endings unknown here: {shorten(unread)}")
     settings = Settings(estimator, format, trim, max_side, fps)
     started, frames = time.monotonic(), 0

@@ -130,16 +130,15 @@ def fold(
         held: Split of the held-out clips.
         seed: Random seed of the assignment to folds.
     """
-    from twinsign.pack.fold import fold_of, held_out
     from twinsign.pack.open import Pack
-    from twinsign.pack.rewrite import rewrite
+    from twinsign.pack.subset import held_out, make_fold, write_subset
 
     source = Pack(pack)
     rows = source.select(parse_splits(split), where)
     away = held_out(source, rows, folds, fold, by, seed)
-    chosen = fold_of(source, rows, away, held)
+    chosen = make_fold(source, rows, away, held)
     record = {"of": str(pack), "where": where, "split": split, "folds": folds, "fold": fold, "by": by, "seed": seed}
-    rewrite(source, chosen.kept, out, {"fold": record}, chosen.splits)
+    write_subset(source, chosen.kept, out, {"fold": record}, chosen.splits)
     count = int(chosen.kept[away].sum())
     lines = [f"{out}: {len(rows) - len(away)} train, {count} {held}"]
     if chosen.lost:

@@ -73,7 +73,7 @@ def _enrolled(answer: Answer) -> list[str]:
 def watch(source: str, answer: Callable[[Recording], Answer], json: bool, estimator: EstimatorConfig) -> None:
     """Name signs before a camera, or in a video in place of one, until it ends or Ctrl-C."""
     from twinsign.extract.camera import open_camera
-    from twinsign.extract.live import LiveHolistic
+    from twinsign.extract.holistic import LiveHolistic
     from twinsign.streaming.stream import Stream
 
     if estimator.name != "holistic":

@@ -12,7 +12,7 @@ from twinsign.errors import InputError
 from twinsign.runs.recipe import Recipe
 
 
-def pretrain(
+def pretrain_encoders(
     recipe: Recipe,
     data: Words,
     out: Path,
@@ -63,12 +63,12 @@ class ClassifierTraining:
     json: Path | None = None
 
 
-def finetune(recipe: Recipe, training: FieldsOf[ClassifierTraining], config: str) -> None:
+def finetune_classifier(recipe: Recipe, training: FieldsOf[ClassifierTraining], config: str) -> None:
     """Train a classifier, encoders and all, from a pre-trained RUN or from scratch."""
     _train_classifier("finetune", recipe, training, config)
 
 
-def linear(recipe: Recipe, training: FieldsOf[ClassifierTraining], config: str) -> None:
+def train_linear(recipe: Recipe, training: FieldsOf[ClassifierTraining], config: str) -> None:
     """Train a linear layer on frozen encoders of a pre-trained RUN, or on random ones as a control."""
     _train_classifier("linear", recipe, training, config)
 

@@ -17,9 +17,8 @@ from pyarrow import ipc
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.pack.fold import held_out
 from twinsign.pack.open import Pack
-from twinsign.pack.rewrite import rewrite
+from twinsign.pack.subset import held_out, write_subset
 from twinsign.pack.write import write_pack
 
 FAST = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -118,7 +117,7 @@ def test_a_gloss_that_only_held_out_clips_show_is_left_out(tmp_path: Path, capsy
 
 def test_what_the_annotation_lists_beside_is_of_the_old_splits(tmp_path: Path) -> None:
     pack = pack_of(tmp_path / "p", [{"gloss": "a", "split": "train"}, {"gloss": "b", "split": "train"}])
-    rewrite(pack, np.ones(2, bool), tmp_path / "q", {"fold": {}}, ["train", "val"])
+    write_subset(pack, np.ones(2, bool), tmp_path / "q", {"fold": {}}, ["train", "val"])
     metadata = ipc.open_file(str(tmp_path / "q")).schema.metadata
     assert json.loads(metadata[b"twinsign_missing"]) == []
 

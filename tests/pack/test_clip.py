@@ -83,7 +83,7 @@ def test_a_reader_that_crashes_is_named_and_the_rest_is_packed(
 
 def test_a_reader_that_hangs_is_given_up(tmp_path: Path) -> None:
     report = write_pack(spoilt(0, hang), tmp_path / "p", options=PackOptions(2, patience=0.5))
-    assert report.unreadable["clip0"].startswith("clip 'clip0': found no answer from its reader within 0.5 s")
+    assert report.unreadable["clip0"].startswith("clip 'clip0': found no answer within 0.5 s")
     assert sum(report.clips.values()) == CLIPS - 1
 
 
@@ -110,6 +110,6 @@ def test_every_reader_may_die(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"workers": -1}, {"shard_clips": 0}, {"patience": 0.0}, {"patience": float("nan")}])
-def test_impossible_efforts_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_options_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
         PackOptions(**wrong)  # type: ignore[arg-type]

@@ -19,8 +19,7 @@ from PIL import Image as Pictures
 from twinsign.errors import InputError
 from twinsign.extract.camera import open_camera
 from twinsign.extract.clip import extract
-from twinsign.extract.holistic import HolisticEstimator, quiet
-from twinsign.extract.live import MAX_SIDE, LiveHolistic, decode_jpeg
+from twinsign.extract.holistic import MAX_JPEG_SIDE, HolisticEstimator, LiveHolistic, decode_jpeg, quiet
 from twinsign.extract.video import Image, open_video
 from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.layout import HANDS
@@ -48,14 +47,14 @@ def test_a_picture_is_decoded_and_anything_else_refused() -> None:
     Pictures.fromarray(image).save(png, "PNG")
     whole = jpeg(image)
     broken = [b"", b"\xff", whole[:40], whole[: len(whole) // 2], png.getvalue(), os.urandom(2000), b"\xff\xd8" * 500]
-    broken += [jpeg(np.zeros((8, MAX_SIDE + 1, 3), np.uint8))]
+    broken += [jpeg(np.zeros((8, MAX_JPEG_SIDE + 1, 3), np.uint8))]
     for content in broken:
         with pytest.raises(InputError, match="JPEG"):
             decode_jpeg(content)
 
 
 def test_a_picture_of_thousands_of_scans_is_refused_before_it_is_decoded() -> None:
-    whole = jpeg(np.zeros((MAX_SIDE, MAX_SIDE, 3), np.uint8), progressive=True)
+    whole = jpeg(np.zeros((MAX_JPEG_SIDE, MAX_JPEG_SIDE, 3), np.uint8), progressive=True)
     last = whole.rindex(b"\xff\xda")
     many = whole[:last] + whole[last:-2] * 5000 + whole[-2:]
     begun = time.monotonic()
@@ -182,12 +181,12 @@ def test_pictures_of_any_size_one_after_another() -> None:
     live = LiveHolistic()
     for size in (
         (1, 1),
-        (1, MAX_SIDE),
-        (MAX_SIDE, 1),
+        (1, MAX_JPEG_SIDE),
+        (MAX_JPEG_SIDE, 1),
         (3, 2),
         (640, 480),
         (480, 640),
-        (MAX_SIDE, MAX_SIDE),
+        (MAX_JPEG_SIDE, MAX_JPEG_SIDE),
         (17, 1000),
     ):
         xy, score = live.estimate(np.zeros((size[1], size[0], 3), np.uint8))
