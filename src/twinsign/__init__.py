@@ -40,7 +40,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "ClipSelection": "pack.selection:ClipSelection",
         "Dictionary": "dictionary.lookup:Lookup",
-        "Embedder": "inference.embedder:Embedder",
+        "Embedder": "inference.embeddings:Embedder",
         "Guess": "inference.recogniser:Guess",
         "InputError": "errors:InputError",
         "Pack": "pack.open:Pack",

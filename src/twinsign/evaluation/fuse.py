@@ -42,7 +42,7 @@ class FusionWeights:
 def fusion_weights(
     count: int, weights: Sequence[float] = (), temperatures: Sequence[float] = (), add: Addends = "softmax"
 ) -> FusionWeights:
-    """Return the weights of `count` models, 1 where weights or temperatures are missing; InputError for other counts."""
+    """Return weights for `count` models, 1 where weights or temperatures are missing; InputError for other counts."""
     for values, name in ((weights, "weights"), (temperatures, "temperatures")):
         if values and len(values) != count:
             raise InputError(f"{len(values)} {name}", f"{count}, one a file")

@@ -83,6 +83,11 @@ class Pack:
         with decoding(self.paths[-1]):
             return pa.concat_tables(batches, promote_options="default")
 
+    @property
+    def rows(self) -> pa.Table:
+        """Id, gloss, split, signer and every other column of the clips, as an Arrow table."""
+        return self.table
+
     def file_of(self, rows: Indices) -> Indices:
         """Which of `paths` each of these rows is in."""
         return np.searchsorted(self._file_starts, rows, side="right") - 1
@@ -118,8 +123,9 @@ class Pack:
         values: list[Any] = self.table[name].to_pylist()
         return values
 
-    def select(self, splits: Sequence[str] | None = None, where: Sequence[str] = ()) -> Indices:
-        """Rows of these splits (None: all) for which every `COLUMN=VALUE` holds; InputError where there is none."""
+    def select(self, split: str | Sequence[str] | None = None, where: Sequence[str] = ()) -> Indices:
+        """Return the rows of one or more splits (None: all) for which every `COLUMN=VALUE` holds; or InputError."""
+        splits = [split] if isinstance(split, str) else split
         keep = np.ones(len(self), bool)
         for condition in where:
             name, _, value = condition.partition("=")
