@@ -20,7 +20,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 QUICK := tests/nn tests/ssl/test_losses.py tests/ssl/test_contrast.py tests/views/test_clips.py tests/views/test_crop.py \
 	tests/pack/test_open.py tests/pack/test_check.py tests/pack/test_write.py tests/pose/read/test_pose_file.py \
 	tests/pose/read/test_kaggle.py tests/pose/test_recording.py tests/evaluation/test_metrics.py \
-	tests/evaluation/test_scores.py tests/runs/test_recipe.py tests/runs/test_run.py
+	tests/evaluation/test_score_files.py tests/runs/test_recipe.py tests/runs/test_run.py
 
 .PHONY: demo test slow video lint types docs dist venv lowest newest audit sbom lock clean
 .NOTPARALLEL:

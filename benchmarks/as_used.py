@@ -21,10 +21,10 @@ import numpy as np
 from twinsign.evaluation.metrics import wilson_interval
 from twinsign.inference.recogniser import Prediction, Recogniser
 from twinsign.pack.open import Pack
+from twinsign.pose.corruptions import mirror_camera
 from twinsign.pose.layout import HANDS, INDEX, LEFT_HAND, RIGHT_HAND, TRUNK
-from twinsign.pose.perturb import mirror_camera
 from twinsign.pose.recording import Recording
-from twinsign.pose.rest import FPS
+from twinsign.pose.trim import FPS
 from twinsign.streaming.stream import Stream
 
 AT_ONCE = 64

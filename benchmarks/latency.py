@@ -24,7 +24,7 @@ import torch
 from twinsign.bench.profiling import most_resident_mb
 from twinsign.files import write_json
 from twinsign.inference.export import FORMS, export_run
-from twinsign.inference.portable import stack_recordings
+from twinsign.inference.export_module import stack_recordings
 from twinsign.inference.recogniser import Recogniser
 from twinsign.nn.networks import compile_encoders
 from twinsign.pose.recording import Recording

@@ -18,7 +18,7 @@ import torch
 from twinsign.cli.main import main
 from twinsign.dictionary.entries import ABOUT
 from twinsign.dictionary.lookup import Lookup
-from twinsign.evaluation.scores import read_scores
+from twinsign.evaluation.score_files import read_scores
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import TRUNK, TRUNK_JOINTS

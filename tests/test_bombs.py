@@ -17,7 +17,7 @@ from pyarrow import parquet
 from twinsign.datasets.folder import folder_corpus
 from twinsign.datasets.msasl import msasl
 from twinsign.errors import InputError, TooLargeError
-from twinsign.evaluation.scores import read_scores
+from twinsign.evaluation.score_files import read_scores
 from twinsign.inference.embeddings import read_embeddings
 from twinsign.pose.bounds import max_frames, max_unpacked_bytes
 from twinsign.pose.clip_file import ClipFile

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 from helpers.ray_tasks import gated
 
-from twinsign.cluster import map_tasks
+from twinsign.ray_cluster import map_tasks
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'twinsign[cluster]'")
 TASKS = range(4)

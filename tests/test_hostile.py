@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from twinsign.cli.main import main
 from twinsign.datasets.folder import folder_corpus
 from twinsign.errors import InputError
-from twinsign.evaluation.scores import read_scores
+from twinsign.evaluation.score_files import read_scores
 from twinsign.files import parse_json
 from twinsign.pose.read import open_set, read
 from twinsign.runs.convert import read_checkpoint

@@ -19,7 +19,7 @@ from twinsign.cli import registry
 from twinsign.cli.commands import train
 from twinsign.cli.main import main
 from twinsign.cli.options import Words
-from twinsign.evaluation.coverage import describe_source
+from twinsign.evaluation.caveats import describe_source
 from twinsign.nn.features import fixed_views
 from twinsign.pack.open import Pack
 from twinsign.pose.read import read

@@ -15,7 +15,7 @@ from scipy.special import log_softmax
 from twinsign.errors import InputError
 from twinsign.evaluation.fuse import FusionWeights, check_tuning, fuse, fused_report, fusion_weights, tune
 from twinsign.evaluation.metrics import ClipScores, accuracy_report, confidences, true_class_ranks
-from twinsign.evaluation.scores import ScoreFile
+from twinsign.evaluation.score_files import ScoreFile
 
 
 def scored(labels, scores) -> ClipScores:

@@ -20,7 +20,7 @@ from twinsign.pack.open import Pack
 from twinsign.pose.layout import TRUNK
 from twinsign.pose.read import read
 from twinsign.pose.recording import Recording
-from twinsign.pose.rest import FPS
+from twinsign.pose.trim import FPS
 from twinsign.streaming.stream import Stream, longest_sign
 
 pytestmark = pytest.mark.slow

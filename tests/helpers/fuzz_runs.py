@@ -20,7 +20,7 @@ from twinsign.dictionary.entries import Sign
 from twinsign.dictionary.lookup import Lookup
 from twinsign.dictionary.store import Dictionary
 from twinsign.doctor.splits import read_annotations
-from twinsign.evaluation.scores import read_scores
+from twinsign.evaluation.score_files import read_scores
 from twinsign.hub.bundle import load_checked_run as whole_run
 from twinsign.inference.embeddings import read_embeddings, write_embeddings
 from twinsign.inference.recogniser import Recogniser

@@ -13,7 +13,7 @@ from helpers.recordings import recording
 from twinsign.extract.config import EstimatorConfig
 from twinsign.serve.live import parse_message
 from twinsign.serve.options import Limits
-from twinsign.serve.reading import Reader, Task
+from twinsign.serve.reader_process import Reader, Task
 from twinsign.serve.schemas import parse_frame, poses_to_dict
 
 READER = Reader(Limits(), EstimatorConfig())

@@ -18,7 +18,7 @@ from twinsign import __version__
 from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.inference import export
-from twinsign.inference.portable import Portable, stack_recordings
+from twinsign.inference.export_module import Portable, stack_recordings
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pose.layout import HANDS, JOINTS

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from twinsign.evaluation.scoring import score
 from twinsign.inference.embeddings import Embedder
-from twinsign.inference.portable import INPUTS, Portable, stack_recordings
+from twinsign.inference.export_module import INPUTS, Portable, stack_recordings
 from twinsign.inference.recogniser import Recogniser, explain
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import LabelledRows

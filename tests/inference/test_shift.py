@@ -15,7 +15,7 @@ from helpers.trained_runs import Trained
 from twinsign.cli.main import main
 from twinsign.datasets.folder import landmark_corpus
 from twinsign.errors import InputError
-from twinsign.inference.notice import Noticer
+from twinsign.inference.input_check import Noticer
 from twinsign.inference.shift import check_shift, joint_statistics, shift_of, training_statistics
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack

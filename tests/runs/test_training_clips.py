@@ -14,7 +14,7 @@ from helpers.trained_runs import Trained, copy_essentials
 from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.evaluation.calibrate import recalibrate
-from twinsign.evaluation.coverage import identical_ids
+from twinsign.evaluation.caveats import identical_ids
 from twinsign.evaluation.evaluate import evaluate
 from twinsign.hub.bundle import is_shared
 from twinsign.pack import locate

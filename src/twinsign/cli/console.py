@@ -55,7 +55,7 @@ def shorten(names: Sequence[str], limit: int = 10) -> str:
 
 def print_report(report: dict[str, Any]) -> None:
     """Print a report's accuracies with their intervals."""
-    from twinsign.evaluation.coverage import describe_source, list_warnings
+    from twinsign.evaluation.caveats import describe_source, list_warnings
 
     split = ", ".join(report["split"] or ["all"]) + (", the model's signs" if "unknown" in report else "")
     source = f" ({poses})" if (poses := describe_source(report.get("source"))) else ""
@@ -73,7 +73,7 @@ def print_report(report: dict[str, Any]) -> None:
 def save_report(report: dict[str, Any], json: Path | None, scored: Any = None, scores: Path | None = None) -> None:
     """Write each clip's scores and the report to the files that were asked for, if any."""
     if scores:
-        from twinsign.evaluation.scores import write_scores
+        from twinsign.evaluation.score_files import write_scores
 
         write_scores(scores, scored, report)
     if json:

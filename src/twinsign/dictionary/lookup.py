@@ -24,7 +24,7 @@ from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError
 from twinsign.evaluation.retrieve import Ranker, class_maxima, nearest_scores, prototype_scores
 from twinsign.inference.embeddings import Embedder
-from twinsign.inference.notice import Notice
+from twinsign.inference.input_check import Notice
 from twinsign.inference.recogniser import Guess, Recogniser
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import BATCH_MOST, POSE_HASH

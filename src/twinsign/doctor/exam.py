@@ -12,12 +12,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign.cluster import map_tasks
 from twinsign.doctor.measure import Measures, measure
 from twinsign.doctor.tracks import extract_profiles, extract_tracks
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import BATCH_CLIPS
 from twinsign.pack.selection import HELD_OUT
+from twinsign.ray_cluster import map_tasks
 from twinsign.report.html import Table
 
 SPLIT_ORDER = ("train", *HELD_OUT, "none")

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
-from twinsign.evaluation.coverage import trained_on
+from twinsign.evaluation.caveats import trained_on
 from twinsign.evaluation.metrics import ClipScores
 from twinsign.evaluation.scoring import compute_logits, score
 from twinsign.inference.likeness import add_likeness

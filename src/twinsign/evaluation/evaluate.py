@@ -11,7 +11,7 @@ import numpy as np
 
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
-from twinsign.evaluation.coverage import coverage, identical_ids, pose_source
+from twinsign.evaluation.caveats import coverage, identical_ids, pose_source
 from twinsign.evaluation.metrics import ClipScores, accuracy_report
 from twinsign.evaluation.scoring import score
 from twinsign.evaluation.selective import selective_report, unknown_report

@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 from twinsign.errors import InputError
 from twinsign.evaluation.calibrate import calibrate
 from twinsign.evaluation.metrics import ClipScores, accuracy_report, map_rows
-from twinsign.evaluation.scores import NAMED, ScoreFile, check_same_glosses
+from twinsign.evaluation.score_files import NAMED, ScoreFile, check_same_glosses
 
 Addends = Literal["softmax", "logits"]
 HELD_BACK = ("test", "all")

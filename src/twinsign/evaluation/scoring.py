@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 
 from twinsign.evaluation.metrics import ClipScores
-from twinsign.inference.notice import Noticer
+from twinsign.inference.input_check import Noticer
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.features import Viewer, device_of
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import LabelledRows, clip_ids
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.recording import Recording
-from twinsign.pose.rest import FPS
+from twinsign.pose.trim import FPS
 from twinsign.runs.models import EVALUATION_BATCH, evaluation_loader, viewer_of
 from twinsign.runs.run import Run
 from twinsign.streaming.stream import longest_sign

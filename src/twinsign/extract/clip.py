@@ -20,7 +20,7 @@ from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read import read, write_npz
 from twinsign.pose.read.pose_file import from_pose
 from twinsign.pose.recording import Recording, Unit
-from twinsign.pose.rest import active_span
+from twinsign.pose.trim import active_span
 
 Format = Literal["pose", "npz"]
 

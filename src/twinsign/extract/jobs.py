@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from twinsign.cluster import as_completed
 from twinsign.errors import DiskFullError, InputError
 from twinsign.extract.clip import Format, extract, write
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
@@ -20,6 +19,7 @@ from twinsign.extract.workers import run_in_processes
 from twinsign.files import files_below, locked
 from twinsign.pose.layout import LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.read import VIDEO_ENDINGS
+from twinsign.ray_cluster import as_completed
 
 _PARTS = {"right_hand": RIGHT_HAND, "left_hand": LEFT_HAND, "trunk": TRUNK}
 UNSUPPORTED = (".wmv", ".asf", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".vob", ".flv", ".f4v", ".ogv", ".swf", ".gif")

@@ -14,8 +14,8 @@ from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from typing import Any
 
-from twinsign.cluster import Answer, Load, Result, Task
 from twinsign.errors import TwinsignError
+from twinsign.ray_cluster import Answer, Load, Result, Task
 
 TRIES = 2
 """Attempts at a task whose process died: the system may have killed it for another's memory."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.errors import InputError
-from twinsign.evaluation.coverage import describe_source
+from twinsign.evaluation.caveats import describe_source
 from twinsign.evaluation.selective import describe_unknown
 from twinsign.files import parse_json
 from twinsign.runs.calibration import calibration_of, threshold_in_words

@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twinsign import __version__
-from twinsign.cluster import map_tasks
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256
-from twinsign.inference.notice import Noticer
+from twinsign.inference.input_check import Noticer
 from twinsign.nn.classifier import all_features, branch_features
 from twinsign.nn.config import PARTS
 from twinsign.nn.features import device_of, embed, joint_embedding
@@ -36,6 +35,7 @@ from twinsign.pack.selection import clip_ids
 from twinsign.pose.bounds import max_unpacked_bytes, parquet_bytes
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import FloatArray, Recording
+from twinsign.ray_cluster import map_tasks
 from twinsign.runs.models import EVALUATION_BATCH, evaluation_loader, frames_of, head_recipe, load_encoders, viewer_of
 from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import ClipReader, collate_recordings

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from twinsign import __version__
 from twinsign.errors import InputError, TwinsignError
 from twinsign.files import atomic
-from twinsign.inference.portable import INPUTS, Portable, stack_recordings
+from twinsign.inference.export_module import INPUTS, Portable, stack_recordings
 from twinsign.pose.layout import HANDS, JOINTS
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import Run, load_run

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twinsign import cluster as ray_cluster
-from twinsign.cluster import Answer
+from twinsign import ray_cluster as ray_cluster
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.extract.workers import in_order, run_in_processes
@@ -22,6 +21,7 @@ from twinsign.files import sha256
 from twinsign.pack.schema import COLUMNS, OPTIONAL, POSE_HASH, POSES, SCORE_STEPS
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
+from twinsign.ray_cluster import Answer
 
 SPLITS = ("train", "val", "test", "none", "", None)
 """The only names of splits, so that a split called `Test` or `dev` is not taken for training clips."""

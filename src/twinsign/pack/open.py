@@ -124,7 +124,7 @@ class Pack:
         return values
 
     def select(self, split: str | Sequence[str] | None = None, where: Sequence[str] = ()) -> Indices:
-        """Return the rows of one or more splits (None: all) for which every `COLUMN=VALUE` holds; or InputError."""
+        """Return the rows of one or more splits (None: all) for which every `COLUMN=VALUE` holds, else InputError."""
         splits = [split] if isinstance(split, str) else split
         keep = np.ones(len(self), bool)
         for condition in where:

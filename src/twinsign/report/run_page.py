@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from twinsign.distributed import fastest_device, rank_info
-from twinsign.evaluation.coverage import describe_source, selection_warnings
+from twinsign.evaluation.caveats import describe_source, selection_warnings
 from twinsign.evaluation.evaluate import full_report
 from twinsign.evaluation.metrics import TOPS, ClipScores, confusion_counts, per_class_table, surest_mistakes
 from twinsign.evaluation.scoring import score

@@ -19,7 +19,7 @@ import numpy as np
 
 from twinsign.errors import InUseError
 from twinsign.evaluation.evaluate import evaluate
-from twinsign.evaluation.scores import write_scores
+from twinsign.evaluation.score_files import write_scores
 from twinsign.files import sha256, write_json
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection, select_pretraining

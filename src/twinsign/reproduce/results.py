@@ -11,7 +11,7 @@ from twinsign import __version__
 from twinsign.errors import InputError
 from twinsign.evaluation.fuse import fuse, fusion_weights
 from twinsign.evaluation.metrics import ClipScores, accuracy_report
-from twinsign.evaluation.scores import NAMED, ScoreFile, align_scores, read_scores
+from twinsign.evaluation.score_files import NAMED, ScoreFile, align_scores, read_scores
 from twinsign.evaluation.significance import compare, report_over_seeds
 from twinsign.files import parse_json, sha256
 from twinsign.pack.open import Pack

@@ -24,7 +24,7 @@ from twinsign import __version__
 from twinsign.distributed import rank_info
 from twinsign.errors import InputError
 from twinsign.files import locked, parse_json, sha256, write_bytes, write_json, write_text
-from twinsign.runs.about import check_about
+from twinsign.runs.metadata import check_about
 from twinsign.runs.plain_yaml import recipe_values
 from twinsign.runs.recipe import Recipe, recipe_from
 from twinsign.views.config import AugmentConfig

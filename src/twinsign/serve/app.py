@@ -27,7 +27,7 @@ from twinsign.serve.guard import Guard
 from twinsign.serve.live import LiveStreams
 from twinsign.serve.metrics import Metrics, RequestCounter
 from twinsign.serve.options import MEGA, Access
-from twinsign.serve.readers import Readers
+from twinsign.serve.reader_pool import Readers
 from twinsign.serve.routes import Backend, build_router
 from twinsign.serve.service import Service
 

@@ -15,12 +15,12 @@ from twinsign.dictionary.lookup import Match
 from twinsign.errors import InputError
 from twinsign.inference.recogniser import Guess
 from twinsign.pose.recording import Recording
-from twinsign.serve import reading
+from twinsign.serve import reader_process
 from twinsign.serve.admission import BodyReader, ComputeQueue
 from twinsign.serve.errors import as_request_error
 from twinsign.serve.metrics import Metrics
-from twinsign.serve.readers import Readers
-from twinsign.serve.reading import Task, check_name
+from twinsign.serve.reader_pool import Readers
+from twinsign.serve.reader_process import Task, check_name
 from twinsign.serve.schemas import DEFAULT_TOP, BatchBody, Body, EnrolBody, PredictBody, Top, poses_to_json
 from twinsign.serve.service import Service
 
@@ -121,7 +121,7 @@ def _add_predict_routes(router: APIRouter, backend: Backend) -> None:
 
     async def predict_all(task: Task, content: bytearray) -> tuple[list[dict[str, Any]], str]:
         """Each clip's answer, and a file's poses as JSON. Every clip queues, so that others come in between."""
-        query: reading.Query = await backend.readers.read(task, content)
+        query: reader_process.Query = await backend.readers.read(task, content)
         answers = [await backend.queue.run(_answer, service, clip, query) for clip in query.clips]
         for answer in answers:
             if "sure" in answer:
@@ -187,7 +187,7 @@ def _add_dictionary_routes(router: APIRouter, backend: Backend) -> None:
         return {"deleted": await queue.run(service.delete, name)}
 
 
-def _answer(service: Service, clip: Recording | dict[str, Any], query: reading.Query) -> dict[str, Any]:
+def _answer(service: Service, clip: Recording | dict[str, Any], query: reader_process.Query) -> dict[str, Any]:
     """The answer to one clip; in a batch, its error."""
     if not isinstance(clip, Recording):
         return clip

@@ -20,14 +20,14 @@ from twinsign.dictionary.store import Dictionary
 from twinsign.errors import InputError, InUseError
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.inference.embeddings import Embedder
-from twinsign.inference.notice import Notice
+from twinsign.inference.input_check import Notice
 from twinsign.inference.recogniser import Prediction, Recogniser, explain
 from twinsign.pose.layout import BONES, HAND_WRIST, JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import load_run
 from twinsign.serve.errors import RequestError
 from twinsign.serve.options import Limits
-from twinsign.serve.reading import POSE_FILES, missing_estimator
+from twinsign.serve.reader_process import POSE_FILES, missing_estimator
 
 log = logging.getLogger("twinsign")
 RETRY = 2

@@ -11,7 +11,7 @@ import numpy as np
 from twinsign.errors import InputError
 from twinsign.pose.layout import HAND_JOINTS, HAND_WRIST, LEFT_HAND, RIGHT_HAND, SHOULDER_ELBOW_WRIST
 from twinsign.pose.recording import FloatArray
-from twinsign.pose.rest import lowered
+from twinsign.pose.trim import lowered
 
 SIDES = {"right": RIGHT_HAND, "left": LEFT_HAND}
 SPAN = 0.1

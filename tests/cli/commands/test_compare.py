@@ -13,7 +13,7 @@ from helpers.trained_runs import Trained
 from twinsign.cli.main import main
 from twinsign.evaluation.evaluate import evaluate
 from twinsign.evaluation.metrics import accuracy_report
-from twinsign.evaluation.scores import align_scores, read_scores, write_scores
+from twinsign.evaluation.score_files import align_scores, read_scores, write_scores
 from twinsign.files import write_json
 from twinsign.pack.selection import ClipSelection
 

@@ -12,7 +12,7 @@ from helpers.trained_runs import Trained
 from PIL import Image
 
 from twinsign.cli.main import main
-from twinsign.evaluation.scores import read_scores
+from twinsign.evaluation.score_files import read_scores
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
 from twinsign.pose.layout import TRUNK

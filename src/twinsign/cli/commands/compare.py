@@ -41,7 +41,7 @@ def fuse(
     """
     from twinsign.evaluation import fuse as fusion
     from twinsign.evaluation.metrics import KINDS
-    from twinsign.evaluation.scores import align_scores, read_scores
+    from twinsign.evaluation.score_files import align_scores, read_scores
     from twinsign.pack.open import split_hash
 
     files = [read_scores(path) for path in scores]
@@ -82,7 +82,7 @@ def compare(scores: Positionals, against: OptionalWords, common: Flag, json: Pat
         against: Score files of B, where each side has several seeds; the positional files are then those of A.
     """
     from twinsign.evaluation import significance
-    from twinsign.evaluation.scores import align_scores, read_scores
+    from twinsign.evaluation.score_files import align_scores, read_scores
 
     if not against and len(scores) != 2:
         wanted = "two files, A and B; with several seeds: A1 A2 … --against B1 B2 …"
@@ -134,7 +134,7 @@ def robustness(
         kinds: Kinds of damage: noise, joints, hands, frames, rate, rotation, mirror, swap. Default: all.
         out: A .html page or a .json report.
     """
-    from twinsign.evaluation.robust import robustness as measure_robustness
+    from twinsign.evaluation.robustness import robustness as measure_robustness
     from twinsign.pack.selection import ClipSelection
 
     kind = parse_ending(out, (".html", ".json"))

@@ -1,4 +1,8 @@
-"""Readers, one file a format: `read` takes one clip, `open_set` a file of many; both go by ending and content."""
+"""Readers, one file a format: `read` takes one clip, `open_set` a file of many; both go by ending and content.
+
+To add a format, write a module here that turns a ClipFile into a Recording (openpose.py is an example), and name its
+ending in _READERS.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +32,9 @@ from twinsign.pose.read.pose_set import PoseSet
 from twinsign.pose.recording import Recording, Unit
 
 __all__ = [
-    "KNOWN",
-    "KNOWN_SETS",
-    "VIDEOS",
+    "FORMATS",
+    "SET_FORMATS",
+    "VIDEO_ENDINGS",
     "LandmarkSet",
     "PoseSet",
     "is_clip_folder",

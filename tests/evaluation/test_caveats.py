@@ -9,7 +9,7 @@ import pyarrow as pa
 from helpers.trained_runs import Trained
 from pyarrow import ipc
 
-from twinsign.evaluation.coverage import coverage
+from twinsign.evaluation.caveats import coverage
 from twinsign.evaluation.evaluate import evaluate
 from twinsign.pack.open import Pack
 from twinsign.pack.schema import MISSING_KEY

@@ -13,8 +13,8 @@ from helpers.recordings import packed
 from helpers.trained_runs import Trained
 
 from twinsign.errors import InputError
+from twinsign.inference.input_check import Noticer
 from twinsign.inference.likeness import MOST, Likeness, describe, fit_likeness, leading_side, load_likeness, movement
-from twinsign.inference.notice import Noticer
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import select_labelled_training

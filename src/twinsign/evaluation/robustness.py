@@ -17,7 +17,7 @@ from twinsign.evaluation.scoring import compute_logits
 from twinsign.evaluation.significance import mcnemar
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection, EvaluationScope, LabelledRows, clip_ids, labelled_rows
-from twinsign.pose.perturb import PERTURBATIONS
+from twinsign.pose.corruptions import PERTURBATIONS
 from twinsign.runs.models import EVALUATION_BATCH, load_classifier, viewer_of
 from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import collate_recordings

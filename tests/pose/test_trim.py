@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from twinsign.pose.layout import INDEX, JOINT_COUNT, LEFT_HAND, RIGHT_HAND
 from twinsign.pose.recording import Recording
-from twinsign.pose.rest import FPS, LOWERED, MARGIN, MOVING, SPAN, active_span
+from twinsign.pose.trim import FPS, LOWERED, MARGIN, MOVING, SPAN, active_span
 
 SIZE = (640, 480)
 

@@ -27,7 +27,7 @@ from twinsign.extract.config import EstimatorConfig
 from twinsign.serve.admission import RETRY_FULL
 from twinsign.serve.errors import RequestError, as_request_error
 from twinsign.serve.options import MEGA, Limits
-from twinsign.serve.reading import Reader, Task, check_name
+from twinsign.serve.reader_process import Reader, Task, check_name
 
 Load = Callable[[], Callable[[Any, bytes], Any]]
 """Returns, called in the process, the function of a task and its bytes; both must pickle."""

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twinsign.pose.corruptions import PERTURBATIONS
 from twinsign.pose.layout import HANDS, INDEX, JOINT_COUNT, LEFT_HAND, MIRROR, RIGHT_HAND, TRUNK
-from twinsign.pose.perturb import PERTURBATIONS
 from twinsign.pose.recording import Recording
 
 SIZE = (640, 360)

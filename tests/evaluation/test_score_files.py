@@ -12,7 +12,14 @@ from scipy.special import log_softmax
 
 from twinsign.errors import InputError
 from twinsign.evaluation.metrics import ClipScores
-from twinsign.evaluation.scores import LEAST_PROBABILITY, ScoreFile, align_scores, difference, read_scores, write_scores
+from twinsign.evaluation.score_files import (
+    LEAST_PROBABILITY,
+    ScoreFile,
+    align_scores,
+    difference,
+    read_scores,
+    write_scores,
+)
 
 IDS, GLOSSES = ["07069", "07070", "x y"], ["BOOK", "你好", "$5, $6"]
 NAMES = ["APPLE", "BOOK", "CAT"]

@@ -17,11 +17,11 @@ from helpers.trained_runs import Trained
 from helpers.videos import MORTAL, make_video, picture
 
 from twinsign.cli.main import main
-from twinsign.cluster import as_completed, connected, map_outcomes, map_tasks
 from twinsign.errors import InputError
 from twinsign.extract.jobs import Settings, find_jobs, run_jobs
 from twinsign.pack.open import Pack
 from twinsign.pack.write import PackOptions, write_pack
+from twinsign.ray_cluster import as_completed, connected, map_outcomes, map_tasks
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'twinsign[cluster]'")
 pytestmark = pytest.mark.slow

@@ -11,11 +11,11 @@ from helpers.trained_runs import Trained
 from twinsign.datasets.sample import Sample
 from twinsign.errors import InputError
 from twinsign.evaluation.evaluate import evaluate
-from twinsign.evaluation.robust import resolve_kinds, robustness
+from twinsign.evaluation.robustness import resolve_kinds, robustness
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
 from twinsign.pack.write import write_pack
-from twinsign.pose.perturb import PERTURBATIONS
+from twinsign.pose.corruptions import PERTURBATIONS
 from twinsign.report.trends import robustness_figure
 
 
