@@ -16,7 +16,7 @@ from lightning_fabric.plugins import ClusterEnvironment
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from pytorch_lightning.callbacks import Callback, RichProgressBar
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch.nn.parallel import DistributedDataParallel
@@ -28,6 +28,7 @@ from twinsign.nn.norm import sync_batchnorm
 from twinsign.runs.recipe import TrainerConfig
 from twinsign.runs.run import CHECKPOINTS
 from twinsign.train.callbacks import LAST, Checkpoints, Journal, WholeFiles
+from twinsign.train.progress import ProgressLine
 from twinsign.train.tasks import CHECKPOINT_KEY, TrainingModule
 from twinsign.train.watch import Watch
 from twinsign.views.batches import ClipLoader
@@ -82,11 +83,11 @@ def _trainer(
         max_epochs=epochs,
         accumulate_grad_batches=config.accumulate,
         gradient_clip_val=clip,
-        callbacks=[*callbacks, *([RichProgressBar()] if config.progress else [])],
+        callbacks=[*callbacks, *([ProgressLine(task)] if config.progress else [])],
         logger=TensorBoardLogger(str(out), name="", version="tensorboard"),
         default_root_dir=str(out),
         enable_checkpointing=False,
-        enable_progress_bar=config.progress,
+        enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,

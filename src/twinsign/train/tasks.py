@@ -72,9 +72,13 @@ class TrainingModule(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The recipe's optimiser, its schedule stepped once a step."""
         # Asking the trainer for its length here would set up the loader before its place in the order is restored.
-        each = math.ceil(len(self.batches) / self.accumulate)
-        optimiser, schedule = optimiser_and_schedule(self.trained(), self.optimiser, self.epochs * each, each)
+        steps = self.steps_per_epoch()
+        optimiser, schedule = optimiser_and_schedule(self.trained(), self.optimiser, self.epochs * steps, steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def steps_per_epoch(self) -> int:
+        """Return the number of optimiser steps in an epoch."""
+        return math.ceil(len(self.batches) / self.accumulate)
 
     def on_train_batch_start(self, batch: Clips, batch_idx: int) -> None:
         """Seed dropout by the batch's number and the process, so that resuming needs no generator's state."""
