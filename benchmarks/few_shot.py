@@ -113,7 +113,7 @@ def vectors_of(model: str, supervised: str | None, clips: dict[str, Any]) -> dic
         if seen:
             raise InputError(f"glosses that it was trained on, {seen[0]} among them", "other signs", file=other.path)
         each["supervised"] = [Embedder(other)]
-    return {name: [torch.from_numpy(one.of_pack(pack, rows)) for one in some] for name, some in each.items()}
+    return {name: [torch.from_numpy(one.embed_pack(pack, rows)) for one in some] for name, some in each.items()}
 
 
 def drawn(clips: dict[str, Any], shots: int, seed: int, without: Any = None) -> NDArray[np.int64]:

@@ -89,7 +89,7 @@ def test_a_table_of_names(tmp_path: Path) -> None:
     corpus = matched(poses, *FOUR, names=str(table))
     assert {sample.id: sample.file for sample in corpus.samples} == {
         "c0": poses / "two.npz",
-        "c3": poses / "x" / "sample.npz",
+        "c3": poses / "x" / "one.npz",
     }
     assert [row["id"] for row in corpus.missing] == ["c1", "c2"]
     assert table in corpus.files

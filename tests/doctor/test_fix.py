@@ -14,8 +14,8 @@ from helpers.tiny_configs import sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import ipc
-from twinsign.doctor.copies import identical
 
+from twinsign.doctor.duplicates import group_identical
 from twinsign.doctor.exam import examine
 from twinsign.doctor.fix import select_dropped, write_fixed
 from twinsign.errors import InputError
@@ -69,7 +69,7 @@ def test_after_it_no_training_clip_is_a_copy(tmp_path: Path, rows: list[tuple[in
     gone = {one.place for one in select_dropped(exam)}
     left = exam.only(exam.rows[[place for place in range(len(exam)) if place not in gone]])
     assert not any(exam.held[place] for place in gone)
-    assert all(left.held[place] for group in identical(left) for place in group)
+    assert all(left.held[place] for group in group_identical(left) for place in group)
     unique = {look for look, _, _ in rows}
     kept = {rows[place][0] for place in range(len(rows)) if place not in gone}
     for look in unique - kept:

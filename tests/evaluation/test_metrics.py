@@ -236,8 +236,8 @@ def test_mistakes_are_the_surest_wrong_clips() -> None:
         ({"labels": np.array([0])}, r"labels int64 of shape \(1,\)"),
         ({"scores": np.zeros((2, 3))}, r"of shape \(2, 3\)"),
         ({"scores": np.array([["a", "b"]] * 2)}, "real numbers"),
-        ({"scores": np.array([[0, 0], [0, np.nan]])}, "clip 'b': found NaN or infinity"),
-        ({"scores": np.array([[0, 1e300], [0, 0]])}, "clip 'a': found NaN or infinity"),
+        ({"scores": np.array([[0, 0], [0, np.nan]])}, "clip 'b': found NaN, infinity"),
+        ({"scores": np.array([[0, 1e300], [0, 0]])}, "clip 'a': found NaN, infinity"),
     ],
 )
 def test_bad_input_says_what_is_wrong(change, message: str) -> None:

@@ -92,7 +92,7 @@ def load_all(chosen: list[str]) -> None:
     """Import here what every child would import anew."""
     for words in (COMMANDS[name] for name in chosen):
         build_parser(words)
-    modules = ["train.protocols", "dictionary.lookup", "inference.export", "report.run_maps", "report.run_page"]
+    modules = ["train.protocols", "dictionary.lookup", "inference.export", "report.tsne", "report.run_page"]
     for module in (*modules, *(["hub.card"] if "card" in chosen else [])):
         import_module(f"twinsign.{module}")
 

@@ -108,7 +108,7 @@ def test_processes_share_the_threads_of_a_machine_however_often_they_train(
     now = [5]
     monkeypatch.setattr(torch, "get_num_threads", lambda: now[-1])
     monkeypatch.setattr(torch, "set_num_threads", now.append)
-    monkeypatch.setattr(launch, "rank_info", lambda: RankInfo(size=processes))
+    monkeypatch.setattr(launch, "rank_info", lambda: RankInfo(world_size=processes))
     launch._own_threads.cache_clear()
     for _ in range(2):
         launch.take_threads(TrainerConfig(threads=threads, devices=devices))

@@ -39,7 +39,7 @@ class CutError(Exception):
 @pytest.fixture(autouse=True)
 def no_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages and monitors take longer than these trainings."""
-    monkeypatch.setattr(protocols, "pretraining_page", lambda *_: None)
+    monkeypatch.setattr(protocols, "write_pretraining_page", lambda *_: None)
     monkeypatch.setattr(Monitor, "__call__", lambda _: {})
 
 

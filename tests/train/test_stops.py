@@ -28,7 +28,7 @@ CHANGES = "pretrain: {frames: 8, epochs: 2, batch_size: 4, monitor_every: 0}\n"
 @pytest.fixture(autouse=True)
 def no_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages and monitors take longer than these trainings."""
-    monkeypatch.setattr(protocols, "pretraining_page", lambda *_: None)
+    monkeypatch.setattr(protocols, "write_pretraining_page", lambda *_: None)
     monkeypatch.setattr(Monitor, "__call__", lambda _: {})
 
 
@@ -59,7 +59,7 @@ def whole(train: Callable[..., int], tmp_path_factory: pytest.TempPathFactory) -
     """A training that nothing happened to."""
     out = tmp_path_factory.mktemp("whole") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocols, "pretraining_page", lambda *_: None)
+        patch.setattr(protocols, "write_pretraining_page", lambda *_: None)
         assert train(out) == 0
     return out
 

@@ -43,7 +43,7 @@ def broken_gradient(loss: torch.Tensor) -> torch.Tensor:
 def test_the_batch_is_named_and_the_last_good_checkpoint_goes_on(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Any, found: str
 ) -> None:
-    monkeypatch.setattr(protocols, "pretraining_page", lambda *_: None)
+    monkeypatch.setattr(protocols, "write_pretraining_page", lambda *_: None)
     monkeypatch.setattr(Monitor, "__call__", lambda _: {})
     recipe = recipe_from(recipe_values(trained.recipe))
     recipe = replace(

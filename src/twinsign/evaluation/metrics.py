@@ -71,7 +71,7 @@ def finite_scores(scores: NDArray[Any], ids: Sequence[str], file: Path | None = 
         scores = scores.astype(np.float32, copy=False)
     wrong = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if len(wrong):
-        raise InputError("NaN or infinity among the scores", "finite float32 scores", file=file, clip=ids[wrong[0]])
+        raise InputError("NaN, infinity or a number beyond 32 bits", "finite scores", file=file, clip=ids[wrong[0]])
     return scores
 
 

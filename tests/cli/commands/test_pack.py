@@ -72,7 +72,7 @@ def test_rewriting_replaces_its_own_packs_alone(tmp_path: Path, capsys: pytest.C
     fixed = tmp_path / "fixed.pack"
     for source, out, code in ((one, fixed, 0), (one, fixed, 0), (other, fixed, 2), (one, other, 2), (one, one, 2)):
         assert main(["doctor", str(source), "--near", "false", "--fix", str(out)]) == code
-    assert "not made of" in capsys.readouterr().err
+    assert "not made from" in capsys.readouterr().err
 
 
 def test_other_poses_of_the_same_names_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
