@@ -19,7 +19,7 @@ class StoppedError(TwinsignError):
     def __init__(self, by: int, step: int | None = None) -> None:
         self.by, self.step = by, step
         where = "from its last checkpoint" if step is None else f"after step {step}"
-        super().__init__(f"stopped by {signal.Signals(by).name}; the same command goes on {where}")
+        super().__init__(f"stopped by {signal.Signals(by).name}; the same command resumes {where}")
 
     def __reduce__(self) -> tuple[type[StoppedError], tuple[int, int | None]]:
         return StoppedError, (self.by, self.step)

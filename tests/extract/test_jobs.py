@@ -143,7 +143,7 @@ def test_no_call_overwrites_what_another_made(folder: Path, tmp_path: Path) -> N
     shutil.copytree(folder / "a", tmp_path / "moved")
     assert run(tmp_path / "moved", out).done == [], "the same content from another place"
     trimmed = run(folder / "a", out, replace(SETTINGS, trim=True))
-    assert trimmed.anew == ["1.pose"], "other settings replace it, and say so"
+    assert trimmed.replaced == ["1.pose"], "other settings replace it, and say so"
 
 
 def test_videos_of_one_size_and_time_are_told_apart(folder: Path, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_two_devices_asked_to_stop_save_and_end(
     assert main(options(trained, out, *more)) == 143
     asking.join()
     step = torch.load(last, weights_only=False)["global_step"]
-    assert f"stopped by SIGTERM; the same command goes on after step {step}" in capsys.readouterr().err
+    assert f"stopped by SIGTERM; the same command resumes after step {step}" in capsys.readouterr().err
     assert not (out / "weights.safetensors").exists()
     with locked(out):
         pass

@@ -201,7 +201,7 @@ def test_ctrl_c_ends_with_130_and_goes_on_later(
         patch.setattr(Checkpoints, "_save", interrupted)
         assert trained.pretrain(tmp_path / "out") == 130
     assert signal.getsignal(signal.SIGINT) == handler
-    assert "goes on" in capsys.readouterr().err
+    assert "resumes" in capsys.readouterr().err
     assert trained.pretrain(tmp_path / "out") == 0
     ours, theirs = tmp_path / "out" / "weights.safetensors", trained.pretrained / "weights.safetensors"
     assert ours.read_bytes() == theirs.read_bytes()

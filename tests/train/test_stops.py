@@ -172,7 +172,7 @@ def test_asked_to_stop_it_saves_and_says_so(
     with pytest.MonkeyPatch.context() as patch:
         at_step(patch, 2, lambda: os.kill(os.getpid(), number))
         assert train(out, "--trainer.save_every", "0") == code
-    assert f"stopped by {number.name}; the same command goes on after step 3" in capsys.readouterr().err
+    assert f"stopped by {number.name}; the same command resumes after step 3" in capsys.readouterr().err
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == handlers
     signal.signal(signal.SIGINT, inherited)
     assert state(out)["global_step"] == 3

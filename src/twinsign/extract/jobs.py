@@ -55,7 +55,7 @@ class Outcome:
 
     done: list[Row] = field(default_factory=list)
     before: list[Row] = field(default_factory=list)
-    anew: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
     """Outputs of `done` that replaced an earlier one of the same video."""
     unreadable: dict[str, str] = field(default_factory=dict)
 

@@ -33,7 +33,7 @@ class Calibration:
 
 
 def calibration_of(run: Run) -> Calibration | None:
-    """What was fitted for this run, on val unless anew; None where nothing was.
+    """Return what was fitted for this run, on val or by `calibrate`; None if nothing was.
 
     InputError where config.yaml has other fields.
     """

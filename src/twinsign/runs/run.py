@@ -43,7 +43,7 @@ CHECKPOINTS, EVALUATIONS = "checkpoints", "evaluations"
 RECORDED = ("torch", "pytorch-lightning", "numpy")
 """Packages whose versions a run records."""
 CALIBRATED = "calibrated"
-"""Key of `about`: which clips temperature and threshold were fitted on anew, and the RUN's hash before."""
+"""Key of `about`: which clips temperature and threshold were fitted on by `calibrate`, and the RUN's hash before."""
 TRAINING_STATISTICS = "learnt_from"
 """Key of `about`: what poses the run learnt from, to tell others by (inference/shift.py)."""
 
@@ -89,13 +89,13 @@ class Run:
         return sha256(*(file.read_bytes() for file in files if file.is_file()))
 
     def vectors_digest(self) -> str:
-        """The hash of what makes its vectors: the RUN's, as it was before it was first calibrated anew."""
+        """The hash of what makes its vectors: the RUN's, as it was before it was first recalibrated."""
         before: str | None = self.about.get(CALIBRATED, {}).get("digest")
         return before or self.digest()
 
 
 def save_about(run: Run) -> None:
-    """Write `about` anew and leave the rest of config.yaml, and what software it names, as it is."""
+    """Rewrite `about` and leave the rest of config.yaml, and what software it names, as it is."""
     values = recipe_values(run.path / CONFIG)
     write_text(run.path / CONFIG, yaml.safe_dump({**values, "about": run.about}, sort_keys=False))
 

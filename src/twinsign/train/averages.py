@@ -22,5 +22,5 @@ class Averages:
         return {name: total / weight for name, (total, weight) in self.sums.items()}
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Start over."""
         self.sums = {}

@@ -21,7 +21,7 @@ from twinsign.train.tasks import TrainingModule
 from twinsign.train.watch import Watch
 
 LAST = "last.ckpt"
-"""The checkpoint that a training goes on from."""
+"""The checkpoint that a training resumes from."""
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -34,7 +34,7 @@ class WholeFiles(TorchCheckpointIO):
                 torch.save(checkpoint, file)
         except (OSError, RuntimeError) as error:  # torch wraps some errors of the file in its own
             cause = error if isinstance(error, OSError) else error.__context__ or error
-            hint = "What was saved before is as it was: make room, and the same command goes on."
+            hint = "What was saved before is as it was: make room, and the same command resumes."
             raise InputError(f"no way to write ({cause})", "room for a checkpoint", file=path, hint=hint) from error
 
 

@@ -66,9 +66,9 @@ def _print_outcome(outcome: Outcome, out: Path) -> None:
         console.print(f"{out}: {len(rows)} videos{skipped}, {frames} frames; {out / LEDGER} says more")
         unseen = {part: sum(row["frames"] * (1 - row["seen"][part]) for row in rows) for part in rows[0]["seen"]}
         console.print(f"frames without {', '.join(f'{part} {100 * n / frames:.1f} %' for part, n in unseen.items())}")
-    if outcome.anew:
-        replaced = f"{len(outcome.anew)} pose files of earlier content or other settings were replaced"
-        console.print(f"{replaced}: {shorten(outcome.anew)}")
+    if outcome.replaced:
+        replaced = f"{len(outcome.replaced)} pose files of earlier content or other settings were replaced"
+        console.print(f"{replaced}: {shorten(outcome.replaced)}")
     handless = [row["video"] for row in rows if not row["seen"]["right_hand"] and not row["seen"]["left_hand"]]
     if handless:
         console.print(f"{len(handless)} videos show no hand: {shorten(handless)}")

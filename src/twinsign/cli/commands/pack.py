@@ -1,4 +1,4 @@
-"""The commands that pack one's own poses and generated ones, and that hold out a fold of a pack.
+"""The commands that pack your own poses and generated ones, and that hold out a fold of a pack.
 
 Published datasets are packed by `pack_datasets`.
 """
@@ -82,7 +82,7 @@ def pack_folder(
     columns: str | None = None,
     dataset: str = "",
 ) -> int:
-    """Pack one's own pose files: a folder for each gloss, or a CSV of file, gloss, split, signer.
+    """Pack your own pose files: a folder for each gloss, or a CSV of file, gloss, split, signer.
 
     Args:
         poses: Folder of pose files: GLOSS/clip or SPLIT/GLOSS/clip, or whatever the CSV names.
