@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers.fuzz_targets import pose
 from helpers.trained_runs import Trained
 
 from twinsign.nn import networks
@@ -27,6 +28,9 @@ def folder(trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     shutil.copy(trained.pack, tmp_path / "packs" / "signs.pack")
     shutil.copytree(trained.finetuned, tmp_path / "demo" / "run")
     shutil.copytree(trained.pretrained, tmp_path / "demo" / "pretrained")
+    shutil.copytree(trained.finetuned, tmp_path / "runs" / "wlasl300")
+    shutil.copy(trained.pack, tmp_path / "packs" / "wlasl300")
+    (tmp_path / "clip.pose").write_bytes(pose())
     pack = Pack(trained.pack)
     write_npz(pack.recording(int(pack.select(["test"])[0])), tmp_path / "clip.npz")
     monkeypatch.chdir(tmp_path)
@@ -78,3 +82,17 @@ def test_the_ten_lines_train(folder: Path) -> None:
     assert min(losses) > 0
     assert any(not torch.equal(old, new) for old, new in zip(before, ssl.query.parameters(), strict=True))
     assert any(not torch.equal(old, new) for old, new in zip(keys, ssl.key.parameters(), strict=True))
+
+
+def test_the_readme_runs_as_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.manual_seed(0)
+    names: dict[str, Any] = {}
+    run(README, names)
+    assert "Prediction(guesses=[Guess(gloss=" in capsys.readouterr().out
+    assert names["ssl"].cursor.item() > 0
+    losses = []
+    for query, key in [*names["ts"].TwoViewLoader(names["pack"], batch_size=64, frames=8)] * 2:
+        out = names["ssl"](query, key)
+        out.loss.backward()
+        losses.append(out.loss.item())
+    assert min(losses) > 0

@@ -28,6 +28,8 @@ TYPES = (torch.float32, torch.bfloat16)
 WORTH_IT = 1.3
 """Times as fast as float32's must bfloat16's products be: casts cost, too. Processors are far off: 0.5, or 2 to 10."""
 
+HOPELESS = 0.5
+"""Speed of small products in bfloat16, as a share of float32's, below which larger ones are not measured."""
 PROBE = {"cpu": 1024, "cuda": 4096}
 """Rows and columns of the matrices by which a precision is chosen: some 0.1 s."""
 
@@ -39,10 +41,19 @@ def resolve_precision(run: Run) -> Run:
     begun = (run.path / CONFIG).is_file()
     chosen = load_run(run.path).recipe.trainer.precision if begun else "auto"
     if chosen == "auto":
-        device = training_device(run.recipe)
-        timed = device.type in PROBE
-        chosen = faster_precision(gemm_gflops(device, PROBE[device.type])) if timed else "32-true"
+        chosen = probed_precision(training_device(run.recipe))
     return replace(run, recipe=run.recipe.in_precision(chosen))
+
+
+def probed_precision(device: torch.device) -> Precision:
+    """Return the faster precision on a device, by products that take some 0.1 s."""
+    if device.type not in PROBE:
+        return "32-true"
+    # Where bfloat16 is emulated, large products in it would take seconds.
+    small = gemm_gflops(device, SMALLEST)
+    if device.type == "cpu" and small["bfloat16"] < HOPELESS * small["float32"]:
+        return "32-true"
+    return faster_precision(gemm_gflops(device, PROBE[device.type]))
 
 
 def training_device(recipe: Recipe) -> torch.device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -22,15 +23,22 @@ def test_pre_training_wins_on_the_default_corpus(tmp_path: Path, capsys: pytest.
         scratch, pretrained = summary["scratch"][protocol], summary["pretrained"][protocol]
         for report in (scratch, pretrained):
             assert report["clips"] >= 500
-            assert report["seeds"] == 3
+            assert report["seeds"] == 1
             assert set(report["per_instance"]) == set(report["per_class"]) == {"top1", "top2", "top5"}
-        low, high = pretrained["interval95"]["per_instance.top1"][0], scratch["interval95"]["per_instance.top1"][1]
-        assert low > high, f"{protocol}: the 95 % intervals overlap"
+        paired = summary["paired"][protocol]
+        assert paired["difference"]["per_instance"]["top1"] > 0
+        assert paired["mcnemar"]["p"] < 0.05, protocol
+    low = summary["pretrained"]["linear"]["interval95"]["per_instance.top1"][0]
+    high = summary["scratch"]["linear"]["interval95"]["per_instance.top1"][1]
+    assert low > high, "the 95 % intervals of the linear protocol overlap"
+    shown = capsys.readouterr().out
+    assert re.search(r"About \d+ seconds on this machine", shown)
+    assert shown.index("linear:") < shown.index("Pre-training"), "a first result before the long part"
+    assert f"twinsign predict {out}/*.npz" in " ".join(shown.split())
     page = (out / "report.html").read_text()
     assert "With and without pre-training" in page
     assert "http" not in page.split("</style>")[-1].replace("http-equiv", "")
     clips = sorted(map(str, out.glob("*.npz")))
-    capsys.readouterr()
     assert main(["predict", *clips, "--model", str(out / "run"), "--json"]) == 0
     guesses = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [guess["file"] for guess in guesses] == clips

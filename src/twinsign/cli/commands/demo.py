@@ -23,75 +23,111 @@ from twinsign.synthetic.corpus import SyntheticConfig, synthetic_corpus
 if MYPY:
     from twinsign.evaluation.metrics import ClipScores
 
-SEEDS = 3
+GLOSSES, SIGNERS = 30, 68
+"""Of the corpus: 17 of the signers are for testing, 510 clips."""
+THOROUGH_DRAWS = 3
 LABELS_PER_GLOSS = 3
 EXAMPLES = 5
 STARTS = {"scratch": "without pre-training", "pretrained": "pre-trained"}
-PROTOCOLS = ("finetune", "linear")
+PROTOCOLS = ("linear", "finetune")
+FIXED_SECONDS, STEPS = 20.0, 310
+"""What the demo takes: seconds that do not depend on the network, and the rest in steps of its pre-training."""
 
 
-def demo(out: Path = Path("demo"), seed: int = 0, progress: bool = True) -> None:
-    """Generate signs, learn from them without labels, recognise with few: the whole job in minutes.
+def demo(out: Path = Path("demo"), seed: int = 0, thorough: bool = False, progress: bool = True) -> None:
+    """Generate signs, learn from them without labels, recognise with few: the whole job in about two minutes.
 
     Args:
         out: Folder for the corpus, the runs, report.html and summary.json; the same command resumes.
         seed: Random seed of the corpus, the pre-training and everything after it.
+        thorough: Draw the few labels three times instead of once.
         progress: Whether to show progress bars.
     """
-    from twinsign.evaluation.significance import report_over_seeds
+    from twinsign.evaluation.significance import compare, report_over_seeds
     from twinsign.train import protocols
 
     started = time.monotonic()
+    draws = THOROUGH_DRAWS if thorough else 1
     recipe = load_recipe("demo")
     recipe = replace(recipe, trainer=replace(recipe.trainer, progress=progress))
-    corpus = SyntheticConfig(seed=seed)
+    corpus = SyntheticConfig(glosses=GLOSSES, signers=SIGNERS, seed=seed)
+    estimate = _estimate_seconds(recipe, draws)
+    console.print(f"About {estimate:.0f} seconds on this machine; if interrupted, the same command resumes.")
     file = out / "corpus.pack"
     if not file.is_file():
-        console.print("1: generating signs: signers of val and test are held out")
         write_pack(synthetic_corpus(corpus).samples, file, provenance={"command": "demo", "seed": seed})
     pack = Pack(file)
-    train = len(pack.select(["train"]))
-    console.print(f"2: pre-training on {train} clips without labels")
-    protocols.pretrain(recipe, [file], out / "pretrained", config="demo", seed=seed, page=False)
+    train, test = (len(pack.select(split)) for split in ("train", "test"))
+    console.print(f"1. {len(pack)} generated clips of {corpus.glosses} signs; {test} test clips, of held-out signers")
     clips = ClipSelection([file], [], LABELS_PER_GLOSS * corpus.glosses / train)
-    scored = {
-        start: {protocol: _train_and_score(recipe, protocol, start, out, clips, seed) for protocol in PROTOCOLS}
-        for start in STARTS
-    }
-    reports = {
-        start: {protocol: report_over_seeds(draws) for protocol, draws in row.items()} for start, row in scored.items()
-    }
+    scored: dict[str, dict[str, list[ClipScores]]] = {}
+    console.print(f"2. Trained on {LABELS_PER_GLOSS} labelled clips per sign, {STARTS['scratch']}:")
+    scored["scratch"] = _train_and_score(recipe, "scratch", out, clips, range(seed, seed + draws))
+    console.print(f"3. Pre-training on {train} clips without labels, then the same {LABELS_PER_GLOSS} labelled clips:")
+    protocols.pretrain(recipe, [file], out / "pretrained", config="demo", seed=seed, page=False)
+    scored["pretrained"] = _train_and_score(recipe, "pretrained", out, clips, range(seed, seed + draws))
+    reports = {start: {name: report_over_seeds(row[name]) for name in row} for start, row in scored.items()}
+    paired = {name: compare(scored["pretrained"][name], scored["scratch"][name]) for name in PROTOCOLS}
     _write_examples(pack, out)
-    page = _write_page(out, pack, reports, scored["pretrained"]["finetune"][0])
+    page = _write_page(out, pack, reports, scored["pretrained"]["finetune"][0], draws)
     seconds = round(time.monotonic() - started, 1)
-    write_json(
-        out / "summary.json", {**reports, "seconds": seconds, "labels_per_gloss": LABELS_PER_GLOSS, "seed": seed}
-    )
-    clip_count = reports["scratch"]["finetune"]["clips"]
+    summary = {**reports, "paired": paired, "seconds": seconds, "labels_per_gloss": LABELS_PER_GLOSS, "seed": seed}
+    write_json(out / "summary.json", summary)
     rows = (
-        [name, *(with_interval(reports[start][name], "per_instance", "top1") for start in STARTS)] for name in PROTOCOLS
+        [name, *(with_interval(reports[start][name], "per_instance", "top1") for start in STARTS), _gain(paired[name])]
+        for name in PROTOCOLS
     )
-    title = f"top-1 on {clip_count} test clips, percent [95 %], {SEEDS} seeds"
-    print_table(title, ["", *STARTS.values()], rows)
-    console.print(f"{seconds:.0f} seconds. Look at {page}; the recogniser is in {out / 'run'}.")
+    print_table(f"top-1 on {test} test clips, percent [95 %]", ["", *STARTS.values(), "gain, p (paired)"], rows)
+    console.print(f"{seconds:.0f} seconds. What to do next:", markup=False)
+    for line in (
+        f"open {page}",
+        f"twinsign predict {out}/*.npz --model {out / 'run'}   # the file names tell the signs",
+        f"twinsign serve --model {out / 'run'}   # a page for your own files and camera (twinsign[serve,video])",
+        "docs/tutorial.md: from a folder of your own recordings to a recogniser",
+    ):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _estimate_seconds(recipe: Recipe, draws: int) -> float:
+    """Seconds that the demo will take, by a few of its own steps on random poses: less than a second."""
+    import torch
+
+    from twinsign.ssl.pretrain import Pretrainer
+    from twinsign.train.precision import seconds_of
+    from twinsign.views.clips import View
+
+    model = Pretrainer(recipe.encoder, recipe.objective)
+    shape = (recipe.pretrain.batch_size, recipe.pretrain.frames, 49)
+    view = View(torch.rand(*shape, 2), torch.ones(shape, dtype=torch.bool))
+    step = min(seconds_of(lambda: model(view, view).loss.backward(), torch.device("cpu"), 3))
+    return FIXED_SECONDS + (0.7 + 0.3 * draws) * STEPS * step
+
+
+def _gain(paired: dict[str, Any]) -> str:
+    """The difference in points, and the p-value of the paired test of top-1."""
+    p = paired["mcnemar" if "mcnemar" in paired else "sign_flip"]["p"]
+    return f"{paired['difference']['per_instance']['top1']:+.1f}, {'< 0.001' if p < 0.001 else f'{p:.2g}'}"
 
 
 def _train_and_score(
-    recipe: Recipe, protocol: str, start: str, out: Path, clips: ClipSelection, first: int
-) -> list[ClipScores]:
-    """Test scores of `SEEDS` draws of the few labels; the first pre-trained and fine-tuned RUN becomes out/run."""
+    recipe: Recipe, start: str, out: Path, clips: ClipSelection, seeds: range
+) -> dict[str, list[ClipScores]]:
+    """Test scores of each protocol, one per draw of the few labels; the first fine-tuned RUN becomes out/run."""
     from twinsign.evaluation.evaluate import evaluate
+    from twinsign.evaluation.significance import report_over_seeds
     from twinsign.train import protocols
 
     init = "none" if start == "scratch" else str(out / "pretrained")
-    scored = []
-    for seed in range(first, first + SEEDS):
-        console.print(f"3: {protocol}, {STARTS[start]}, {LABELS_PER_GLOSS} labelled clips per gloss, seed {seed}")
-        kept = (start, protocol, seed) == ("pretrained", "finetune", first)
-        run = out / "run" if kept else out / "runs" / f"{start}-{protocol}-{seed}"
-        train = getattr(protocols, protocol)
-        train(recipe, init, clips, run, config="demo", seed=seed, page=False)
-        scored.append(evaluate(run, ClipSelection(clips.data), ["test"]).scored)
+    scored: dict[str, list[ClipScores]] = {protocol: [] for protocol in PROTOCOLS}
+    for protocol in PROTOCOLS:
+        for seed in seeds:
+            kept = (start, protocol, seed) == ("pretrained", "finetune", seeds[0])
+            run = out / "run" if kept else out / "runs" / f"{start}-{protocol}-{seed}"
+            train = getattr(protocols, protocol)
+            train(recipe, init, clips, run, config="demo", seed=seed, page=False)
+            scored[protocol].append(evaluate(run, ClipSelection(clips.data), ["test"]).scored)
+        report = report_over_seeds(scored[protocol])
+        console.print(f"   {protocol}: {with_interval(report, 'per_instance', 'top1')} % right at the first guess")
     return scored
 
 
@@ -106,7 +142,7 @@ def _write_examples(pack: Pack, out: Path) -> None:
         write_npz(recording, out / f"{recording.id}.npz")
 
 
-def _write_page(out: Path, pack: Pack, reports: dict[str, Any], scored: ClipScores) -> Path:
+def _write_page(out: Path, pack: Pack, reports: dict[str, Any], scored: ClipScores, draws: int) -> Path:
     """Write report.html: accuracies with and without pre-training, and the figures of both RUNs."""
     from twinsign.evaluation.selective import selective_report
     from twinsign.report.figures import accuracy_bars
@@ -125,7 +161,8 @@ def _write_page(out: Path, pack: Pack, reports: dict[str, Any], scored: ClipScor
             seeds = ", ".join(f"{accuracy:.1f}" for accuracy in report["per_instance_top1_by_seed"])
             rows.append([f"{name}, {words}", value, low, high, report["per_class"]["top1"], seeds])
     header = ["Model", "Top-1 %", "95 % from", "to", "Per class %", "By seed"]
-    caption = f"Mean of {SEEDS} draws of {LABELS_PER_GLOSS} labelled clips a gloss; one pre-training; signers unseen."
+    many = f"Mean of {draws} draws" if draws > 1 else "One draw"
+    caption = f"{many} of {LABELS_PER_GLOSS} labelled clips per sign; one pre-training; held-out signers."
     clips = reports["scratch"]["finetune"]["clips"]
     scratch, pretrained = (reports[start]["finetune"]["per_instance"]["top1"] for start in STARTS)
     lead = f"Pre-training without labels changes fine-tuned top-1 by {pretrained - scratch:+.1f} points"
