@@ -44,8 +44,8 @@ def open_camera(source: str) -> Iterator[Iterator[Timed]]:
     try:
         container = av.open(source, format=driver, options={"framerate": "30", "video_size": "640x480"})
     except Exception as error:  # FFmpeg's own errors have many bases
-        found = f"a camera that cannot be opened ({type(error).__name__}: {error})".splitlines()[0][:200]
-        raise InputError(found, wanted, file=source, hint=hint) from error
+        problem = f"a camera that cannot be opened ({type(error).__name__}: {error})".splitlines()[0][:200]
+        raise InputError(problem, wanted, file=source, hint=hint) from error
     with container, _newest_frames(container) as frames:
         yield frames
 

@@ -68,14 +68,14 @@ class Ledger:
         name = self._names.get(normalized(output), output)
         row, exists = self.rows.get(name), (self.out / name).is_file()
         if row is None and exists:
-            found = f"{self.out / output}, of which {LEDGER} says nothing, for {video}"
-            raise InputError(found, "an output that does not exist yet", hint=NAMES_HINT)
+            problem = f"{self.out / output}, of which {LEDGER} says nothing, for {video}"
+            raise InputError(problem, "an output that does not exist yet", hint=NAMES_HINT)
         same_video = row is not None and (
             _path(row) == video.resolve() or (video.is_file() and row.get("sha256") == sha256_of(video))
         )
         if row is not None and exists and not same_video:
-            found = f"{row.get('video')} and {video} for {self.out / name}"
-            raise InputError(found, "videos of different names", hint=NAMES_HINT)
+            problem = f"{row.get('video')} and {video} for {self.out / name}"
+            raise InputError(problem, "videos of different names", hint=NAMES_HINT)
         if row is None or not exists:
             self.rows[output] = claim_of(output, video)
             self._names[normalized(output)] = output

@@ -72,8 +72,8 @@ class RtmEstimator:
             return np.zeros((0, COCO_WHOLEBODY_POINTS, 3), np.float32)
         points, scores = self._pose(image, bboxes=boxes)
         if points.shape[1:] != (COCO_WHOLEBODY_POINTS, 2):
-            found, wanted = f"a model of {points.shape[1]} points", f"one of {COCO_WHOLEBODY_POINTS} (COCO-WholeBody)"
-            raise InputError(found, wanted, file=self._file)
+            problem, wanted = f"a model of {points.shape[1]} points", f"one of {COCO_WHOLEBODY_POINTS} (COCO-WholeBody)"
+            raise InputError(problem, wanted, file=self._file)
         scaled = points * np.asarray(size) / (width, height)
         return np.concatenate([scaled, np.clip(scores, 0, 1)[..., None]], axis=-1).astype(np.float32)
 
@@ -89,6 +89,6 @@ def _load_model(kind: Any, model: Path, device: str, width_first: bool) -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
             return kind(str(model), model_input_size=size, backend="onnxruntime", device=device)
     except Exception as error:  # onnxruntime's errors have no common base of their own
-        found = f"a model that cannot be loaded ({type(error).__name__}: {error})".splitlines()[0][:200]
+        problem = f"a model that cannot be loaded ({type(error).__name__}: {error})".splitlines()[0][:200]
         wanted = "an ONNX model of images of a fixed size, and a device that exists"
-        raise InputError(found, wanted, file=model) from error
+        raise InputError(problem, wanted, file=model) from error

@@ -118,10 +118,10 @@ class Video:
         try:
             yield from self._container.decode(self._stream)
         except Exception as error:  # FFmpeg's own errors have many bases
-            found = f"a damaged or truncated file after {len(self.times)} frames ({type(error).__name__})"
+            problem = f"a damaged or truncated file after {len(self.times)} frames ({type(error).__name__})"
             most = self.clip.bounds.pixels
             hint = f"Frames of more than {most:,.0f} pixels are not decoded." if math.isfinite(most) else ""
-            raise self.clip.error(found, _WANTED, frame=len(self.times), hint=hint) from error
+            raise self.clip.error(problem, _WANTED, frame=len(self.times), hint=hint) from error
 
     @property
     def fps(self) -> float | None:
@@ -157,8 +157,8 @@ class Video:
         end, gaps, last, fps = self._stated_end(), self._gaps(), self.times[-1], self.fps
         step = float(np.median(gaps)) if len(gaps) else 1 / (fps or 1)
         if end is not None and last is not None and end - (last + step) > max(0.1 * end, 2 * step):
-            found = f"frames up to {last + step:.2f} s of {end:.2f} s: a truncated file"
-            raise self.clip.error(found, _WANTED, frame=len(self.times))
+            problem = f"frames up to {last + step:.2f} s of {end:.2f} s: a truncated file"
+            raise self.clip.error(problem, _WANTED, frame=len(self.times))
         if len(gaps) and gaps.max() > 1.5 * gaps.min():
             low, high = 1000 * gaps.min(), 1000 * gaps.max()
             self.notes.append(f"variable frame rate: {low:.0f} to {high:.0f} ms between frames")

@@ -46,8 +46,8 @@ def encode_clip(sample: Sample) -> EncodedClip:
     """Read and encode one clip; InputError where it cannot be packed."""
     row = sample.row
     if row.get("split") not in SPLITS:
-        found, wanted = f"split {row['split']!r}", "train, val, test, or none"
-        raise InputError(found, wanted, file=sample.file, clip=sample.id)
+        problem, wanted = f"split {row['split']!r}", "train, val, test, or none"
+        raise InputError(problem, wanted, file=sample.file, clip=sample.id)
     recording = _fill_in_annotation(sample, sample.read().fractions())
     check_float16(recording)
     xy = recording.xy.reshape(len(recording.xy), -1).astype(np.float16)
@@ -109,9 +109,9 @@ def check_float16(recording: Recording) -> None:
     wild = np.abs(recording.xy) > float(np.finfo(np.float16).max)
     if wild.any():
         frame = int(np.argwhere(wild)[0, 0])
-        found = f"image fraction {recording.xy[wild][0]:g}"
+        problem = f"image fraction {recording.xy[wild][0]:g}"
         wanted = "image fractions near [0, 1] (are these pixels? then state the image size)"
-        raise InputError(found, wanted, file=recording.source or None, clip=recording.id, frame=frame)
+        raise InputError(problem, wanted, file=recording.source or None, clip=recording.id, frame=frame)
 
 
 def encode_samples(

@@ -92,8 +92,8 @@ class PackFile:
         except ValueError as error:
             raise InputError(f"{name} that is no JSON ({error})", "JSON", file=self.location) from error
         if not isinstance(value, type(default)):
-            found, wanted = (type(each).__name__ for each in (value, default))
-            raise InputError(f"{name} that is a {found}", f"a {wanted}", file=self.location)
+            problem, wanted = (type(each).__name__ for each in (value, default))
+            raise InputError(f"{name} that is a {problem}", f"a {wanted}", file=self.location)
         return value
 
     def _count_rows(self) -> list[int]:
@@ -163,8 +163,8 @@ class PackFile:
         """A batch, and its columns without the poses, checked."""
         batch = self._batch(number)
         if batch.num_rows != self.rows[number]:
-            found = f"record batch {number} of {batch.num_rows} clips"
-            raise InputError(found, f"{self.rows[number]}, as the footer says", file=self.location)
+            problem = f"record batch {number} of {batch.num_rows} clips"
+            raise InputError(problem, f"{self.rows[number]}, as the footer says", file=self.location)
         columns = batch.select([name for name in batch.schema.names if name not in POSES])
         self._need_buffers(buffer for column in columns.columns for buffer in column.buffers())
         check_columns(columns, self.location)

@@ -136,8 +136,8 @@ class Pack:
             for split in splits:
                 if split not in existing and existing == ["none"]:
                     hint = "Pack them with splits: a column of --annotations, SPLIT/GLOSS/clip, or --split_by."
-                    found = f"no clip of split {split!r}: no clip of the pack has a split"
-                    raise InputError(found, "clips with a split", file=self.paths[0], hint=hint)
+                    problem = f"no clip of split {split!r}: no clip of the pack has a split"
+                    raise InputError(problem, "clips with a split", file=self.paths[0], hint=hint)
                 if split not in existing:
                     raise InputError(f"split {split!r}", f"one of {', '.join(existing)}", file=self.paths[0])
             keep &= np.isin(self.splits, list(splits))

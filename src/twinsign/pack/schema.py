@@ -72,14 +72,14 @@ def check_schema(schema: pa.Schema, location: Location) -> None:
     """InputError where a schema is not a pack's of this version."""
     version = (schema.metadata or {}).get(FORMAT_KEY)
     if version != FORMAT:
-        found = "no layout version" if version is None else f"layout version {version.decode(errors='replace')}"
-        raise InputError(found, f"layout version {FORMAT.decode()}", file=location, hint="Pack the poses again.")
+        stored = "no layout version" if version is None else f"layout version {version.decode(errors='replace')}"
+        raise InputError(stored, f"layout version {FORMAT.decode()}", file=location, hint="Pack the poses again.")
     if len(set(schema.names)) != len(schema.names):
         raise InputError("two columns of the same name", "unique column names", file=location)
     for name, kind in {**COLUMNS, **OPTIONAL, **POSES}.items():
-        found = schema.field(name).type if name in schema.names else "nothing"
-        if found != kind and (name in schema.names or name not in OPTIONAL):
-            raise InputError(f"column {name!r} of type {found}", str(kind), file=location)
+        stored = schema.field(name).type if name in schema.names else "nothing"
+        if stored != kind and (name in schema.names or name not in OPTIONAL):
+            raise InputError(f"column {name!r} of type {stored}", str(kind), file=location)
 
 
 def check_columns(batch: pa.RecordBatch, location: Location) -> None:

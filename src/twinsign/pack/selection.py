@@ -76,8 +76,8 @@ def sample_labels(data: LabelledRows, fraction: float, seed: int, per_class: int
     if not 0 < fraction <= 1:
         raise InputError(f"label fraction {fraction}", "a number in (0, 1]")
     if per_class is not None and (per_class < 1 or fraction != 1):
-        found = f"{per_class} labels per class" + (f" with label fraction {fraction}" if fraction != 1 else "")
-        raise InputError(found, "at least 1, and one of the two options")
+        problem = f"{per_class} labels per class" + (f" with label fraction {fraction}" if fraction != 1 else "")
+        raise InputError(problem, "at least 1, and one of the two options")
     random, kept = np.random.default_rng(seed), []
     for label in np.unique(data.labels):
         places = random.permutation(np.flatnonzero(data.labels == label))

@@ -56,8 +56,8 @@ class NothingPackedError(InputError):
     def __init__(self, report: PackReport) -> None:
         self.report = report
         reasons = "; ".join(islice(report.unreadable.values(), 3))
-        found = f"no readable clip ({len(report.unreadable)} unreadable: {reasons})"
-        super().__init__(found, "at least one clip to pack")
+        problem = f"no readable clip ({len(report.unreadable)} unreadable: {reasons})"
+        super().__init__(problem, "at least one clip to pack")
 
 
 def write_pack(
@@ -101,8 +101,8 @@ def _check_target(target: Path, shard_clips: int | None) -> None:
     if target.is_dir():
         foreign = [file.name for file in target.iterdir() if file.suffix != ".pack"]
         if shard_clips is None or foreign:
-            found = f"a folder that holds {foreign[0]}" if foreign else "a folder"
-            raise InputError(found, "a new name, a pack to replace, or a folder of shards alone", file=target)
+            problem = f"a folder that holds {foreign[0]}" if foreign else "a folder"
+            raise InputError(problem, "a new name, a pack to replace, or a folder of shards alone", file=target)
 
 
 def _hash_inputs(corpus: Corpus, note: Mapping[str, Any]) -> str:

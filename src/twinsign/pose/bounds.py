@@ -91,5 +91,5 @@ def check_unpacked(file: Path) -> None:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as error:
         raise InputError(f"no readable checkpoint ({error})", "tensors saved by torch.save", file=file) from error
     if unpacked > limit:
-        found = f"{file.stat().st_size:,} bytes that unpack to {unpacked:,}"
-        raise InputError(found, f"at most {limit:,}", file=file)
+        problem = f"{file.stat().st_size:,} bytes that unpack to {unpacked:,}"
+        raise InputError(problem, f"at most {limit:,}", file=file)

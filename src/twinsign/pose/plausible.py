@@ -83,9 +83,9 @@ def _check_order(recording: Recording) -> None:
     outside, swapped = _share_outside(pixels, width, height), _share_outside(pixels, height, width)
     if outside > SHARE and swapped <= FITS * outside:
         x, y = pixels.max(axis=0)
-        found = f"joints to x {x:.4g}, y {y:.4g}, {outside:.0%} of them outside an image of {width} x {height}"
+        problem = f"joints to x {x:.4g}, y {y:.4g}, {outside:.0%} of them outside an image of {width} x {height}"
         hint = f"Are width and height swapped? The size is (width, height): --size {height}x{width}."
-        raise recording.error(found, "joints mostly inside the image", hint=hint)
+        raise recording.error(problem, "joints mostly inside the image", hint=hint)
 
 
 def _share_outside(pixels: FloatArray, width: int, height: int) -> float:

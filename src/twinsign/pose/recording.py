@@ -101,7 +101,7 @@ class Recording:
         score = np.zeros((frames, JOINT_COUNT), np.float32)
         for name, (points, confidence) in joints.items():
             if np.shape(points) != (frames, 2) or np.shape(confidence) != (frames,):
-                found = f"joint {name!r} of shapes {np.shape(points)}, {np.shape(confidence)}"
-                raise InputError(found, f"({frames}, 2) and ({frames},)", file=source, clip=id)
+                problem = f"joint {name!r} of shapes {np.shape(points)}, {np.shape(confidence)}"
+                raise InputError(problem, f"({frames}, 2) and ({frames},)", file=source, clip=id)
             xy[:, INDEX[name]], score[:, INDEX[name]] = points, confidence
         return cls(id, xy, score, unit, size, fps, source, estimator)

@@ -71,8 +71,8 @@ class BodyReader:
                     if self._held > limits.intake_mb * MEGA:
                         raise RequestError(503, "too many large bodies at once", "one after another", retry=RETRY_FULL)
         except TimeoutError as error:
-            found = f"a body that is incomplete after {limits.body_seconds:g} seconds"
-            raise RequestError(408, found, "a body that is sent at once") from error
+            problem = f"a body that is incomplete after {limits.body_seconds:g} seconds"
+            raise RequestError(408, problem, "a body that is sent at once") from error
         except ClientDisconnect as error:
             raise RequestError(CLIENT_GONE, "a client that has gone", "one that waits") from error
 
@@ -87,8 +87,8 @@ class ComputeQueue:
     async def run(self, work: Callable[..., Result], *arguments: object) -> Result:
         """The function's result, once it has had its turn."""
         if self.pending >= self._max_pending:
-            found = f"{self.pending} requests running or waiting"
-            raise RequestError(503, found, f"at most {self._max_pending}", retry=RETRY_FULL)
+            problem = f"{self.pending} requests running or waiting"
+            raise RequestError(503, problem, f"at most {self._max_pending}", retry=RETRY_FULL)
         self.pending += 1
         try:
             async with self._free:
@@ -150,8 +150,8 @@ class StreamSlots:
         if len(self._streams) >= self._limits.streams:
             idle = min(self._streams, key=lambda stream: stream.last_message)
             if time.monotonic() - idle.last_message <= self._limits.yields:
-                found, wanted = f"{len(self._streams)} live streams", f"at most {self._limits.streams}"
-                raise RequestError(503, found, wanted, retry=RETRY_FULL)
+                problem, wanted = f"{len(self._streams)} live streams", f"at most {self._limits.streams}"
+                raise RequestError(503, problem, wanted, retry=RETRY_FULL)
             del self._streams[idle]
             idle.lost.set()
         self._streams[slot] = None

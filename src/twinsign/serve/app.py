@@ -102,8 +102,8 @@ async def handle_error(request: Request, error: Any) -> JSONResponse:
         where = ".".join(str(part) for part in first["loc"])
         refusal = RequestError(422, first["msg"], "parameters as in /docs", where=where)
     elif isinstance(error, HTTPException):
-        found = f"{request.method} {request.url.path}"
-        refusal = RequestError(error.status_code, found, "a route and method of /docs")
+        problem = f"{request.method} {request.url.path}"
+        refusal = RequestError(error.status_code, problem, "a route and method of /docs")
     else:
         refusal = RequestError(500, "an error of the server's own; its log has more", "a report of it")
     return refusal.response()

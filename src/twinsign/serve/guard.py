@@ -105,10 +105,10 @@ def check_token(access: Access, token: str, address: str, path: str) -> None:
     """
     if access.token is None or hmac.compare_digest(token.encode("utf-8", "replace"), access.token.encode()):
         return
-    found = "another token" if token else "no token"
-    log.warning("refused %s from %s for %s", found, escape(address), escape(path)[:100])
+    problem = "another token" if token else "no token"
+    log.warning("refused %s from %s for %s", problem, escape(address), escape(path)[:100])
     wanted = "the header `Authorization: Bearer TOKEN` with the token the server was started with"
-    raise RequestError(401, found, wanted)
+    raise RequestError(401, problem, wanted)
 
 
 class RateLimiter:
@@ -126,9 +126,9 @@ class RateLimiter:
         while len(self._buckets) > MAX_ADDRESSES:
             self._buckets.popitem(last=False)
         if left < 1:
-            found = f"more than {self._capacity:.0f} requests in a minute"
+            problem = f"more than {self._capacity:.0f} requests in a minute"
             wait = max(1, round((1 - left) / per_second))
-            raise RequestError(429, found, f"at most {self._capacity:.0f}", retry=wait)
+            raise RequestError(429, problem, f"at most {self._capacity:.0f}", retry=wait)
 
 
 def _with_headers(send: Send) -> Send:

@@ -109,8 +109,8 @@ class LiveStreams:
         start = schemas.validate(schemas.StartMessage, parse_message(text))
         check_token(self._access, start.token, address, "/live")
         if start.frames == "jpeg" and not self._service.live:
-            found = self._service.blind or "an estimator that takes only whole videos"
-            raise RequestError(501, found, "a server with the extra `video`, or poses")
+            problem = self._service.blind or "an estimator that takes only whole videos"
+            raise RequestError(501, problem, "a server with the extra `video`, or poses")
         return start
 
     async def _receive(self, socket: WebSocket, slot: Slot, seconds: float) -> Json:

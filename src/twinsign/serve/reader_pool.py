@@ -98,8 +98,8 @@ class _Pool:
 
     async def read(self, task: Task, content: bytes | bytearray) -> Any:
         if self.pending >= self._max_pending:
-            found = f"{self.pending} uploads running or waiting"
-            raise RequestError(503, found, f"at most {self._max_pending}", retry=RETRY_FULL)
+            problem = f"{self.pending} uploads running or waiting"
+            raise RequestError(503, problem, f"at most {self._max_pending}", retry=RETRY_FULL)
         self.pending += 1
         try:
             reader = self._usable(await self._idle.get())
@@ -216,6 +216,6 @@ def _attempt(work: Callable[[Any, bytes], Any], task: Any, content: bytes) -> tu
 def death_error(exit_code: int | None, budget: Budget) -> RequestError:
     """The refusal of a body whose reading ended its process."""
     if exit_code == -signal.SIGXCPU:
-        found = f"a body that takes more than {budget.seconds:g} seconds of processor time to read"
-        return RequestError(413, found, "a smaller body, or a server with higher limits")
+        problem = f"a body that takes more than {budget.seconds:g} seconds of processor time to read"
+        return RequestError(413, problem, "a smaller body, or a server with higher limits")
     return RequestError(422, "a body that ended the process that read it", "an undamaged or a smaller body")

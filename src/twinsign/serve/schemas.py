@@ -182,9 +182,9 @@ def validate(model: type[Model], values: Any, where: str = "") -> Model:
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)[0]
         key = ".".join(str(part) for part in wrong["loc"])
-        found = f"no {key}" if wrong["type"] == "missing" else f"{key} {reprlib.repr(wrong['input'])}"
+        problem = f"no {key}" if wrong["type"] == "missing" else f"{key} {reprlib.repr(wrong['input'])}"
         wanted = wrong["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        raise RequestError(422, found, wanted, where=where) from error
+        raise RequestError(422, problem, wanted, where=where) from error
 
 
 def check_length(frames: int, fps: float | None, limits: Limits, name: str) -> None:

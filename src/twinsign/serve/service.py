@@ -75,8 +75,8 @@ class Service:
                 raise _disk_error(error.__cause__) from error
             if error.file is not None and error.clip is None and "empty dictionary" not in error.found:
                 log.error("the dictionary cannot be read: %s", error)
-                found = "a dictionary that cannot be read"
-                raise RequestError(503, found, "an undamaged dictionary", retry=RETRY) from error
+                problem = "a dictionary that cannot be read"
+                raise RequestError(503, problem, "an undamaged dictionary", retry=RETRY) from error
             raise
         except OSError as error:
             raise _disk_error(error) from error
@@ -147,8 +147,8 @@ class Service:
         """Keep a recording as an example of a sign; RequestError 507 where the dictionary is full."""
         with self._entries() as entries:
             if len(entries.ids) >= self.limits.enrolled:
-                found = f"a dictionary of {len(entries.ids)} recordings"
-                raise RequestError(507, found, f"at most {self.limits.enrolled}")
+                problem = f"a dictionary of {len(entries.ids)} recordings"
+                raise RequestError(507, problem, f"at most {self.limits.enrolled}")
             added = self._lookup.enrol([Sign(recording, gloss, signer)])
         return {"added": added.ids, "known": [id for _, id in added.known]}
 

@@ -144,7 +144,7 @@ def _check_frame(time: float, xy: ArrayLike, score: ArrayLike) -> Frame:
     if not np.isfinite(time):
         raise InputError(f"a frame at {time} s", "a time in seconds")
     if points.shape != (JOINT_COUNT, 2) or scores.shape != (JOINT_COUNT,):
-        found = f"a frame of shapes {points.shape}, {scores.shape}"
-        raise InputError(found, f"({JOINT_COUNT}, 2) and ({JOINT_COUNT},)")
+        problem = f"a frame of shapes {points.shape}, {scores.shape}"
+        raise InputError(problem, f"({JOINT_COUNT}, 2) and ({JOINT_COUNT},)")
     recording = Recording("frame", points[None], scores[None])  # checks its numbers
     return Frame(float(time), recording.xy[0], recording.score[0])

@@ -130,9 +130,9 @@ def _restore_order(task: TrainingModule, train: ClipLoader, last: Path) -> None:
         raise InputError(f"a damaged checkpoint ({error})", "a checkpoint of this run", file=last, hint=hint) from error
     before, now = state.get("together", {"processes": 1, "accumulate": 1}), task.step_size()
     if before != now:
-        found, wanted = (f"{size['processes']} processes, accumulate {size['accumulate']}" for size in (now, before))
+        problem, wanted = (f"{size['processes']} processes, accumulate {size['accumulate']}" for size in (now, before))
         hint = "Other numbers would make other batches: set trainer.devices and trainer.accumulate as before."
-        raise InputError(found, f"{wanted}, as the checkpoint", file=last, hint=hint)
+        raise InputError(problem, f"{wanted}, as the checkpoint", file=last, hint=hint)
     train.go_to(state["batches"])
 
 

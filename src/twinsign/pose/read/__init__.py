@@ -92,12 +92,12 @@ def read(
     suffix = clip.path.suffix.lower()
     if suffix in _READERS:
         return _READERS[suffix](clip)
-    found = f"a file that ends in {clip.path.suffix or 'nothing'!r}"
+    problem = f"a file that ends in {clip.path.suffix or 'nothing'!r}"
     if suffix in VIDEO_ENDINGS:
-        found = f"a video ({suffix}), whose poses `twinsign extract` finds"
+        problem = f"a video ({suffix}), whose poses `twinsign extract` finds"
     elif content is None and not clip.path.exists():
-        found = "no such file"
-    raise clip.error(found, FORMATS)
+        problem = "no such file"
+    raise clip.error(problem, FORMATS)
 
 
 def _read_arrays(clip: ClipFile) -> Recording:

@@ -88,8 +88,8 @@ def _group_by_image(clip: ClipFile, persons: list[dict[str, Any]]) -> list[Any]:
     if key is None:
         tracks = [str(person.get(name)) for name in _TRACKS for person in persons if person.get(name) is not None]
         if len(set(tracks)) < len(tracks):
-            found = f"{len(persons)} persons of {len(set(tracks))} tracks, none with an image"
-            raise clip.error(found, f"persons with {_IMAGES[0]}, {_IMAGES[1]} or frame_id, or {_JSON}")
+            problem = f"{len(persons)} persons of {len(set(tracks))} tracks, none with an image"
+            raise clip.error(problem, f"persons with {_IMAGES[0]}, {_IMAGES[1]} or frame_id, or {_JSON}")
         return [persons]
     groups: dict[str, list[Any]] = {}
     for index, person in enumerate(persons):

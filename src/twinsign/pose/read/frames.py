@@ -37,14 +37,14 @@ def spread_in_time(
     steps = [after - before for before, after in pairwise(numbers)]
     fall = next((frame for frame, step in enumerate(steps, 1) if step <= 0), None)
     if fall is not None:
-        found = f"frame number {numbers[fall]} after {numbers[fall - 1]}"
-        raise clip.error(found, "frame numbers that rise", frame=fall)
+        problem = f"frame number {numbers[fall]} after {numbers[fall - 1]}"
+        raise clip.error(problem, "frame numbers that rise", frame=fall)
     step = math.gcd(*steps) or 1
     notes = [f"frame numbers {step} apart: the frame rate is that of the frames present"] if step > 1 else []
     count = (numbers[-1] - numbers[0]) // step + 1
     if count - len(numbers) > MAX_MISSING * count:
-        found = f"{len(numbers)} frames numbered {numbers[0]} to {numbers[-1]}"
-        raise clip.error(found, "the frames of one clip", hint=f"{count - len(numbers)} are missing.")
+        problem = f"{len(numbers)} frames numbered {numbers[0]} to {numbers[-1]}"
+        raise clip.error(problem, "the frames of one clip", hint=f"{count - len(numbers)} are missing.")
     by_number = dict(zip(numbers, frames, strict=True))
     expected = range(numbers[0], numbers[-1] + 1, step)
     absent = [number for number in expected if number not in by_number]

@@ -56,8 +56,8 @@ def open_landmarks(
     arrays = file.read_arrays()
     missing = sorted({"xy", "seen", "offsets"} - arrays.keys())
     if missing:
-        found = f"arrays {', '.join(arrays) or '(none)'}"
-        raise file.error(found, "xy, seen and offsets", hint=f"{missing[0]} is missing.")
+        problem = f"arrays {', '.join(arrays) or '(none)'}"
+        raise file.error(problem, "xy, seen and offsets", hint=f"{missing[0]} is missing.")
     xy, seen, offsets = arrays["xy"], arrays["seen"], arrays["offsets"]
     _check_type(file, "xy", xy, (*xy.shape[:1], JOINT_COUNT, 2), "f", "float")
     _check_type(file, "seen", seen, (len(xy), _SEEN_BYTES), "u1", "uint8")
@@ -66,8 +66,8 @@ def open_landmarks(
         raise file.error(f"offsets from {offsets[0]} to {offsets[-1]}", f"from 0 to {len(xy)}, the frames")
     falls = np.flatnonzero(offsets[1:] < offsets[:-1])
     if len(falls):
-        found = f"offsets {offsets[falls[0]]}, {offsets[falls[0] + 1]} of clip number {falls[0]}"
-        raise file.error(found, "offsets that never fall")
+        problem = f"offsets {offsets[falls[0]]}, {offsets[falls[0] + 1]} of clip number {falls[0]}"
+        raise file.error(problem, "offsets that never fall")
     rows = _read_rows(ClipFile(file.path.with_suffix(".csv")))
     if len(rows) != len(offsets) - 1:
         raise file.error(f"{len(offsets) - 1} clips", f"{len(rows)}, as the table's rows")

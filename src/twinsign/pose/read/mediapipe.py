@@ -175,6 +175,6 @@ def _score(clip: ClipFile, part: FloatArray, name: str) -> FloatArray:
         score = part[..., _VISIBILITY]
         finite = score[np.isfinite(score)]
         if len(finite) and not -_TOLERANCE <= finite.min() <= finite.max() <= 1 + _TOLERANCE:
-            found = f"visibilities from {finite.min():.4g} to {finite.max():.4g}"
-            raise clip.error(found, "from 0 to 1: are these other numbers?")
+            problem = f"visibilities from {finite.min():.4g} to {finite.max():.4g}"
+            raise clip.error(problem, "from 0 to 1: are these other numbers?")
     return np.where(detected[:, None], score, 0).astype(np.float32)

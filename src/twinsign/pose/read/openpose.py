@@ -55,8 +55,8 @@ def _find_frames(clip: ClipFile) -> dict[int, Path]:
             raise clip.error(f"{path.name} without a frame number", FOLDER)
         first = files.setdefault(int(digits[-1]), path)
         if first is not path:
-            found = f"{path.name} and {first.name} with the same frame number"
-            raise clip.error(found, "the frames of one clip", hint="Give each clip its own folder.")
+            problem = f"{path.name} and {first.name} with the same frame number"
+            raise clip.error(problem, "the frames of one clip", hint="Give each clip its own folder.")
     if not files:
         raise clip.error("0 frames", FOLDER)
     return dict(sorted(files.items()))
@@ -95,5 +95,5 @@ def _check_keys(file: ClipFile, person: dict[str, object], frame: int, *, empty:
     hands = [key for key in filled if "hand" in key]
     lost = hands and not set(hands) & set(keys)
     if lost or (empty and (filled or not person.keys() & set(keys))):
-        found = ", ".join(filled or person) or "(none)"
-        raise file.error(f"a person with {found}"[:200], f"one with {', '.join(keys[::2])}", frame=frame)
+        problem = ", ".join(filled or person) or "(none)"
+        raise file.error(f"a person with {problem}"[:200], f"one with {', '.join(keys[::2])}", frame=frame)

@@ -156,7 +156,7 @@ def _nose_over_shoulders(clip: ClipFile, row: dict[str, str]) -> FloatArray:
 def _counts_upwards(file: ClipFile, heights: FloatArray) -> bool:
     share = float((heights > 0).mean()) if len(heights) else 0.5
     if 1 - _UPRIGHT < share < _UPRIGHT:
-        found = f"the nose at a larger y than the shoulders in {share:.0%} of {len(heights)} frames"
+        problem = f"the nose at a larger y than the shoulders in {share:.0%} of {len(heights)} frames"
         wanted = "nose and shoulders of people upright, which tell whether y counts upwards or downwards"
-        raise file.error(found, wanted)
+        raise file.error(problem, wanted)
     return share >= _UPRIGHT
