@@ -13,10 +13,10 @@ def version_of(package: str, extra: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError as error:
-        problem, wanted, hint = f"no package {package}", f"the extra `{extra}`", f"pip install 'twinsign[{extra}]'"
+        missing, wanted, hint = f"no package {package}", f"the extra `{extra}`", f"pip install 'twinsign[{extra}]'"
         if package == "mediapipe" and sys.version_info >= (3, 13):  # MediaPipe 0.10.21 has no wheel for it
             python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
-            problem, wanted = f"{python}, for which MediaPipe has no wheel", "Python 3.11 or 3.12"
+            missing, wanted = f"{python}, for which MediaPipe has no wheel", "Python 3.11 or 3.12"
             hint = f"In an environment of {wanted}: pip install 'twinsign[video]'. "
             hint += "Or use --estimator.name rtm, which needs pip install 'twinsign[rtm]'."
-        raise InputError(problem, wanted, hint=hint) from error
+        raise InputError(missing, wanted, hint=hint) from error

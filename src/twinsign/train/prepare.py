@@ -151,9 +151,9 @@ def initial_encoders(
     if source.recipe.encoder != recipe.encoder:
         configs = [asdict(encoder) for encoder in (source.recipe.encoder, recipe.encoder)]
         names = [name for name in configs[0] if configs[0][name] != configs[1][name]]
-        problem, wanted = (", ".join(f"{name}={config[name]}" for name in names) for config in configs)
+        stored, wanted = (", ".join(f"{name}={config[name]}" for name in names) for config in configs)
         hint = "Use the config it was pre-trained with."
-        raise InputError(f"an encoder of {problem}", wanted, file=source.path, hint=hint)
+        raise InputError(f"an encoder of {stored}", wanted, file=source.path, hint=hint)
     if _without_joints(source.recipe.read) != _without_joints(recipe.read):
         log.warning("note: %s was pre-trained with other crop settings than this run's", escape_controls(source.path))
     check_shift(source, reader.pack, reader.rows, recipe.read, strict)
