@@ -439,7 +439,7 @@ def test_an_unwritable_folder_is_an_error_in_words(trained: Trained, tmp_path: P
 @pytest.mark.parametrize(
     ("options", "epochs", "steps"),
     [
-        ([], 150, 400),
+        ([], 150, 170),
         (["--pretrain.epochs", "3"], 3, None),
         (["--pretrain.epochs=3"], 3, None),
         (["--pretrain.epochs", "3", "--pretrain.steps", "5"], 3, 5),
