@@ -17,7 +17,7 @@ import torch
 
 from twinsign.cli.main import main
 from twinsign.dictionary.entries import ABOUT
-from twinsign.dictionary.lookup import Lookup
+from twinsign.dictionary.lookup import Dictionary
 from twinsign.evaluation.score_files import read_scores
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack
@@ -62,7 +62,7 @@ def test_the_run_leaves_out_the_body_that_it_never_saw(bodies: list[Recording]) 
 def test_its_dictionary_is_brought_up_to_date(bodies: list[Recording], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(BEFORE / "dictionary", tmp_path / "dictionary"))
     old = torch.from_numpy(np.stack(Pack(folder).column("embedding")).astype(np.float32))
-    lookup = Lookup.load(BEFORE / "run", folder)
+    lookup = Dictionary.load(BEFORE / "run", folder)
     wanted = torch.from_numpy(lookup.embedder.embed([without_trunk(one) for one in bodies]))
     torch.testing.assert_close(lookup.dictionary.entries.vectors, wanted, atol=1e-5, rtol=0)
     assert not torch.allclose(old, wanted, atol=1e-3)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.trained_runs import Trained
 
 import twinsign as ts
 
@@ -52,3 +53,20 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         ts.Recognizer  # noqa: B018
     with pytest.raises(ImportError):
         from twinsign.nn import Nothing  # noqa: F401
+
+
+def test_one_split_one_condition_one_clip(trained: Trained) -> None:
+    pack = ts.Pack(trained.pack)
+    rows = pack.select("test", "gloss=" + pack.rows["gloss"][int(pack.select("test")[0])].as_py())
+    assert 0 < len(rows) < len(pack.select(["test"]))
+    with pytest.raises(ts.InputError, match="condition 'gloss'; wanted COLUMN=VALUE"):
+        pack.select("test", "gloss")
+    clip = pack.recording(int(rows[0]))
+    encoders = ts.load(trained.pretrained)
+    assert (encoders.embed(clip) == encoders.embed([clip])).all()
+    with pytest.raises(ts.InputError, match="a RUN without a classifier"):
+        encoders.predict(clip)
+    model = ts.load(trained.finetuned)
+    assert isinstance(model, ts.Recogniser)
+    assert model.labels == sorted({*pack.rows["gloss"].to_pylist()})
+    assert model.embed(clip).shape == model.embed([clip]).shape

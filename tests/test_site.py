@@ -22,7 +22,7 @@ def test_the_site_builds_and_is_whole(tmp_path: Path) -> None:
     for page in [".", "changelog", "api/recognise", "api/errors", *pages]:
         assert (tmp_path / page / "index.html").is_file(), page
     found = (tmp_path / "api" / "recognise" / "index.html").read_text(encoding="utf-8")
-    assert 'id="twinsign.dictionary.lookup.Lookup.search"' in found
+    assert 'id="twinsign.dictionary.lookup.Dictionary.search"' in found
     assert "fonts.googleapis.com" not in found
     assert 'href="../data/"' in (tmp_path / "paper" / "index.html").read_text(encoding="utf-8"), (
         "files named are linked"

@@ -11,7 +11,7 @@ from twinsign.lazy import lazy_names
 if TYPE_CHECKING:
     from twinsign import nn as nn
     from twinsign import ssl as ssl
-    from twinsign.dictionary.lookup import Lookup as Dictionary  # noqa: F401
+    from twinsign.dictionary.lookup import Dictionary as Dictionary
     from twinsign.errors import InputError as InputError
     from twinsign.evaluation.evaluate import evaluate as evaluate
     from twinsign.inference.embeddings import Embedder as Embedder
@@ -35,29 +35,28 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "ClipSelection": "pack.selection:ClipSelection",
-        "Dictionary": "dictionary.lookup:Lookup",
-        "Embedder": "inference.embeddings:Embedder",
-        "Guess": "inference.recogniser:Guess",
-        "InputError": "errors:InputError",
-        "Pack": "pack.open:Pack",
-        "Prediction": "inference.recogniser:Prediction",
-        "Recipe": "runs.recipe:Recipe",
-        "Recogniser": "inference.recogniser:Recogniser",
-        "Recording": "pose.recording:Recording",
-        "TwoViewLoader": "views.two_view:TwoViewLoader",
-        "draw": "report.skeletons:draw",
-        "evaluate": "evaluation.evaluate:evaluate",
-        "finetune": "train.protocols:finetune",
-        "linear": "train.protocols:linear",
-        "load": "inference.load:load",
-        "load_recipe": "runs.recipe:load_recipe",
-        "nn": "nn",
-        "pretrain": "train.protocols:pretrain",
-        "read": "pose.read:read",
-        "ssl": "ssl",
-    },
-)
+_HOMES = {
+    "ClipSelection": "pack.selection:ClipSelection",
+    "Dictionary": "dictionary.lookup:Dictionary",
+    "Embedder": "inference.embeddings:Embedder",
+    "Guess": "inference.recogniser:Guess",
+    "InputError": "errors:InputError",
+    "Pack": "pack.open:Pack",
+    "Prediction": "inference.recogniser:Prediction",
+    "Recipe": "runs.recipe:Recipe",
+    "Recogniser": "inference.recogniser:Recogniser",
+    "Recording": "pose.recording:Recording",
+    "TwoViewLoader": "views.two_view:TwoViewLoader",
+    "draw": "report.skeletons:draw",
+    "evaluate": "evaluation.evaluate:evaluate",
+    "finetune": "train.protocols:finetune",
+    "linear": "train.protocols:linear",
+    "load": "inference.load:load",
+    "load_recipe": "runs.recipe:load_recipe",
+    "nn": "nn",
+    "pretrain": "train.protocols:pretrain",
+    "read": "pose.read:read",
+    "ssl": "ssl",
+}
+__all__ = sorted(_HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

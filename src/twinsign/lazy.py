@@ -22,6 +22,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
         return value
 
     def names() -> list[str]:
-        return sorted({*vars(sys.modules[package]), *homes})
+        own = {name for name in vars(sys.modules[package]) if name not in ("TYPE_CHECKING", "lazy_names", "os")}
+        return sorted({*own, *homes})
 
     return get, names

@@ -17,8 +17,8 @@ from twinsign.dictionary import lookup as looking
 from twinsign.dictionary import store as stored
 from twinsign.dictionary.calibration import FEWEST
 from twinsign.dictionary.entries import ABOUT, Sign
-from twinsign.dictionary.lookup import Lookup
-from twinsign.dictionary.store import Dictionary
+from twinsign.dictionary.lookup import Dictionary
+from twinsign.dictionary.store import DictionaryStore
 from twinsign.errors import InputError
 from twinsign.evaluation.retrieve import knn_scores
 from twinsign.files import locked
@@ -34,9 +34,9 @@ def signs_of(pack: Pack, rows: list[int]) -> list[Sign]:
 
 
 @pytest.fixture
-def lookup(trained: Trained, tmp_path: Path) -> Lookup:
+def lookup(trained: Trained, tmp_path: Path) -> Dictionary:
     """An empty dictionary of the pre-trained RUN."""
-    return Lookup.load(trained.pretrained, tmp_path / "D")
+    return Dictionary.load(trained.pretrained, tmp_path / "D")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def pack(trained: Trained) -> Pack:
 def test_vectors_are_those_of_embed_and_the_nearest_is_found(trained: Trained, tmp_path: Path, name: str) -> None:
     pack, run = Pack(trained.pack), trained.folder / name
     train, test = pack.select(["train"]), pack.select(["test"])
-    lookup = Lookup.load(run, tmp_path / "D")
+    lookup = Dictionary.load(run, tmp_path / "D")
     added = lookup.enrol_pack(pack, train)
     usable = train[pack.usable[train]]
     assert len(added.ids) == len(usable) == len(lookup.dictionary)
@@ -59,7 +59,7 @@ def test_vectors_are_those_of_embed_and_the_nearest_is_found(trained: Trained, t
     glosses = pack.table["gloss"].take(usable).to_pylist()
     recordings = [pack.recording(int(row)) for row in test]
     for by in looking.RANKERS:
-        found = Lookup.load(run, tmp_path / "D").search_many(recordings, top=4, by=by)
+        found = Dictionary.load(run, tmp_path / "D").search_many(recordings, top=4, by=by)
         for one, query in zip(found, asked, strict=True):
             cosines = gallery @ query
             table = {}
@@ -73,7 +73,7 @@ def test_vectors_are_those_of_embed_and_the_nearest_is_found(trained: Trained, t
             assert one.nearest[0].gloss == glosses[order[0]]
 
 
-def test_a_recording_finds_itself_and_plays_back(lookup: Lookup, pack: Pack) -> None:
+def test_a_recording_finds_itself_and_plays_back(lookup: Dictionary, pack: Pack) -> None:
     signs = signs_of(pack, [0, 5, 9])
     added = lookup.enrol([replace(sign, signer="Ada") for sign in signs])
     assert added.ids == [f"{sign.gloss}:{sign.recording.id}" for sign in signs]
@@ -91,26 +91,26 @@ def test_a_recording_finds_itself_and_plays_back(lookup: Lookup, pack: Pack) -> 
     assert Pack(lookup.dictionary.path).column("id") == added.ids, "it is a pack, too"
 
 
-def test_identical_recordings_are_refused_once_and_for_all(lookup: Lookup, pack: Pack) -> None:
+def test_identical_recordings_are_refused_once_and_for_all(lookup: Dictionary, pack: Pack) -> None:
     first, second = signs_of(pack, [0, 1])
     renamed = replace(first, recording=replace(first.recording, id="other name"), gloss="other sign")
     added = lookup.enrol([first, renamed, second])
     assert len(added.ids) == 2
     assert added.known == [("other name", added.ids[0])]
-    again = Lookup.load(lookup.embedder.run.path, lookup.dictionary.path).enrol([second])
+    again = Dictionary.load(lookup.embedder.run.path, lookup.dictionary.path).enrol([second])
     assert (again.ids, again.known) == ([], [(second.recording.id, added.ids[1])])
     changed = replace(second.recording, xy=second.recording.xy * np.float32(0.9))
     assert lookup.enrol([replace(second, recording=changed)]).ids == [f"{added.ids[1]}-2"]
 
 
-def test_deleting_by_gloss_and_by_id(lookup: Lookup, pack: Pack) -> None:
+def test_deleting_by_gloss_and_by_id(lookup: Dictionary, pack: Pack) -> None:
     lookup.enrol_pack(pack, np.arange(len(pack)))
     glosses, many = lookup.dictionary.entries.glosses, len(lookup.dictionary)
     other = next(one for one in lookup.dictionary.listed() if one.gloss == glosses[1]).id
     gone = lookup.delete([glosses[0], other])
     assert len(gone) > 2
     assert other in gone
-    for one in (lookup.dictionary, Dictionary.open(lookup.dictionary.path)):
+    for one in (lookup.dictionary, DictionaryStore.open(lookup.dictionary.path)):
         assert len(one) == many - len(gone)
         assert glosses[0] not in one.entries.glosses
         assert glosses[1] in one.entries.glosses
@@ -119,7 +119,7 @@ def test_deleting_by_gloss_and_by_id(lookup: Lookup, pack: Pack) -> None:
     before = lookup.dictionary.entries.ids
     with pytest.raises(InputError, match=r"no sign 'nonsuch'"):
         lookup.delete([glosses[1], "nonsuch"])
-    assert Dictionary.open(lookup.dictionary.path).entries.ids == before
+    assert DictionaryStore.open(lookup.dictionary.path).entries.ids == before
     lookup.delete(lookup.dictionary.entries.glosses)
     assert not list(lookup.dictionary.path.glob("*.pack"))
     with pytest.raises(InputError, match="empty dictionary"):
@@ -128,19 +128,19 @@ def test_deleting_by_gloss_and_by_id(lookup: Lookup, pack: Pack) -> None:
 
 
 def test_another_runs_vectors_are_refused_and_can_be_made_anew(
-    lookup: Lookup, trained: Trained, pack: Pack, tmp_path: Path
+    lookup: Dictionary, trained: Trained, pack: Pack, tmp_path: Path
 ) -> None:
     lookup.enrol(signs_of(pack, [0, 1]))
     with pytest.raises(InputError, match=r"vectors of the RUN.*those of.*Enrol it again"):
-        Lookup.load(trained.linear, tmp_path / "D")
+        Dictionary.load(trained.linear, tmp_path / "D")
     with pytest.raises(InputError, match="vectors of the RUN"):
-        Lookup.of(Recogniser.load(trained.linear), tmp_path / "D")
-    anew = Lookup.load(trained.linear, tmp_path / "E")
+        Dictionary.of(Recogniser.load(trained.linear), tmp_path / "D")
+    anew = Dictionary.load(trained.linear, tmp_path / "E")
     old = Pack(tmp_path / "D")
     assert len(anew.enrol_pack(old, np.arange(len(old))).ids) == 2
     assert anew.dictionary.entries.column("gloss") == lookup.dictionary.entries.column("gloss")
     moved = copy_essentials(trained.pretrained, tmp_path / "moved")
-    assert len(Lookup.load(moved, tmp_path / "D").dictionary) == 2, "the same weights elsewhere are the same RUN"
+    assert len(Dictionary.load(moved, tmp_path / "D").dictionary) == 2, "the same weights elsewhere are the same RUN"
 
 
 def test_vectors_of_a_version_that_showed_unknown_joints_are_made_anew(
@@ -151,52 +151,52 @@ def test_vectors_of_a_version_that_showed_unknown_joints_are_made_anew(
     values = yaml.safe_load((run / CONFIG).read_text())
     values["recipe"]["read"]["crop"]["ignore"] = list(JOINTS[TRUNK])
     (run / CONFIG).write_text(yaml.safe_dump(values))
-    lookup = Lookup.load(run)
+    lookup = Dictionary.load(run)
     lookup.enrol(signs_of(pack, [0, 1, 2]))
     wanted = lookup.dictionary.entries.vectors.clone()
     folder = lookup.dictionary.path
     about = json.loads((folder / ABOUT).read_text())
     assert about["reading"]
     file = next(folder.glob("*.pack"))
-    whole = Lookup.load(trained.pretrained, tmp_path / "whole")
+    whole = Dictionary.load(trained.pretrained, tmp_path / "whole")
     whole.enrol(signs_of(pack, [0, 1, 2]))
     assert not torch.allclose(whole.dictionary.entries.vectors, wanted)
     file.write_bytes(next((tmp_path / "whole").glob("*.pack")).read_bytes())
     (folder / ABOUT).write_text(json.dumps({name: value for name, value in about.items() if name != "reading"}))
-    found = Lookup.load(run)
+    found = Dictionary.load(run)
     torch.testing.assert_close(found.dictionary.entries.vectors, wanted)
     assert found.dictionary.metadata.reading == about["reading"]
     assert found.search(pack.recording(1)).nearest[0].similarity == pytest.approx(1, abs=1e-5)
     edition = found.dictionary.metadata.edition
-    assert Lookup.load(run).dictionary.metadata.edition == edition, "once"
+    assert Dictionary.load(run).dictionary.metadata.edition == edition, "once"
 
 
 def test_the_runs_own_dictionary_and_the_dictionarys_own_run(trained: Trained, pack: Pack, tmp_path: Path) -> None:
     run = copy_essentials(trained.pretrained, tmp_path / "run")
-    lookup = Lookup.load(run)
+    lookup = Dictionary.load(run)
     assert not (run / "dictionary").exists(), "nothing is written before there is a sign"
     lookup.enrol(signs_of(pack, [0]))
-    assert Lookup.load(dictionary=run / "dictionary").embedder.run.digest() == lookup.embedder.run.digest()
+    assert Dictionary.load(dictionary=run / "dictionary").embedder.run.digest() == lookup.embedder.run.digest()
     with pytest.raises(InputError, match="neither"):
-        Lookup.load()
+        Dictionary.load()
     with pytest.raises(InputError, match=r"no dictionary\.json"):
-        Lookup.load(dictionary=tmp_path)
+        Dictionary.load(dictionary=tmp_path)
     with pytest.raises(InputError, match=r"folder without dictionary\.json"):
-        Lookup.load(run, tmp_path)
+        Dictionary.load(run, tmp_path)
 
 
-def test_other_processes_see_changes_and_wait_their_turn(lookup: Lookup, pack: Pack) -> None:
-    other = Lookup.load(lookup.embedder.run.path, lookup.dictionary.path)
+def test_other_processes_see_changes_and_wait_their_turn(lookup: Dictionary, pack: Pack) -> None:
+    other = Dictionary.load(lookup.embedder.run.path, lookup.dictionary.path)
     one, two, three = signs_of(pack, [0, 1, 2])
     lookup.enrol([one])
     other.enrol([two])
     assert lookup.search(two.recording).nearest[0].id == other.dictionary.entries.ids[1]
     with locked(lookup.dictionary.path), pytest.raises(InputError, match="in use"):
         other.enrol([three])
-    assert len(Dictionary.open(lookup.dictionary.path)) == 2
+    assert len(DictionaryStore.open(lookup.dictionary.path)) == 2
 
 
-def test_small_changes_rewrite_small_files(lookup: Lookup, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_changes_rewrite_small_files(lookup: Dictionary, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "BATCH_CLIPS", 3)
     monkeypatch.setattr(stored, "BATCH_MOST", 4)
     usable, sizes = np.flatnonzero(pack.usable).tolist(), []
@@ -208,7 +208,7 @@ def test_small_changes_rewrite_small_files(lookup: Lookup, pack: Pack, monkeypat
     assert lookup.dictionary.entries.ids == Pack(lookup.dictionary.path).column("id")
 
 
-def test_a_failed_write_changes_nothing(lookup: Lookup, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_changes_nothing(lookup: Dictionary, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     lookup.enrol(signs_of(pack, [0]))
     before = {one.name: one.read_bytes() for one in lookup.dictionary.path.iterdir() if one.name != ".lock"}
 
@@ -223,25 +223,25 @@ def test_a_failed_write_changes_nothing(lookup: Lookup, pack: Pack, monkeypatch:
 
 
 def test_a_crash_before_the_first_sign_leaves_an_empty_dictionary(
-    lookup: Lookup, pack: Pack, monkeypatch: pytest.MonkeyPatch
+    lookup: Dictionary, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    changed = Dictionary._save
+    changed = DictionaryStore._save
 
-    def killed(self: Dictionary, calibration: object) -> None:
+    def killed(self: DictionaryStore, calibration: object) -> None:
         if list(self.path.glob("*.pack")):
             raise KeyboardInterrupt
         changed(self, None)
 
-    monkeypatch.setattr(Dictionary, "_save", killed)
+    monkeypatch.setattr(DictionaryStore, "_save", killed)
     with pytest.raises(KeyboardInterrupt):
         lookup.enrol(signs_of(pack, [0]))
     monkeypatch.undo()
-    again = Lookup.load(lookup.embedder.run.path, lookup.dictionary.path)
+    again = Dictionary.load(lookup.embedder.run.path, lookup.dictionary.path)
     assert len(again.dictionary) == 1, "what was written is there"
     assert again.search(pack.recording(0)).nearest[0].similarity == pytest.approx(1, abs=1e-5)
 
 
-def test_damage_and_bad_signs_are_named(lookup: Lookup, pack: Pack) -> None:
+def test_damage_and_bad_signs_are_named(lookup: Dictionary, pack: Pack) -> None:
     one, two = signs_of(pack, [0, 1])
     score = two.recording.score.copy()
     score[:, HANDS] = 0
@@ -262,10 +262,10 @@ def test_damage_and_bad_signs_are_named(lookup: Lookup, pack: Pack) -> None:
     ):
         about.write_text(broken)
         with pytest.raises(InputError, match=r"dictionary\.json"):
-            Dictionary.open(lookup.dictionary.path)
+            DictionaryStore.open(lookup.dictionary.path)
 
 
-def test_clips_without_a_hand_or_a_gloss_stay_out(lookup: Lookup, tmp_path: Path) -> None:
+def test_clips_without_a_hand_or_a_gloss_stay_out(lookup: Dictionary, tmp_path: Path) -> None:
     pack = pack_of(tmp_path / "P", sample("a", "A"), sample("b", "B", hand=False), sample("c", ""), sample("d", "D"))
     ticked: list[int] = []
     assert lookup.enrol_pack(pack, np.arange(4), ticked.append).ids == ["A:a", "D:d"]
@@ -274,7 +274,7 @@ def test_clips_without_a_hand_or_a_gloss_stay_out(lookup: Lookup, tmp_path: Path
     assert (again.ids, again.known) == ([], [("a", "A:a"), ("d", "D:d")])
 
 
-def test_calibration_asks_every_recording_of_the_others(lookup: Lookup, pack: Pack) -> None:
+def test_calibration_asks_every_recording_of_the_others(lookup: Dictionary, pack: Pack) -> None:
     """Against a slow version: the score of an own gloss is that of its other recordings, of other signers if named."""
     signs = signs_of(pack, np.flatnonzero(pack.usable).tolist())
     lookup.enrol([replace(one, signer=str(n % 3) if n % 2 else "") for n, one in enumerate(signs)])
@@ -296,7 +296,7 @@ def test_calibration_asks_every_recording_of_the_others(lookup: Lookup, pack: Pa
         assert fitted.recordings == len(labels)
 
 
-def test_nothing_is_sure_of_a_dictionary_that_cannot_be_asked(lookup: Lookup, pack: Pack) -> None:
+def test_nothing_is_sure_of_a_dictionary_that_cannot_be_asked(lookup: Dictionary, pack: Pack) -> None:
     by_gloss: dict[str, list[int]] = {}
     for row in np.flatnonzero(pack.usable).tolist():
         by_gloss.setdefault(pack.table["gloss"][row].as_py(), []).append(row)
@@ -309,7 +309,7 @@ def test_nothing_is_sure_of_a_dictionary_that_cannot_be_asked(lookup: Lookup, pa
     assert all(one.recordings >= FEWEST for one in (lookup.dictionary.metadata.calibration or {}).values())
 
 
-def test_ranking_by_the_nearest_agrees_with_one_neighbour(lookup: Lookup, pack: Pack) -> None:
+def test_ranking_by_the_nearest_agrees_with_one_neighbour(lookup: Dictionary, pack: Pack) -> None:
     lookup.enrol_pack(pack, pack.select(["train"]))
     entries = lookup.dictionary.entries
     asked = torch.from_numpy(lookup.embedder.embed([pack.recording(int(row)) for row in pack.select(["test"])]))
@@ -318,7 +318,7 @@ def test_ranking_by_the_nearest_agrees_with_one_neighbour(lookup: Lookup, pack: 
     assert found.argmax(dim=1).tolist() == wanted.argmax(dim=1).tolist()
 
 
-def killed_between_pack_and_json(lookup: Lookup, signs: list[Sign], monkeypatch: pytest.MonkeyPatch) -> None:
+def killed_between_pack_and_json(lookup: Dictionary, signs: list[Sign], monkeypatch: pytest.MonkeyPatch) -> None:
     """The packs are written, dictionary.json is not."""
     real = stored.write_json
 
@@ -332,30 +332,30 @@ def killed_between_pack_and_json(lookup: Lookup, signs: list[Sign], monkeypatch:
 
 
 def test_a_sign_whose_enrolling_was_killed_is_seen_and_ends_the_calibration(
-    lookup: Lookup, pack: Pack, monkeypatch: pytest.MonkeyPatch
+    lookup: Dictionary, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     *some, last = np.flatnonzero(pack.usable)[:21].tolist()
     lookup.enrol(signs_of(pack, some))
-    reader = Lookup.load(lookup.embedder.run.path, lookup.dictionary.path)
+    reader = Dictionary.load(lookup.embedder.run.path, lookup.dictionary.path)
     assert reader.dictionary.entries.calibration is not None
     killed_between_pack_and_json(lookup, signs_of(pack, [last]), monkeypatch)
     assert len(reader.dictionary.refresh().ids) == 21, "an open reader sees it"
     assert reader.search(pack.recording(last)).nearest[0].similarity == pytest.approx(1, abs=1e-5)
     assert reader.dictionary.entries.calibration is None, "it was fitted on other entries"
-    again = Lookup.load(lookup.embedder.run.path, lookup.dictionary.path)
+    again = Dictionary.load(lookup.embedder.run.path, lookup.dictionary.path)
     added = again.enrol(signs_of(pack, [last]))
     assert (added.ids, len(added.known)) == ([], 1)
     assert again.dictionary.entries.calibration is not None, "the same command fits it anew"
 
 
-def test_leftovers_of_a_first_write_block_no_folder(lookup: Lookup, pack: Pack) -> None:
+def test_leftovers_of_a_first_write_block_no_folder(lookup: Dictionary, pack: Pack) -> None:
     folder = lookup.dictionary.path
     folder.mkdir()
     for name in (".lock", ".dictionary.json.tmp", ".dictionary.json.77.tmp", ".000001.pack.77.0.tmp"):
         (folder / name).write_text("half")
-    found = Lookup.load(lookup.embedder.run.path, folder)
+    found = Dictionary.load(lookup.embedder.run.path, folder)
     assert len(found.enrol(signs_of(pack, [0])).ids) == 1
     assert {one.name for one in folder.iterdir()} == {".lock", "dictionary.json", "000001.pack"}
     (folder / "dictionary.json").unlink()
     with pytest.raises(InputError, match=r"a folder without dictionary\.json"):
-        Lookup.load(lookup.embedder.run.path, folder)
+        Dictionary.load(lookup.embedder.run.path, folder)

@@ -17,8 +17,8 @@ from helpers import mutate, mutate_binary, mutate_text, tiny_configs
 from helpers.fuzz_targets import ONES, Target, npz, npz_members
 from helpers.recordings import recording
 from twinsign.dictionary.entries import Sign
-from twinsign.dictionary.lookup import Lookup
-from twinsign.dictionary.store import Dictionary
+from twinsign.dictionary.lookup import Dictionary
+from twinsign.dictionary.store import DictionaryStore
 from twinsign.doctor.splits import read_annotations
 from twinsign.evaluation.score_files import read_scores
 from twinsign.hub.bundle import load_checked_run as whole_run
@@ -75,19 +75,19 @@ def use_run(folder: Path) -> None:
 def dictionary(folder: Path) -> None:
     """A RUN with a dictionary of two signs."""
     run = pretrained(folder)
-    lookup = Lookup.load(run.path)
+    lookup = Dictionary.load(run.path)
     lookup.enrol([Sign(one, gloss) for one, gloss in zip(ONES, "ab", strict=True)])
 
 
 def use_dictionary(folder: Path) -> None:
     """Open, search, list, add to and delete from a dictionary."""
-    lookup = Lookup.load(folder)
+    lookup = Dictionary.load(folder)
     found = lookup.search(ONES[0])
     listed = lookup.dictionary.listed()
     json.dumps([[asdict(one) for one in found.nearest], [asdict(one) for one in listed]], ensure_ascii=False).encode()
     lookup.enrol([Sign(recording(np.random.default_rng(1), "new", 5), "c")])
     lookup.delete([listed[0].id])
-    Dictionary.open(folder / "dictionary")
+    DictionaryStore.open(folder / "dictionary")
 
 
 def embedded(folder: Path) -> None:

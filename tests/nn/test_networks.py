@@ -93,5 +93,42 @@ def test_a_branch_without_a_backbone_and_a_backbone_without_a_width_are_named() 
         Pretrainer({"joint": Mean()}, OBJECTIVE)
     with pytest.raises(InputError, match="one for motion"):
         Classifier({"joint": Mean()}, HeadConfig(), classes=3)
-    with pytest.raises(InputError, match=r"Linear\.width is None"):
+    with pytest.raises(InputError, match=r"no attribute Linear\.width"):
         feature_width(nn.Linear(2, 2))
+
+
+class Wrong(Mean):
+    """A backbone that returns what it is told."""
+
+    def __init__(self, output: object) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self, xy: Tensor, seen: Tensor) -> Features:
+        return self.output  # type: ignore[return-value]
+
+
+SIX, HAS = torch.zeros(4, 6), torch.ones(4, dtype=torch.bool)
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (SIX, "found a Tensor from Wrong"),
+        (({"hand": SIX}, {"hand": HAS}), "found a tuple from Wrong"),
+        (Features({"hand": SIX}, {"hand": HAS}), "found no trunk in the Features from Wrong"),
+        (Features({"hand": SIX[:, 1:], "trunk": SIX}, {"hand": HAS, "trunk": HAS}), "found hand of 5 channels"),
+    ],
+)
+def test_what_a_backbone_returns_is_checked(output: object, message: str) -> None:
+    view = random_view(4, 6)
+    with pytest.raises(InputError, match=message):
+        Pretrainer({name: Wrong(output) for name in ("joint", "motion")}, OBJECTIVE)(view, view)
+    with pytest.raises(InputError, match=message):
+        Classifier({name: Wrong(output) for name in ("joint", "motion")}, HeadConfig(), classes=3)(view)
+
+
+def test_a_plugin_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(networks.PLUGINS, "no_such_module")
+    with pytest.raises(InputError, match=r"no module 'no_such_module'.*PYTHONPATH"):
+        build_encoder(replace(ENCODER, network="mine"))

@@ -88,8 +88,10 @@ class TestSelect:
             pack.select(where=["wlasl=1"])
         with pytest.raises(InputError, match="no column 'xy'"):
             pack.select(where=["xy=1"])
+        with pytest.raises(InputError, match="condition 'subset'; wanted COLUMN=VALUE"):
+            pack.select(where=["subset"])
 
-    @pytest.mark.parametrize("where", [["subset=2"], ["subset=0", "subset=1"], ["note="], ["subset"]])
+    @pytest.mark.parametrize("where", [["subset=2"], ["subset=0", "subset=1"], ["note="]])
     def test_no_clip_left(self, pack: Pack, where: list[str]) -> None:
         with pytest.raises(InputError, match="found no clip") as caught:
             pack.select(["val"], where)

@@ -1,6 +1,6 @@
 """Signs known from a few recordings, without training: enrol them, and search for the nearest to another recording.
 
-lookup = Lookup.load("runs/pre", "mine.signs")
+lookup = Dictionary.load("runs/pre", "mine.signs")
 lookup.enrol([Sign(read("hello1.pose"), "hello"), Sign(read("hello2.pose"), "hello")])
 lookup.search(read("clip.pose")).guesses
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from twinsign.dictionary.calibration import FEWEST, OpenCalibration, fit_open_set
 from twinsign.dictionary.entries import EnrolResult, Entries, Sign
-from twinsign.dictionary.store import Dictionary
+from twinsign.dictionary.store import DictionaryStore
 from twinsign.errors import InputError
 from twinsign.evaluation.retrieve import Ranker, class_maxima, nearest_scores, prototype_scores
 from twinsign.inference.embeddings import Embedder
@@ -62,10 +62,10 @@ class SearchResult:
     """Whether it is so unlike them that no answer is sure."""
 
 
-class Lookup:
+class Dictionary:
     """A RUN and a dictionary of its vectors."""
 
-    def __init__(self, embedder: Embedder, dictionary: Dictionary) -> None:
+    def __init__(self, embedder: Embedder, dictionary: DictionaryStore) -> None:
         dictionary.check(embedder.run)
         self.embedder, self.dictionary = embedder, dictionary
         if dictionary.renew(embedder.run, embedder.embed_pack):
@@ -74,21 +74,21 @@ class Lookup:
     @classmethod
     def load(
         cls, run: str | PathLike[str] | None = None, dictionary: str | PathLike[str] | None = None, device: str = "cpu"
-    ) -> Lookup:
+    ) -> Dictionary:
         """Load a RUN of any kind and a dictionary; each defaults to the one that belongs to the other."""
         if run is None:
             if dictionary is None:
                 raise InputError("neither a RUN nor a dictionary", "one of them")
-            run = Dictionary.open(dictionary).metadata.run
+            run = DictionaryStore.open(dictionary).metadata.run
         embedder = Embedder.load(run, device)
         path = embedder.run.path / DICTIONARY if dictionary is None else Path(dictionary)
-        return cls(embedder, Dictionary.of(path, embedder.run, embedder.width))
+        return cls(embedder, DictionaryStore.of(path, embedder.run, embedder.width))
 
     @classmethod
-    def of(cls, recogniser: Recogniser, dictionary: str | PathLike[str]) -> Lookup:
+    def of(cls, recogniser: Recogniser, dictionary: str | PathLike[str]) -> Dictionary:
         """A dictionary beside a classifier, whose encoders it shares; raises InputError where there is none."""
         embedder = Embedder(recogniser.run, recogniser.classifier.encoders)
-        return cls(embedder, Dictionary.open(dictionary))
+        return cls(embedder, DictionaryStore.open(dictionary))
 
     def enrol(self, signs: Sequence[Sign]) -> EnrolResult:
         """Add recordings and calibrate again; raises InputError, with nothing added, where one shows no hand."""

@@ -52,7 +52,7 @@ NEAR = 5
 """Similar names listed where one is not in the dictionary."""
 
 
-class Dictionary:
+class DictionaryStore:
     """Enrolled signs in a folder. Every change is whole or not at all; `refresh` shows those of other processes."""
 
     def __init__(self, path: str | PathLike[str], metadata: Metadata) -> None:
@@ -60,12 +60,12 @@ class Dictionary:
         self.entries = Entries(self.path, metadata)
 
     @classmethod
-    def open(cls, path: str | PathLike[str]) -> Dictionary:
+    def open(cls, path: str | PathLike[str]) -> DictionaryStore:
         """Open a dictionary; raises InputError where there is none."""
         return cls(path, read_metadata(Path(path)))
 
     @classmethod
-    def of(cls, path: str | PathLike[str], run: Run, width: int) -> Dictionary:
+    def of(cls, path: str | PathLike[str], run: Run, width: int) -> DictionaryStore:
         """The dictionary in a folder, or an empty one for a RUN, not yet written, for a new folder."""
         folder = Path(path)
         if (folder / ABOUT).is_file():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import pyarrow as pa
@@ -108,9 +108,15 @@ class Embedder:
         """D: numbers of a vector."""
         return sum(feature_width(encoder) for encoder in self.encoders.values())
 
+    def predict(self, *_: Any, **__: Any) -> NoReturn:
+        """Raise InputError: a RUN of `pretrain` names no signs."""
+        hint = "Name signs by ts.Dictionary, or fine-tune a classifier."
+        raise InputError("a RUN without a classifier", "a RUN of finetune or linear", file=self.run.path, hint=hint)
+
     @torch.no_grad()
-    def embed(self, recordings: Sequence[Recording]) -> FloatArray:
+    def embed(self, recordings: Recording | Sequence[Recording]) -> FloatArray:
         """Return unit vectors (N D); InputError names the first recording that shows no hand."""
+        recordings = [recordings] if isinstance(recordings, Recording) else recordings
         require_hands(recordings)
         vectors = [np.zeros((0, self.width), np.float32)]
         for start in range(0, len(recordings), EVALUATION_BATCH):

@@ -72,7 +72,7 @@ class Recogniser:
         """The glosses that it knows, in the order of its logits."""
         return self.run.labels
 
-    def embed(self, recordings: Sequence[Recording]) -> FloatArray:
+    def embed(self, recordings: Recording | Sequence[Recording]) -> FloatArray:
         """Return unit vectors (N D) of its encoders; InputError names the first recording that shows no hand."""
         return Embedder(self.run, self.classifier.encoders).embed(recordings)
 

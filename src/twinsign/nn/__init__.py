@@ -16,18 +16,17 @@ if TYPE_CHECKING:
     from twinsign.nn.networks import register_backbone as register_backbone
     from twinsign.views.clips import View as View
 
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "Classifier": "nn.classifier:Classifier",
-        "ConvGru": "nn.baselines:ConvGru",
-        "Encoder": "nn.encoder:Encoder",
-        "EncoderConfig": "nn.config:EncoderConfig",
-        "Features": "nn.encoder:Features",
-        "HeadConfig": "nn.config:HeadConfig",
-        "StGcn": "nn.baselines:StGcn",
-        "View": "views.clips:View",
-        "build_encoder": "nn.networks:build_encoder",
-        "register_backbone": "nn.networks:register_backbone",
-    },
-)
+_HOMES = {
+    "Classifier": "nn.classifier:Classifier",
+    "ConvGru": "nn.baselines:ConvGru",
+    "Encoder": "nn.encoder:Encoder",
+    "EncoderConfig": "nn.config:EncoderConfig",
+    "Features": "nn.encoder:Features",
+    "HeadConfig": "nn.config:HeadConfig",
+    "StGcn": "nn.baselines:StGcn",
+    "View": "views.clips:View",
+    "build_encoder": "nn.networks:build_encoder",
+    "register_backbone": "nn.networks:register_backbone",
+}
+__all__ = sorted(_HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from twinsign.errors import InputError
 from twinsign.nn.config import PARTS, EncoderConfig, HeadConfig
 from twinsign.nn.encoder import Features
-from twinsign.nn.networks import build_encoder, feature_width
+from twinsign.nn.networks import build_encoder, check_features, feature_width
 from twinsign.views.clips import View, modality
 
 
@@ -57,6 +57,8 @@ def all_features(encoders: nn.ModuleDict, views: Sequence[View]) -> dict[str, Fe
     """Every branch's features: of each part the mean over those of a clip's views that show it."""
     joined_views = views[0] if len(views) == 1 else View(*(torch.cat(pieces) for pieces in zip(*views, strict=True)))
     features: dict[str, Features] = {name: encoder(*modality(name, joined_views)) for name, encoder in encoders.items()}
+    for name, encoder in encoders.items():
+        check_features(features[name], encoder)
     return features if len(views) == 1 else {name: _mean(pieces, len(views)) for name, pieces in features.items()}
 
 

@@ -10,8 +10,8 @@ from torch import nn
 
 from twinsign.errors import InputError
 from twinsign.nn.baselines import ConvGru, StGcn
-from twinsign.nn.config import EncoderConfig
-from twinsign.nn.encoder import Encoder
+from twinsign.nn.config import PARTS, EncoderConfig
+from twinsign.nn.encoder import Encoder, Features
 
 NETWORKS: dict[str, Callable[[EncoderConfig], nn.Module]] = {
     "gcn_transformer": Encoder,
@@ -37,11 +37,31 @@ def build_encoder(config: EncoderConfig) -> nn.Module:
     """Return a new network that maps xy (B T 49 2) and seen (B T 49) to `Features`; InputError for an unknown name."""
     if config.network not in NETWORKS:
         for module in filter(None, os.environ.get(PLUGINS, "").split(",")):
-            import_module(module.strip())
+            _import_plugin(module.strip())
     if config.network not in NETWORKS:
         hint = f"Call twinsign.nn.register_backbone first, or name the module that does so in ${PLUGINS}."
         raise InputError(f"encoder.network {config.network!r}", f"one of {', '.join(NETWORKS)}", hint=hint)
     return NETWORKS[config.network](config)
+
+
+def _import_plugin(name: str) -> None:
+    try:
+        import_module(name)
+    except ModuleNotFoundError as error:
+        hint = "If it lies in the current folder, set PYTHONPATH=."
+        raise InputError(f"no module {error.name!r}", f"the modules that ${PLUGINS} names", hint=hint) from error
+
+
+def check_features(features: object, encoder: nn.Module) -> None:
+    """InputError unless a backbone has returned `Features` of hand and trunk, as wide as it states."""
+    name, width = type(encoder).__name__, feature_width(encoder)
+    if not isinstance(features, Features):
+        raise InputError(f"a {type(features).__name__} from {name}", "twinsign.nn.Features(f, has)")
+    for part in PARTS:
+        if part not in features.f or part not in features.has:
+            raise InputError(f"no {part} in the Features from {name}", f"f and has of {', '.join(PARTS)}")
+        if features.f[part].shape[-1] != width:
+            raise InputError(f"{part} of {features.f[part].shape[-1]} channels from {name}", f"its width, {width}")
 
 
 def feature_width(encoder: nn.Module) -> int:
@@ -49,7 +69,8 @@ def feature_width(encoder: nn.Module) -> int:
     width = getattr(encoder, "width", None)
     if not isinstance(width, int) or width < 1:
         name = type(encoder).__name__
-        raise InputError(f"{name}.width is {width!r}", f"{name}.width: the number of channels of its features")
+        found = f"{name}.width = {width!r}" if hasattr(encoder, "width") else f"no attribute {name}.width"
+        raise InputError(found, "the number of channels of its features")
     return width
 
 

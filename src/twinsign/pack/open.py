@@ -123,12 +123,15 @@ class Pack:
         values: list[Any] = self.table[name].to_pylist()
         return values
 
-    def select(self, split: str | Sequence[str] | None = None, where: Sequence[str] = ()) -> Indices:
+    def select(self, split: str | Sequence[str] | None = None, where: str | Sequence[str] = ()) -> Indices:
         """Return the rows of one or more splits (None: all) for which every `COLUMN=VALUE` holds, else InputError."""
         splits = [split] if isinstance(split, str) else split
+        where = [where] if isinstance(where, str) else where
         keep = np.ones(len(self), bool)
         for condition in where:
-            name, _, value = condition.partition("=")
+            name, equals, value = condition.partition("=")
+            if not equals:
+                raise InputError(f"condition {condition!r}", "COLUMN=VALUE", file=self.paths[0])
             self.column(name)
             keep &= np.asarray(pc.fill_null(pc.equal(pc.cast(self.table[name], pa.string()), value), False))
         if splits is not None:

@@ -15,8 +15,8 @@ import torch
 
 from twinsign import __version__
 from twinsign.dictionary.entries import Entries, Sign
-from twinsign.dictionary.lookup import DICTIONARY, Lookup, SearchResult, with_notice
-from twinsign.dictionary.store import Dictionary
+from twinsign.dictionary.lookup import DICTIONARY, Dictionary, SearchResult, with_notice
+from twinsign.dictionary.store import DictionaryStore
 from twinsign.errors import InputError, InUseError
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.inference.embeddings import Embedder
@@ -52,7 +52,7 @@ class Service:
         self.recogniser = Recogniser.load(sources.model) if run.kind == "classifier" else None
         embedder = Embedder(run, self.recogniser.classifier.encoders if self.recogniser else None)
         folder = sources.dictionary or run.path / DICTIONARY
-        self._lookup = Lookup(embedder, Dictionary.of(folder, run, embedder.width))
+        self._lookup = Dictionary(embedder, DictionaryStore.of(folder, run, embedder.width))
         self._lock = threading.RLock()
         self.blind = missing_estimator(sources.estimator)
         """Why the server cannot read videos; empty where it can."""

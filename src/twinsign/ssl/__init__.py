@@ -11,13 +11,12 @@ if TYPE_CHECKING:
     from twinsign.ssl.contrast import PretrainOutput as PretrainOutput
     from twinsign.ssl.pretrain import Pretrainer as Pretrainer
 
-__getattr__, __dir__ = lazy_names(
-    __name__,
-    {
-        "MemoryBank": "ssl.contrast:MemoryBank",
-        "ObjectiveConfig": "ssl.config:ObjectiveConfig",
-        "PretrainOutput": "ssl.contrast:PretrainOutput",
-        "Pretrainer": "ssl.pretrain:Pretrainer",
-        "losses": "ssl.losses",
-    },
-)
+_HOMES = {
+    "MemoryBank": "ssl.contrast:MemoryBank",
+    "ObjectiveConfig": "ssl.config:ObjectiveConfig",
+    "PretrainOutput": "ssl.contrast:PretrainOutput",
+    "Pretrainer": "ssl.pretrain:Pretrainer",
+    "losses": "ssl.losses",
+}
+__all__ = sorted(_HOMES)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from twinsign import distributed
 from twinsign.nn.config import PARTS
 from twinsign.nn.heads import Projector
-from twinsign.nn.networks import feature_width
+from twinsign.nn.networks import check_features, feature_width
 from twinsign.ssl.config import FUSED
 from twinsign.views.clips import View, modality
 
@@ -45,6 +45,7 @@ class Branch(nn.Module):
     def forward(self, view: View) -> Embeddings:
         """A view of the branch's own modality to its embeddings."""
         features = self.encoder(*view)
+        check_features(features, self.encoder)
         z, has = {}, {}
         for head, projector in self.heads.items():
             has[head] = features.has[PARTS[0]] | features.has[PARTS[1]] if head == FUSED else features.has[head]

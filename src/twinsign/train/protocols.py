@@ -53,7 +53,7 @@ from twinsign.views.batches import ClipLoader, ClipReader, build_mixture
 def pretrain(
     recipe: Recipe,
     data: Sequence[str | Path],
-    out: Path,
+    out: str | Path,
     *,
     config: str = "",
     seed: int = 0,
@@ -63,6 +63,7 @@ def pretrain(
     page: bool = True,
 ) -> Run:
     """Pre-train on every clip outside val and test; `keep_out` packs' val and test clips stay out too (Sec. IV-A)."""
+    out = Path(out)
     pack = Pack(data)
     rows = select_pretraining(pack, [Pack(path) for path in keep_out], where)
     rows = sample_rows(rows, recipe.pretrain.fraction, seed)
@@ -101,13 +102,14 @@ def finetune(
     recipe: Recipe,
     init: str | Path,
     clips: ClipSelection,
-    out: Path,
+    out: str | Path,
     *,
     config: str = "",
     seed: int = 0,
     page: bool = True,
 ) -> Run:
     """Train a whole classifier from a RUN's encoders or from scratch; keep the best epoch on val (Sec. III-E, IV-A)."""
+    out = Path(out)
     pack, train, val, glosses = select_training(clips, seed)
     run = classifier_run(recipe, "finetune", init, clips, out, config, seed, (pack, train, val, glosses))
     recipe, chosen = run.recipe, recipe.finetune
@@ -141,13 +143,14 @@ def linear(
     recipe: Recipe,
     init: str | Path,
     clips: ClipSelection,
-    out: Path,
+    out: str | Path,
     *,
     config: str = "",
     seed: int = 0,
     page: bool = True,
 ) -> Run:
     """Train a linear layer on frozen encoders of a RUN, or of none: the random control (paper, Sec. IV-D)."""
+    out = Path(out)
     take_threads(recipe.trainer)
     pack, train, val, glosses = select_training(clips, seed)
     run = classifier_run(recipe, "linear", init, clips, out, config, seed, (pack, train, val, glosses))

@@ -11,7 +11,7 @@ import pytest
 from helpers.trained_runs import Trained, copy_essentials
 
 from twinsign.cli.main import main
-from twinsign.dictionary.store import Dictionary
+from twinsign.dictionary.store import DictionaryStore
 from twinsign.pack.open import Pack
 from twinsign.pose.read import write_npz
 
@@ -53,7 +53,7 @@ def test_enrol_search_delete(run: Path, files: list[Path], tmp_path: Path, capsy
     shown = capsys.readouterr()
     assert "already enrolled, 1:" in shown.err.replace("\n", " ")
     assert main([*enrol, "third", str(bad)]) == 2
-    listed = Dictionary.open(run / "dictionary").listed()
+    listed = DictionaryStore.open(run / "dictionary").listed()
     assert [(one.gloss, one.signer) for one in listed] == [("my sign", "Ada"), ("my sign", "Ada"), ("other", "")]
     assert listed[0].source == str(files[0])
     capsys.readouterr()
@@ -72,7 +72,7 @@ def test_enrol_search_delete(run: Path, files: list[Path], tmp_path: Path, capsy
 
     assert main(["enrol", "--model", str(run), "--delete", "my sign"]) == 0
     assert "deleted 2 recordings" in capsys.readouterr().out.replace("\n", " ")
-    assert Dictionary.open(run / "dictionary").entries.glosses == ["other"]
+    assert DictionaryStore.open(run / "dictionary").entries.glosses == ["other"]
 
 
 def test_a_packs_signs_and_predict_beside_them(
@@ -83,11 +83,11 @@ def test_a_packs_signs_and_predict_beside_them(
     assert main(enrol) == 0
     pack = Pack(trained.pack)
     train = pack.select(["train"])
-    assert len(Dictionary.open(signs)) == pack.usable[train].sum()
+    assert len(DictionaryStore.open(signs)) == pack.usable[train].sum()
     assert main(enrol) == 0
     assert f"already enrolled, {pack.usable[train].sum()}:" in capsys.readouterr().err.replace("\n", " ")
     assert main([*enrol, "--split", "val,test", "--where", f"gloss={pack.column('gloss')[0]}"]) == 0
-    assert len(Dictionary.open(signs)) > pack.usable[train].sum()
+    assert len(DictionaryStore.open(signs)) > pack.usable[train].sum()
     capsys.readouterr()
     predict = ["predict", str(files[0]), "--model", str(run), "--dictionary", str(signs)]
     assert main([*predict, "--json"]) == 0

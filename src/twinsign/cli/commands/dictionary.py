@@ -23,7 +23,7 @@ from twinsign.pose.recording import Recording
 
 if MYPY:
     from twinsign.dictionary.entries import EnrolResult
-    from twinsign.dictionary.lookup import Lookup
+    from twinsign.dictionary.lookup import Dictionary
     from twinsign.extract.clip import Reader
     from twinsign.pack.open import Pack
 
@@ -55,7 +55,7 @@ def enrol(
         split: Splits of --data, joined by commas, or `all`.
     """
     from twinsign.dictionary.entries import Sign
-    from twinsign.dictionary.lookup import Lookup
+    from twinsign.dictionary.lookup import Dictionary
     from twinsign.pack.open import Pack
 
     sources = sum(map(bool, (files, data, delete)))
@@ -64,7 +64,7 @@ def enrol(
         raise InputError(named, "one of FILES with --gloss, --data, --delete")
     if bool(files) != bool(gloss):
         raise InputError("files without --gloss" if files else "--gloss without files", "both, or neither")
-    lookup = Lookup.load(model, dictionary)
+    lookup = Dictionary.load(model, dictionary)
     if delete:
         deleted = lookup.delete(delete)
         console.print(f"deleted {len(deleted)} recordings: {shorten(deleted, LISTED)}")
@@ -100,9 +100,9 @@ def search(
         top: Number of glosses, and of recordings, to list.
         by: Rank glosses by the nearest of their recordings, or by their mean (prototype).
     """
-    from twinsign.dictionary.lookup import Lookup
+    from twinsign.dictionary.lookup import Dictionary
 
-    lookup = Lookup.load(model, dictionary)
+    lookup = Dictionary.load(model, dictionary)
     if not len(lookup.dictionary):
         raise InputError("no sign", "an enrolled dictionary", file=lookup.dictionary.path, hint="Try twinsign enrol.")
 
@@ -118,7 +118,9 @@ def search(
     return answer_files(files, format.reader(), answer, nearest, json)
 
 
-def _enrol_pack(lookup: Lookup, pack: Pack, splits: list[str] | None, where: list[str], strict: bool) -> EnrolResult:
+def _enrol_pack(
+    lookup: Dictionary, pack: Pack, splits: list[str] | None, where: list[str], strict: bool
+) -> EnrolResult:
     """Enrol the clips of a pack, noting those that cannot be."""
     from twinsign.inference.shift import check_shift
 
@@ -132,7 +134,7 @@ def _enrol_pack(lookup: Lookup, pack: Pack, splits: list[str] | None, where: lis
         return lookup.enrol_pack(pack, rows, lambda clips: update(advance=clips))
 
 
-def _read(lookup: Lookup, reader: Reader, strict: bool, file: str) -> Recording | None:
+def _read(lookup: Dictionary, reader: Reader, strict: bool, file: str) -> Recording | None:
     """A file's recording; None, after printing why, where it cannot be enrolled."""
     from twinsign.inference.embeddings import require_hands
 
@@ -150,7 +152,7 @@ def _read(lookup: Lookup, reader: Reader, strict: bool, file: str) -> Recording 
     return recording
 
 
-def _print_added(lookup: Lookup, added: EnrolResult) -> None:
+def _print_added(lookup: Dictionary, added: EnrolResult) -> None:
     """Print which recordings were enrolled, which were there already, and whether answers can be sure yet."""
     from twinsign.dictionary.calibration import FEWEST
     from twinsign.runs.calibration import NEVER

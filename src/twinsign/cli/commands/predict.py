@@ -44,7 +44,7 @@ def predict(
         dictionary: Dictionary enrolled with this RUN, whose signs are looked up too.
         webcam: Camera (/dev/video0) instead of files, until Ctrl-C; or a video in place of one.
     """
-    from twinsign.dictionary.lookup import Lookup
+    from twinsign.dictionary.lookup import Dictionary
     from twinsign.inference.recogniser import Recogniser, use_threads
 
     if bool(files) == bool(webcam):
@@ -52,7 +52,7 @@ def predict(
     files = expand_files(files)
     use_threads(threads)
     recogniser = Recogniser.load(model)
-    lookup = None if dictionary is None else Lookup.of(recogniser, dictionary)
+    lookup = None if dictionary is None else Dictionary.of(recogniser, dictionary)
 
     def answer(recording: Recording) -> Answer:
         if strict:
