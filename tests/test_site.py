@@ -19,9 +19,9 @@ def test_the_site_builds_and_is_whole(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     pages = [page.stem for page in (ROOT / "docs").glob("*.md")]
-    for page in [".", "changelog", "api/recognise", "api/errors", *pages]:
+    for page in [".", "changelog", "api/dictionary", "api/errors", *pages]:
         assert (tmp_path / page / "index.html").is_file(), page
-    found = (tmp_path / "api" / "recognise" / "index.html").read_text(encoding="utf-8")
+    found = (tmp_path / "api" / "dictionary" / "index.html").read_text(encoding="utf-8")
     assert 'id="twinsign.dictionary.lookup.Dictionary.search"' in found
     assert "fonts.googleapis.com" not in found
     assert 'href="../data/"' in (tmp_path / "paper" / "index.html").read_text(encoding="utf-8"), (
