@@ -39,7 +39,7 @@ def test_a_sign_before_the_camera(browser_with_camera: Any, server: httpx.Client
             assert "unsure" in str(page.locator("#headline").get_attribute("class"))
         until(page, HANDS)
         _shot(page, f"live-{scheme}-{width}")
-    page.evaluate("window.track = document.querySelector('#camera').srcObject.getTracks().report")
+    page.evaluate("window.track = document.querySelector('#camera').srcObject.getTracks()[0]")
     assert page.evaluate("window.track.readyState") == "live"
     page.click("#stop")
     page.wait_for_selector("#start:focus", timeout=SECONDS)
