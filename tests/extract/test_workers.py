@@ -14,6 +14,7 @@ from twinsign.extract.workers import TRIES, in_order, run_in_processes
 
 
 def test_every_task_is_answered(tmp_path: Path) -> None:
+    before = {*multiprocessing.active_children()}
     kinds = ["do", "die", "refuse", "do", "fail", "die once", "do", "exit", "do"]
     todo = [(kind, f"{kind}{number}") for number, kind in enumerate(kinds)]
     answers = list(run_in_processes(partial(worker_tasks.load, tmp_path), todo, 2))
@@ -34,7 +35,7 @@ def test_every_task_is_answered(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("do*.*"))) == 4
     # A process loads once, and one takes the place of another that died while there are tasks.
     assert 2 + TRIES <= len(list(tmp_path.glob("loaded.*"))) <= 2 + 2 * TRIES + 1
-    assert multiprocessing.active_children() == []
+    assert {*multiprocessing.active_children()} <= before
 
 
 def test_no_more_processes_than_tasks(tmp_path: Path) -> None:
