@@ -6,12 +6,16 @@ import inspect
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from helpers.trained_runs import Trained
 
 import twinsign as ts
+from twinsign.inference.embeddings import read_embeddings, write_embeddings
+from twinsign.nn import networks
+from twinsign.runs.run import Run, load_run, save_run
 
 PACKAGE = Path(ts.__file__).parent
 PRINTED = (
@@ -70,3 +74,25 @@ def test_one_split_one_condition_one_clip(trained: Trained) -> None:
     assert isinstance(model, ts.Recogniser)
     assert model.labels == sorted({*pack.rows["gloss"].to_pylist()})
     assert model.embed(clip).shape == model.embed([clip]).shape
+
+
+def test_a_backbone_wider_than_its_config_is_embedded(
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "NETWORKS", dict(networks.NETWORKS))
+
+    def wide(config: ts.nn.EncoderConfig) -> ts.nn.Encoder:
+        return ts.nn.Encoder(replace(config, part_widths=(16, 24)))
+
+    ts.nn.register_backbone("wide", wide)
+    run = load_run(trained.pretrained)
+    recipe = replace(run.recipe, encoder=replace(run.recipe.encoder, network="wide"))
+    run = Run(tmp_path / "run", "pretrained", recipe, about=run.about)
+    save_run(run, ts.ssl.Pretrainer(recipe.encoder, recipe.objective).query_weights())
+    pack = ts.Pack(trained.pack)
+    write_embeddings(tmp_path / "f.parquet", run, pack, pack.select("test"))
+    features = read_embeddings(tmp_path / "f.parquet").features
+    assert {name: array.shape[1] for name, array in features.items()} == {
+        **dict.fromkeys(("joint_hand", "joint_trunk", "motion_hand", "motion_trunk"), 24),
+        "embedding": 48,
+    }

@@ -135,10 +135,10 @@ def test_another_runs_vectors_are_refused_and_can_be_made_anew(
         Dictionary.load(trained.linear, tmp_path / "D")
     with pytest.raises(InputError, match="vectors of the RUN"):
         Dictionary.of(Recogniser.load(trained.linear), tmp_path / "D")
-    anew = Dictionary.load(trained.linear, tmp_path / "E")
+    reopened = Dictionary.load(trained.linear, tmp_path / "E")
     old = Pack(tmp_path / "D")
-    assert len(anew.enrol_pack(old, np.arange(len(old))).ids) == 2
-    assert anew.dictionary.entries.column("gloss") == lookup.dictionary.entries.column("gloss")
+    assert len(reopened.enrol_pack(old, np.arange(len(old))).ids) == 2
+    assert reopened.dictionary.entries.column("gloss") == lookup.dictionary.entries.column("gloss")
     moved = copy_essentials(trained.pretrained, tmp_path / "moved")
     assert len(Dictionary.load(moved, tmp_path / "D").dictionary) == 2, "the same weights elsewhere are the same RUN"
 

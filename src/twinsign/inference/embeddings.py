@@ -28,7 +28,7 @@ from twinsign.inference.input_check import Noticer
 from twinsign.nn.classifier import all_features, branch_features
 from twinsign.nn.config import PARTS
 from twinsign.nn.features import device_of, embed, joint_embedding
-from twinsign.nn.networks import feature_width
+from twinsign.nn.networks import build_encoder, feature_width
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
 from twinsign.pack.selection import clip_ids
@@ -151,7 +151,9 @@ def write_embeddings(
     chosen = (choice or FeatureChoice()).within(run)
     table = pack.table.take(rows)
     table = table.set_column(table.column_names.index("id"), "id", pa.array(clip_ids(pack, rows)))
-    fields = chosen.fields(run.recipe.encoder.width)
+    with torch.device("meta"):  # a registered backbone may be wider than its config says
+        width = feature_width(build_encoder(run.recipe.encoder))
+    fields = chosen.fields(width)
     for name in (column.name for column in fields if column.name in table.column_names):
         raise InputError(f"a column {name!r}", "another name for it in the pack", file=pack.paths[0])
     note = _provenance(run, pack, rows, chosen)

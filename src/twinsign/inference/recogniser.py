@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 
 import torch
@@ -74,7 +75,11 @@ class Recogniser:
 
     def embed(self, recordings: Recording | Sequence[Recording]) -> FloatArray:
         """Return unit vectors (N D) of its encoders; InputError names the first recording that shows no hand."""
-        return Embedder(self.run, self.classifier.encoders).embed(recordings)
+        return self._embedder.embed(recordings)
+
+    @cached_property
+    def _embedder(self) -> Embedder:
+        return Embedder(self.run, self.classifier.encoders)
 
     def predict(self, recording: Recording, top: int = 5) -> Prediction:
         """Name the sign of a recording; InputError where it shows no hand in any frame."""

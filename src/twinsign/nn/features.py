@@ -1,4 +1,4 @@
-"""Features of many clips from frozen encoders, and what they say: neighbours and the health of an embedding."""
+"""Features of many clips from frozen encoders, and the views that encoders are shown."""
 
 from __future__ import annotations
 
