@@ -59,7 +59,7 @@ SHARED_HELP = {
     "dataset": "Name of the dataset that the ids come from; the same id in packs of other datasets is another clip.",
     "files": "Pose files, videos, or folders of them.",
     "json": "JSON file to write the report to.",
-    "model": "RUN of any kind.",
+    "model": "RUN of any kind, or a shipped model (twinsign models).",
     "out": "Folder of the RUN; the same command resumes an unfinished one.",
     "parts": "Parts to use: hand, trunk. Default: all that the RUN uses.",
     "scores": "NPZ file to write every clip's scores to, for `fuse` and `compare`.",

@@ -44,6 +44,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "map": "draw.map_clips",
     "view": "draw.view",
     "predict": "predict.predict",
+    "models": "models.models",
     "enrol": "dictionary.enrol",
     "search": "dictionary.search",
     "extract": "extract.extract",

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from twinsign.dictionary.calibration import FEWEST, OpenCalibration, fit_open_set
-from twinsign.dictionary.entries import EnrolResult, Entries, Sign
+from twinsign.dictionary.entries import ABOUT, EnrolResult, Entries, Sign
 from twinsign.dictionary.store import DictionaryStore
 from twinsign.errors import InputError
 from twinsign.evaluation.retrieve import Ranker, class_maxima, nearest_scores, prototype_scores
@@ -29,15 +29,22 @@ from twinsign.inference.recogniser import Guess, Recogniser
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import BATCH_MOST, POSE_HASH
 from twinsign.pose.recording import FloatArray, Recording
+from twinsign.runs.run import Run
+from twinsign.runs.shipped import ENCODER
 
 Ranking = Literal["nearest", "prototype"]
 RANKERS: dict[Ranking, Ranker] = {"nearest": nearest_scores, "prototype": prototype_scores}
 DICTIONARY = "dictionary"
-"""Folder of a RUN's own dictionary, the default."""
+"""Folder of a RUN's own dictionary, the default, and in the working folder that of a shipped model."""
 AT_ONCE = 64
 """Vectors compared with all entries at once."""
 MAX_QUERIES = 512
 """Most recordings that a calibration is fitted on: a seeded draw of a dictionary's."""
+
+
+def default_dictionary(run: Run) -> Path:
+    """A RUN's own dictionary; that of a shipped model is in the working folder."""
+    return Path(DICTIONARY) if run.shipped else run.path / DICTIONARY
 
 
 @dataclass(frozen=True)
@@ -75,13 +82,15 @@ class Dictionary:
     def load(
         cls, run: str | PathLike[str] | None = None, dictionary: str | PathLike[str] | None = None, device: str = "cpu"
     ) -> Dictionary:
-        """Load a RUN of any kind and a dictionary; each defaults to the one that belongs to the other."""
+        """Load a RUN of any kind and a dictionary; each defaults to the one that belongs to the other.
+
+        Without either, the shipped encoder and the folder `dictionary`.
+        """
         if run is None:
-            if dictionary is None:
-                raise InputError("neither a RUN nor a dictionary", "one of them")
-            run = DictionaryStore.open(dictionary).metadata.run
+            folder = Path(DICTIONARY) if dictionary is None else Path(dictionary)
+            run = DictionaryStore.open(folder).metadata.run if (folder / ABOUT).is_file() else ENCODER
         embedder = Embedder.load(run, device)
-        path = embedder.run.path / DICTIONARY if dictionary is None else Path(dictionary)
+        path = default_dictionary(embedder.run) if dictionary is None else Path(dictionary)
         return cls(embedder, DictionaryStore.of(path, embedder.run, embedder.width))
 
     @classmethod

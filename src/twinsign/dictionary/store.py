@@ -72,7 +72,7 @@ class DictionaryStore:
             return cls.open(folder)
         if folder.is_dir() and any(not file.name.startswith(".") for file in folder.iterdir()):
             raise InputError(f"a folder without {ABOUT}", "a dictionary, or a new folder", file=path)
-        return cls(folder, Metadata(str(run.path.resolve()), run.vectors_digest(), width, reading=reading_key(run)))
+        return cls(folder, Metadata(run.reference, run.vectors_digest(), width, reading=reading_key(run)))
 
     @property
     def metadata(self) -> Metadata:

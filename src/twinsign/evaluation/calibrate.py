@@ -153,8 +153,10 @@ def fit_calibration(
 def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | None, abstain: AbstainConfig) -> Run:
     """Refit a trained classifier's temperature and threshold on those clips that it was not trained on."""
     pack = Pack(clips.data)
-    if not os.access(load_run(model).path, os.W_OK):
-        raise InputError("a RUN that cannot be written", "one whose config.yaml is writable", file=model)
+    run = load_run(model)
+    if run.shipped or not os.access(run.path, os.W_OK):
+        hint = f"Copy {run.path} and calibrate the copy." if run.shipped else ""
+        raise InputError("a RUN that cannot be written", "one whose config.yaml is writable", file=model, hint=hint)
     with run_lock(Path(model)):
         run = load_run(model)
         classifier = load_classifier(run).to(fastest_device())

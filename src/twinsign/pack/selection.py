@@ -202,4 +202,8 @@ def select_training(clips: ClipSelection, seed: int) -> tuple[Pack, LabelledRows
     train, glosses = select_labelled_training(pack, clips.where, clips.label_fraction, seed, clips.labels_per_class)
     if "val" not in pack.column("split"):
         return pack, train, None, glosses
-    return pack, train, labelled_rows(pack, pack.select(["val"], clips.where), glosses), glosses
+    rows = pack.select(["val"], clips.where)
+    taught = np.isin(np.asarray(pack.table["gloss"].take(rows).to_pylist(), str), [*glosses, ""])
+    if not taught.all():
+        log.warning("note: %d val clips are left out: their glosses have no usable train clip", np.sum(~taught))
+    return pack, train, labelled_rows(pack, rows[taught], glosses), glosses

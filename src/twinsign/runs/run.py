@@ -18,7 +18,7 @@ from typing import Any, Literal
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from torch import Tensor, float16, nn
 
 from twinsign import __version__
 from twinsign.distributed import rank_info
@@ -27,6 +27,7 @@ from twinsign.files import locked, parse_json, sha256, write_bytes, write_json, 
 from twinsign.runs.metadata import check_about
 from twinsign.runs.plain_yaml import recipe_values
 from twinsign.runs.recipe import Recipe, recipe_from
+from twinsign.runs.shipped import is_shipped, shipped_models, shipped_path
 from twinsign.views.config import AugmentConfig
 from twinsign.views.reading import EARLIER_CROP, reading_from_statistics
 
@@ -81,7 +82,17 @@ class Run:
             tensors: dict[str, Tensor] = load_file(file)
         except (SafetensorError, OSError) as error:
             raise InputError(f"damaged weights ({error})", "a safetensors file", file=file) from error
-        return tensors
+        return {name: value.float() if value.dtype == float16 else value for name, value in tensors.items()}
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the run came with the package: nothing is written into it."""
+        return is_shipped(self.path)
+
+    @property
+    def reference(self) -> str:
+        """What finds the run again: a shipped model's name, or its folder's whole path."""
+        return self.path.name if self.shipped else str(self.path.resolve())
 
     def digest(self) -> str:
         """A hash of config, labels and weights: RUNs of one hash are one model."""
@@ -120,10 +131,12 @@ def save_run(run: Run, module: nn.Module) -> None:
 
 
 def load_run(path: str | PathLike[str]) -> Run:
-    """Read a RUN folder's config and labels; InputError says what is missing or wrong."""
-    folder = Path(path)
+    """Read a RUN folder's, or a shipped model's, config and labels; InputError says what is missing or wrong."""
+    folder = shipped_path(path) or Path(path)
     if not (folder / CONFIG).is_file():
-        raise InputError(f"no {CONFIG}", "a RUN folder written by pretrain, finetune or linear", file=folder)
+        names = ", ".join(model.name for model in shipped_models())
+        hint = f"Models that come with twinsign: {names}." if names else ""
+        raise InputError(f"no {CONFIG}", "a RUN folder written by pretrain, finetune or linear", file=folder, hint=hint)
     values = recipe_values(folder / CONFIG)
     kind = values.get("kind")
     if kind not in ("pretrained", "classifier"):
@@ -157,7 +170,7 @@ def _with_reading(run: Run) -> Run:
 
 def keep_report(path: str | PathLike[str], report: Mapping[str, Any]) -> Path | None:
     """Leave a report in a RUN's `evaluations`, named by its splits and their hash; None where it cannot be written."""
-    if not os.access(path, os.W_OK):
+    if is_shipped(path) or not os.access(path, os.W_OK):
         return None
     name = "+".join(report["split"] or ["all"])
     besides = "-stream" * bool(report.get("source", {}).get("stream")) + "-unknown" * ("unknown" in report)

@@ -15,7 +15,7 @@ import torch
 
 from twinsign import __version__
 from twinsign.dictionary.entries import Entries, Sign
-from twinsign.dictionary.lookup import DICTIONARY, Dictionary, SearchResult, with_notice
+from twinsign.dictionary.lookup import Dictionary, SearchResult, default_dictionary, with_notice
 from twinsign.dictionary.store import DictionaryStore
 from twinsign.errors import InputError, InUseError
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
@@ -51,7 +51,7 @@ class Service:
         self.limits, self.run = limits, run
         self.recogniser = Recogniser.load(sources.model) if run.kind == "classifier" else None
         embedder = Embedder(run, self.recogniser.classifier.encoders if self.recogniser else None)
-        folder = sources.dictionary or run.path / DICTIONARY
+        folder = sources.dictionary or default_dictionary(run)
         self._lookup = Dictionary(embedder, DictionaryStore.of(folder, run, embedder.width))
         self._lock = threading.RLock()
         self.blind = missing_estimator(sources.estimator)

@@ -48,8 +48,8 @@ def enrol(
 
     Args:
         delete: Ids, and glosses with all of their recordings, to delete from the dictionary.
-        model: RUN of any kind. Default: the one that the dictionary was made with.
-        dictionary: The dictionary's folder. Default: `dictionary` in the RUN.
+        model: RUN of any kind, or a shipped model. Default: what the dictionary was made with, else `encoder`.
+        dictionary: The dictionary's folder. Default: `dictionary` in the RUN, or here without --model.
         gloss: Gloss of the sign in the files.
         signer: Who signs in the files: confidences are then fitted across signers.
         split: Splits of --data, joined by commas, or `all`.
@@ -95,8 +95,8 @@ def search(
 
     Args:
         json: Print one line of JSON per file instead of words.
-        model: RUN of any kind. Default: the one that the dictionary was made with.
-        dictionary: The dictionary's folder. Default: `dictionary` in the RUN.
+        model: RUN of any kind, or a shipped model. Default: what the dictionary was made with, else `encoder`.
+        dictionary: The dictionary's folder. Default: `dictionary` in the RUN, or here without --model.
         top: Number of glosses, and of recordings, to list.
         by: Rank glosses by the nearest of their recordings, or by their mean (prototype).
     """

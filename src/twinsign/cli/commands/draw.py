@@ -11,6 +11,7 @@ from twinsign.cli.options import OptionalWords, Positional, Words
 from twinsign.errors import InputError
 from twinsign.files import write_bytes
 from twinsign.runs.recipe import Recipe
+from twinsign.runs.shipped import ENCODER
 
 USUAL_FPS = 25.0
 """Frames per second of clips that do not state it."""
@@ -58,11 +59,11 @@ def view(
 
 
 def map_clips(
-    model: Path,
     data: Words,
     where: OptionalWords,
     glosses: OptionalWords,
     out: Path,
+    model: Path = ENCODER,
     split: str = "val",
     top: int = 10,
     onto: str | None = None,

@@ -13,15 +13,16 @@ from twinsign.cli.options import Flag, OptionalWords, Positional, Words
 from twinsign.errors import InputError
 from twinsign.extract.extras import version_of
 from twinsign.files import write_text
+from twinsign.runs.shipped import ENCODER
 
 
 def embed(
-    model: Path,
     data: Words,
     where: OptionalWords,
     branches: OptionalWords,
     parts: OptionalWords,
     out: Path,
+    model: Path = ENCODER,
     split: str = "all",
     json: Path | None = None,
     cluster: str | None = None,

@@ -14,6 +14,7 @@ from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalPosi
 from twinsign.errors import InputError
 from twinsign.extract.config import EstimatorConfig
 from twinsign.pose.recording import Recording
+from twinsign.runs.shipped import RECOGNISER
 from twinsign.terminal import escape_controls, print_json
 
 if MYPY:
@@ -26,10 +27,10 @@ Answer = dict[str, Any]
 
 def predict(
     files: OptionalPositionals,
-    model: Path,
     json: Flag,
     strict: Flag,
     format: FieldsOf[InputFormat],
+    model: Path = RECOGNISER,
     top: int = 5,
     dictionary: Path | None = None,
     webcam: str | None = None,
@@ -38,7 +39,7 @@ def predict(
     """Name the signs in pose files or videos, or folders of them, or before a webcam, or say "not sure".
 
     Args:
-        model: RUN of finetune or linear.
+        model: RUN of finetune or linear, or a shipped model (twinsign models).
         json: Print one line of JSON per file instead of words.
         top: Number of glosses to list.
         dictionary: Dictionary enrolled with this RUN, whose signs are looked up too.

@@ -11,14 +11,15 @@ from twinsign.cli.options import Flag, OptionalWords
 from twinsign.errors import InputError
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.extract.extras import version_of
+from twinsign.runs.shipped import RECOGNISER
 from twinsign.serve.options import Access, Limits
 
 
 def serve(
-    model: Path,
     names: OptionalWords,
     proxies: OptionalWords,
     insecure: Flag,
+    model: Path = RECOGNISER,
     port: int = 8000,
     host: str = "127.0.0.1",
     token: str | None = None,
@@ -30,7 +31,7 @@ def serve(
     """Serve the page and the HTTP interface: sign before a webcam, drop files, send poses. Nothing leaves the machine.
 
     Args:
-        model: RUN of any kind; one of pretrain answers by its dictionary alone.
+        model: RUN of any kind, or a shipped model (twinsign models); an encoder answers by its dictionary alone.
         names: Host names that requests may use, besides localhost and --host; others are refused.
         proxies: Addresses of reverse proxies whose X-Forwarded-For is trusted.
         insecure: Serve other machines without a token.
