@@ -151,7 +151,10 @@ def fit_calibration(
 
 
 def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | None, abstain: AbstainConfig) -> Run:
-    """Refit a trained classifier's temperature and threshold on those clips that it was not trained on."""
+    """Refit a trained classifier's temperature and threshold on those clips that it was not trained on.
+
+    Clips of glosses outside its vocabulary stand for unknown signs.
+    """
     pack = Pack(clips.data)
     run = load_run(model)
     if run.shipped or not os.access(run.path, os.W_OK):
@@ -160,8 +163,10 @@ def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | Non
     with run_lock(Path(model)):
         run = load_run(model)
         classifier = load_classifier(run).to(fastest_device())
-        hint = "--where COLUMN=VALUE selects the clips of the model's own signs."
-        data = labelled_rows(pack, pack.select(splits, clips.where), run.labels, hint)
+        rows = pack.select(splits, clips.where)
+        vocabulary = {None, "", *run.labels}
+        known = rows[[gloss in vocabulary for gloss in pack.table["gloss"].take(rows).to_pylist()]]
+        data = labelled_rows(pack, known if len(known) else rows, run.labels)
         copies = trained_on(run, pack, data.rows)
         if copies is not None:
             if copies.all():

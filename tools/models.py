@@ -1,0 +1,245 @@
+"""Train, calibrate and measure the models that come with the package, and put them into it: `make models`, hours.
+
+Reads the pose sets of $TWINSIGN_DATA, keeps packs and RUNs in --work, and goes on where it stopped. Nothing but the
+weights, the configs, hashes of the training clips and the figures goes into the package. What each step is for, and
+what came of it, is in docs/models.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from twinsign.cli.main import main as twinsign
+from twinsign.runs.run import CONFIG, LABELS, WEIGHTS, load_run
+from twinsign.runs.shipped import CARD
+from twinsign.runs.training_clips import TRAINING_CLIPS
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED, BENCHMARKS = ROOT / "src" / "twinsign" / "runs" / "shipped", ROOT / "benchmarks"
+SURE = ("clips", "threshold", "answered", "known_answered", "right_of_answered", "expected", "right_if_expected")
+"""What a card says of sure answers; in percent but for clips and threshold."""
+LICENCE = (
+    "academic and computational use, not commercial: LICENSE.weights beside the models. "
+    "The code's licence, Apache-2.0, does not cover them."
+)
+WLASL = ("wlasl300", "wlasl_more", "wlasl_train", "wlasl_body")
+"""Packs of labelled American signs: glosses 0-299, others' val and train clips, others' train clips, with bodies."""
+UNLABELLED = {"webcam": 0.25, "webcam2": 0.4, "signdict3k": 1.0, "spelling19": 1.0, "aslwords": 1.0}
+"""Further packs of the encoder, and how often an epoch shows their clips: webcams repeat one take dozens of times."""
+HELD_OUT_GROUPS = 3
+"""Every third recording group of webcam2 is kept out, to judge strangers by."""
+ENCODER = ["--config", "small", "--pretrain.steps", "3000", "--pretrain.monitor_every", "0"]
+WIDE = ["--encoder.joint_widths", "[384,384]", "--encoder.part_widths", "[384]"]
+ASL2000 = ["--config", "conv_gru", *WIDE, "--finetune.epochs", "45", "--finetune.batch_size", "64"]
+ASL300 = ["--config", "conv_gru", *WIDE, "--finetune.epochs", "20", "--finetune.optimiser.lr", "0.0003"]
+
+
+def run(*words: str | Path) -> None:
+    """Run a command of twinsign in this process; SystemExit where it fails."""
+    print("$ twinsign", *words, flush=True)
+    code = twinsign([str(word) for word in words])
+    if code:
+        raise SystemExit(code)
+
+
+def rewritten(source: Path, folder: Path, table: Path, change: Any) -> Path:
+    """A copy of a pose set whose rows `change` has seen; the poses are linked, not copied."""
+    folder.mkdir(parents=True, exist_ok=True)
+    poses = folder / source.name
+    if not poses.exists():
+        os.symlink(source.resolve(), poses)
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        change(row)
+    with poses.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return poses
+
+
+def pack_all(data: Path, work: Path) -> dict[str, Path]:
+    """The packs, by name, made where they are missing."""
+
+    def outside_wlasl(row: dict[str, str]) -> None:
+        row["split"] = "test" if row["wlasl_like"] not in ("", "0") else "train"
+
+    def some_groups(row: dict[str, str]) -> None:
+        row["split"] = "test" if int(row["recording_group"]) % HELD_OUT_GROUPS == 0 else "train"
+
+    def unchanged(row: dict[str, str]) -> None:
+        pass
+
+    labelled = data / "wlasl_unlabelled_hands.labelled.csv"
+    sources = {
+        "wlasl300": (data / "wlasl300_hands.npz", "wlasl"),
+        "wlasl_more": (data / "wlasl2000_more_hands.npz", "wlasl"),
+        "wlasl_train": (rewritten(data / "wlasl_unlabelled_hands.npz", work / "sets", labelled, unchanged), "wlasl"),
+        "wlasl_body": (data / "wlasl_body_hands.npz", "wlasl"),
+        "webcam": (data / "webcam.npz", "webcam"),
+        "webcam2": (rewritten(data / "webcam2.npz", work / "sets", data / "webcam2.csv", some_groups), "webcam2"),
+        "signdict3k": (data / "signdict3k.npz", "signdict3k"),
+        "spelling19": (data / "spelling19.npz", "spelling19"),
+        "aslwords": (rewritten(data / "aslwords.npz", work / "sets", data / "aslwords.csv", outside_wlasl), "aslwords"),
+    }
+    packs = {name: work / "packs" / name for name in sources}
+    for name, (source, dataset) in sources.items():
+        if not packs[name].exists():
+            run("pack", "landmarks", "--data", source, "--dataset", dataset, "--out", packs[name])
+    return packs
+
+
+def train_all(packs: dict[str, Path], work: Path, seed: int) -> dict[str, Path]:
+    """The RUNs, by the models' names, trained where they are missing or unfinished."""
+    runs = {name: work / "runs" / name for name in ("encoder", "asl2000", "asl300")}
+    wlasl = [packs[name] for name in WLASL]
+    weights = ["1"] * len(WLASL) + [str(weight) for weight in UNLABELLED.values()]
+    everything = [*wlasl, *(packs[name] for name in UNLABELLED)]
+    run(
+        "pretrain",
+        *ENCODER,
+        "--data",
+        *everything,
+        "--weights",
+        *weights,
+        "--seed",
+        str(seed),
+        "--out",
+        runs["encoder"],
+    )
+    last = ["--seed", str(seed), "--finetune.select", "last"]
+    run("finetune", *ASL2000, "--init", "none", "--data", *wlasl, *last, "--out", runs["asl2000"])
+    known = [packs["wlasl300"], work / "packs" / "wlasl_body300"]
+    run("finetune", *ASL300, "--init", runs["asl2000"], "--data", *known, *last, "--out", runs["asl300"])
+    return runs
+
+
+def evaluated(model: Path, work: Path, name: str, data: list[Path], *more: str) -> dict[str, Any]:
+    """The report of an evaluation, with top-10, made where it is missing."""
+    report, scores = work / "reports" / f"{name}.json", work / "reports" / f"{name}.npz"
+    report.parent.mkdir(exist_ok=True)
+    if not report.exists():
+        run("evaluate", "--model", model, "--data", *data, *more, "--json", report, "--scores", scores)
+    values: dict[str, Any] = json.loads(report.read_text())
+    with np.load(scores, allow_pickle=False) as arrays:
+        rank = (arrays["scores"] > arrays["scores"][np.arange(len(arrays["labels"])), arrays["labels"]][:, None]).sum(1)
+    values["top10"] = round(100 * float((rank < 10).mean()), 1)
+    return values
+
+
+def accuracy(report: dict[str, Any], on: str) -> dict[str, Any]:
+    """What a card says of an evaluation."""
+    top = report["per_instance"]
+    return {
+        "on": on,
+        "clips": report["clips"],
+        "top1": top["top1"],
+        "interval": report["interval95"]["per_instance.top1"],
+        "top5": top["top5"],
+        "top10": report["top10"],
+        "per_class_top1": report["per_class"]["top1"],
+    }
+
+
+def ship(source: Path, name: str, facts: dict[str, Any]) -> None:
+    """Put a RUN into the package: float16 weights of what is used, its config, labels, hashes of its clips, facts."""
+    found, folder = load_run(source), SHIPPED / name
+    tensors = found.weights()
+    if found.kind == "pretrained":
+        tensors = {key: value for key, value in tensors.items() if key.startswith("encoders.")}
+    folder.mkdir(parents=True, exist_ok=True)
+    halved = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
+    lost = [key for key, value in halved.items() if not torch.isfinite(value).all()]
+    if lost:
+        raise SystemExit(f"{source}: {lost[0]} does not fit into float16")
+    save_file(halved, folder / WEIGHTS)
+    config = yaml.safe_load((source / CONFIG).read_text())
+    config["about"]["data"] = [Path(pack).name for pack in config["about"].get("data", [])]
+    (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
+    for file in (LABELS, TRAINING_CLIPS):
+        if (source / file).exists():
+            shutil.copyfile(source / file, folder / file)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    made = {"seed": config["about"]["seed"], "commit": commit, "minutes": config["about"].get("minutes")}
+    card = {**facts, "licence": LICENCE, "weights": sum(value.numel() for value in tensors.values()), "made": made}
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
+
+
+def measure_and_ship(packs: dict[str, Path], runs: dict[str, Path], work: Path) -> None:
+    """Calibrate on val clips, measure, and put the models into the package with their figures.
+
+    Clips of glosses 300 to 1999 are the unknown signs of asl300; asl2000 has stand-ins alone.
+    """
+    known, others = packs["wlasl300"], packs["wlasl_more"]
+    for name in ("asl300", "asl2000"):
+        if "calibrated" not in load_run(runs[name]).about:
+            run("calibrate", "--model", runs[name], "--data", known, others, "--unknown_share", "0.3333")
+    reports = {
+        "asl300_test": evaluated(runs["asl300"], work, "asl300_test", [known], "--split", "test"),
+        "asl300": evaluated(runs["asl300"], work, "asl300_val_test", [known], "--split", "val,test"),
+        "asl300_unknown": evaluated(
+            runs["asl300"], work, "asl300_unknown", [known, others], "--split", "val", "--unknown"
+        ),
+        "asl2000": evaluated(runs["asl2000"], work, "asl2000_val", [known, others], "--split", "val", "--unknown"),
+    }
+    few = work / "reports" / "encoder.json"
+    if not few.exists():
+        command = [sys.executable, BENCHMARKS / "few_shot.py", "--model", runs["encoder"], "--data", known]
+        subprocess.run([*command, "--where", "wlasl100=0", "--draws", "10", "--json", few], check=True)
+    sure = reports["asl300_unknown"]
+    ship(
+        runs["asl300"],
+        "asl300",
+        {
+            "what": "names 300 American signs",
+            "signs": 300,
+            "accuracy": [
+                accuracy(reports["asl300_test"], "317 test clips (WLASL-300)"),
+                accuracy(reports["asl300"], "763 val and test clips (WLASL-300)"),
+            ],
+            "sure": {"known": sure["clips"], **{key: sure["unknown"][key] for key in SURE}},
+        },
+    )
+    val = accuracy(reports["asl2000"], "val clips of all 2,000 glosses (WLASL)")
+    ship(runs["asl2000"], "asl2000", {"what": "names 2,000 American signs", "signs": 2000, "accuracy": [val]})
+    ship(
+        runs["encoder"],
+        "encoder",
+        {
+            "what": "compares signs of any language",
+            "signs": 0,
+            "accuracy": [json.loads(few.read_text())],
+        },
+    )
+
+
+def main() -> None:
+    """Pack, train, calibrate, measure, ship."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=os.environ.get("TWINSIGN_DATA"), help="default: $TWINSIGN_DATA")
+    parser.add_argument("--work", type=Path, default=Path("models"), help="folder of packs and RUNs")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        raise SystemExit("no data: set TWINSIGN_DATA, or name the folder of the pose sets by --data")
+    packs = pack_all(arguments.data.resolve(), arguments.work)
+    runs = train_all(packs, arguments.work, arguments.seed)
+    measure_and_ship(packs, runs, arguments.work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
