@@ -60,7 +60,7 @@ def rewritten(source: Path, folder: Path, table: Path, change: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     poses = folder / source.name
     if not poses.exists():
-        os.symlink(source.resolve(), poses)
+        poses.symlink_to(source.resolve())
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -188,13 +188,12 @@ def measure_and_ship(packs: dict[str, Path], runs: dict[str, Path], work: Path) 
     for name in ("asl300", "asl2000"):
         if "calibrated" not in load_run(runs[name]).about:
             run("calibrate", "--model", runs[name], "--data", known, others, "--unknown_share", "0.3333")
+    with_unknown = ("--split", "val", "--unknown")
     reports = {
         "asl300_test": evaluated(runs["asl300"], work, "asl300_test", [known], "--split", "test"),
         "asl300": evaluated(runs["asl300"], work, "asl300_val_test", [known], "--split", "val,test"),
-        "asl300_unknown": evaluated(
-            runs["asl300"], work, "asl300_unknown", [known, others], "--split", "val", "--unknown"
-        ),
-        "asl2000": evaluated(runs["asl2000"], work, "asl2000_val", [known, others], "--split", "val", "--unknown"),
+        "asl300_unknown": evaluated(runs["asl300"], work, "asl300_unknown", [known, others], *with_unknown),
+        "asl2000": evaluated(runs["asl2000"], work, "asl2000_val", [known, others], *with_unknown),
     }
     few = work / "reports" / "encoder.json"
     if not few.exists():

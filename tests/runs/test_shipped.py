@@ -111,9 +111,8 @@ def test_real_signs_are_named(data_dir: Path, tmp_path: Path) -> None:
     pack, model = Pack(tmp_path / "P"), Recogniser.load("asl300")
     rows = pack.select(["test"])[:100]
     answers = [model.predict(pack.recording(row)) for row in rows.tolist()]
-    right = [
-        answer.guesses[0].gloss == gloss for answer, gloss in zip(answers, pack.table["gloss"].take(rows).to_pylist())
-    ]
+    glosses = pack.table["gloss"].take(rows).to_pylist()
+    right = [answer.guesses[0].gloss == gloss for answer, gloss in zip(answers, glosses, strict=True)]
     assert np.mean(right) > 0.5
     sure = [hit for hit, answer in zip(right, answers, strict=True) if answer.sure]
     assert len(sure) >= 10
