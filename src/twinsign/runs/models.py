@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +22,9 @@ from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
 
 NO_PRETRAINING = "none"
 """As --init: encoders without pre-training."""
+
+STATISTICS_CLIPS = 2048
+"""Clips that a random encoder's norms know, at most; of more a seeded sample."""
 
 EVALUATION_BATCH = 128
 """Clips scored at once."""
@@ -121,7 +125,8 @@ def control_encoders(recipe: Recipe, reader: ClipReader, seed: int) -> nn.Module
     encoders = random_encoders(recipe, seed)
     size = recipe.pretrain.batch_size * rank_info().world_size  # of all processes, each of which sees all clips here
     loader = ClipLoader(reader, ClipBatchSampler(len(reader), size, seed=seed, shuffle=True))
-    recalibrate_batchnorm(encoders, loader, fixed_views(recipe.windows, recipe.pretrain.frames))
+    some = islice(loader, max(1, STATISTICS_CLIPS // size))
+    recalibrate_batchnorm(encoders, some, fixed_views(recipe.windows, recipe.pretrain.frames))
     return encoders
 
 
