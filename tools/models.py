@@ -81,20 +81,29 @@ def pack_all(data: Path, work: Path) -> dict[str, Path]:
     def some_groups(row: dict[str, str]) -> None:
         row["split"] = "test" if int(row["recording_group"]) % HELD_OUT_GROUPS == 0 else "train"
 
+    def known_alone(row: dict[str, str]) -> None:
+        row["gloss"] = row["gloss"] if row["gloss"] in known else ""
+
     def unchanged(row: dict[str, str]) -> None:
         pass
 
-    labelled = data / "wlasl_unlabelled_hands.labelled.csv"
+    sets, labelled, body = work / "sets", data / "wlasl_unlabelled_hands.labelled.csv", data / "wlasl_body_hands"
+    with (data / "wlasl300_hands.csv").open(newline="", encoding="utf-8") as file:
+        known = {row["gloss"] for row in csv.DictReader(file)}
     sources = {
         "wlasl300": (data / "wlasl300_hands.npz", "wlasl"),
         "wlasl_more": (data / "wlasl2000_more_hands.npz", "wlasl"),
-        "wlasl_train": (rewritten(data / "wlasl_unlabelled_hands.npz", work / "sets", labelled, unchanged), "wlasl"),
-        "wlasl_body": (data / "wlasl_body_hands.npz", "wlasl"),
+        "wlasl_train": (rewritten(data / "wlasl_unlabelled_hands.npz", sets, labelled, unchanged), "wlasl"),
+        "wlasl_body": (body.with_suffix(".npz"), "wlasl"),
+        "wlasl_body300": (
+            rewritten(body.with_suffix(".npz"), work / "sets300", body.with_suffix(".csv"), known_alone),
+            "wlasl",
+        ),
         "webcam": (data / "webcam.npz", "webcam"),
-        "webcam2": (rewritten(data / "webcam2.npz", work / "sets", data / "webcam2.csv", some_groups), "webcam2"),
+        "webcam2": (rewritten(data / "webcam2.npz", sets, data / "webcam2.csv", some_groups), "webcam2"),
         "signdict3k": (data / "signdict3k.npz", "signdict3k"),
         "spelling19": (data / "spelling19.npz", "spelling19"),
-        "aslwords": (rewritten(data / "aslwords.npz", work / "sets", data / "aslwords.csv", outside_wlasl), "aslwords"),
+        "aslwords": (rewritten(data / "aslwords.npz", sets, data / "aslwords.csv", outside_wlasl), "aslwords"),
     }
     packs = {name: work / "packs" / name for name in sources}
     for name, (source, dataset) in sources.items():
@@ -123,7 +132,7 @@ def train_all(packs: dict[str, Path], work: Path, seed: int) -> dict[str, Path]:
     )
     last = ["--seed", str(seed), "--finetune.select", "last"]
     run("finetune", *ASL2000, "--init", "none", "--data", *wlasl, *last, "--out", runs["asl2000"])
-    known = [packs["wlasl300"], work / "packs" / "wlasl_body300"]
+    known = [packs["wlasl300"], packs["wlasl_body300"]]
     run("finetune", *ASL300, "--init", runs["asl2000"], "--data", *known, *last, "--out", runs["asl300"])
     return runs
 
