@@ -4,6 +4,7 @@
 #   TORCH_INDEX=URL                a further index, for PyTorch's CPU wheels: https://download.pytorch.org/whl/cpu
 #   PYTEST_ARGS="-k losses"        more options for pytest
 #   AUDIT_ARGS=--if-reachable     let `audit` pass where the advisory service cannot be reached
+#   MODELS_ARGS='--work D'        where `models` keeps packs and RUNs
 #   TORCH=2.13.0+cpu               the PyTorch that `lowest` and `newest` take, where others come as gigabytes for a GPU
 PYTHON ?= python3
 TORCH_INDEX ?=
@@ -22,11 +23,15 @@ QUICK := tests/nn tests/ssl/test_losses.py tests/ssl/test_contrast.py tests/view
 	tests/pose/read/test_kaggle.py tests/pose/test_recording.py tests/evaluation/test_metrics.py \
 	tests/evaluation/test_score_files.py tests/runs/test_recipe.py tests/runs/test_run.py
 
-.PHONY: demo test slow video lint types docs dist venv lowest newest audit sbom lock clean
+.PHONY: demo models test slow video lint types docs dist venv lowest newest audit sbom lock clean
 .NOTPARALLEL:
 
 demo: .venv/core.stamp
 	@$(BIN)/twinsign demo
+
+# The models that come with the package, trained again from $TWINSIGN_DATA: hours; resumes. MODELS_ARGS=--work DIR
+models: .venv/core.stamp
+	@$(BIN)/python tools/models.py $(MODELS_ARGS)
 
 test: .venv/dev.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
