@@ -234,6 +234,16 @@ def test_val_labels_that_training_lacks_are_named(recipe: Recipe, tmp_path: Path
     assert "odd one" in str(error.value)
 
 
+def test_val_clips_of_signs_that_no_clip_teaches_are_left_out(
+    recipe: Recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clips = [sample(f"t{i}", "AB"[i % 2]) for i in range(4)]
+    pack_of(tmp_path / "P", *clips, sample("v", "A", "val"), sample("odd one", "C", "val"))
+    linear(recipe, "none", tmp_path / "P", tmp_path / "out")
+    assert "1 val clips are left out" in caplog.text
+    assert json.loads((tmp_path / "out" / "val.json").read_text())["clips"] == 1
+
+
 def test_without_val_the_last_epoch_is_kept_and_nothing_is_calibrated(recipe: Recipe, tmp_path: Path) -> None:
     pack_of(tmp_path / "P", *(sample(f"t{i}", "AB"[i % 2]) for i in range(4)), sample("x", "A", "test"))
     linear(recipe, "none", tmp_path / "P", tmp_path / "linear")

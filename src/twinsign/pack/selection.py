@@ -203,7 +203,9 @@ def select_training(clips: ClipSelection, seed: int) -> tuple[Pack, LabelledRows
     if "val" not in pack.column("split"):
         return pack, train, None, glosses
     rows = pack.select(["val"], clips.where)
-    taught = np.isin(np.asarray(pack.table["gloss"].take(rows).to_pylist(), str), [*glosses, ""])
-    if not taught.all():
+    known = {None, "", *glosses}
+    taught = np.asarray([gloss in known for gloss in pack.table["gloss"].take(rows).to_pylist()], bool)
+    if taught.any() and not taught.all():
+        rows = rows[taught]
         log.warning("note: %d val clips are left out: their glosses have no usable train clip", np.sum(~taught))
-    return pack, train, labelled_rows(pack, rows[taught], glosses), glosses
+    return pack, train, labelled_rows(pack, rows, glosses), glosses
