@@ -20,10 +20,11 @@ settings.load_profile("twinsign")
 LONGEST = """
 extract/test_journey test_kills test_real_data runs/test_convert cli/commands/test_demo train/test_distributed_runs
 inference/test_export train/test_launch nn/test_compile train/test_resume cli/test_main train/test_protocols
-reproduce/test_grid reproduce/test_results reproduce/test_pictures serve/test_budgets serve/test_connections
+reproduce/test_grid serve/test_budgets serve/test_connections
 serve/test_access train/test_stops serve/test_fuzz inference/test_one_door inference/test_shift serve/test_films
 serve/test_live extract/test_holistic extract/test_holistic_live test_tutorial test_dist test_cluster_nodes
 test_ray_cluster test_site test_terminal nn/test_baselines serve/test_hostile test_full_disk runs/test_recipe
+reproduce/test_results reproduce/test_pictures
 """
 """Files of tests/ that take longest, the longest first."""
 

@@ -18,7 +18,7 @@ import httpx2 as httpx
 
 from helpers.warm_process import WarmProcess
 
-PATIENCE = 120
+PATIENCE = 240
 Server = WarmProcess | subprocess.Popen[bytes]
 
 
@@ -57,7 +57,7 @@ def launched(
         finally:
             client.close()
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
 def await_answer(client: httpx.Client, process: Server, log: int) -> None:

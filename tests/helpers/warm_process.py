@@ -6,6 +6,7 @@ need that once, not once a command. How commands start from nothing is tested wh
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -22,13 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-MODULES = ("uvicorn.loops.auto", "twinsign.cli.commands.serve", "twinsign.serve.app", "twinsign.serve.service")
-MODULES += (
-    "twinsign.inference.recogniser",
-    "twinsign.cli.main",
-    "torch.distributed.tensor",
-    "torch._meta_registrations",
-)
+MODULES = ("twinsign.cli.main", "twinsign.serve.app", "twinsign.inference.recogniser", "torch._meta_registrations")
 
 
 class WarmProcess:
@@ -37,8 +32,8 @@ class WarmProcess:
     def __init__(
         self, words: list[str], log: int, env: dict[str, str] | None = None, file_bytes: int | None = None
     ) -> None:
-        self._line, theirs = socket.socketpair()
-        order = {"words": words, "env": env or {}, "file_bytes": file_bytes, "cwd": str(Path.cwd())}
+        self._line, theirs = pair()
+        order = {"words": words, "env": {**os.environ, **(env or {})}, "file_bytes": file_bytes, "cwd": str(Path.cwd())}
         socket.send_fds(mother(), [json.dumps(order).encode()], [log, theirs.fileno()])
         theirs.close()
         self.pid = int(self._line.recv(99))
@@ -70,15 +65,27 @@ class WarmProcess:
             os.kill(self.pid, number)
 
 
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a line that keeps messages apart."""
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
 @cache
 def mother() -> socket.socket:
     """The line to this test process's own mother of commands, which ends with it."""
-    mine, theirs = socket.socketpair()
+    mine, theirs = pair()
     words = [sys.executable, "-c", "from helpers.warm_process import take_orders; take_orders()", str(theirs.fileno())]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "COLUMNS": "200"}
-    subprocess.Popen(words, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(words, env=env, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
     theirs.close()
+    atexit.register(dismiss, mine, process)
     return mine
+
+
+def dismiss(line: socket.socket, process: subprocess.Popen[bytes]) -> None:
+    """End the mother, which waits for orders until its line is closed."""
+    line.close()
+    process.wait(60)
 
 
 def take_orders() -> None:
@@ -124,6 +131,7 @@ def obey(order: dict[str, Any], log: int) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.chdir(order["cwd"])
+    os.environ.clear()
     os.environ.update(order["env"])
     tempfile.tempdir = None
     signal.signal(signal.SIGINT, signal.default_int_handler)
