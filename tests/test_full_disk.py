@@ -13,7 +13,7 @@ from helpers.warm_process import WarmProcess
 from twinsign.cli.main import main
 from twinsign.runs.run import keep_report
 
-PATIENCE = 240.0
+PATIENCE = 600.0
 
 
 def test_a_full_disk_is_one_line(trained: Trained, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,11 +52,13 @@ class WarmProcess:
         return self.returncode
 
     def wait(self, timeout: float) -> int:
-        """The exit code; TimeoutError where it goes on for longer."""
+        """The exit code; where it goes on for longer it is killed, with a TimeoutError."""
         deadline = time.monotonic() + timeout
         while (code := self.poll()) is None:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"process {self.pid} runs after {timeout} seconds")
+                os.kill(self.pid, signal.SIGKILL)
+                self._line.close()
+                raise TimeoutError(f"process {self.pid} ran for more than {timeout} seconds")
             time.sleep(0.01)
         return code
 
@@ -122,7 +125,7 @@ def report(pid: int, handle: int, answers: socket.socket) -> None:
     """Tell who asked how the child has ended."""
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     os.close(handle)
-    with answers:
+    with answers, suppress(OSError):  # who asked may have gone
         answers.send(str(code).encode())
 
 

@@ -22,7 +22,7 @@ from twinsign.runs.recipe import TrainerConfig
 from twinsign.runs.run import load_run, read_metrics
 from twinsign.train import launch
 
-PATIENCE = 240.0
+PATIENCE = 600.0
 
 
 def options(trained: Trained, out: Path, *more: str) -> list[str]:

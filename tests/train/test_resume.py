@@ -27,7 +27,7 @@ from twinsign.train import protocols
 from twinsign.train.callbacks import Checkpoints
 from twinsign.train.monitor import Monitor
 
-PATIENCE = 240.0
+PATIENCE = 600.0
 """Seconds that a process may take."""
 SAVES = 10
 """Of last.ckpt in two epochs of five steps, saved after each."""
