@@ -57,6 +57,7 @@ class WarmProcess:
         while (code := self.poll()) is None:
             if time.monotonic() > deadline:
                 os.kill(self.pid, signal.SIGKILL)
+                self.returncode = -signal.SIGKILL
                 self._line.close()
                 raise TimeoutError(f"process {self.pid} ran for more than {timeout} seconds")
             time.sleep(0.01)
