@@ -23,9 +23,9 @@ Server = WarmProcess | subprocess.Popen[bytes]
 
 
 @contextmanager
-def served(model: Path, *options: str) -> Iterator[httpx.Client]:
+def served(model: Path, *options: str, **env: str) -> Iterator[httpx.Client]:
     """A client of a server of this RUN; the server ends with the block."""
-    with launched(model, *options) as (client, _process):
+    with launched(model, *options, **env) as (client, _process):
         yield client
 
 
@@ -43,7 +43,7 @@ def launched(
         words = ["serve", "--model", str(model), "--port", str(port), *options]
         free.close()
         out = told.fileno() if log is None else log
-        env["COLUMNS"] = "200"
+        env = {"COLUMNS": "200", **env}
         process: Server
         if cold:
             command = [sys.executable, "-m", "twinsign", *words]
@@ -69,7 +69,7 @@ def await_answer(client: httpx.Client, process: Server, log: int) -> None:
             return
         except httpx.TransportError:
             if process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"no server: {os.pread(log, 10_000, 0)!r}") from None
+                raise AssertionError(f"no server: {Path(f'/proc/self/fd/{log}').read_bytes()!r}") from None
             time.sleep(0.05)
 
 
