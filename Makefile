@@ -15,13 +15,15 @@ BIN := .venv/bin
 VIDEO := .venv-video/bin
 PIP = -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 INSTALL = $(BIN)/python $(PIP) -c constraints.txt
-# Whole files go to a process a core, each with one thread: their fixtures are made once.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+# Whole files go to a process a core, each with one thread: their fixtures are made once. The longest go first.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # What other versions of dependencies can break, in a few minutes: arrays, tables, networks, losses, configs, files.
 QUICK := tests/nn tests/ssl/test_losses.py tests/ssl/test_contrast.py tests/views/test_clips.py tests/views/test_crop.py \
 	tests/pack/test_open.py tests/pack/test_check.py tests/pack/test_write.py tests/pose/read/test_pose_file.py \
 	tests/pose/read/test_kaggle.py tests/pose/test_recording.py tests/evaluation/test_metrics.py \
 	tests/evaluation/test_score_files.py tests/runs/test_recipe.py tests/runs/test_run.py
+# The files that hold slow tests: importing all the others takes each process a while.
+SLOW = $(shell grep -rl --include='test_*.py' 'mark\.slow' tests)
 
 .PHONY: demo models test slow video lint types docs dist venv lowest newest audit sbom lock clean
 .NOTPARALLEL:
@@ -38,13 +40,13 @@ test: .venv/dev.stamp
 
 # pytest exits with 5 where no test is selected.
 slow: .venv/dev.stamp
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --durations=8 $(PARALLEL) $(PYTEST_ARGS) || test $$? -eq 5
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --durations=8 $(PARALLEL) $(PYTEST_ARGS) $(SLOW) || test $$? -eq 5
 	@if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then $(MAKE) --no-print-directory video; \
 		else echo "no MediaPipe for this Python: its tests did not run; make video PYTHON=python3.12 runs them"; fi
 
 # MediaPipe and rtmlib on real video, and all that surrounds them, the camera before the page too, under numpy 1.
 video: .venv-video/stamp
-	@$(VIDEO)/python -m pytest -m "slow or not slow" tests/extract tests/cli/commands/test_extract.py \
+	@OMP_NUM_THREADS=1 $(VIDEO)/python -m pytest -m "slow or not slow" --durations=8 $(PARALLEL) tests/extract tests/cli/commands/test_extract.py \
 		tests/serve/test_live.py tests/serve/test_camera.py tests/serve/test_films.py $(PYTEST_ARGS) || test $$? -eq 5
 
 lint: .venv/dev.stamp

@@ -17,6 +17,24 @@ os.environ.setdefault("MPLBACKEND", "agg")
 settings.register_profile("twinsign", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("twinsign")
 
+LONGEST = """
+extract/test_journey test_kills test_real_data runs/test_convert cli/commands/test_demo train/test_distributed_runs
+inference/test_export train/test_launch nn/test_compile train/test_resume cli/test_main train/test_protocols
+reproduce/test_grid serve/test_budgets serve/test_connections
+serve/test_access train/test_stops serve/test_fuzz inference/test_one_door inference/test_shift serve/test_films
+serve/test_live extract/test_holistic extract/test_holistic_live test_tutorial test_dist test_cluster_nodes
+test_ray_cluster test_site test_terminal nn/test_baselines serve/test_hostile test_full_disk runs/test_recipe
+reproduce/test_results reproduce/test_pictures
+"""
+"""Files of tests/ that take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first: one that came last would keep a process busy while the others have none to do."""
+    places = {name: number for number, name in enumerate(LONGEST.split())}
+    folder = Path(__file__).parent
+    items.sort(key=lambda item: places.get(str(item.path.relative_to(folder).with_suffix("")), len(places)))
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from helpers.trained_runs import Trained, copy_essentials
+from helpers.warm_process import WarmProcess
 
 from twinsign.cli.main import main
 from twinsign.runs.run import keep_report
 
-FULL = """
-import io, json, resource, sys
-from contextlib import redirect_stderr
-from twinsign.cli.main import main
-limit, *commands = json.loads(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-found = []
-for words in commands:
-    said = io.StringIO()
-    with redirect_stderr(said):
-        found.append((main(words), said.getvalue()))
-print(json.dumps(found))
-"""
+PATIENCE = 600.0
 
 
 def test_a_full_disk_is_one_line(trained: Trained, tmp_path: Path) -> None:
@@ -37,16 +24,10 @@ def test_a_full_disk_is_one_line(trained: Trained, tmp_path: Path) -> None:
         ["export", "--model", str(trained.linear), "--out", str(outs[1])],
     ]
     weights = (trained.linear / "weights.safetensors").stat().st_size
-    path = os.pathsep.join(filter(None, sys.path))
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, json.dumps([weights // 2, *asked])],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    for words, (code, said) in zip(asked, json.loads(done.stdout.splitlines()[-1]), strict=True):
+    for words in asked:
+        with (tmp_path / "said").open("w+b") as stream:
+            code = WarmProcess(words, stream.fileno(), file_bytes=weights // 2).wait(PATIENCE)
+            said = (tmp_path / "said").read_text()
         assert code == 2, (words, said)
         lines = [line for line in said.splitlines() if "File too large" in line]
         assert len(lines) == 1, said

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,26 +83,40 @@ def test_labels_and_ids_reach_no_terminal_as_they_are(
         assert harmless(shown.out + shown.err), command
 
 
-@pytest.mark.parametrize("variables", [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0"}])
-def test_ascii_locales(trained: Trained, tmp_path: Path, variables: dict[str, str]) -> None:
+ASCII = """
+import json, sys
+from twinsign.cli.main import main
+for words in json.loads(sys.argv[1]):
+    try:
+        code = main(words)
+    except SystemExit as stop:
+        code = stop.code
+    sys.stdout.write(f"code {code}\\n")
+    sys.stdout.flush()
+"""
+
+
+def test_ascii_locales(trained: Trained, tmp_path: Path) -> None:
+    """In one process, whose streams are of the locale from its start; POSIX is another name of C."""
     pack_of(tmp_path / "P", sample("x", "Tür 手話", "test"), sample("y", "a–b", "test"))
     path = os.pathsep.join(filter(None, sys.path))
-    env = {**os.environ, "PYTHONPATH": path, "PYTHONCOERCECLOCALE": "0", **variables}
+    env = {**os.environ, "PYTHONPATH": path, "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "PYTHONUTF8": "0"}
     env.pop("PYTHONIOENCODING", None)
-
-    def run(*words: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run([sys.executable, "-m", "twinsign", *words], env=env, capture_output=True, check=False)
-
     model = ["--model", str(trained.linear)]
-    for code, said, words in (
-        (0, b"usage", ["evaluate", "--help"]),
-        (0, b"8 clips of 4 classes", ["evaluate", *model, "--data", str(trained.pack)]),
-        (2, rb"found gloss 'T\xfcr \u624b\u8a71'", ["evaluate", *model, "--data", str(tmp_path / "P")]),
-        (2, b"surrogates not allowed", ["evaluate", *model, "--data", "P", "--report", "T\u00fcr.html"]),
-        (2, b"no such file", ["evaluate", *model, "--data", str(tmp_path / "T\u00fcr")]),
-        (0, b"clips", ["doctor", str(tmp_path / "P")]),
-    ):
-        done = run(*words)
-        assert b"Traceback" not in done.stderr, done.stderr.decode()
-        assert done.returncode == code or (words[0] == "doctor" and done.returncode == 1), done.stderr.decode()
-        assert said in done.stdout + done.stderr
+    asked: list[tuple[tuple[int, ...], bytes, list[str]]] = [
+        ((0,), b"usage", ["evaluate", "--help"]),
+        ((0,), b"8 clips of 4 classes", ["evaluate", *model, "--data", str(trained.pack)]),
+        ((2,), rb"found gloss 'T\xfcr \u624b\u8a71'", ["evaluate", *model, "--data", str(tmp_path / "P")]),
+        ((2,), b"surrogates not allowed", ["evaluate", *model, "--data", "P", "--report", "T\udcc3\udcbcr.html"]),
+        ((2,), b"no such file", ["evaluate", *model, "--data", str(tmp_path / "T\udcc3\udcbcr")]),
+        ((0, 1), b"clips", ["doctor", str(tmp_path / "P")]),
+    ]
+    commands = json.dumps([words for *_, words in asked])
+    command = [sys.executable, "-c", ASCII, commands]
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=True)
+    parts = re.split(rb"^code (\d)\n", done.stdout, flags=re.MULTILINE)
+    assert len(parts) == 2 * len(asked) + 1
+    for (codes, told, words), shown, code in zip(asked, parts[::2], parts[1::2], strict=False):
+        assert b"Traceback" not in shown, shown.decode()
+        assert int(code) in codes, (words, shown.decode())
+        assert told in shown, (words, shown.decode())

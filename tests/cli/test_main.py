@@ -115,8 +115,15 @@ def test_evaluate_needs_weights_config_and_labels_alone(
     [("val", 8, ["val"]), ("val,test", 16, ["val"]), ("train", 24, ["train"]), ("all", 40, ["train", "val"])],
 )
 def test_a_selected_split_is_named(
-    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str], split: str, clips: int, selected_on: list[str]
+    split: str,
+    clips: int,
+    selected_on: list[str],
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr("twinsign.report.run_page.write_classifier_page", lambda *_: None)  # takes longer than the rest
     found = tmp_path / "found.json"
     options = [
         "--data",

@@ -207,7 +207,10 @@ def damaged(folder: Path) -> list[str]:
 
 
 def kill_all(inputs: Path, folder: Path, name: str, every: int = 1) -> Count:
-    """Kill a command before each `every`-th of its changes, run it again, and compare with an unbroken run."""
+    """Kill a command before every `every`-th of its changes, run it again, and compare with an unbroken run.
+
+    The first is in the middle of the first `every`: before its first change of all a command leaves nothing behind.
+    """
     words, count = COMMANDS[name], Count()
     before = names(inputs)
     again = AGAIN.get(name, (0,))
@@ -215,7 +218,7 @@ def kill_all(inputs: Path, folder: Path, name: str, every: int = 1) -> Count:
     assert whole in again, (name, whole)
     count.changes = changes
     wanted = names(folder)
-    for stop in range(0, changes, every):
+    for stop in range(min(every, changes) // 2, changes, every):
         code, _ = once(inputs, folder, words, stop)
         if code != -signal.SIGKILL:  # the changes of trainings vary by a few
             continue

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -14,45 +16,61 @@ from pathlib import Path
 
 import httpx2 as httpx
 
-PATIENCE = 120
+from helpers.warm_process import WarmProcess
+
+PATIENCE = 240
+Server = WarmProcess | subprocess.Popen[bytes]
 
 
 @contextmanager
-def served(model: Path, *options: str) -> Iterator[httpx.Client]:
+def served(model: Path, *options: str, **env: str) -> Iterator[httpx.Client]:
     """A client of a server of this RUN; the server ends with the block."""
-    with launched(model, *options) as (client, _process):
+    with launched(model, *options, **env) as (client, _process):
         yield client
 
 
 @contextmanager
 def launched(
-    model: Path, *options: str, log: int = subprocess.PIPE, file_bytes: int | None = None, **env: str
-) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
-    """The same with its process, whose output goes to `log`; it can write no file larger than `file_bytes`."""
-    with socket.socket() as free:
+    model: Path, *options: str, log: int | None = None, file_bytes: int | None = None, cold: bool = False, **env: str
+) -> Iterator[tuple[httpx.Client, Server]]:
+    """The same with its process, whose output goes to `log`; it can write no file larger than `file_bytes`.
+
+    `cold`: started from nothing, so that all its memory is its own.
+    """
+    with socket.socket() as free, tempfile.TemporaryFile() as told:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [sys.executable, "-m", "twinsign", "serve", "--model", str(model), "--port", str(port), *options]
-    if file_bytes is not None:  # a full disk, as far as the server can tell
-        start = f"import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({file_bytes},) * 2)"
-        words = [sys.executable, "-c", f"{start}; os.execv(sys.argv[1], sys.argv[1:])", *words]
-    process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "COLUMNS": "200", **env})
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
-    try:
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                client.get("/health")
-                break
-            except httpx.TransportError:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise AssertionError(f"no server: {process.communicate()[0]!r}") from None
-                time.sleep(0.2)
-        yield client, process
-    finally:
-        client.close()
-        process.terminate()
-        process.communicate(timeout=30)
+        words = ["serve", "--model", str(model), "--port", str(port), *options]
+        free.close()
+        out = told.fileno() if log is None else log
+        env = {"COLUMNS": "200", **env}
+        process: Server
+        if cold:
+            command = [sys.executable, "-m", "twinsign", *words]
+            process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **env})
+        else:
+            process = WarmProcess(words, out, env, file_bytes)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+        try:
+            await_answer(client, process, out)
+            yield client, process
+        finally:
+            client.close()
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE)
+
+
+def await_answer(client: httpx.Client, process: Server, log: int) -> None:
+    """Ask for the server's health until it answers."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            client.get("/health")
+            return
+        except httpx.TransportError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"no server: {Path(f'/proc/self/fd/{log}').read_bytes()!r}") from None
+            time.sleep(0.05)
 
 
 def family(pid: int) -> list[int]:

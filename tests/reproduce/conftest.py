@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 from helpers.grids import Sweep, make
+from helpers.made_once import made_once
 
 
 @pytest.fixture(scope="session")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
-    """The grid of sweeps.SWEEP, made once; tests must leave it as it is."""
-    return make(tmp_path_factory.mktemp("sweep"))
+    """The grid of sweeps.SWEEP, made once for all processes; tests must leave it as it is."""
+    return Sweep(made_once(tmp_path_factory, "sweep", make))
 
 
 @pytest.fixture

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.grids import Sweep, stamps
+from helpers.warm_process import WarmProcess
 
 from twinsign.cli.main import main
 from twinsign.datasets.sample import Sample
@@ -142,10 +143,11 @@ def test_an_unfinished_cell_goes_on_whatever_else_differs(
 @pytest.mark.slow
 def test_two_processes_share_the_work(copied: Sweep, tmp_path: Path) -> None:
     out = tmp_path / "shared"
-    words = [sys.executable, "-m", "twinsign", *copied.words(out=out)]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [one.communicate(timeout=300) for one in both]
-    assert [one.returncode for one in both] == [0, 0], said
+    words = copied.words(out=out)
+    with tempfile.TemporaryFile() as log:
+        both = [WarmProcess(words, log.fileno()) for _ in range(2)]
+        codes = [one.wait(300) for one in both]
+        assert codes == [0, 0], os.pread(log.fileno(), 1 << 20, 0)
     assert {path.name for path in (out / "runs").iterdir()} == {path.name for path in (copied.out / "runs").iterdir()}
     first = [json.loads((folder / "sweep.json").read_text()) for folder in (out, copied.out)]
     for one, other in zip(first[0]["rows"], first[1]["rows"], strict=True):

@@ -40,7 +40,8 @@ def test_a_shipped_recipe_loads_and_survives_its_own_yaml(name: str) -> None:
 
 @by_name
 def test_the_command_line_reads_a_recipe_as_the_library_does(name: str) -> None:
-    options = build_parser().parse_args(["pretrain", "--config", name, "--data", "P", "--out", "R"])
+    words = ["pretrain", "--config", name, "--data", "P", "--out", "R"]
+    options = build_parser(words).parse_args(words)
     found = options.pretrain
     assert recipe_from({part: _plain(found[part]) for part in vars(Recipe())}) == shipped(name)
 
@@ -135,7 +136,8 @@ def test_a_nested_change_keeps_the_other_fields() -> None:
 
 def test_an_option_goes_before_the_file_and_keeps_its_other_fields() -> None:
     given = ["--config", "small", "--data", "P", "--out", "R", "--pretrain.optimiser.lr", "0.5", "--seed", "3"]
-    found, file = build_parser().parse_args(["pretrain", *given]).pretrain, shipped("small")
+    words = ["pretrain", *given]
+    found, file = build_parser(words).parse_args(words).pretrain, shipped("small")
     assert found.seed == 3
     assert found.pretrain.optimiser.lr == 0.5
     assert found.pretrain.optimiser.name == file.pretrain.optimiser.name == "adamw"

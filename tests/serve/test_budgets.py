@@ -36,7 +36,10 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
 def large(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, int]]:
     """A server with the limits that it has by itself, and its process."""
     folder = str(tmp_path_factory.mktemp("budgets") / "signs")
-    with launched(trained.finetuned, "--dictionary", folder, "--limits.per_minute", "100000") as (client, process):
+    with launched(trained.finetuned, "--dictionary", folder, "--limits.per_minute", "100000", cold=True) as (
+        client,
+        process,
+    ):
         client.post("/predict", json={"xy": []})
         yield client, process.pid
 
@@ -130,7 +133,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 10) -> None:
 def test_more_than_its_memory_ends_a_body_alone(trained: Trained, clip: dict[str, Any], tmp_path: Path) -> None:
     limits = ["--limits.body_mb", "64", "--limits.nodes", "100000000", "--limits.frames", "100000000"]
     limits += ["--limits.read_seconds", "60", "--limits.read_mb", "100"]
-    with launched(trained.finetuned, "--dictionary", str(tmp_path / "signs"), *limits) as (client, process):
+    with launched(trained.finetuned, "--dictionary", str(tmp_path / "signs"), *limits, cold=True) as (client, process):
         with Watch(client, process.pid) as watch:
             answer = client.post("/predict", content=heavy(10_000_000), headers=JSON)
         assert answer.status_code in (413, 422), answer.text

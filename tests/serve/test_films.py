@@ -33,7 +33,7 @@ def sighted(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("films")
     (folder / "tmp").mkdir()
     options = ["--dictionary", str(folder / "signs"), "--limits.per_minute", "100000"]
-    with launched(trained.finetuned, *options, TMPDIR=str(folder / "tmp")) as (client, process):
+    with launched(trained.finetuned, *options, cold=True, TMPDIR=str(folder / "tmp")) as (client, process):
         small = make_video(folder / "small.mp4", 2)
         client.post("/predict/file?name=small.mp4", content=small.read_bytes(), timeout=120)
         yield client, process.pid, folder / "tmp"

@@ -29,7 +29,7 @@ from twinsign.errors import InputError, StoppedError, TwinsignError
 from twinsign.nn.config import HeadConfig
 from twinsign.runs.recipe import Recipe, TrainerConfig, load_recipe
 from twinsign.runs.run import load_run, read_metrics
-from twinsign.train import protocols
+from twinsign.train import processes, protocols
 from twinsign.train.launch import must_start, start
 from twinsign.train.monitor import Monitor
 from twinsign.train.processes import KilledError, WorkerResult
@@ -193,7 +193,8 @@ def test_a_company_that_is_cut_goes_on_bit_for_bit(company: dict[str, Any], fold
     assert len(read_metrics(cut)) == len(rows) + 1
 
 
-def test_a_process_that_is_killed_ends_all() -> None:
+def test_a_process_that_is_killed_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "GRACE", 0.5)
     with pytest.raises(TwinsignError, match=r"process 1 of 2 was ended by signal SIGKILL.*resumes"):
         start(2, fail)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.trained_runs import Trained
+from helpers.warm_process import WarmProcess
 
 from twinsign.cli.main import main
 from twinsign.distributed import RankInfo
@@ -21,6 +21,8 @@ from twinsign.files import locked
 from twinsign.runs.recipe import TrainerConfig
 from twinsign.runs.run import load_run, read_metrics
 from twinsign.train import launch
+
+PATIENCE = 600.0
 
 
 def options(trained: Trained, out: Path, *more: str) -> list[str]:
@@ -33,22 +35,22 @@ def on_nodes(trained: Trained, out: Path, *more: str) -> list[tuple[int, str]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    nodes = []
-    for rank in range(2):
-        place = {"RANK": rank, "LOCAL_RANK": 0, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1, "GROUP_RANK": rank}
-        place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # type: ignore[dict-item]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        environment |= {name: str(value) for name, value in place.items()}
-        command = [sys.executable, "-m", "twinsign", *options(trained, out, "--trainer.num_nodes", "2", *more)]
-        nodes.append(
-            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        )
-    try:
-        said = [node.communicate(timeout=240)[0] for node in nodes]
-    finally:
-        for node in nodes:
-            node.kill()
-    return [(node.returncode, words) for node, words in zip(nodes, said, strict=True)]
+    words = options(trained, out, "--trainer.num_nodes", "2", *more)
+    with tempfile.TemporaryFile() as first, tempfile.TemporaryFile() as second:
+        nodes = []
+        for rank, log in enumerate((first, second)):
+            place = {"RANK": rank, "LOCAL_RANK": 0, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 1, "GROUP_RANK": rank}
+            place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}  # type: ignore[dict-item]
+            nodes.append(WarmProcess(words, log.fileno(), {name: str(value) for name, value in place.items()}))
+        try:
+            codes = [node.wait(PATIENCE) for node in nodes]
+        finally:
+            for node in nodes:
+                node.send_signal(signal.SIGKILL)
+        return [
+            (code, os.pread(log.fileno(), 1 << 20, 0).decode())
+            for code, log in zip(codes, (first, second), strict=True)
+        ]
 
 
 @pytest.mark.slow

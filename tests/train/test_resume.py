@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from helpers.trained_runs import Trained
+from helpers.warm_process import WarmProcess
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
@@ -28,6 +27,8 @@ from twinsign.train import protocols
 from twinsign.train.callbacks import Checkpoints
 from twinsign.train.monitor import Monitor
 
+PATIENCE = 600.0
+"""Seconds that a process may take."""
 SAVES = 10
 """Of last.ckpt in two epochs of five steps, saved after each."""
 
@@ -211,17 +212,17 @@ def test_a_killed_process_leaves_a_folder_to_go_on_with(trained: Trained, tmp_pa
     out = tmp_path / "out"
     options = ["--config", str(trained.recipe), "--data", str(trained.pack), "--out", str(out)]
     options += ["--trainer.save_every", "1", "--pretrain.epochs", "100000"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen([sys.executable, "-m", "twinsign", "pretrain", *options], env=environment)
+    with (tmp_path / "log").open("wb") as log:
+        process = WarmProcess(["pretrain", *options], log.fileno())
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while not (out / "checkpoints" / "last.ckpt").is_file() and time.monotonic() < deadline:
             assert process.poll() is None
             time.sleep(0.05)
         assert main(["pretrain", *options]) == 2, "two processes in one folder"
     finally:
-        process.kill()
-        process.wait()
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(PATIENCE) == -signal.SIGKILL
     assert state(out)["global_step"] > 0
     with locked(out):
         pass

@@ -116,7 +116,7 @@ class _Process:
 
     def __init__(self, load: Load, budget: Budget) -> None:
         context = get_context("forkserver")
-        context.set_forkserver_preload(["twinsign.serve.reading"])
+        context.set_forkserver_preload(["twinsign.serve.reader_process"])
         self._pipe, worker_end = context.Pipe()
         self.process = context.Process(target=run_worker, args=(worker_end, load, budget), daemon=True)
         self.process.start()
