@@ -99,7 +99,7 @@ def test_nothing_is_written_into_a_shipped_model(
     assert main(["enrol", str(clip_file), "--gloss", "mine"]) == 0
     assert main(["search", str(clip_file)]) == 0
     assert (tmp_path / "dictionary" / "dictionary.json").is_file()
-    assert json.loads((tmp_path / "dictionary" / "dictionary.json").read_text())["run"] == "encoder"
+    assert json.loads((tmp_path / "dictionary" / "dictionary.json").read_text())["run"] == "asl2000"
     assert files_of(folder.parent) == before
 
 

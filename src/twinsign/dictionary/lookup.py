@@ -84,7 +84,7 @@ class Dictionary:
     ) -> Dictionary:
         """Load a RUN of any kind and a dictionary; each defaults to the one that belongs to the other.
 
-        Without either, the shipped encoder and the folder `dictionary`.
+        Without either, the shipped model `asl2000` and the folder `dictionary`.
         """
         if run is None:
             folder = Path(DICTIONARY) if dictionary is None else Path(dictionary)

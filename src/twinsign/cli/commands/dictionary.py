@@ -48,7 +48,7 @@ def enrol(
 
     Args:
         delete: Ids, and glosses with all of their recordings, to delete from the dictionary.
-        model: RUN of any kind, or a shipped model. Default: what the dictionary was made with, else `encoder`.
+        model: RUN of any kind, or a shipped model. Default: what the dictionary was made with, else `asl2000`.
         dictionary: The dictionary's folder. Default: `dictionary` in the RUN, or here without --model.
         gloss: Gloss of the sign in the files.
         signer: Who signs in the files: confidences are then fitted across signers.
@@ -95,7 +95,7 @@ def search(
 
     Args:
         json: Print one line of JSON per file instead of words.
-        model: RUN of any kind, or a shipped model. Default: what the dictionary was made with, else `encoder`.
+        model: RUN of any kind, or a shipped model. Default: what the dictionary was made with, else `asl2000`.
         dictionary: The dictionary's folder. Default: `dictionary` in the RUN, or here without --model.
         top: Number of glosses, and of recordings, to list.
         by: Rank glosses by the nearest of their recordings, or by their mean (prototype).
