@@ -155,11 +155,11 @@ def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | Non
 
     Clips of glosses outside its vocabulary stand for unknown signs.
     """
-    pack = Pack(clips.data)
     run = load_run(model)
     if run.shipped or not os.access(run.path, os.W_OK):
         hint = f"Copy {run.path} and calibrate the copy." if run.shipped else ""
         raise InputError("a RUN that cannot be written", "one whose config.yaml is writable", file=model, hint=hint)
+    pack = Pack(clips.data)
     with run_lock(Path(model)):
         run = load_run(model)
         classifier = load_classifier(run).to(fastest_device())
