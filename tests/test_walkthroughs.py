@@ -1,7 +1,7 @@
-"""docs/own_language.md and docs/quickstart.md are what happens: their commands run, on generated poses and a tiny encoder.
+"""The commands of docs/own_language.md and docs/quickstart.md run as printed, on generated poses and tiny models.
 
-What differs from a user's evening: poses are generated instead of estimated in videos (`extract` is left out), new clips
-are pose files, and the shipped models are tiny, so that `--config small` is their recipe.
+What differs from a user's evening: poses are generated instead of estimated in videos (`extract` is left out), new
+clips are pose files, and the shipped models are tiny, so that their recipe stands for `--config small`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from twinsign.synthetic.corpus import SyntheticConfig, synthesise
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+QUICK = ("models", "predict", "enrol", "search")
 CORPUS = SyntheticConfig(glosses=4, signers=6, clips_per_signer_gloss=2)
 
 
@@ -72,7 +73,7 @@ def test_one_evening(evening: Path, trained: Trained, capsys: pytest.CaptureFixt
                 continue
             code = twinsign(line, {"small": str(trained.recipe)})
             assert code == 0 or (code, lines[-1]) == (1, "doctor"), line
-    assert lines == ["extract", *"pack doctor enrol search pack finetune evaluate retrieve".split()]
+    assert lines == ["extract", "pack", "doctor", "enrol", "search", "pack", "finetune", "evaluate", "retrieve"]
     said = capsys.readouterr()
     assert "Traceback" not in said.err
     assert "nearest recordings: " in said.out
@@ -99,7 +100,7 @@ def test_quickstart(evening: Path, capsys: pytest.CaptureFixture[str]) -> None:
             continue
         for line in block.splitlines():
             words = line.split()
-            if words[:1] == ["twinsign"] and words[1] in ("models", "predict", "enrol", "search") and "demo" not in line:
+            if words[:1] == ["twinsign"] and words[1] in QUICK and "demo" not in line:
                 assert twinsign(line, {}) == 0, line
                 ran.append(words[1])
     assert ran == ["models", "predict", "predict", "predict", "enrol", "enrol", "search"]
