@@ -106,3 +106,8 @@ def test_quickstart(evening: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ran == ["models", "predict", "predict", "predict", "enrol", "enrol", "search"]
     assert "asl2000" in capsys.readouterr().out
     assert Path("dictionary/dictionary.json").is_file()
+    shutil.copy("hello.npz", "hello1.npz")
+    ((_, block),) = commands("dictionary.md", "none")
+    exec(compile(block.replace(".pose", ".npz"), "dictionary.md", "exec"), names)
+    assert names["found"].guesses[0].gloss == "hello"
+    assert not len(names["lookup"].dictionary)
