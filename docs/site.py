@@ -1,4 +1,4 @@
-"""Pages of the site that are made of what is elsewhere: the README as its home, the changelog, the API's docstrings."""
+"""Pages of the site that are made of what is elsewhere: the README as its home, other files of the root, docstrings."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "twinsign"
 COMMANDS = ("cli", "__main__")
+FROM_ROOT = {
+    "index.md": "README.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "security.md": "SECURITY.md",
+    "changelog.md": "CHANGELOG.md",
+}
+"""Pages that are files of the repository's root."""
 ROOMS = [
     room
     for room in re.findall(
@@ -30,22 +37,31 @@ def on_config(config: Any) -> Any:
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the made pages to those of docs/."""
-    made = {"index.md": home((ROOT / "README.md").read_text(encoding="utf-8"))}
-    made["changelog.md"] = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    made = {page: home((ROOT / file).read_text(encoding="utf-8")) for page, file in FROM_ROOT.items()}
     made |= {f"api/{room}.md": reference(room) for room in ROOMS if modules(room)}
     for name, content in made.items():
         files.append(File.generated(config, name, content=content))
     return files
 
 
-def on_page_markdown(markdown: str, **given: Any) -> str:
-    """Link what the texts name as a file of docs/."""
-    return re.sub(r"(?<![(\[`/])docs/(\w+)\.md\b", r"[\1](\1.md)", markdown)
+def on_page_markdown(markdown: str, page: Any, **given: Any) -> str:
+    """Link what the texts name as a file of docs/, if there is such a page, and pages that are files of the root."""
+    up = "../" * page.file.src_uri.count("/")
+    for made, file in FROM_ROOT.items():
+        markdown = markdown.replace(f"](../{file})", f"]({up}{made})")
+
+    def link(match: re.Match[str]) -> str:
+        there = (ROOT / "docs" / f"{match[1]}.md").is_file()
+        return f"[{match[1]}]({up}{match[1]}.md)" if there else match[0]
+
+    return re.sub(r"(?<![(\[`/])docs/(\w+)\.md\b", link, markdown)
 
 
-def home(readme: str) -> str:
-    """The README with links as they are from inside docs/."""
-    return re.sub(r"\]\(docs/", "](", readme)
+def home(text: str) -> str:
+    """A file of the root with links as they are from inside docs/."""
+    for page, file in FROM_ROOT.items():
+        text = text.replace(f"]({file})", f"]({page})")
+    return re.sub(r"\]\(docs/", "](", text)
 
 
 def modules(room: str) -> list[str]:

@@ -18,8 +18,9 @@ def test_the_site_builds_and_is_whole(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    pages = [page.stem for page in (ROOT / "docs").glob("*.md")]
-    for page in [".", "changelog", "api/dictionary", "api/errors", *pages]:
+    pages = [str(page.relative_to(ROOT / "docs").with_suffix("")) for page in (ROOT / "docs").rglob("*.md")]
+    made = [".", "changelog", "contributing", "security", "api/dictionary", "api/errors"]
+    for page in [*made, *(page.removesuffix("index") for page in pages)]:
         assert (tmp_path / page / "index.html").is_file(), page
     found = (tmp_path / "api" / "dictionary" / "index.html").read_text(encoding="utf-8")
     assert 'id="twinsign.dictionary.lookup.Dictionary.search"' in found
@@ -27,3 +28,5 @@ def test_the_site_builds_and_is_whole(tmp_path: Path) -> None:
     assert 'href="../data/"' in (tmp_path / "paper" / "index.html").read_text(encoding="utf-8"), (
         "files named are linked"
     )
+    lab = (tmp_path / "lab" / "2026-11-24-export-and-processes" / "index.html").read_text(encoding="utf-8")
+    assert 'href="../../scaling/"' in lab, "from lab pages, too"

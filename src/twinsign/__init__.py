@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # Threads that wait by spinning starve each other beside a busy neighbour (docs/design.md). Your own setting wins.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _HOMES = {
     "ClipSelection": "pack.selection:ClipSelection",
     "Dictionary": "dictionary.lookup:Dictionary",

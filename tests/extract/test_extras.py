@@ -20,7 +20,7 @@ def test_the_installed_version() -> None:
     ("package", "python", "said"),
     [
         ("mediapipe", (3, 12), "pip install 'twinsign[video]'"),
-        ("mediapipe", (3, 13), "Python 3.11 or 3.12: pip install 'twinsign[video]'"),
+        ("mediapipe", (3, 13), "Python 3.11 or 3.12: pip install '.[video]'"),
         ("av", (3, 13), "pip install 'twinsign[video]'"),
     ],
 )

@@ -17,6 +17,6 @@ def version_of(package: str, extra: str) -> str:
         if package == "mediapipe" and sys.version_info >= (3, 13):  # MediaPipe 0.10.21 has no wheel for it
             python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
             missing, wanted = f"{python}, for which MediaPipe has no wheel", "Python 3.11 or 3.12"
-            hint = f"In an environment of {wanted}: pip install 'twinsign[video]'. "
+            hint = f"In a clone of twinsign and an environment with {wanted}: pip install '.[video]'. "
             hint += "Or use --estimator.name rtm, which needs pip install 'twinsign[rtm]'."
         raise InputError(missing, wanted, hint=hint) from error

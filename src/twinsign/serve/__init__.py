@@ -1,1 +1,1 @@
-"""The server (optional extra `serve`): predictions over HTTP, and the live page; nothing leaves the machine."""
+"""The server (optional extra `serve`): predictions over HTTP, and the live page; it asks no other host."""

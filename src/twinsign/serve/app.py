@@ -47,7 +47,7 @@ def build(service: Service, access: Access, readers: Readers) -> ASGIApp:
         lifespan=lifespan,
         title="twinsign",
         version=__version__,
-        description="Predicts signs from poses and short videos, or abstains. Nothing leaves this machine.",
+        description="Predicts signs from poses and short videos, or abstains. What is sent stays on the server.",
         docs_url=None,
         redoc_url=None,
     )

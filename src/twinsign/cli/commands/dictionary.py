@@ -91,7 +91,7 @@ def search(
     top: int = 5,
     by: Literal["nearest", "prototype"] = "prototype",
 ) -> int:
-    """Look signs in pose files or videos up in a dictionary: the nearest glosses and recordings, or "not sure".
+    """Look up the signs in pose files or videos in a dictionary: nearest glosses and recordings, or "not sure".
 
     Args:
         json: Print one line of JSON per file instead of words.

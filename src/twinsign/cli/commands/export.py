@@ -27,7 +27,7 @@ def embed(
     json: Path | None = None,
     cluster: str | None = None,
 ) -> None:
-    """Write the features of a pack's clips as a Parquet table, a row per clip.
+    """Write the features of a pack's clips as a Parquet table, one row per clip.
 
     Args:
         out: Parquet file to write.
@@ -51,7 +51,7 @@ def embed(
 
 
 def export(model: Path, out: Path) -> None:
-    """Write a RUN as one file with reading, crop and view inside, and compare it with the RUN.
+    """Write a RUN as one ONNX or torch.export file with its preprocessing inside, and compare it with the RUN.
 
     Args:
         model: RUN of any kind; of a pre-trained one the encoders alone.

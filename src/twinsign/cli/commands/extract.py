@@ -26,7 +26,7 @@ def extract(
     workers: int | None = None,
     cluster: str | None = None,
 ) -> int:
-    """Estimate poses in videos, a pose file each; the same command resumes. Nothing leaves the machine.
+    """Estimate the poses in videos, one pose file each; the same command resumes. No video leaves this machine.
 
     Args:
         videos: Videos, or folders of them; of several persons in a picture Holistic takes one.

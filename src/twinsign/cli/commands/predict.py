@@ -36,7 +36,7 @@ def predict(
     webcam: str | None = None,
     threads: int = 1,
 ) -> int:
-    """Name the signs in pose files or videos, or folders of them, or before a webcam, or say "not sure".
+    """Name the signs in pose files, videos, folders of them, or in front of a camera, or say "not sure".
 
     Args:
         model: RUN of finetune or linear, or a shipped model (twinsign models).

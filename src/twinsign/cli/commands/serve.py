@@ -28,7 +28,9 @@ def serve(
     limits: Limits = Limits(),  # noqa: B008
     estimator: EstimatorConfig = HOLISTIC,
 ) -> None:
-    """Serve the page and the HTTP interface: sign before a webcam, drop files, send poses. Nothing leaves the machine.
+    """Serve a page and an HTTP interface: sign in front of a camera, drop files, send poses.
+
+    Only this machine can reach it, unless --host says otherwise.
 
     Args:
         model: RUN of any kind, or a shipped model (twinsign models); an encoder answers by its dictionary alone.
@@ -36,9 +38,9 @@ def serve(
         proxies: Addresses of reverse proxies whose X-Forwarded-For is trusted.
         insecure: Serve other machines without a token.
         port: Port to listen on.
-        host: Address to listen on; 127.0.0.1: for this machine alone. Any other needs a token.
+        host: Address to listen on; 127.0.0.1: this machine only. With any other a token is needed.
         token: Token that requests must carry; better set in the environment as TWINSIGN_TOKEN, hidden from other users.
-        dictionary: Folder of enrolled signs. Default: `dictionary` in the RUN.
+        dictionary: Folder of enrolled signs. Default: `dictionary` in the RUN, or here for a shipped model.
         limits: Limits on requests.
         estimator: Pose estimator for videos: the one that the model's training poses come from.
     """
