@@ -23,6 +23,8 @@ import yaml
 from safetensors.torch import save_file
 
 from twinsign.cli.main import main as twinsign
+from twinsign.pack.open import Pack
+from twinsign.pack.subset import write_subset
 from twinsign.runs.run import CONFIG, LABELS, WEIGHTS, load_run
 from twinsign.runs.shipped import CARD
 from twinsign.runs.training_clips import TRAINING_CLIPS
@@ -46,7 +48,10 @@ HELD_OUT_GROUPS = 3
 ENCODER = ["--config", "small", "--pretrain.steps", "3000", "--pretrain.monitor_every", "0"]
 WIDE = ["--encoder.joint_widths", "[384,384]", "--encoder.part_widths", "[384]"]
 ASL2000 = ["--config", "conv_gru", *WIDE, "--finetune.epochs", "45", "--finetune.batch_size", "64"]
+ASL2000_LAST = ["--config", "conv_gru", *WIDE, "--finetune.epochs", "14", "--finetune.batch_size", "64"]
+ASL2000_LAST += ["--finetune.optimiser.lr", "0.0005", "--finetune.head.start", "means"]
 ASL300 = ["--config", "conv_gru", *WIDE, "--finetune.epochs", "20", "--finetune.optimiser.lr", "0.0003"]
+ASL300 += ["--finetune.head.start", "means"]
 
 
 def run(*words: str | Path) -> None:
@@ -114,6 +119,27 @@ def pack_all(data: Path, work: Path) -> dict[str, Path]:
     return packs
 
 
+def without_copies(packs: dict[str, Path]) -> dict[str, Path]:
+    """The labelled packs without train clips whose poses are those of a val or test clip of any of them.
+
+    WLASL has some clips twice, in two splits, often under two glosses: such a copy teaches what the other is tested on,
+    or teaches it wrongly.
+    """
+    opened = {name: Pack(str(packs[name])) for name in (*WLASL, "wlasl_body300")}
+    held: set[str] = set()
+    for pack in opened.values():
+        held |= {*pack.pose_hashes(np.flatnonzero(np.isin(pack.splits, ["val", "test"])))}
+    cleaned = {}
+    for name, pack in opened.items():
+        cleaned[name] = packs[name].with_name(f"{name}_without_copies")
+        copies = np.isin(pack.pose_hashes(np.arange(len(pack))), [*held]) & (np.asarray(pack.splits) == "train")
+        if not cleaned[name].exists():
+            write_subset(
+                pack, ~copies, cleaned[name], {"left_out": f"{copies.sum()} train copies of val and test clips"}
+            )
+    return cleaned
+
+
 def train_all(packs: dict[str, Path], work: Path, seed: int) -> dict[str, Path]:
     """The RUNs, by the models' names, trained where they are missing or unfinished."""
     runs = {name: work / "runs" / name for name in ("encoder", "asl2000", "asl300")}
@@ -133,8 +159,12 @@ def train_all(packs: dict[str, Path], work: Path, seed: int) -> dict[str, Path]:
         runs["encoder"],
     )
     last = ["--seed", str(seed), "--finetune.select", "last"]
-    run("finetune", *ASL2000, "--init", "none", "--data", *wlasl, *last, "--out", runs["asl2000"])
-    known = [packs["wlasl300"], packs["wlasl_body300"]]
+    clean = without_copies(packs)
+    labelled = [clean[name] for name in WLASL]
+    start = work / "runs" / "asl2000_start"
+    run("finetune", *ASL2000, "--init", "none", "--data", *labelled, *last, "--out", start)
+    run("finetune", *ASL2000_LAST, "--init", start, "--data", *labelled, *last, "--out", runs["asl2000"])
+    known = [clean["wlasl300"], clean["wlasl_body300"]]
     run("finetune", *ASL300, "--init", runs["asl2000"], "--data", *known, *last, "--out", runs["asl300"])
     return runs
 
