@@ -25,7 +25,7 @@ class DecodeConfig:
     """Signs' usual length, median of a log-normal distribution."""
     spread: float = 0.5
     """Its standard deviation, of the logarithm."""
-    weight: float = 3.0
+    weight: float = 1.0
     """How much the length counts beside the moments."""
     each: float = 0.0
     """What every segment costs."""

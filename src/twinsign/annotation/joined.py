@@ -66,7 +66,9 @@ def load_sign(recording: Recording, gloss: str) -> Sign | None:
     poses = resample(poses, times[: stop - first], steps((stop - first) / (recording.fps or USUAL_FPS), USUAL_FPS))
     seen = poses.score > 0
     palms = [
-        np.linalg.norm(poses.xy[:, wrist] - poses.xy[:, wrist + _PALM], axis=-1)[seen[:, wrist] & seen[:, wrist + _PALM]]
+        np.linalg.norm(poses.xy[:, wrist] - poses.xy[:, wrist + _PALM], axis=-1)[
+            seen[:, wrist] & seen[:, wrist + _PALM]
+        ]
         for wrist in HAND_WRIST.values()
     ]
     palm = float(np.median(np.concatenate(palms))) if sum(map(len, palms)) else 0.0

@@ -57,9 +57,10 @@ class Namer:
         if self.recogniser is None and self.lookup is None:
             hint = "Enrol signs (twinsign enrol) and name them with --dictionary, or give a RUN of finetune or linear."
             raise InputError("a RUN without a classifier", "a classifier or a dictionary", file=config.model, hint=hint)
-        self._glosses = self._known()
+        self.glosses = self._known()
+        """Every gloss that a segment may get."""
         for gloss in config.find:
-            if gloss not in self._glosses:
+            if gloss not in self.glosses:
                 wanted = "a gloss that the classifier or the dictionary knows, or a pose file or video of the sign"
                 raise InputError(f"--find {gloss!r}", wanted)
 
@@ -93,7 +94,9 @@ class Namer:
         if self.lookup is not None:
             return self._looked_up(recordings, vectors)
         confidences = recogniser.confidences(model.joined(model.logits(features)))
-        predictions = recogniser.predictions(confidences, recogniser.noticer.compare(recordings, clips), self.config.top)
+        predictions = recogniser.predictions(
+            confidences, recogniser.noticer.compare(recordings, clips), self.config.top
+        )
         places = {gloss: recogniser.labels.index(gloss) for gloss in self.config.find}
         return [
             Name(

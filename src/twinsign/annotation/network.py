@@ -14,7 +14,7 @@ STATES = 3
 
 
 class BoundaryNet(nn.Module):
-    """Signals (B T CHANNELS) to logits (B T STATES), by dilated convolutions that see 1.3 s around each moment."""
+    """Signals (B T CHANNELS) to logits (B T STATES), by dilated convolutions that see 1.4 s around each moment."""
 
     def __init__(self, width: int = WIDTH) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class BoundaryNet(nn.Module):
         self.blocks = nn.ModuleList(
             nn.Sequential(
                 nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation),
-                nn.GroupNorm(1, width, affine=True) if False else nn.BatchNorm1d(width),
+                nn.BatchNorm1d(width),
                 nn.ReLU(),
                 nn.Dropout(0.1),
                 nn.Conv1d(width, width, 1),
