@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from twinsign.annotation.fit import recording_signals
+from twinsign.annotation.resampling import frame_times
 from twinsign.annotation.segmenter import LiveSegmenter
 from twinsign.annotation.signals import PER_HAND, RATE, SPEED, in_sight
 from twinsign.annotation.source import Piece
-from twinsign.annotation.resampling import frame_times
 from twinsign.annotation.spans import Span
 from twinsign.pose.recording import Recording
 

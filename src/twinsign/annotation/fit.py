@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -101,7 +102,7 @@ def fit_segmenter(
 
 def _batch(signs: Mapping[str, Sequence[Sign]], config: FitConfig, random: Generator) -> tuple[Tensor, Tensor]:
     """Signals (B T CHANNELS) of random joins, and each moment's state (B T)."""
-    values, states = [], []
+    values, states = list[FloatArray](), list[NDArray[np.int64]]()
     names = sorted(signs)
     while len(values) < config.batch_size:
         pool = signs[names[random.integers(len(names))]]

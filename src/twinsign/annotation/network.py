@@ -16,6 +16,9 @@ STATES = 3
 class BoundaryNet(nn.Module):
     """Signals (B T CHANNELS) to logits (B T STATES), by dilated convolutions that see 1.4 s around each moment."""
 
+    mean: Tensor
+    scale: Tensor
+
     def __init__(self, width: int = WIDTH) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(CHANNELS))
@@ -38,4 +41,5 @@ class BoundaryNet(nn.Module):
         hidden = functional.relu(self.first(((values - self.mean) / self.scale).transpose(1, 2)))
         for block in self.blocks:
             hidden = hidden + block(hidden)
-        return torch.as_tensor(self.last(hidden).transpose(1, 2))
+        logits: Tensor = self.last(hidden)
+        return logits.transpose(1, 2)

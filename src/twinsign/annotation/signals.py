@@ -48,7 +48,8 @@ def signals(poses: Poses) -> FloatArray:
 
 def in_sight(values: FloatArray) -> BoolArray:
     """(T) bool: whether signals (T CHANNELS) show a raised hand."""
-    return np.asarray(values[:, [SHOWN, PER_HAND + SHOWN]] > 0).any(axis=1)
+    shown: BoolArray = np.any(values[:, [SHOWN, PER_HAND + SHOWN]] > 0, axis=1)
+    return shown
 
 
 def _hand(poses: Poses, seen: BoolArray, side: str, shown: BoolArray, place: FloatArray) -> FloatArray:

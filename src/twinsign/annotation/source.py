@@ -15,7 +15,7 @@ from twinsign.annotation.resampling import USUAL_FPS, Poses, Times, resample
 from twinsign.errors import InputError
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.extract.estimator import Estimator, load_estimator
-from twinsign.extract.video import Video, is_video, open_video
+from twinsign.extract.video import Image, Video, is_video, open_video
 from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read import read_pieces, write_npz
 from twinsign.pose.read.pose_file import from_pose
@@ -86,7 +86,7 @@ class Source:
                 yield Piece(recording, _shown_at(video, first))
 
 
-def _with(head: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:  # type: ignore[type-arg]
+def _with(head: Image, rest: Iterator[Image]) -> Iterator[Image]:
     yield head
     yield from rest
 

@@ -17,6 +17,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
         "landmarks": "pack.pack_landmarks",
         "set": "pack.pack_set",
         "folder": "pack.pack_folder",
+        "elan": "pack.pack_elan",
         "synthetic": "pack.pack_synthetic",
         "wlasl": "pack_datasets.pack_wlasl",
         "msasl": "pack_datasets.pack_msasl",

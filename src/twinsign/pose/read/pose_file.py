@@ -69,6 +69,19 @@ def read_pieces(clip: ClipFile, frames: int) -> Iterator[Recording]:
         first += frames
 
 
+def rate_and_length(clip: ClipFile) -> tuple[float | None, int]:
+    """Frames a second, None where unknown, and how many frames the file has."""
+    _, body, length = _decode_part(clip, 0, 1)
+    return float(body.fps) or clip.fps, length
+
+
+def read_part(clip: ClipFile, first: int, stop: int) -> Recording:
+    """The frames [first, stop) alone, with a note; InputError as for `read`."""
+    header, body, length = _decode_part(clip, first, stop)
+    recording = from_pose(clip, header, body)
+    return replace(recording, notes=(*recording.notes, f"frames {first} to {stop - 1} of {length} taken"))
+
+
 def _decode_part(clip: ClipFile, first: int, stop: int) -> tuple[PoseHeader, NumPyPoseBody, int]:
     """Header, the body of frames [first, stop), and how many frames the file has."""
     if clip.content is not None:
