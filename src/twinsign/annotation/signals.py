@@ -87,7 +87,8 @@ def _change(values: FloatArray, known: BoolArray) -> FloatArray:
 def _mean(xy: FloatArray, seen: BoolArray) -> FloatArray:
     """Mean place (T 2) of the seen joints (T J), 0 where none is seen."""
     weight = seen[..., None].astype(np.float32)
-    return np.asarray((xy * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1), np.float32)
+    mean: FloatArray = (xy * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1)
+    return mean
 
 
 def _around(values: FloatArray, known: BoolArray) -> FloatArray:
@@ -98,7 +99,8 @@ def _around(values: FloatArray, known: BoolArray) -> FloatArray:
     near = uniform_filter1d(count, window, mode="constant")
     mean = uniform_filter1d(total, window, axis=0, mode="constant") / np.maximum(near, 1e-6)[:, None]
     overall = total.sum(axis=0) / max(count.sum(), 1)
-    return np.where((near > 1e-3)[:, None], mean, overall).astype(np.float32)
+    around: FloatArray = np.where((near > 1e-3)[:, None], mean, overall).astype(np.float32)
+    return around
 
 
 def _length(poses: Poses, seen: BoolArray) -> FloatArray:
