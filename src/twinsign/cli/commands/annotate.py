@@ -231,29 +231,19 @@ def spotting(
 
 
 def _print_spotting(condition: str, by_method: dict[str, Any]) -> None:
-    head = [
-        "",
-        "F1@0.25",
-        "F1@0.5",
-        "F1@0.75",
-        "found/true",
-        "begin, end off",
-        "mAP",
-        "gloss errors",
-        "sure",
-        "sure right",
-    ]
+    head = ["", "F1@0.25", "F1@0.5", "F1@0.75", "found/true", "off"]
     rows = []
     for method, report in by_method.items():
         scores = [f"{report['by_overlap'][name]['f1']:.1f}" for name in ("0.25", "0.5", "0.75")]
         off = report["boundary_error_frames"]
         edges = "–" if off["begin"] is None else f"{off['begin']:.1f}, {off['end']:.1f}"
-        named = [
-            f"{report['mean_average_precision']:.1f}",
-            f"{report['gloss_error_rate']:.1f}",
-            report["sure_segments"],
-        ]
-        right = "–" if report["sure_right"] is None else f"{report['sure_right']:.1f}"
-        counts = f"{report['found_segments']}/{report['true_segments']}"
-        rows.append([method, *scores, counts, edges, *(named if method == "annotate" else ["–"] * 3), right])
-    print_table(f"{condition}; in percent, boundaries in frames", head, rows)
+        rows.append([method, *scores, f"{report['found_segments']}/{report['true_segments']}", edges])
+    print_table(f"{condition}; F1 in percent, begin and end off in frames", head, rows)
+    report = by_method["annotate"]
+    right = "–" if report["sure_right"] is None else f"{report['sure_right']:.1f} %"
+    sure = f"{report['sure_segments']} sure, {right} of them right; first guess right in {report['named_right']:.1f} %"
+    console.print(f"  named by annotate: {sure} of the matched segments;")
+    errors_and_map = (
+        f"gloss error rate {report['gloss_error_rate']:.1f} %, mAP {report['mean_average_precision']:.1f} %"
+    )
+    console.print(f"  {errors_and_map}")
