@@ -116,6 +116,19 @@ def test_round_trip_through_elan_gives_the_same_segments(work: Path, tmp_path: P
     assert packed == sorted(written)
 
 
+def test_annotations_by_hand_are_compared_with_what_was_found(work: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    files = [str(work / "out" / f"{name}.eaf") for name in ("one", "two")]
+    options = ["--tier", "Gloss", "--found", str(work / "out"), "--json", str(report)]
+    assert main(["spotting", "--truth", *files, *options]) == 0
+    (result,) = json.loads(report.read_text())["reports"]["annotated recordings"].values()
+    assert result["by_overlap"]["0.75"]["f1"] == 100.0
+    assert result["named_right"] == 100.0
+    assert result["gloss_error_rate"] == 0.0
+    assert main(["spotting", "--truth", *files, "--tier", "Gloss", "--found", str(tmp_path)]) == 2
+    assert main(["spotting", "--truth", *files]) == 2
+
+
 @pytest.mark.slow
 def test_a_fitted_segmenter_and_several_processes(work: Path, trained: Trained) -> None:
     options = ("--segmenter", str(work / "segmenter"), "--formats", "csv", "--no_page")
@@ -189,3 +202,15 @@ def test_pieces_of_pose_files_are_the_file(work: Path, tmp_path: Path) -> None:
     assert [len(piece.xy) for piece in pieces[:-1]] == [100] * (len(pieces) - 1)
     np.testing.assert_array_equal(np.concatenate([piece.xy for piece in pieces]), whole.xy)
     np.testing.assert_array_equal(np.concatenate([piece.score for piece in pieces]), whole.score)
+
+
+@pytest.mark.slow
+def test_the_benchmark_has_every_way_in_every_condition(work: Path, trained: Trained, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    options = ["--data", str(trained.pack), "--split", "all", "--fps", "25", "--json", str(report)]
+    assert main(["spotting", "--model", str(trained.finetuned), "--segmenter", str(work / "segmenter"), *options]) == 0
+    reports = json.loads(report.read_text())["reports"]
+    assert len(reports) == 4
+    for by_method in reports.values():
+        assert set(by_method) == {"annotate", "fixed windows", "movement threshold", "live segmenter"}
+        assert all(result["true_segments"] >= 20 for result in by_method.values())

@@ -15,7 +15,7 @@ from twinsign.pose.recording import Recording
 WINDOW = 1.7
 """Seconds of a fixed window, of 1 to 2.2 among the best on validation clips; the median sign of WLASL takes 1.6."""
 MOVING = 1.0
-"""Hand lengths a second above which a hand moves; of 0.5 to 4 the best on validation clips, all ways of joining together."""
+"""Hand lengths a second above which a hand moves; of 0.5 to 4 the best on validation clips on the whole."""
 SHORTEST = 0.3
 """Seconds of the shortest movement that counts, and of the longest stop within one."""
 

@@ -72,6 +72,24 @@ def measure(
     return reports
 
 
+def compare(
+    truth: Mapping[str, Sequence[Span]], found: Mapping[str, Sequence[dict[str, Any]]], fps: float
+) -> dict[str, Any]:
+    """A report on annotated recordings by name: the segments that people marked, and rows of JSON lines that were found.
+
+    `fps`: frames a second that boundaries are measured in.
+    """
+    spotting = Spotting()
+    for name, spans in truth.items():
+        segments = []
+        for row in found[name]:
+            first = row["guesses"][0]
+            span = Span(row["begin"], row["end"])
+            segments.append(Found(span, first["gloss"], first["confidence"], row["sure"]))
+        spotting.add(spans, segments, fps)
+    return spotting.report()
+
+
 def joined_recordings(
     signs: Mapping[str, Sequence[Sign]], config: JoinConfig, seed: int
 ) -> Iterator[tuple[Recording, list[Span]]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from twinsign.errors import InputError
 from twinsign.files import write_text
 
 FOUND = "found.csv"
@@ -20,8 +21,7 @@ def collect(files: Iterable[tuple[str, Path]], wanted: Iterable[str]) -> list[di
     rows = []
     names = list(wanted)
     for recording, file in files:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            segment = json.loads(line)
+        for segment in read_rows(file):
             first = segment["guesses"][0]["gloss"] if segment["guesses"] else ""
             facts = {key: segment[key] for key in ("begin", "end", "first_frame", "stop_frame", "sure")}
             fits = segment.get("fits", {})
@@ -31,6 +31,17 @@ def collect(files: Iterable[tuple[str, Path]], wanted: Iterable[str]) -> list[di
                 if name in fits
             ]
     return sorted(rows, key=lambda row: (names.index(row["wanted"]), -row["score"]))
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    """The rows of a file of JSON lines that `annotate` wrote; InputError where it is none."""
+    try:
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        if not all({"begin", "end", "guesses", "sure"} <= row.keys() for row in rows):
+            raise ValueError("rows without begin, end, guesses and sure")
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"other content ({error})"[:200], "what `twinsign annotate` wrote", file=file) from error
+    return rows
 
 
 def write_found(rows: Iterable[dict[str, Any]], path: Path) -> None:

@@ -13,6 +13,7 @@ from twinsign.cli.console import (
     SOME_UNREADABLE,
     console,
     errors,
+    parse_numbers,
     parse_splits,
     print_note,
     print_table,
@@ -25,6 +26,8 @@ from twinsign.errors import InputError
 if MYPY:
     from twinsign.annotation.jobs import AnnotateConfig, Outcome
 
+USUAL_FPS = 25.0
+"""Frames a second in which errors of boundaries are given, where nothing is said."""
 LISTED = 5
 """Places of each wanted sign that are printed; the file has all."""
 
@@ -190,29 +193,80 @@ def segmenter(
 
 
 def spotting(
-    model: Path,
-    data: Words,
+    data: OptionalWords,
     where: OptionalWords,
     fps: OptionalWords,
+    truth: OptionalWords,
+    tier: OptionalWords,
+    model: Path | None = None,
     dictionary: Path | None = None,
     segmenter: Path | None = None,
+    found: Path | None = None,
     split: str = "test",
     seed: int = 0,
     json: Path | None = None,
 ) -> None:
-    """Report how well `annotate` finds and names signs, in recordings joined of a pack's clips, beside simple ways.
+    """Report how well `annotate` finds and names signs: in clips joined into recordings, or beside people's annotations.
 
     Args:
-        model: RUN of finetune or linear.
+        data: Packs whose clips are joined; with --model.
         fps: Frame rates of the recordings, one drawn for each. Default: 15 25 30 50.
+        truth: ELAN files of people's annotations, instead of --data; with --tier and --found.
+        tier: Tiers of those files whose values are glosses; * stands for anything.
+        model: RUN of finetune or linear.
         dictionary: Dictionary whose enrolled signs name the segments, instead of the model's own.
         segmenter: File that `twinsign segmenter` wrote. Default: the RUN's own; without one the live segmenter's rules.
+        found: Folder that `annotate` wrote for the recordings of those names.
     """
+    if bool(data) == bool(truth) or (data and model is None) or (truth and not (tier and found)):
+        raise InputError("other options", "--data and --model, or --truth, --tier and --found")
+    if found is not None:
+        reports = {"annotated recordings": {"annotate": _compare(truth, tier, found, fps)}}
+    else:
+        reports = _measure(model or Path(), data, where, fps, dictionary, segmenter, split, seed)
+    for condition, by_method in reports.items():
+        _print_spotting(condition, by_method)
+    if data:
+        print_note("clips joined by machine: coarticulation, how a sign changes beside others, is not in this data")
+    save_report({"split": split, "data": data, "truth": truth, "seed": seed, "reports": reports}, json)
+
+
+def _compare(truth: list[str], tier: list[str], found: Path, fps: list[str]) -> dict[str, Any]:
+    """The report on annotated recordings."""
+    from twinsign.annotation.benchmark import compare
+    from twinsign.annotation.found import read_rows
+    from twinsign.annotation.jobs import ROWS
+    from twinsign.annotation.spans import Span
+    from twinsign.datasets.elan import read_elan
+    from twinsign.datasets.tables import annotation_files
+
+    marks = {file.stem: read_elan(file, tier) for file in annotation_files(truth, "*.eaf")}
+    for problem in [problem for tiers in marks.values() for problem in tiers.problems]:
+        print_note(problem)
+    spans = {
+        name: [Span(mark.begin / 1000, mark.end / 1000, mark.value) for mark in tiers.marks]
+        for name, tiers in marks.items()
+    }
+    rates = parse_numbers(fps, "fps") or [USUAL_FPS]
+    return compare(spans, {name: read_rows(found / f"{name}{ROWS}") for name in spans}, rates[0])
+
+
+def _measure(
+    model: Path,
+    data: list[str],
+    where: list[str],
+    fps: list[str],
+    dictionary: Path | None,
+    segmenter: Path | None,
+    split: str,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """The reports on joined clips, by condition and method."""
+    from twinsign.annotation.baselines import BASELINES
     from twinsign.annotation.benchmark import CONDITIONS, measure
     from twinsign.annotation.fit import load_signs
     from twinsign.annotation.naming import Namer, NamingConfig
     from twinsign.annotation.segmenter import segmenter_of
-    from twinsign.cli.console import parse_numbers
     from twinsign.pack.open import Pack
 
     pack = Pack(data)
@@ -222,12 +276,8 @@ def spotting(
     with progress_bar("joining", len(rows)) as update:
         signs = load_signs(pack, rows, lambda clips: update(advance=clips))
     rates = parse_numbers(fps, "fps")
-    with progress_bar("measuring", 4 * (len(CONDITIONS) + 1)) as update:
-        reports = measure(signs, namer, network, seed, rates, lambda name: update(advance=1, note=name))
-    for condition, by_method in reports.items():
-        _print_spotting(condition, by_method)
-    print_note("clips joined by machine: coarticulation, how a sign changes beside others, is not in this data")
-    save_report({"split": split, "data": data, "seed": seed, "reports": reports}, json)
+    with progress_bar("measuring", (1 + len(BASELINES)) * (len(CONDITIONS) + 1)) as update:
+        return measure(signs, namer, network, seed, rates, lambda name: update(advance=1, note=name))
 
 
 def _print_spotting(condition: str, by_method: dict[str, Any]) -> None:
