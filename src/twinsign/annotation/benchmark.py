@@ -75,7 +75,7 @@ def measure(
 def compare(
     truth: Mapping[str, Sequence[Span]], found: Mapping[str, Sequence[dict[str, Any]]], fps: float
 ) -> dict[str, Any]:
-    """A report on annotated recordings by name: the segments that people marked, and rows of JSON lines that were found.
+    """A report on recordings by name: the segments that people marked, and the rows of JSON lines that were found.
 
     `fps`: frames a second that boundaries are measured in.
     """

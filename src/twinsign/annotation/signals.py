@@ -71,7 +71,8 @@ def _hand(poses: Poses, seen: BoolArray, side: str, shown: BoolArray, place: Flo
         np.where(usable[:, None], tips, 0),
         shape[:, _PALM],
     ]
-    return np.clip(np.concatenate(parts, axis=1), -MOST, MOST).astype(np.float32)
+    channels: FloatArray = np.clip(np.concatenate(parts, axis=1), -MOST, MOST).astype(np.float32)
+    return channels
 
 
 def _change(values: FloatArray, known: BoolArray) -> FloatArray:
