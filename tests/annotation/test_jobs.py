@@ -116,6 +116,24 @@ def test_round_trip_through_elan_gives_the_same_segments(work: Path, tmp_path: P
     assert packed == sorted(written)
 
 
+def test_corrected_and_other_files_are_never_replaced(
+    work: Path, trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = str(work / "poses" / "two.npz")
+    common = ["--model", str(trained.finetuned), "--out", str(tmp_path), "--no_page"]
+    (tmp_path / "two.eaf").write_text("annotated by hand")
+    assert main(["annotate", two, *common]) == 2
+    assert "did not write" in " ".join(capsys.readouterr().err.split())
+    assert (tmp_path / "two.eaf").read_text() == "annotated by hand"
+    (tmp_path / "two.eaf").unlink()
+    assert main(["annotate", two, *common]) == 0
+    assert main(["annotate", two, *common, "--top", "2"]) == 0
+    (tmp_path / "two.eaf").write_text("corrected")
+    assert main(["annotate", two, *common, "--top", "3"]) == 2
+    assert "changed since" in " ".join(capsys.readouterr().err.split())
+    assert (tmp_path / "two.eaf").read_text() == "corrected"
+
+
 def test_annotations_by_hand_are_compared_with_what_was_found(work: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     files = [str(work / "out" / f"{name}.eaf") for name in ("one", "two")]

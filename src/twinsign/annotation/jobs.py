@@ -59,6 +59,16 @@ class Job:
         """The file that shows that the job is done."""
         return f"{self.name}{ROWS}"
 
+    def files(self, config: AnnotateConfig) -> list[str]:
+        """The names of all files that are written."""
+        endings = [*(f".{form}" for form in config.formats), *([".html"] if config.page else [])]
+        return [f"{self.name}{ending}" for ending in [*endings, *([".npz"] if self.is_video else []), ROWS]]
+
+    @property
+    def is_video(self) -> bool:
+        """Whether its poses are still to be estimated."""
+        return is_video(self.file) and not self.file.is_dir()
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -100,6 +110,7 @@ def run_jobs(
         tick(len(before), "")
         todo = [job for job in jobs if job not in before]
         for job in todo:
+            _require_own(job, out, ledger, config)
             ledger.claim(job.output, job.file)
         ledger.save()
         done, unreadable = dict[Job, Row](), dict[Job, str]()
@@ -116,6 +127,20 @@ def run_jobs(
         [before[job] for job in jobs if job in before],
         {str(job): unreadable[job] for job in jobs if job in unreadable},
     )
+
+
+def _require_own(job: Job, out: Path, ledger: Ledger, config: AnnotateConfig) -> None:
+    """InputError where a file that would be replaced is not as an earlier call left it, such as a corrected `.eaf`."""
+    row = ledger.rows.get(job.output)
+    written = {} if row is None else row.get("files", {})
+    interrupted = row is not None and "made" not in row
+    for name in job.files(config):
+        file = out / name
+        if not file.is_file() or interrupted or file.resolve() == job.file.resolve():
+            continue
+        if written.get(name) != sha256_of(file):
+            problem = "a file that was changed since" if name in written else "a file that annotate did not write"
+            raise InputError(problem, "none of this name", file=file, hint="Move it, or give another --out.")
 
 
 def _answers(
@@ -141,7 +166,7 @@ def _identity(config: AnnotateConfig, jobs: Sequence[Job]) -> Row:
     model = naming.model
     network = config.segmenter or (None if model is None else model / "segmenter.safetensors")
     dictionary = None if naming.dictionary is None else DictionaryStore.open(naming.dictionary)
-    videos = any(is_video(job.file) for job in jobs)
+    videos = any(job.is_video for job in jobs)
     return {
         "model": None if model is None else load_run(model).digest(),
         "dictionary": None if dictionary is None else [str(naming.dictionary), dictionary.metadata.edition],
@@ -177,7 +202,7 @@ class Annotator:
         if not job.file.exists():
             raise InputError("no such file", "a pose file or a video", file=job.file)
         facts: dict[str, Any] = {"frames": 0, "hand_frames": 0, "seconds": 0.0, "notes": []}
-        frames, poses = PageFrames(), PoseFile() if is_video(job.file) and not job.file.is_dir() else None
+        frames, poses = PageFrames(), PoseFile() if job.is_video else None
         segments: list[Annotated] = []
 
         def tick(piece: Piece) -> None:
@@ -208,12 +233,13 @@ class Annotator:
     def _row(self, job: Job, segments: Sequence[Annotated], facts: Row, media: Path | None) -> Row:
         content = {} if job.file.is_dir() else {**stamp_of(job.file), "sha256": sha256_of(job.file)}
         sure = sum(segment.name.sure for segment in segments)
-        counts = {"segments": len(segments), "sure": sure, "media": media and str(media)}
+        counts: Row = {"segments": len(segments), "sure": sure, "media": media and str(media)}
+        counts["files"] = {name: sha256_of(self.out / name) for name in job.files(self.config)}
         return {**claim_of(job.output, job.file), **content, "made": self.made_with, **facts, **counts}
 
     def _media(self, job: Job) -> Path | None:
         """The recording's video: itself, or that of its name beside it or in the folder of media."""
-        if is_video(job.file) and not job.file.is_dir():
+        if job.is_video:
             return job.file
         folder = self.config.media or job.file.parent
         candidates = (folder / f"{job.name}{ending}" for ending in VIDEO_ENDINGS)

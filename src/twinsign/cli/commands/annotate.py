@@ -102,7 +102,10 @@ def _config(
     naming = NamingConfig(model, dictionary, top, glosses)
     if recordings:
         reader = format.reader()
-        naming = with_queries(naming, {Path(name).stem: reader.read(name) for name in recordings})
+        named = {Path(name).stem: reader.read(name) for name in recordings}
+        if len({*named, *glosses}) < len(find):
+            raise InputError(f"--find {' '.join(find)}", "glosses and recordings of different names")
+        naming = with_queries(naming, named)
     if segmenter is None and not (model and (model / SEGMENTER).is_file()):
         print_note(
             "the RUN has no segmenter: signs are cut by the live segmenter's rules (twinsign segmenter fits one)"
