@@ -43,5 +43,5 @@ def test_missing_and_damaged_videos_are_named(tmp_path: Path) -> None:
         list(Source(SourceConfig(), load_dots).pieces(tmp_path / "none.mp4"))
     film = make_video(tmp_path / "a.mp4", 40)
     film.write_bytes(film.read_bytes()[:300])
-    with pytest.raises(InputError, match="a.mp4"):
+    with pytest.raises(InputError, match=r"a\.mp4"):
         list(Source(SourceConfig(), load_dots).pieces(film))

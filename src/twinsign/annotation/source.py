@@ -67,7 +67,7 @@ class Source:
         """A video's pieces, each estimated afresh: tracking begins anew with every piece."""
         if not path.is_file():
             raise InputError("no such file", "a video", file=path, clip=path.stem)
-        self._estimator = self._estimator or load_estimator(self.config.estimator)
+        self._estimator = self._estimator or self._load(self.config.estimator)
         clip = ClipFile(path, fps=self.config.fps, unit="pixel")
         with open_video(clip) as video:
             images = video.frames()
