@@ -58,7 +58,7 @@ def poses(file: Path, frames: int = 250, fps: float | None = FPS) -> Recording:
 
 
 def test_every_unusable_annotation_is_listed(tmp_path: Path) -> None:
-    slots = [0, 1000, 1000, 2000, None, 3000, 2500, 4000, 3500, 5000, 6000]
+    slots = [0, 1000, 1000, 2000, None, 3000, 2500, 4000, 3500, 5000, 6000, 10**400]
     tiers = tier(
         "Gloss",
         aligned("a1", 0, 1, " HAUS1A^* "),
@@ -70,6 +70,7 @@ def test_every_unusable_annotation_is_listed(tmp_path: Path) -> None:
         aligned("a7", 3, 3, "zero, too"),
         aligned("a8", 99, 3, "no slot"),
         aligned("a9", 3, 1, "backwards"),
+        aligned("a10", 3, 11, "for ever"),
         who="Ada",
     )
     tiers += tier(
@@ -89,9 +90,10 @@ def test_every_unusable_annotation_is_listed(tmp_path: Path) -> None:
         "a7": "zero length",
         "a8": "without a value",
         "a9": "no stretch",
+        "a10": "without a value",
     }.items():
         assert [problem for problem in found.problems if f"annotation {id} " in problem and reason in problem], id
-    assert len(found.problems) == 8
+    assert len(found.problems) == 9
     others = read_elan(file, ["O*"])
     assert [(mark.begin, mark.end, mark.value) for mark in others.marks] == [(0, 1000, "HOUSE(FB)")]
     assert len(others.problems) == 2

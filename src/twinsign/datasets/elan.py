@@ -14,6 +14,8 @@ from pathlib import Path
 
 from twinsign.errors import InputError
 
+LONGEST = 10**10
+"""Milliseconds, a hundred days, above which a time is none."""
 OVERLAP = 20
 """Milliseconds that annotations of a tier may overlap: rounding, not two signs at once."""
 
@@ -47,7 +49,7 @@ def read_elan(file: Path, tiers: Sequence[str]) -> Tiers:
     """Read the annotations of the tiers whose names match; InputError where the file is no `.eaf`."""
     root = _parse(file)
     slots = {
-        slot.get("TIME_SLOT_ID", ""): _integer(slot.get("TIME_VALUE")) for slot in root.iterfind("TIME_ORDER/TIME_SLOT")
+        slot.get("TIME_SLOT_ID", ""): _time(slot.get("TIME_VALUE")) for slot in root.iterfind("TIME_ORDER/TIME_SLOT")
     }
     elements = {tier.get("TIER_ID", ""): tier for tier in root.iterfind("TIER")}
     owners, aligned = dict[str, str](), dict[str, tuple[int | None, int | None]]()
@@ -92,11 +94,13 @@ def _parse(file: Path) -> ET.Element:
     return root
 
 
-def _integer(text: str | None) -> int | None:
+def _time(text: str | None) -> int | None:
+    """A time slot's milliseconds; None where there are none."""
     try:
-        return None if text is None else int(text)
+        value = None if text is None else int(text)
     except ValueError:
         return None
+    return value if value is not None and abs(value) <= LONGEST else None
 
 
 def _mark(
