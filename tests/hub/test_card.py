@@ -169,6 +169,7 @@ def test_only_files_of_a_run_are_shared(run: Path, trained) -> None:
     for name in ("checkpoints/last.ckpt", ".lock", "evaluations/a/../x-0123456789abcdef.json", "a/README.md", "x.py"):
         assert not is_shared(name)
     assert is_shared("evaluations/val+test-0123456789abcdef.json")
+    assert is_shared("segmenter.safetensors")
     page = run / "report.html"
     assert is_inert(page)
     text = page.read_text()

@@ -43,8 +43,8 @@ def normalized(output: str) -> str:
 class Ledger:
     """The rows by output, read at the start, appended to as videos are finished."""
 
-    def __init__(self, out: Path) -> None:
-        self.out, self.path = out, out / LEDGER
+    def __init__(self, out: Path, name: str = LEDGER) -> None:
+        self.out, self.path = out, out / name
         self.rows: dict[str, Row] = {}
         for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []:
             with suppress(ValueError, TypeError, KeyError):  # the last line of a process that was killed
@@ -68,7 +68,7 @@ class Ledger:
         name = self._names.get(normalized(output), output)
         row, exists = self.rows.get(name), (self.out / name).is_file()
         if row is None and exists:
-            problem = f"{self.out / output}, of which {LEDGER} says nothing, for {video}"
+            problem = f"{self.out / output}, of which {self.path.name} says nothing, for {video}"
             raise InputError(problem, "an output that does not exist yet", hint=NAMES_HINT)
         same_video = row is not None and (
             _path(row) == video.resolve() or (video.is_file() and row.get("sha256") == sha256_of(video))

@@ -6,12 +6,13 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
+from twinsign.annotation.segmenter import SEGMENTER, load_segmenter
 from twinsign.runs.calibration import calibration_of
 from twinsign.runs.models import load_classifier, load_encoders
 from twinsign.runs.run import CONFIG, EVALUATIONS, LABELS, METRICS, REPORT, VAL, WEIGHTS, Run, load_run
 
 CARD = "README.md"
-_SHARED = {CARD, CONFIG, WEIGHTS, LABELS, METRICS, REPORT, VAL}
+_SHARED = {CARD, CONFIG, WEIGHTS, LABELS, METRICS, REPORT, VAL, SEGMENTER}
 _EVALUATION = re.compile(rf"{EVALUATIONS}/[a-z+]+-[0-9a-f]{{16}}\.json")
 _TAG = re.compile(r"</?([a-z][^\s/>]*)", re.IGNORECASE)
 _ACTIVE = re.compile(
@@ -40,6 +41,8 @@ def load_checked_run(folder: Path) -> Run:
         calibration_of(run)
     else:
         load_encoders(run)
+    if (folder / SEGMENTER).is_file():
+        load_segmenter(folder / SEGMENTER)
     return run
 
 

@@ -19,16 +19,16 @@ FPS = 25.0
 """Assumed where the frame rate is unknown."""
 
 
-def active_span(recording: Recording) -> tuple[int, int]:
-    """The frames [first, stop) from the first to the last active one, with a margin; all where none is active.
+def active_span(recording: Recording, margin: float = MARGIN) -> tuple[int, int]:
+    """The frames [first, stop) from the first to the last active one, with a margin in seconds; all if none is active.
 
     Active: a hand is seen that is not lowered, or moves, or whose arm is not seen so that nothing speaks for rest.
     """
     frames = np.flatnonzero(_active(recording, "right", RIGHT_HAND) | _active(recording, "left", LEFT_HAND))
     if not len(frames):
         return 0, len(recording.xy)
-    margin = round(MARGIN * (recording.fps or FPS))
-    return max(0, int(frames[0]) - margin), min(len(recording.xy), int(frames[-1]) + 1 + margin)
+    around = round(margin * (recording.fps or FPS))
+    return max(0, int(frames[0]) - around), min(len(recording.xy), int(frames[-1]) + 1 + around)
 
 
 def lowered(xy: FloatArray, seen: BoolArray, side: str) -> BoolArray:

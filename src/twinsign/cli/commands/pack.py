@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from twinsign.cli.console import errors, parse_splits
-from twinsign.cli.options import FieldsOf, OptionalWords, PoseFormat, Positional
+from twinsign.cli.options import FieldsOf, OptionalWords, PoseFormat, Positional, Words
 from twinsign.cli.packing import PackTarget, pack_corpus
 from twinsign.datasets.columns import parse_columns
+from twinsign.datasets.elan_clips import ElanConfig, elan_corpus
 from twinsign.datasets.folder import folder_corpus, landmark_corpus, set_corpus
 from twinsign.datasets.sample import Corpus
 from twinsign.datasets.splits import SHARES, split_by
-from twinsign.datasets.tables import NO_SPLIT
+from twinsign.datasets.tables import NO_SPLIT, annotation_files
 from twinsign.files import sha256
 from twinsign.pose.read import open_set
 from twinsign.synthetic.corpus import SyntheticConfig, synthetic_corpus
@@ -93,6 +94,35 @@ def pack_folder(
     provenance = {"command": "pack folder", **names, **vars(format), **({"columns": columns} if columns else {})}
     parsed = parse_columns(columns)
     corpus = folder_corpus(poses, annotations, size=format.size, fps=format.fps, unit=format.unit, columns=parsed)
+    return pack_corpus(splits.apply(corpus, provenance), target, provenance)
+
+
+def pack_elan(
+    annotations: Words,
+    poses: Path,
+    tier: Words,
+    target: FieldsOf[PackTarget],
+    format: FieldsOf[PoseFormat],
+    splits: FieldsOf[GroupSplit],
+    glosses: Path | None = None,
+    unlabelled: int = 0,
+    dataset: str = "",
+) -> int:
+    """Pack the clips that ELAN annotations cut out of long recordings; unusable annotations are listed.
+
+    --split_by signer takes the tiers' participants, --split_by recording the files.
+
+    Args:
+        annotations: ELAN files (.eaf), or folders of them.
+        poses: Folder with the recordings' pose files, named as the ELAN files or as the videos that they link.
+        tier: Tiers whose values are glosses; * stands for anything. Tiers that refer to others have their times.
+        glosses: CSV of value and gloss: what to call an annotation's value; an empty gloss leaves it out.
+        unlabelled: Frames of unlabelled clips to cut out of stretches without annotation, for pre-training; 0: none.
+    """
+    files = annotation_files(annotations, "*.eaf")
+    corpus = elan_corpus(files, poses, ElanConfig(tier, glosses, unlabelled, format.size, format.fps, format.unit))
+    provenance: dict[str, Any] = {"command": "pack elan", "annotations": annotations, "poses": str(poses), "tier": tier}
+    provenance |= {"glosses": glosses and str(glosses), "unlabelled": unlabelled, "dataset": dataset, **vars(format)}
     return pack_corpus(splits.apply(corpus, provenance), target, provenance)
 
 

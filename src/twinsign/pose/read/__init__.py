@@ -6,7 +6,8 @@ ending in _READERS.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
@@ -41,6 +42,7 @@ __all__ = [
     "open_landmarks",
     "open_set",
     "read",
+    "read_pieces",
     "write_npz",
 ]
 
@@ -98,6 +100,28 @@ def read(
     elif content is None and not clip.path.exists():
         problem = "no such file"
     raise clip.error(problem, FORMATS)
+
+
+def read_pieces(
+    path: str | PathLike[str],
+    frames: int,
+    *,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    unit: Unit | None = None,
+) -> Iterator[Recording]:
+    """One recording in consecutive pieces of `frames` frames, the last one shorter; parameters as of `read`.
+
+    Of `.pose` files one piece at a time is in memory, of other formats the joints of the whole recording.
+    """
+    clip = ClipFile(Path(path), size, fps, unit=unit)
+    if clip.path.suffix.lower() == ".pose" and not clip.path.is_dir():
+        yield from pose_file.read_pieces(clip, frames)
+        return
+    whole = read(path, size=size, fps=fps, unit=unit)
+    for first in range(0, len(whole.xy), frames):
+        part = slice(first, first + frames)
+        yield replace(whole, xy=whole.xy[part], score=whole.score[part])
 
 
 def _read_arrays(clip: ClipFile) -> Recording:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import numpy as np
 from pose_format.numpy import NumPyPoseBody
@@ -53,6 +55,53 @@ def read(clip: ClipFile) -> Recording:
     neither the header nor the caller states the image's size.
     """
     return from_pose(clip, *_decode(clip))
+
+
+def read_pieces(clip: ClipFile, frames: int) -> Iterator[Recording]:
+    """The recording in consecutive pieces of `frames` frames, the last one shorter, of which one is held at a time.
+
+    Raises InputError as `read` does, for a piece when its turn comes.
+    """
+    first, length = 0, 1
+    while first < length:
+        header, body, length = _decode_part(clip, first, first + frames)
+        yield replace(from_pose(clip, header, body), id=clip.id)
+        first += frames
+
+
+def rate_and_length(clip: ClipFile) -> tuple[float | None, int]:
+    """Frames a second, None where unknown, and how many frames the file has."""
+    _, body, length = _decode_part(clip, 0, 1)
+    return float(body.fps) or clip.fps, length
+
+
+def read_part(clip: ClipFile, first: int, stop: int) -> Recording:
+    """The frames [first, stop) alone, with a note; InputError as for `read`."""
+    header, body, length = _decode_part(clip, first, stop)
+    recording = from_pose(clip, header, body)
+    return replace(recording, notes=(*recording.notes, f"frames {first} to {stop - 1} of {length} taken"))
+
+
+def _decode_part(clip: ClipFile, first: int, stop: int) -> tuple[PoseHeader, NumPyPoseBody, int]:
+    """Header, the body of frames [first, stop), and how many frames the file has."""
+    if clip.content is not None:
+        raise clip.error("bytes in memory", "a file on disk")
+    with clip.decoding(_WANTED), clip.path.open("rb") as stream:
+        if not clip.byte_count:
+            raise clip.error("an empty file", _WANTED)
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            reader = BufferReader(content[:_MAX_HEADER_BYTES])
+            header = PoseHeader.read(reader)
+            start = reader.read_offset
+            length = _check_bounds(clip, header, content, start)
+            reader = BufferReader(content)
+            reader.read_offset = start
+            if round(header.version, 3) == 0:  # frames of unequal length: all are read to find one
+                body = NumPyPoseBody.read(header, reader)
+                part = NumPyPoseBody(body.fps, body.data[first:stop], body.confidence[first:stop])
+                return header, part, len(body.data)
+            body = NumPyPoseBody.read(header, reader, start_frame=first, end_frame=min(stop, length))
+    return header, body, length
 
 
 def from_pose(clip: ClipFile, header: PoseHeader, body: NumPyPoseBody) -> Recording:
@@ -111,8 +160,8 @@ def _decode(clip: ClipFile) -> tuple[PoseHeader, NumPyPoseBody]:
     return header, body
 
 
-def _check_bounds(clip: ClipFile, header: PoseHeader, content: bytes, start: int) -> None:
-    """TooLargeError if the header, or the body that begins at `start`, states more than the clip's bounds."""
+def _check_bounds(clip: ClipFile, header: PoseHeader, content: bytes | mmap.mmap, start: int) -> int:
+    """The body's frames; TooLargeError if header, or the body that begins at `start`, states more than the bounds."""
     points = sum(len(component.points) for component in header.components)
     clip.at_most(points, clip.bounds.points, "points")
     version = round(header.version, 3)
@@ -125,7 +174,7 @@ def _check_bounds(clip: ClipFile, header: PoseHeader, content: bytes, start: int
             (persons,) = struct.unpack_from("<H", content, place)
             clip.at_most(persons, clip.bounds.persons, "persons")
             place += struct.calcsize("<H") + persons * (struct.calcsize("<H") + 4 * values)
-        return
+        return int(frames)
     layout = "<HHH" if version == _VERSION_BY_LENGTH else "<fIH"
     fps, frames, persons = struct.unpack_from(layout, content, start)
     clip.at_most(persons, clip.bounds.persons, "persons")
@@ -135,3 +184,4 @@ def _check_bounds(clip: ClipFile, header: PoseHeader, content: bytes, start: int
     clip.check_frames(frames)
     if fps > 0:
         clip.at_most(frames / fps, clip.bounds.seconds, "seconds")
+    return int(frames)

@@ -1,0 +1,1 @@
+"""Long recordings: where signs are in them, what they are, and files that other programs open."""
