@@ -108,7 +108,6 @@ def test_what_makes_no_sense_is_refused(run: Path, files: list[Path], capsys: py
         (["enrol", *model, file], "without --gloss"),
         (["enrol", *model, "--delete", "b", "--gloss", "a"], "without files"),
         (["enrol", *model, "--delete", "b"], "no sign 'b'"),
-        (["enrol", file, "--gloss", "a"], "neither a RUN nor a dictionary"),
         (["search", file, *model], "no sign"),
         (["search", file, "--dictionary", str(run)], "no dictionary.json"),
     ):

@@ -19,6 +19,7 @@ from twinsign.cli.console import (
 )
 from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalWords, Positionals
 from twinsign.errors import InputError
+from twinsign.runs.shipped import RECOGNISER, shipped_path
 
 if MYPY:
     from twinsign.annotation.jobs import AnnotateConfig, Outcome
@@ -49,7 +50,7 @@ def annotate(
         formats: Files to write beside the JSON lines: eaf, vtt, srt, csv. Default: all.
         no_page: Write no page that plays the recording.
         out: Folder for the files: NAME.eaf and so on.
-        model: RUN of finetune or linear; of any kind with --dictionary.
+        model: RUN of finetune or linear, or a shipped model; of any kind with --dictionary. Default: asl300.
         dictionary: Dictionary whose enrolled signs name the segments, instead of the model's own.
         segmenter: File that `twinsign segmenter` wrote. Default: the RUN's own; without one the live segmenter's rules.
         media: Folder with the videos of the pose files. Default: beside each pose file.
@@ -96,7 +97,8 @@ def _config(
     if unknown:
         raise InputError(f"format {unknown[0]!r}", ", ".join(FORMATS))
     if model is None and dictionary is None:
-        raise InputError("neither a RUN nor a dictionary", "--model RUN, or --dictionary D")
+        model = RECOGNISER
+    model = model and (shipped_path(model) or model)
     recordings = [name for name in find if Path(name).exists()]
     glosses = tuple(name for name in find if name not in recordings)
     naming = NamingConfig(model, dictionary, top, glosses)

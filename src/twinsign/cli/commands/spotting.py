@@ -44,7 +44,10 @@ def segmenter(
 
     if (model is None) == (out is None):
         raise InputError("both --model and --out" if model else "neither --model nor --out", "one of them")
-    target = out or load_run(model or "").path / SEGMENTER
+    run = None if model is None else load_run(model)
+    if run and run.shipped:
+        raise InputError(f"the shipped model {run.reference}", "--out FILE, or a RUN of yours")
+    target = out or (run.path if run else Path()) / SEGMENTER
     pack = Pack(data)
     rows = pack.select(parse_splits(split), where)
     with progress_bar("reading", len(rows)) as update:
@@ -136,7 +139,7 @@ def _measure(
     pack = Pack(data)
     rows = pack.select(parse_splits(split), where)
     namer = Namer(NamingConfig(model, dictionary))
-    network = segmenter_of(segmenter, model)
+    network = segmenter_of(segmenter, load_run(model).path)
     with progress_bar("joining", len(rows)) as update:
         signs = load_signs(pack, rows, lambda clips: update(advance=clips))
     rates = parse_numbers(fps, "fps")
