@@ -11,7 +11,7 @@ from typing import Any
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return a package's `__getattr__` and `__dir__` (PEP 562), for names whose `homes` are "module" or "module:name"."""
+    """A package's `__getattr__` and `__dir__` (PEP 562), for names whose `homes` are "module" or "module:name"."""
 
     def get(name: str) -> Any:
         if name not in homes:
