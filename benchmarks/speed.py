@@ -15,85 +15,23 @@ import argparse
 import json
 import os
 import platform
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from start_up import TWINSIGN, Row, memory, start_up
+
 from twinsign.cli.console import print_table
 from twinsign.files import write_json
 
-REPEATS = 5
 GLOSSES = 300
-TWINSIGN = [sys.executable, "-m", "twinsign"]
 AIM_OF_PEAK = 0.6
 FPS = 25
-Row = tuple[str, str, str]
-"""What is measured, the figure, and its ratio to what it is compared with."""
-
-
-def cost(words: list[str], ready: Callable[[], bool] | None = None) -> tuple[float, float]:
-    """Processor seconds and MB at most of a process; one that serves is ended once it is `ready`."""
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if ready is not None:
-        while not ready() and process.poll() is None:
-            time.sleep(0.2)
-        process.terminate()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, -15, 143):
-        raise RuntimeError(f"{' '.join(words)}: {(process.stderr or sys.stderr).read()!r}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6
-
-
-def start_up(folder: Path) -> Iterator[Row]:
-    """Processor time of short commands, as a ratio to that of `import torch`."""
-    commands = {
-        "--help": ["--help"],
-        "--version": ["--version"],
-        "predict --help": ["predict", "--help"],
-        "pretrain --help": ["pretrain", "--help"],
-        "predict, one file, small": ["predict", str(folder / "clip.npz"), "--model", str(folder / "run")],
-    }
-    bare = [sys.executable, "-c", "import torch"]
-    pairs = [
-        (cost(bare)[0], {name: cost([*TWINSIGN, *words])[0] for name, words in commands.items()})
-        for _ in range(REPEATS)
-    ]
-    yield "import torch", f"{median(torch for torch, _ in pairs):.2f} s", ""
-    for name in commands:
-        seconds, ratio = (
-            median(found[name] for _, found in pairs),
-            median(found[name] / torch for torch, found in pairs),
-        )
-        yield name, f"{seconds:.2f} s", f"{ratio:.2f} of import torch"
-
-
-def memory(folder: Path) -> Iterator[Row]:
-    """The most memory of a command, its own process alone."""
-    run = str(folder / "run")
-    yield "predict", f"{cost([*TWINSIGN, 'predict', str(folder / 'clip.npz'), '--model', run])[1]:.0f} MB", ""
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port = trial.getsockname()[1]
-
-    def answers() -> bool:
-        try:
-            return bool(urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).status)
-        except OSError:
-            return False
-
-    yield "serve, no video", f"{cost([*TWINSIGN, 'serve', '--model', run, '--port', str(port)], answers)[1]:.0f} MB", ""
-    words = ["pretrain", "--config", "small", "--data", str(folder / "clips.pack"), "--out", str(folder / "trained")]
-    steps = ["--pretrain.steps", "3", "--pretrain.monitor_every", "0", "--trainer.threads", "1"]
-    seconds, most = cost([*TWINSIGN, *words, *steps])
-    yield "pretrain small, 3 steps", f"{most:.0f} MB", f"{seconds:.0f} s of processor time"
 
 
 def steps(folder: Path) -> Iterator[Row]:
@@ -145,17 +83,17 @@ def live(folder: Path, video: str = "") -> Iterator[Row]:
     torch.set_num_threads(1)
     recogniser, recording = Recogniser.load(folder / "run"), recording_of(100).fractions()
     stream = Stream(recogniser.predict, size=recording.size)
-    with_answer, without = [], []
+    with_answer: list[float] = []
+    without: list[float] = []
     for frame, (xy, score) in enumerate(zip(recording.xy, recording.score, strict=True)):
         started = time.process_time()
         (with_answer if stream.push(frame / FPS, xy, score) else without).append(time.process_time() - started)
-    budget = 1 / FPS
-    found = {"live frame without a guess": without, "live frame with a guess or answer": with_answer}
-    if video:
-        found |= {"MediaPipe, a frame of the video": _estimated(video)}
+    mean = (sum(with_answer) + sum(without)) / len(recording.xy)
+    found = {"live frame, mean": mean, "of those without a guess": median(without)}
+    found |= {"of those with one, every 0.4 s": median(with_answer)} if with_answer else {}
+    found |= {"MediaPipe, a frame of the video": median(_estimated(video))} if video else {}
     for name, seconds in found.items():
-        if seconds:
-            yield name, f"{1000 * median(seconds):.2f} ms", f"{100 * median(seconds) / budget:.1f} % of 40 ms"
+        yield name, f"{1000 * seconds:.2f} ms", f"{100 * seconds * FPS:.1f} % of 40 ms"
 
 
 def _estimated(video: str) -> list[float]:
@@ -193,11 +131,8 @@ def thousand(folder: Path) -> Iterator[Row]:
     with torch.no_grad():
         gflop = len(rows) / 32 * reference_gflop(lambda: branch_features(model.encoders, batch), model)
     peak = gemm_gflops(torch.device("cpu"), types=[torch.float32])["float32"]
-    yield (
-        "forward passes of 1,000 clips",
-        f"{gflop:.0f} GFLOP",
-        f"{gflop / peak / AIM_OF_PEAK:.1f} s at 60 % of the peak",
-    )
+    least = gflop / peak / AIM_OF_PEAK
+    yield "forward passes of 1,000 clips", f"{gflop:.0f} GFLOP", f"{least:.1f} s at 60 % of the peak"
     jobs: dict[str, Callable[[], Any]] = {
         "embed": lambda: write_embeddings(folder / "own.parquet", run, pack, rows),
         "evaluate": lambda: evaluate(folder / "run", ClipSelection([folder / "thousand.pack"]), None),
@@ -206,7 +141,7 @@ def thousand(folder: Path) -> Iterator[Row]:
         started = time.process_time()
         job()
         spent = time.process_time() - started
-        yield f"{name} 1,000 clips", f"{spent:.1f} s", f"{spent * peak * AIM_OF_PEAK / gflop:.2f} of that"
+        yield f"{name} 1,000 clips", f"{spent:.1f} s", f"{spent / least:.2f} of that"
 
 
 def demo(folder: Path) -> Iterator[Row]:
