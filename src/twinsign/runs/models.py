@@ -22,8 +22,8 @@ from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
 NO_PRETRAINING = "none"
 """As --init: encoders without pre-training."""
 
-EVALUATION_BATCH = 128
-"""Clips scored at once."""
+EVALUATION_BATCH = 128 if torch.cuda.is_available() else 16
+"""Clips scored at once: on a CPU few, whose arrays stay in its cache (docs/speed.md)."""
 
 
 def build_module(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], run: Run) -> nn.Module:
