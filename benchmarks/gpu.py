@@ -50,8 +50,8 @@ from twinsign.views.clips import View
 BATCHES, SMALL_BATCHES = (64, 128, 256), (4, 8)
 WAYS = {"eager": None, "compiled": "default", "CUDA graphs": "reduce-overhead"}
 """How encoders run, and the mode of torch.compile."""
-PARITY = 1e-3
-"""Most that losses and gradients in float32 may differ, relative to the largest."""
+PARITY = {"loss": 1e-4, "gradient": 0.03}
+"""Most relative differences in float32: rounding, and for gradients the few ReLUs and maxima that it flips."""
 STEPS = 6
 
 
@@ -75,7 +75,7 @@ class Job:
 def parity(job: Job) -> dict[str, float]:
     """Our network on the device against the usual form (benchmarks/reference.py) on the CPU, both in float32.
 
-    The largest relative differences of the loss and of its gradient by the query's coordinates.
+    Relative differences of the loss and, as vectors, of its gradients by the query's coordinates.
     """
     recipe = load_recipe("demo")
     recipe = replace(recipe, encoder=replace(recipe.encoder, dropout=0.0))  # draws would differ
@@ -96,9 +96,9 @@ def parity(job: Job) -> dict[str, float]:
     (loss, gradient), (other, other_gradient) = found
     result = {
         "loss": float((loss - other).abs() / loss.abs()),
-        "gradient": float((gradient - other_gradient).abs().max() / gradient.abs().max()),
+        "gradient": float((gradient - other_gradient).norm() / gradient.norm()),
     }
-    if max(result.values()) > PARITY:
+    if any(value > PARITY[name] for name, value in result.items()):
         raise RuntimeError(f"{result}; at most {PARITY}")
     return result
 
