@@ -161,6 +161,7 @@ class Reference(nn.Module):
 
     def __init__(self, own: Encoder) -> None:
         super().__init__()
+        self.width = own.width
         parts: Sequence[str] = tuple(own.net)
         self.net = nn.ModuleDict({part: ReferencePartNet(_part(own.net[part])) for part in parts})
         self.transformer = nn.ModuleDict({part: ReferenceTransformer(own.transformer[part]) for part in parts})  # type: ignore[arg-type]

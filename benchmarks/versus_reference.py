@@ -7,6 +7,8 @@ python benchmarks/versus_reference.py --config paper --batch_size 16 --threads 1
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -22,17 +24,17 @@ from twinsign.distributed import fastest_device
 from twinsign.files import write_json
 from twinsign.pack.open import Pack
 from twinsign.pack.write import write_pack
-from twinsign.runs.recipe import Recipe, load_recipe
+from twinsign.runs.recipe import Precision, Recipe, load_recipe
 from twinsign.synthetic.corpus import synthetic_corpus
-from twinsign.train.precision import gemm_gflops, seconds_of
+from twinsign.train.precision import clock_of, faster_precision, gemm_gflops, seconds_of
 
-OURS = ("32-true", "bf16-mixed")
+OURS: tuple[Precision, ...] = ("32-true", "bf16-mixed")
 
 
-def steps_of(recipe: Recipe, pack: Pack, device: torch.device) -> dict[str, Step]:
-    """The usual form in float32, and ours in float32 and in mixed precision, each with a model of its own."""
+def steps_of(recipe: Recipe, pack: Pack, device: torch.device, ours: Sequence[Precision] = OURS) -> dict[str, Step]:
+    """The usual form in float32, and ours in these precisions, each with a model of its own."""
     made = {}
-    for name, precision in (("usual 32-true", "32-true"), *((f"ours {one}", one) for one in OURS)):
+    for name, precision in (("usual 32-true", "32-true"), *((f"ours {one}", one) for one in ours)):
         chosen = replace(recipe, trainer=replace(recipe.trainer, precision=precision))
         made[name] = Step(Bench(chosen, pack, device))
     usual = made["usual 32-true"]
@@ -49,14 +51,16 @@ def compare(recipe: Recipe, pack: Pack, threads: int, rounds: int) -> dict[str, 
     """Clips a second of each, and ours over the usual form, round by round."""
     torch.set_num_threads(threads)
     device = fastest_device()
-    peaks, made, size = gemm_gflops(device), steps_of(recipe, pack, device), recipe.pretrain.batch_size
+    peaks, size = gemm_gflops(device), recipe.pretrain.batch_size
+    ours = OURS if faster_precision(peaks) == "bf16-mixed" else OURS[:1]  # emulated, mixed precision takes minutes
+    made = steps_of(recipe, pack, device, ours)
     gflop = reference_gflop(made["ours 32-true"].learn, made["ours 32-true"].model) / size
     spent: dict[str, list[float]] = {name: [] for name in made}
     for number in range(rounds + 1):  # the first does not count
         for name, step in made.items():
-            found = seconds_of(step.run, device, 1, 0)
+            found = seconds_of(step.run, device, 1, 0, clock=clock_of(device))
             spent[name] += found if number else []
-            print(f"threads {threads}, round {number}, {name}: {found[0]:.2f} s", flush=True)
+            print(f"threads {threads}, round {number}, {name}: {found[0]:.2f} s", file=sys.stderr, flush=True)
     usual = spent["usual 32-true"]
     rates = {name: size / median(values) for name, values in spent.items()}
     share = {name: rates[name] * gflop / peaks["bfloat16" if "bf16" in name else "float32"] for name in rates}

@@ -1,15 +1,17 @@
-"""Public names that load their modules when they are first used (PEP 562), so that `import twinsign` stays fast."""
+"""Imports when they are needed, and quick ones: `import twinsign` stays fast, and a command answers soon."""
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return a package's `__getattr__` and `__dir__`, for names whose `homes` are "module" or "module:name"."""
+    """A package's `__getattr__` and `__dir__` (PEP 562), for names whose `homes` are "module" or "module:name"."""
 
     def get(name: str) -> Any:
         if name not in homes:
@@ -26,3 +28,17 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
         return sorted({*own, *homes})
 
     return get, names
+
+
+@contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import large libraries without collecting garbage meanwhile: they make a million objects that stay."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not gc.get_freeze_count():  # once: what a later call froze might be garbage
+            gc.freeze()
+        if collecting:
+            gc.enable()

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from helpers.trained_runs import Trained
 
 from twinsign.cli.registry import COMMANDS
+from twinsign.pack.open import Pack
+from twinsign.pose.read import write_npz
 
 SLOW = {"torch", "pytorch_lightning", "sklearn", "matplotlib", "openTSNE", "scipy"}
+OTHER = {"pandas", "sympy", "torch._dynamo", "fastapi", "mediapipe"}
+"""What an answer of `predict` does without, besides the slow libraries but torch."""
 NAMES = [
     (name, *inner)
     for name, entry in COMMANDS.items()
@@ -28,10 +34,11 @@ for words in {names}:
 
 
 def loaded(*words: str) -> tuple[set[str], str, str]:
-    """Packages that a process has loaded after answering these words, and what it printed."""
+    """Packages, and parts of torch, that a process has loaded after answering these words, and what it printed."""
     lines = ["import contextlib, sys", "from twinsign.cli.main import main"]
     lines += [f"with contextlib.suppress(SystemExit): main({list(words)})"]
-    lines += ["sys.stdout.write('\\nLOADED ' + ' '.join({name.split('.')[0] for name in sys.modules}))"]
+    lines += ["names = {name if name.startswith('torch.') else name.split('.')[0] for name in sys.modules}"]
+    lines += ["sys.stdout.write('\\nLOADED ' + ' '.join(names))"]
     code = "\n".join(lines)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     shown, _, packages = done.stdout.rpartition("LOADED ")
@@ -79,3 +86,11 @@ def test_wrong_words_load_nothing_slow(words: list[str]) -> None:
 def test_without_a_command_no_pack_is_read(words: list[str]) -> None:
     packages, _, _ = loaded(*words)
     assert not {"pyarrow", "pose_format"} & packages
+
+
+def test_predict_loads_only_what_it_uses(trained: Trained, tmp_path: Path) -> None:
+    write_npz(Pack(trained.pack).recording(0), tmp_path / "clip.npz")
+    packages, out, _ = loaded("predict", str(tmp_path / "clip.npz"), "--model", str(trained.finetuned))
+    assert "clip.npz: " in out
+    assert "torch" in packages
+    assert not (SLOW - {"torch"} | OTHER) & packages

@@ -35,7 +35,7 @@ def test_slow_runs_are_fewer() -> None:
 def test_the_peak_of_slow_products_is_of_small_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
     sides: list[int] = []
 
-    def products(run: Any, device: torch.device, runs: int, limit: float) -> list[float]:
+    def products(run: Any, device: torch.device, runs: int, **_: Any) -> list[float]:
         sides.append(len(run.args[0]))
         return [1e-9 * len(run.args[0]) ** 3 if run.args[0].dtype == torch.float32 else 1e-6 * len(run.args[0]) ** 3]
 
@@ -49,7 +49,7 @@ def test_the_peak_of_slow_products_is_of_small_matrices(monkeypatch: pytest.Monk
 
 def test_the_peak_is_of_both_types(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(precision.SIDE, "cpu", 64)
-    monkeypatch.setattr(precision, "seconds_of", lambda run, device, runs, limit: [run() is None or 0.5, 0.25])
+    monkeypatch.setattr(precision, "seconds_of", lambda run, device, runs, **_: [run() is None or 0.5, 0.25])
     assert gemm_gflops(CPU) == {
         "float32": round(2 * 64**3 / 0.25 / 1e9, 1),
         "bfloat16": round(2 * 64**3 / 0.25 / 1e9, 1),

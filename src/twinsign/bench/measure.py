@@ -20,7 +20,7 @@ from twinsign.runs.recipe import Recipe
 from twinsign.ssl.contrast import PretrainOutput
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train.optim import optimiser_and_schedule
-from twinsign.train.precision import seconds_of
+from twinsign.train.precision import clock_of, seconds_of
 from twinsign.views.augment import random_view
 from twinsign.views.batches import ClipReader, seeded_generator
 from twinsign.views.clips import Clips
@@ -47,7 +47,8 @@ class Bench:
 
     def seconds(self, run: Callable[[], Any], device: torch.device | None = None) -> list[float]:
         """Seconds of each timed run of a function."""
-        return seconds_of(run, device or self.device, self.steps, self.warm_up, self.limit)
+        device = device or self.device
+        return seconds_of(run, device, self.steps, self.warm_up, self.limit, clock_of(device))
 
     def autocast(self) -> torch.autocast:
         """Mixed precision as the recipe's trainer has it."""
@@ -149,11 +150,12 @@ def embedding(bench: Bench) -> dict[str, Any]:
             branch_features(encoders, fixed_views(recipe.windows, frames)(clips))
 
     clip = bench.clips(1)
-    latencies = seconds_of(lambda: embed(clip, LATENCY_FRAMES), device, LATENCY_RUNS, bench.warm_up, bench.limit / 2)
+    limit, clock = bench.limit / 2, clock_of(device)
+    latencies = seconds_of(lambda: embed(clip, LATENCY_FRAMES), device, LATENCY_RUNS, bench.warm_up, limit, clock)
     # two runs and one before them within the limit
     most = int(bench.limit / 8 / (recipe.windows.count * median(latencies)))
     clips = bench.clips(max(1, min(EVALUATION_BATCH, most)))
-    seconds = seconds_of(lambda: embed(clips, recipe.pretrain.frames), device, bench.steps, 1, bench.limit / 2)
+    seconds = seconds_of(lambda: embed(clips, recipe.pretrain.frames), device, bench.steps, 1, limit, clock)
     return {
         "sequences_per_s": round(len(clips) / median(seconds), 2),
         "one_clip_ms": {

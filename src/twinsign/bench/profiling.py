@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import resource
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from twinsign.nn.gcn import GraphConv
 from twinsign.nn.graph import SUBSETS
-from twinsign.train.precision import wait
+from twinsign.train.precision import clock_of, wait
 
 HOST_WAITS = ("_local_scalar_dense", "nonzero", "equal", "is_nonzero")
 """Operators for which the host waits for the device: `.item()`, `if tensor:` and the like."""
@@ -37,10 +36,11 @@ class StageTimer:
     def stage(self, name: str) -> Iterator[None]:
         """Time a block as one run of a stage; as a decorator, each call of a function."""
         wait(self.device)
-        started = time.perf_counter()
+        clock = clock_of(self.device)
+        started = clock()
         yield
         wait(self.device)
-        self.seconds.setdefault(name, []).append(time.perf_counter() - started)
+        self.seconds.setdefault(name, []).append(clock() - started)
 
     def milliseconds(self, warm_up: int) -> dict[str, float]:
         """The median of each stage without its first `warm_up` runs."""

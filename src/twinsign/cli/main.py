@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A signal's number plus 128: a training that it stopped.
     """
+    if arguments is None:  # at exit the collector would look at all that torch made: a quarter of a short command
+        atexit.register(gc.freeze)
     words = normalise_words(sys.argv[1:] if arguments is None else arguments)
     check_command(words)
     name = "twinsign"

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import fdtri
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -112,6 +111,8 @@ def lower_confidence_bounds(right: NDArray[np.bool_], weight: NDArray[np.float64
     good, bad = hits.cumsum(), misses.cumsum()
     if not level:
         return np.asarray(good / (good + bad))
+    from scipy.special import fdtri  # slow to import, and of use here alone
+
     bad, square = bad + weight.max(), (weight * misses).cumsum() + weight.max() ** 2
     number = good**2 / np.maximum((weight * hits).cumsum(), np.finfo(float).tiny)
     quantile = fdtri(2 * number.clip(_ROUNDING), 2 * bad**2 / square, 1 - level)  # 0 without any right answer

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 
 from twinsign.evaluation.calibrate import DECIMALS
 from twinsign.evaluation.metrics import (
@@ -73,6 +72,8 @@ def unknown_report(
     unknown one (equally sure: half); `surest`: the five unknown clips of highest confidence. Without a
     calibration the default threshold of `predict` is used.
     """
+    from sklearn.metrics import roc_auc_score  # slow to import, and of use here alone
+
     fitted = calibration or Calibration()
     _, confidence, sure = _answers(known_signs, fitted)
     _, unknown_confidence, wrong = _answers(unknown_signs, fitted)

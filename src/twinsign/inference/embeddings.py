@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from twinsign import __version__
 from twinsign.distributed import fastest_device
@@ -42,6 +42,8 @@ from twinsign.views.batches import ClipReader, collate_recordings
 
 EMBEDDING = "embedding"
 """Column of the joint unit embedding."""
+ROW_GROUP = 128
+"""Clips written at once."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def write_embeddings(
     note = _provenance(run, pack, rows, chosen)
     note["columns"] = {column.name: str(column.type) for column in [*table.schema, *fields]}
     schema = pa.schema([*table.schema, *fields], metadata={PROVENANCE_KEY: json.dumps(note)})
-    batches = [rows[start : start + EVALUATION_BATCH] for start in range(0, len(rows), EVALUATION_BATCH)]
+    batches = [rows[start : start + ROW_GROUP] for start in range(0, len(rows), ROW_GROUP)]
     written = 0
     with atomic(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for columns in map_tasks(partial(_load_embedding, run, pack, chosen), batches, cluster):
@@ -208,15 +210,21 @@ def _load_embedding(run: Run, pack: Pack, chosen: FeatureChoice) -> Callable[[In
     parts = tuple(chosen.parts)
 
     @torch.no_grad()
-    def embed_rows(rows: Indices) -> list[pa.Array]:
+    def embed_few(rows: Indices) -> list[Tensor]:
         clips = ClipReader(pack, rows, run.recipe.read).__getitems__(list(range(len(rows))))
         branches = all_features(encoders, viewer(clips.to(device_of(encoders))))
         vectors = [branch.f[part] for branch in branches.values() for part in parts]
         vectors.append(joint_embedding({name: branch.whole(parts) for name, branch in branches.items()}))
         shows = [torch.stack([branch.has[part] for branch in branches.values()]).any(dim=0) for part in parts]
-        arrays = [value.float().cpu().numpy() for value in vectors]
-        columns = [pa.FixedSizeListArray.from_arrays(array.ravel(), array.shape[1]) for array in arrays]
-        return [*columns, *(pa.array(shown.cpu().numpy()) for shown in shows)]
+        return [*(value.float().cpu() for value in vectors), *(shown.cpu() for shown in shows)]
+
+    def embed_rows(rows: Indices) -> list[pa.Array]:
+        few = [embed_few(rows[first : first + EVALUATION_BATCH]) for first in range(0, len(rows), EVALUATION_BATCH)]
+        arrays = [torch.cat(pieces).numpy() for pieces in zip(*few, strict=True)]
+        return [
+            pa.FixedSizeListArray.from_arrays(array.ravel(), array.shape[1]) if array.ndim > 1 else pa.array(array)
+            for array in arrays
+        ]
 
     return embed_rows
 

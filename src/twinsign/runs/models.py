@@ -26,8 +26,8 @@ NO_PRETRAINING = "none"
 STATISTICS_CLIPS = 2048
 """Clips that a random encoder's norms know, at most; of more a seeded sample."""
 
-EVALUATION_BATCH = 128
-"""Clips scored at once."""
+EVALUATION_BATCH = 128 if torch.cuda.is_available() else 16
+"""Clips scored at once: on a CPU few, whose arrays stay in its cache (docs/speed.md)."""
 
 
 def build_module(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], run: Run) -> nn.Module:

@@ -19,6 +19,7 @@ from twinsign.cli.console import (
 )
 from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalPositionals, OptionalWords, Positionals
 from twinsign.errors import InputError
+from twinsign.lazy import quick_imports
 from twinsign.pose.recording import Recording
 
 if MYPY:
@@ -54,9 +55,10 @@ def enrol(
         signer: Who signs in the files: confidences are then fitted across signers.
         split: Splits of --data, joined by commas, or `all`.
     """
-    from twinsign.dictionary.entries import Sign
-    from twinsign.dictionary.lookup import Dictionary
-    from twinsign.pack.open import Pack
+    with quick_imports():
+        from twinsign.dictionary.entries import Sign
+        from twinsign.dictionary.lookup import Dictionary
+        from twinsign.pack.open import Pack
 
     sources = sum(map(bool, (files, data, delete)))
     if sources != 1:
@@ -100,7 +102,8 @@ def search(
         top: Number of glosses, and of recordings, to list.
         by: Rank glosses by the nearest of their recordings, or by their mean (prototype).
     """
-    from twinsign.dictionary.lookup import Dictionary
+    with quick_imports():
+        from twinsign.dictionary.lookup import Dictionary
 
     lookup = Dictionary.load(model, dictionary)
     if not len(lookup.dictionary):

@@ -13,6 +13,7 @@ from twinsign.cli.options import Flag, OptionalWords, Positional, Words
 from twinsign.errors import InputError
 from twinsign.extract.extras import version_of
 from twinsign.files import write_text
+from twinsign.lazy import quick_imports
 from twinsign.runs.shipped import ENCODER
 
 
@@ -33,10 +34,11 @@ def embed(
         out: Parquet file to write.
         json: JSON file to write the table's description to.
     """
-    from twinsign.inference.embeddings import FeatureChoice, write_embeddings
-    from twinsign.pack.locate import is_url
-    from twinsign.pack.open import Pack
-    from twinsign.runs.run import load_run
+    with quick_imports():
+        from twinsign.inference.embeddings import FeatureChoice, write_embeddings
+        from twinsign.pack.locate import is_url
+        from twinsign.pack.open import Pack
+        from twinsign.runs.run import load_run
 
     run, pack = load_run(model), Pack(data)
     rows = pack.select(parse_splits(split), where)

@@ -13,11 +13,14 @@ from twinsign.cli.console import OK, console, errors
 from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalPositionals
 from twinsign.errors import InputError
 from twinsign.extract.config import EstimatorConfig
+from twinsign.lazy import quick_imports
 from twinsign.pose.recording import Recording
 from twinsign.runs.shipped import RECOGNISER
 from twinsign.terminal import escape_controls, print_json
 
 if MYPY:
+    from twinsign.dictionary.lookup import Dictionary
+    from twinsign.inference.recogniser import Recogniser
     from twinsign.streaming.stream import Sign
 
 WIPE = "\r\x1b[K"
@@ -45,15 +48,15 @@ def predict(
         dictionary: Dictionary enrolled with this RUN, whose signs are looked up too.
         webcam: Camera (/dev/video0) instead of files, until Ctrl-C; or a video in place of one.
     """
-    from twinsign.dictionary.lookup import Dictionary
-    from twinsign.inference.recogniser import Recogniser, use_threads
-
     if bool(files) == bool(webcam):
         raise InputError("files and a webcam" if files else "no file", "files, or --webcam DEVICE")
     files = expand_files(files)
+    with quick_imports():
+        from twinsign.inference.recogniser import Recogniser, use_threads
+
     use_threads(threads)
     recogniser = Recogniser.load(model)
-    lookup = None if dictionary is None else Dictionary.of(recogniser, dictionary)
+    lookup = None if dictionary is None else _look_up(recogniser, dictionary)
 
     def answer(recording: Recording) -> Answer:
         if strict:
@@ -65,6 +68,12 @@ def predict(
         watch(webcam, answer, json, format.estimator)
         return OK
     return answer_files(files, format.reader(), answer, _enrolled, json)
+
+
+def _look_up(recogniser: Recogniser, folder: Path) -> Dictionary:
+    from twinsign.dictionary.lookup import Dictionary  # slow to import, and rarely asked for
+
+    return Dictionary.of(recogniser, folder)
 
 
 def _enrolled(answer: Answer) -> list[str]:

@@ -11,6 +11,7 @@ from twinsign.cli.options import Flag, OptionalWords
 from twinsign.errors import InputError
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.extract.extras import version_of
+from twinsign.lazy import quick_imports
 from twinsign.runs.shipped import RECOGNISER
 from twinsign.serve.options import Access, Limits
 
@@ -48,9 +49,10 @@ def serve(
         version_of(package, "serve")
     token = token or os.environ.get("TWINSIGN_TOKEN") or None
     access = Access(host, port, token, tuple(names), tuple(proxies), insecure, limits)
-    from twinsign.inference.recogniser import use_threads
-    from twinsign.serve.app import run
-    from twinsign.serve.service import Service, Sources
+    with quick_imports():
+        from twinsign.inference.recogniser import use_threads
+        from twinsign.serve.app import run
+        from twinsign.serve.service import Service, Sources
 
     use_threads(threads)
     service = Service(Sources(model, dictionary, estimator), limits)

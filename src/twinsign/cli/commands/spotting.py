@@ -135,11 +135,12 @@ def _measure(
     from twinsign.annotation.naming import Namer, NamingConfig
     from twinsign.annotation.segmenter import segmenter_of
     from twinsign.pack.open import Pack
+    from twinsign.runs.shipped import shipped_path
 
     pack = Pack(data)
     rows = pack.select(parse_splits(split), where)
     namer = Namer(NamingConfig(model, dictionary))
-    network = segmenter_of(segmenter, load_run(model).path)
+    network = segmenter_of(segmenter, shipped_path(model) or model)
     with progress_bar("joining", len(rows)) as update:
         signs = load_signs(pack, rows, lambda clips: update(advance=clips))
     rates = parse_numbers(fps, "fps")
