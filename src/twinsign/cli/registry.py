@@ -48,6 +48,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "search": "dictionary.search",
     "extract": "extract.extract",
     "serve": "serve.serve",
+    "web": "web.web",
     "convert": "train.convert",
     "bench": "bench.bench",
     "embed": "export.embed",

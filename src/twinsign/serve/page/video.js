@@ -1,0 +1,67 @@
+// A video file, frame by frame: the browser decodes, this finds the frames' times.
+const FINEST = 1 / 120; // seconds between the first looks for another frame
+const AFTER = 1e-3; // a time this long after a frame's own shows that frame
+const PATIENCE = 5000; // milliseconds until a frame must have come
+const LONGEST = 30; // seconds of video
+export const VIDEO = /\.(mp4|m4v|mov|webm|mkv|avi)$/i;
+
+// Calls `see(video, time)` for each frame in order and waits for it. InputError-like message where nothing can be decoded.
+export async function eachFrame(file, see) {
+  const video = document.createElement("video");
+  const address = URL.createObjectURL(file);
+  Object.assign(video, { muted: true, playsInline: true, preload: "auto", src: address });
+  try {
+    await loaded(video, file);
+    const { duration } = video;
+    if (duration > LONGEST) throw new Error(`Found a video of ${duration.toFixed(0)} seconds; wanted at most ${LONGEST}.`);
+    let [seen, gap] = [await seek(video, 0), null];
+    await see(video, seen);
+    for (let at = seen + FINEST; at < duration; ) {
+      const time = await seek(video, at + AFTER);
+      if (time <= seen + AFTER) {
+        at += FINEST;
+        continue;
+      }
+      gap = gap === null ? time - seen : Math.min(gap, time - seen);
+      seen = time;
+      await see(video, time);
+      at = seen + gap;
+    }
+  } finally {
+    video.removeAttribute("src");
+    video.load();
+    URL.revokeObjectURL(address);
+  }
+}
+
+function loaded(video, file) {
+  return new Promise((resolve, reject) => {
+    video.addEventListener("loadeddata", resolve, { once: true });
+    const problem = `This browser cannot decode ${file.name}. MP4 (H.264) and WebM work in all browsers.`;
+    video.addEventListener("error", () => reject(new Error(problem)), { once: true });
+  });
+}
+
+// Goes to a time; the time of the frame that is shown there.
+function seek(video, time) {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error("The video could not be decoded. Keep this tab in sight meanwhile.")), PATIENCE);
+    const settle = (value) => {
+      clearTimeout(late);
+      resolve(value);
+    };
+    if (video.requestVideoFrameCallback) {
+      const shown = video.requestVideoFrameCallback((_now, { mediaTime }) => settle(mediaTime));
+      // A frame that is shown already is not shown anew.
+      const unchanged = () =>
+        setTimeout(() => {
+          video.cancelVideoFrameCallback(shown);
+          settle(time);
+        }, 300);
+      if (video.currentTime === time) unchanged();
+    } else {
+      video.addEventListener("seeked", () => settle(time), { once: true });
+    }
+    video.currentTime = time;
+  });
+}
