@@ -32,7 +32,8 @@ SERVER_ONLY = ("docs.html", "docs.js")
 MANIFEST, WORKER = "manifest.json", "service-worker.js"
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' blob:; media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'"
+    "img-src 'self' blob:; media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
 )
 """As a <meta> element: static hosts send no headers of one's own. WebAssembly is compiled, no text becomes code."""
 OUR_LICENCE = "Apache-2.0"

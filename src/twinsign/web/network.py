@@ -85,17 +85,9 @@ def describe_network(run: Run, network: PageNetwork) -> dict[str, Any]:
         "never": NEVER,
         "network": {"inputs": INPUTS, "outputs": network.outputs, "width": Embedder(run).width},
         "notices": _notices(run),
-        "segmenter": _segmenter(),
+        "segmenter": describe_segmenter(),
         "stream": {"every": stream.GUESS_SECONDS, "unevenness": stream.MAX_UNEVENNESS},
-        "open_set": {
-            "sharpest": open_set.SHARPEST,
-            "unfitted": asdict(open_set.OpenCalibration()),
-            "fewest": open_set.FEWEST,
-            "queries": MAX_QUERIES,
-            "target": AbstainConfig().target_accuracy,
-            "level": AbstainConfig().confidence,
-            "unknown_share": 0.5,
-        },
+        "open_set": describe_open_set(),
         **skeleton(),
     }
 
@@ -115,7 +107,8 @@ def _notices(run: Run) -> dict[str, Any]:
     }
 
 
-def _segmenter() -> dict[str, Any]:
+def describe_segmenter() -> dict[str, Any]:
+    """The live segmenter's times, speeds and joints."""
     numbers = {"span": segmenter.SPAN, "palms": segmenter.PALMS, "min_gap": segmenter.MIN_GAP, "lowered": LOWERED}
     sides = {
         side: {
@@ -127,3 +120,17 @@ def _segmenter() -> dict[str, Any]:
         for side in segmenter.SIDES
     }
     return {"config": asdict(segmenter.SegmenterConfig()), **numbers, "sides": sides}
+
+
+def describe_open_set() -> dict[str, Any]:
+    """What a dictionary's confidences are fitted with."""
+    abstain = AbstainConfig()
+    return {
+        "sharpest": open_set.SHARPEST,
+        "unfitted": asdict(open_set.OpenCalibration()),
+        "fewest": open_set.FEWEST,
+        "queries": MAX_QUERIES,
+        "target": abstain.target_accuracy,
+        "level": abstain.confidence,
+        "unknown_share": 0.5,
+    }

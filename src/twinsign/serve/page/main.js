@@ -145,9 +145,10 @@ async function load() {
     const [first, ...more] = backend.privacy();
     at("private").replaceChildren(element("strong", first), ` ${more.join(" ")}`);
     at("about").textContent = `Model ${model.model}: ${model.glosses.length || "no"} signs. twinsign ${model.twinsign}.`;
-    at("start").disabled = !model.live;
-    at("no-video").hidden = model.live;
-    at("no-video").textContent = model.live ? "" : `No camera or video on this server: ${model.why_no_video || "its estimator takes only whole videos"} Pose files work.`;
+    const live = model.live || model.pose === "browser";
+    at("start").disabled = !live;
+    at("no-video").hidden = live;
+    at("no-video").textContent = live ? "" : `No camera or video on this server: ${model.why_no_video || "its estimator takes only whole videos"} Pose files work.`;
     await dictionary.load(model.glosses);
   } catch (error) {
     showProblem(error);
