@@ -36,7 +36,9 @@ def launched(
     if file_bytes is not None:  # a full disk, as far as the server can tell
         start = f"import resource, os, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({file_bytes},) * 2)"
         words = [sys.executable, "-c", f"{start}; os.execv(sys.argv[1], sys.argv[1:])", *words]
-    process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, "COLUMNS": "200", **env})
+    # No cache: what this machine fetched before must not decide who estimates poses.
+    fixed = {"COLUMNS": "200", "XDG_CACHE_HOME": os.devnull}
+    process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **fixed, **env})
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
     try:
         deadline = time.monotonic() + PATIENCE
