@@ -1,4 +1,4 @@
-"""The static page in a real browser: answers as Python's, no network needed, a dictionary, a camera (needs Chromium)."""
+"""The static page in a real browser: answers as Python's, no network, a dictionary, a camera (needs Chromium)."""
 
 from __future__ import annotations
 
