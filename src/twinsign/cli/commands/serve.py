@@ -57,10 +57,8 @@ def serve(
     from twinsign.web.assets import cached_vendor, prepare_vendor
 
     use_threads(threads)
-    if pose == "browser" or assets is not None:
-        vendor = prepare_vendor(assets, print_note)
-    else:
-        vendor = None if pose == "server" else cached_vendor()
+    fetched = prepare_vendor(assets, print_note) if pose == "browser" or assets is not None else cached_vendor()
+    vendor = None if pose == "server" else fetched
     service = Service(Sources(model, dictionary, estimator, vendor), limits)
     _check_free(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"

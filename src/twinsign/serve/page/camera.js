@@ -39,8 +39,9 @@ export class Camera {
     this.session?.close();
     const stream = this.stream;
     this.session = null;
-    const session = await this.openStream((message) => {
-      if (this.session === session) this.receive(message);
+    let session = null;
+    session = await this.openStream((message) => {
+      if (session && this.session === session) this.receive(message);
     });
     if (this.stream !== stream) return session.close(); // stopped meanwhile
     this.session = session;

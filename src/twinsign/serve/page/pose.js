@@ -14,6 +14,10 @@ export function loadEstimator(layout) {
 }
 
 async function create(layout) {
+  const canvas = document.createElement("canvas");
+  if (!canvas.getContext("webgl2") && !canvas.getContext("webgl")) {
+    throw new Error("This browser has no WebGL, with which the pose estimator reads pictures. Files of poses can be opened.");
+  }
   await loadScript(new URL("holistic.js", VENDOR));
   const holistic = new window.Holistic({ locateFile: (name) => new URL(name, VENDOR).href });
   const estimator = new Estimator(holistic, layout);
@@ -49,6 +53,7 @@ class Estimator {
   // The next picture's image fractions xy and scores, 0 where a joint was not found.
   estimate(image) {
     return this.alone(async () => {
+      if (!(image.videoWidth ?? image.width)) throw new Error("The picture is empty.");
       this.results = null;
       this.frames += 1;
       await this.holistic.send({ image }, this.frames * FRAME_MILLISECONDS);

@@ -36,9 +36,10 @@ export async function eachFrame(file, see) {
 
 function loaded(video, file) {
   return new Promise((resolve, reject) => {
-    video.addEventListener("loadeddata", resolve, { once: true });
-    const problem = `This browser cannot decode ${file.name}. MP4 (H.264) and WebM work in all browsers.`;
-    video.addEventListener("error", () => reject(new Error(problem)), { once: true });
+    const refuse = () => reject(new Error(`This browser cannot decode ${file.name}. MP4 (H.264) and WebM work in all browsers.`));
+    video.addEventListener("error", refuse, { once: true });
+    // A file whose sound alone can be decoded has no width.
+    video.addEventListener("loadeddata", () => (video.videoWidth ? resolve() : refuse()), { once: true });
   });
 }
 
