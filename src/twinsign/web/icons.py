@@ -10,8 +10,8 @@ SIDES = (192, 512)
 GROUND, LINES = "#0b5c6b", "#ffffff"
 UNITS = 16
 """Width of the drawing, in its own units."""
-BARS = ((4, 5, 11), (7, 3, 9), (10, 4, 12), (13, 6, 13))
-"""Each finger's x, and y of its ends."""
+BARS = {4: (5, 11), 7: (3, 9), 10: (4, 12), 13: (6, 13)}
+"""By each finger's x, y of its ends."""
 SHRINK = 0.8
 """Of the drawing, so that a round mask cuts nothing off."""
 FINE = 4
@@ -24,8 +24,8 @@ def write_icons(folder: Path) -> tuple[int, ...]:
         whole, scale = side * FINE, side * FINE / UNITS
         image = Image.new("RGB", (whole, whole), GROUND)
         pen = ImageDraw.Draw(image)
-        for x, top, bottom in BARS:
-            ends = [_inwards(x, y, scale) for y in (top, bottom)]
+        for x, between in BARS.items():
+            ends = [_inwards(x, y, scale) for y in between]
             width = 1.6 * scale * SHRINK
             pen.line(ends, LINES, round(width))
             for across, down in ends:

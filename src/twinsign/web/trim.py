@@ -26,7 +26,8 @@ MODELS = (
 """The packed files that the graph without the face opens; the body's own model is a file beside them."""
 WHOLE, TEXT = "HolisticLandmarkGpu", 2
 """The node of the whole graph, and protobuf's wire type of text and messages."""
-NODE, CALCULATOR, INPUT, OUTPUT, SIDE_INPUT = 1, 2, 3, 4, 5
+NODE = 1
+CALCULATOR, INPUT, OUTPUT, SIDE_INPUT = range(2, 6)
 """Field numbers of CalculatorGraphConfig.node and of a node's own fields."""
 TICK, GATE_OPEN = "SidePacketToStreamCalculator", "face_geometry_on"
 POSE_OPTIONS = ("MODEL_COMPLEXITY", "SMOOTH_LANDMARKS", "ENABLE_SEGMENTATION", "SMOOTH_SEGMENTATION")
