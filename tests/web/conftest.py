@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +60,38 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield opened
 
 
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
+@contextmanager
+def opened(browser: Any, address: str) -> Iterator[Any]:
     """The page, opened; every request must be for its own site, and nothing may go wrong in the console."""
     context = browser.new_context(viewport={"width": 360, "height": 780}, color_scheme="dark", accept_downloads=True)
-    opened = context.new_page()
+    page = context.new_page()
     asked: list[str] = []
     wrong: list[str] = []
     context.on("request", lambda request: asked.append(request.url))
-    opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.goto(address)
-    opened.locator("#about", has_text="Loading").wait_for(state="detached")
-    yield opened
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(address)
+    page.locator("#about", has_text="Loading").wait_for(state="detached")
+    yield page
     if folder := os.environ.get("TWINSIGN_SHOTS"):
         name = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].split(" ")[0]
-        opened.screenshot(path=f"{folder}/{name}.png", full_page=True)
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
     context.close()
     assert all(url.startswith((address, f"blob:{address}")) for url in asked), asked
     assert wrong == []
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """The site's page."""
+    with opened(browser, address) as found:
+        yield found
+
+
+@pytest.fixture
+def vanishing(browser: Any, site: Path) -> Iterator[tuple[Any, Callable[[], object]]]:
+    """The site's page, and what stops its server."""
+    with ExitStack() as server:
+        address = server.enter_context(static(site))
+        with opened(browser, address) as found:
+            yield found, server.close

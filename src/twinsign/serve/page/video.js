@@ -1,7 +1,8 @@
 // A video file, frame by frame: the browser decodes, this finds the frames' times.
 const FINEST = 1 / 120; // seconds between the first looks for another frame
 const AFTER = 1e-3; // a time this long after a frame's own shows that frame
-const PATIENCE = 5000; // milliseconds until a frame must have come
+const PATIENCE = 20_000; // milliseconds until a frame must have come
+const SETTLING = 1500; // milliseconds in which a frame comes after a seek, if it is another one
 const LONGEST = 30; // seconds of video
 export const VIDEO = /\.(mp4|m4v|mov|webm|mkv|avi)$/i;
 
@@ -14,15 +15,17 @@ export async function eachFrame(file, see) {
     await loaded(video, file);
     const { duration } = video;
     if (duration > LONGEST) throw new Error(`Found a video of ${duration.toFixed(0)} seconds; wanted at most ${LONGEST}.`);
-    let [seen, gap] = [await seek(video, 0), null];
+    let seen = (await seek(video, 0)) ?? 0;
+    let gap = Infinity;
     await see(video, seen);
-    for (let at = seen + FINEST; at < duration; ) {
-      const time = await seek(video, at + AFTER);
+    for (let at = seen + FINEST, goal = 0; goal < duration; ) {
+      goal = Math.min(at + AFTER, duration);
+      const time = (await seek(video, goal)) ?? seen;
       if (time <= seen + AFTER) {
         at += FINEST;
         continue;
       }
-      gap = gap === null ? time - seen : Math.min(gap, time - seen);
+      gap = Math.min(gap, time - seen);
       seen = time;
       await see(video, time);
       at = seen + gap;
@@ -43,26 +46,19 @@ function loaded(video, file) {
   });
 }
 
-// Goes to a time; the time of the frame that is shown there.
+// Goes to a time; the time of the frame that is shown then, null where none was shown anew.
 function seek(video, time) {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Error("The video could not be decoded. Keep this tab in sight meanwhile.")), PATIENCE);
+    let shown = null;
     const settle = (value) => {
       clearTimeout(late);
+      if (shown !== null) video.cancelVideoFrameCallback(shown);
       resolve(value);
     };
-    if (video.requestVideoFrameCallback) {
-      const shown = video.requestVideoFrameCallback((_now, { mediaTime }) => settle(mediaTime));
-      // A frame that is shown already is not shown anew.
-      const unchanged = () =>
-        setTimeout(() => {
-          video.cancelVideoFrameCallback(shown);
-          settle(time);
-        }, 300);
-      if (video.currentTime === time) unchanged();
-    } else {
-      video.addEventListener("seeked", () => settle(time), { once: true });
-    }
+    if (video.requestVideoFrameCallback) shown = video.requestVideoFrameCallback((_now, { mediaTime }) => settle(mediaTime));
+    const unshown = () => setTimeout(() => settle(null), SETTLING);
+    video.addEventListener("seeked", shown === null ? () => settle(time) : unshown, { once: true });
     video.currentTime = time;
   });
 }
