@@ -18,9 +18,9 @@ PATIENCE = 120
 
 
 @contextmanager
-def served(model: Path, *options: str) -> Iterator[httpx.Client]:
+def served(model: Path, *options: str, **env: str) -> Iterator[httpx.Client]:
     """A client of a server of this RUN; the server ends with the block."""
-    with launched(model, *options) as (client, _process):
+    with launched(model, *options, **env) as (client, _process):
         yield client
 
 

@@ -21,7 +21,7 @@ from twinsign.pose.read import read, write_npz
 
 pytestmark = pytest.mark.slow
 CLOSE = 1e-4
-PATIENCE = 120_000
+PATIENCE = 240_000
 """Milliseconds that the page has on a busy machine."""
 PREDICT = """async () => {
   const backend = await import(new URL("page/backend.js", location.href).href);
