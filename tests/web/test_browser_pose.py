@@ -33,7 +33,7 @@ def test_the_server_gets_poses_alone(browser: Any, server: httpx.Client, tmp_pat
     frames: list[str | bytes] = []
     wrong: list[str] = []
     page.on("request", lambda request: sent.append((request.method, request.url, request.post_data_buffer or b"")))
-    page.on("websocket", lambda socket: socket.on("framesent", frames.append))
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: frames.append(frame)))
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(str(server.base_url))
