@@ -1,7 +1,7 @@
 """Holistic's files without what signs do not need: the face, and models that its graph never runs.
 
 Of the face nothing is used here, and neither hands nor body depend on it (MediaPipe's holistic_landmark_gpu.pbtxt):
-without it fewer megabytes are loaded and a frame takes less time.
+without it fewer megabytes are loaded.
 """
 
 from __future__ import annotations
