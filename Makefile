@@ -47,7 +47,7 @@ slow: .venv/dev.stamp
 # MediaPipe and rtmlib on real video, and all that surrounds them, the camera before the page too, under numpy 1.
 video: .venv-video/stamp
 	@OMP_NUM_THREADS=1 $(VIDEO)/python -m pytest -m "slow or not slow" --durations=8 $(PARALLEL) tests/extract tests/cli/commands/test_extract.py \
-		tests/serve/test_live.py tests/serve/test_camera.py tests/serve/test_films.py $(PYTEST_ARGS) || test $$? -eq 5
+		tests/serve/test_live.py tests/serve/test_camera.py tests/serve/test_films.py tests/web/test_pose_parity.py $(PYTEST_ARGS) || test $$? -eq 5
 
 lint: .venv/dev.stamp
 	@$(BIN)/ruff check .

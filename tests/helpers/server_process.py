@@ -43,7 +43,7 @@ def launched(
         words = ["serve", "--model", str(model), "--port", str(port), *options]
         free.close()
         out = told.fileno() if log is None else log
-        env = {"COLUMNS": "200", **env}
+        env = {"COLUMNS": "200", "XDG_CACHE_HOME": os.devnull, **env}  # what was fetched before must decide nothing
         process: Server
         if cold:
             command = [sys.executable, "-m", "twinsign", *words]

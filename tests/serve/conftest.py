@@ -4,28 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx2 as httpx
 import pytest
+from helpers.browsers import chromium
 from helpers.server_process import served
 from helpers.videos import film, y4m
 
 from twinsign.pack.open import Pack
-
-QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
-
-
-@contextmanager
-def chromium(*options: str) -> Iterator[Any]:
-    """Headless Chromium of the machine; the test is skipped where there is none."""
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=executable, args=[*QUIET, "--disable-component-update", *options])
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "spotting": "spotting.spotting",
     "extract": "extract.extract",
     "serve": "serve.serve",
+    "web": "web.web",
     "convert": "train.convert",
     "bench": "bench.bench",
     "embed": "export.embed",

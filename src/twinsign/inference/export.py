@@ -50,7 +50,9 @@ class Form(NamedTuple):
     packages: tuple[str, ...] = ()
 
 
-def export_run(model: str | PathLike[str], out: str | PathLike[str]) -> dict[str, float]:
+def export_run(
+    model: str | PathLike[str], out: str | PathLike[str], make: Callable[[Run], Portable] = Portable
+) -> dict[str, float]:
     """Write a RUN as .onnx or .pt2 and return the largest difference of each output from torch's on generated signs.
 
     The file is compared before it gets its name; ExportError where it differs, InputError for other endings and, for
@@ -64,7 +66,7 @@ def export_run(model: str | PathLike[str], out: str | PathLike[str]) -> dict[str
             hint = "pip install 'twinsign[export]'"
             raise InputError(f"no package {package}", "the packages of the extra `export`", hint=hint)
     run = load_run(model)
-    portable = Portable(run).eval()
+    portable = make(run).eval()
     with atomic(out) as temporary:
         with torch.no_grad(), quiet_exporter():
             form.write(portable, _metadata(run, portable), temporary)

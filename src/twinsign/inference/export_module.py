@@ -49,13 +49,13 @@ class Portable(nn.Module):
         """
         xy = torch.where((seen > 0)[..., None], xy, 0.0)
         clips = collate_equal_length(xy, seen, size, self.read)
-        return *self.answers(clips), (seen[:, :, HANDS] > 0).flatten(1).any(dim=1), self.distance(clips)
+        return *self.answers(clips), (seen[:, :, HANDS] > 0).flatten(1).any(dim=1), *self.compared(clips)
 
-    def distance(self, clips: Clips) -> Tensor:
-        """Distance (B) of cropped clips from the training clips."""
+    def compared(self, clips: Clips) -> tuple[Tensor, ...]:
+        """The distance (B) of cropped clips from the training clips; last of the outputs."""
         if self.likeness is None:
-            return torch.zeros_like(clips.start, dtype=torch.float32)
-        return self.likeness.distances(clips)
+            return (torch.zeros_like(clips.start, dtype=torch.float32),)
+        return (self.likeness.distances(clips),)
 
     def answers(self, clips: Clips) -> tuple[Tensor, ...]:
         """Probabilities (B C), for classifiers alone, and the unit embedding (B D) of cropped clips."""
@@ -72,7 +72,7 @@ class Portable(nn.Module):
         """`forward` on recordings of any lengths, read as `predict` reads them."""
         hand = torch.tensor([bool(recording.seen[:, HANDS].any()) for recording in recordings])
         clips = collate_recordings(recordings, self.read)
-        return *self.answers(clips), hand, self.distance(clips)
+        return *self.answers(clips), hand, *self.compared(clips)
 
 
 def stack_recordings(recordings: Sequence[Recording]) -> dict[str, NDArray[np.float32]]:

@@ -13,7 +13,7 @@ from fastapi import FastAPI, WebSocket
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -23,13 +23,14 @@ from twinsign.extract.config import EstimatorConfig
 from twinsign.serve.admission import BodyReader, ComputeQueue
 from twinsign.serve.connections import MAX_CONNECTIONS, protocols
 from twinsign.serve.errors import RequestError, as_request_error
-from twinsign.serve.guard import Guard
+from twinsign.serve.guard import HEADERS, Guard
 from twinsign.serve.live import LiveStreams
 from twinsign.serve.metrics import Metrics, RequestCounter
 from twinsign.serve.options import MEGA, Access
 from twinsign.serve.reader_pool import Readers
 from twinsign.serve.routes import Backend, build_router
 from twinsign.serve.service import Service
+from twinsign.web.assets import VENDOR
 
 PAGE = Path(str(resources.files("twinsign") / "serve" / "page"))
 
@@ -61,16 +62,34 @@ def build(service: Service, access: Access, readers: Readers) -> ASGIApp:
 
     @app.get("/", include_in_schema=False)
     async def page() -> FileResponse:
-        return FileResponse(PAGE / "index.html")
+        return FileResponse(PAGE / "index.html", headers={"Content-Security-Policy": page_policy(service.vendor)})
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> FileResponse:
         return FileResponse(PAGE / "docs.html")
 
+    if service.vendor is not None:
+        app.mount(f"/page/{VENDOR}", KeptFiles(directory=service.vendor))
     app.mount("/page", StaticFiles(directory=PAGE))
     for error in (RequestError, InputError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(error, handle_error)
     return RequestCounter(Guard(app, access), metrics)
+
+
+class KeptFiles(StaticFiles):
+    """Files of fixed versions, which a browser may keep: the pose estimator's megabytes are loaded once."""
+
+    def file_response(self, *arguments: Any, **named: Any) -> Response:
+        """The file, to be kept for a day."""
+        response = super().file_response(*arguments, **named)
+        response.headers["Cache-Control"] = "max-age=86400"
+        return response
+
+
+def page_policy(vendor: Path | None) -> str:
+    """The page's content policy: WebAssembly may be compiled where the browser estimates poses."""
+    policy = HEADERS["Content-Security-Policy"]
+    return policy if vendor is None else policy.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 
 
 def run(service: Service, access: Access, estimator: EstimatorConfig) -> None:

@@ -22,12 +22,12 @@ from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.inference.embeddings import Embedder
 from twinsign.inference.input_check import Notice
 from twinsign.inference.recogniser import Prediction, Recogniser, explain
-from twinsign.pose.layout import BONES, HAND_WRIST, JOINTS, LEFT_HAND, RIGHT_HAND, TRUNK
 from twinsign.pose.recording import Recording
 from twinsign.runs.run import load_run
 from twinsign.serve.errors import RequestError
 from twinsign.serve.options import Limits
 from twinsign.serve.reader_process import POSE_FILES, missing_estimator
+from twinsign.web.skeleton import skeleton
 
 log = logging.getLogger("twinsign")
 RETRY = 2
@@ -41,6 +41,8 @@ class Sources:
     model: Path
     dictionary: Path | None = None
     estimator: EstimatorConfig = HOLISTIC
+    vendor: Path | None = None
+    """Files with which the browser estimates poses itself; None: the server does, from pictures."""
 
 
 class Service:
@@ -58,6 +60,7 @@ class Service:
         """Why the server cannot read videos; empty where it can."""
         self.live = not self.blind and sources.estimator.name == "holistic"
         """Whether the server can read pictures of a camera."""
+        self.vendor = sources.vendor
 
     @contextmanager
     def _entries(self) -> Iterator[Entries]:
@@ -85,7 +88,6 @@ class Service:
         """The model, its glosses, the number of enrolled signs, and how to draw a skeleton."""
         with self._entries() as entries:
             enrolled = len(entries.ids)
-        parts = {"right": RIGHT_HAND, "left": LEFT_HAND, "trunk": TRUNK}
         return {
             "twinsign": __version__,
             "model": self.run.path.name,
@@ -94,11 +96,9 @@ class Service:
             "threshold": self.recogniser.calibration.threshold if self.recogniser else None,
             "video": not self.blind,
             "live": self.live,
+            "pose": "server" if self.vendor is None else "browser",
             "why_no_video": self.blind,
-            "joints": JOINTS,
-            "bones": BONES,
-            "parts": {name: [part.start, part.stop] for name, part in parts.items()},
-            "wrists": HAND_WRIST,
+            **skeleton(),
             "pose_files": POSE_FILES,
             "limits": asdict(self.limits),
         }

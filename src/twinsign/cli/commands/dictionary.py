@@ -48,6 +48,7 @@ def enrol(
     """Add signs to a dictionary from a few recordings each, without training; or delete them.
 
     Args:
+        data: Packs, as of every command; or files of signs (.json) that a page of `twinsign web` exported.
         delete: Ids, and glosses with all of their recordings, to delete from the dictionary.
         model: RUN of any kind, or a shipped model. Default: what the dictionary was made with, else `asl2000`.
         dictionary: The dictionary's folder. Default: `dictionary` in the RUN, or here without --model.
@@ -58,6 +59,7 @@ def enrol(
     with quick_imports():
         from twinsign.dictionary.entries import Sign
         from twinsign.dictionary.lookup import Dictionary
+        from twinsign.dictionary.signs_file import are_signs_files, read_signs
         from twinsign.pack.open import Pack
 
     sources = sum(map(bool, (files, data, delete)))
@@ -70,6 +72,12 @@ def enrol(
     if delete:
         deleted = lookup.delete(delete)
         console.print(f"deleted {len(deleted)} recordings: {shorten(deleted, LISTED)}")
+        return OK
+    if are_signs_files(data):
+        exported = [sign for file in data for sign in read_signs(file)]
+        for sign in exported if strict else ():
+            lookup.embedder.noticer.require(sign.recording)
+        _print_added(lookup, lookup.enrol(exported))
         return OK
     if data:
         _print_added(lookup, _enrol_pack(lookup, Pack(data), parse_splits(split), where, strict))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Literal
 
 from twinsign.cli.console import console, print_note
 from twinsign.cli.options import Flag, OptionalWords
@@ -26,6 +27,8 @@ def serve(
     token: str | None = None,
     dictionary: Path | None = None,
     threads: int = 1,
+    pose: Literal["browser", "server"] | None = None,
+    assets: Path | None = None,
     limits: Limits = Limits(),  # noqa: B008
     estimator: EstimatorConfig = HOLISTIC,
 ) -> None:
@@ -42,6 +45,9 @@ def serve(
         host: Address to listen on; 127.0.0.1: this machine only. With any other a token is needed.
         token: Token that requests must carry; better set in the environment as TWINSIGN_TOKEN, hidden from other users.
         dictionary: Folder of enrolled signs. Default: `dictionary` in the RUN, or here for a shipped model.
+        pose: Who finds the joints in pictures: the browser, which then sends poses alone, or this server, which needs
+            the extra `video`. Default: the browser where its files were fetched before (docs/web.md), else the server.
+        assets: Folder that `npm ci` filled, for --pose browser without the npm registry.
         limits: Limits on requests.
         estimator: Pose estimator for videos: the one that the model's training poses come from.
     """
@@ -53,13 +59,16 @@ def serve(
         from twinsign.inference.recogniser import use_threads
         from twinsign.serve.app import run
         from twinsign.serve.service import Service, Sources
+        from twinsign.web.assets import cached_vendor, prepare_vendor
 
     use_threads(threads)
-    service = Service(Sources(model, dictionary, estimator), limits)
+    fetched = prepare_vendor(assets, print_note) if pose == "browser" or assets is not None else cached_vendor()
+    vendor = None if pose == "server" else fetched
+    service = Service(Sources(model, dictionary, estimator, vendor), limits)
     _check_free(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     console.print(f"{model.name} on {address}; press Ctrl-C to stop", soft_wrap=True)
-    if service.blind:
+    if service.blind and vendor is None:
         print_note(f"no webcam and no videos, pose files alone: {service.blind}")
     if not access.local and access.token is None:
         print_note(f"whoever reaches {host} may use it and its dictionary")

@@ -1,6 +1,6 @@
 // The dictionary: signs that the model knows, enrolled examples, their playback and deletion.
-import { request } from "./api.js";
 import { element } from "./answer.js";
+import * as backend from "./backend.js";
 import { Player, reducedMotion } from "./skeleton.js";
 
 const at = (id) => document.getElementById(id);
@@ -24,7 +24,7 @@ export class Dictionary {
 
   async load(glosses = this.glosses) {
     this.glosses = glosses;
-    this.examples = (await request("/dictionary")).signs;
+    this.examples = await backend.examples();
     this.render();
   }
 
@@ -89,7 +89,7 @@ export class Dictionary {
 
   async play(id) {
     try {
-      const clip = await request(`/dictionary/poses?id=${encodeURIComponent(id)}`);
+      const clip = await backend.example(id);
       this.show(clip, id);
     } catch (error) {
       this.showProblem(error);
@@ -109,7 +109,7 @@ export class Dictionary {
   async remove(example) {
     if (!confirm(`Delete the example ${example.id}? This cannot be undone.`)) return;
     try {
-      await request(`/dictionary?name=${encodeURIComponent(example.id)}`, { method: "DELETE" });
+      await backend.remove(example.id);
       await this.load();
       at("dictionary-said").textContent = `Deleted ${example.id}.`;
     } catch (error) {

@@ -1,6 +1,7 @@
-// The page: camera or file in, answers out. It talks to its own server only.
-import { post, request, setToken, takeTokenFromAddress } from "./api.js";
-import { showAnswer } from "./answer.js";
+// The page: camera or file in, answers out. `backend.js` says where they come from: this page's own server, or this tab.
+import { setToken } from "./api.js";
+import { element, showAnswer } from "./answer.js";
+import * as backend from "./backend.js";
 import { Camera } from "./camera.js";
 import { Dictionary } from "./dictionary.js";
 import { draw, Player, reducedMotion, setLayout } from "./skeleton.js";
@@ -25,7 +26,7 @@ function showProblem(error) {
 
 const dictionary = new Dictionary(showProblem);
 const replay = new Player(at("overlay"));
-const camera = new Camera(at("camera"), at("overlay"), receive);
+const camera = new Camera(at("camera"), at("overlay"), backend.openStream, receive);
 
 function show(answer, clip) {
   last = clip;
@@ -53,6 +54,7 @@ function receive(message) {
     if (message.state !== "signing") at("sofar").textContent = "\u00a0";
   } else if (message.type === "ready") {
     at("state").textContent = STATES.rest;
+    at("stop").focus();
   } else if (message.type === "sign" && !message.ended) {
     const [best] = message.guesses;
     at("sofar").textContent = message.sure ? `So far: ${best.gloss}` : "So far: not sure";
@@ -85,7 +87,6 @@ async function startCamera() {
   at("state").textContent = "Starting…";
   try {
     await camera.start();
-    at("stop").focus();
   } catch (error) {
     camera.stop();
     showProblem(error);
@@ -103,7 +104,7 @@ async function openFile(file) {
   at("guesses").replaceChildren();
   at("details").hidden = true;
   try {
-    const answer = await request(`/predict/file/poses?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+    const answer = await backend.predictFile(file);
     show(answer, answer.poses);
     playAgain();
   } catch (error) {
@@ -126,12 +127,8 @@ function playAgain() {
 async function teach(event) {
   event.preventDefault();
   if (!last) return;
-  const xy = last.xy.map((frame) => frame.map((point) => point ?? [null, null]));
-  const clip = { xy, unit: "fraction", id: new Date().toISOString().slice(0, 19) };
-  if (last.fps) clip.fps = last.fps;
-  if (last.size) clip.size = last.size;
   try {
-    const { added, known } = await post("/dictionary", { gloss: at("gloss").value, signer: at("signer").value, clip });
+    const { added, known } = await backend.enrol(at("gloss").value, at("signer").value, last);
     at("taught").textContent = added.length ? `Kept as ${added[0]}.` : `Already enrolled as ${known[0]}.`;
     await dictionary.load();
   } catch (error) {
@@ -141,15 +138,17 @@ async function teach(event) {
 }
 
 async function load() {
-  takeTokenFromAddress();
   try {
-    const model = await request("/model");
+    const model = await backend.load();
     setLayout(model);
     at("login").hidden = true;
+    const [first, ...more] = backend.privacy();
+    at("private").replaceChildren(element("strong", first), ` ${more.join(" ")}`);
     at("about").textContent = `Model ${model.model}: ${model.glosses.length || "no"} signs. twinsign ${model.twinsign}.`;
-    at("start").disabled = !model.live;
-    at("no-video").hidden = model.live;
-    at("no-video").textContent = model.live ? "" : `No camera or video on this server: ${model.why_no_video || "its estimator takes only whole videos"} Pose files work.`;
+    const live = model.live || model.pose === "browser";
+    at("start").disabled = !live;
+    at("no-video").hidden = live;
+    at("no-video").textContent = live ? "" : `No camera or video on this server: ${model.why_no_video || "its estimator takes only whole videos"} Pose files work.`;
     await dictionary.load(model.glosses);
   } catch (error) {
     showProblem(error);
@@ -183,4 +182,5 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   for (const player of [replay, dictionary.player]) player.show(player.frame);
 });
 draw(at("overlay"), null);
-load();
+await load();
+export { camera, dictionary };
