@@ -43,8 +43,10 @@ MAX_QUERIES = 512
 
 
 def default_dictionary(run: Run) -> Path:
-    """A RUN's own dictionary; that of a shipped model is in the working folder."""
-    return Path(DICTIONARY) if run.shipped else run.path / DICTIONARY
+    """A RUN's own dictionary; that of a shipped model is in the working folder, under a name of its own."""
+    if not run.shipped:
+        return run.path / DICTIONARY
+    return Path(DICTIONARY if run.reference == str(ENCODER) else f"{DICTIONARY}-{run.reference}")
 
 
 @dataclass(frozen=True)

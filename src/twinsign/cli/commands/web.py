@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from twinsign.cli.console import console, print_note
+from twinsign.runs.shipped import RECOGNISER
 
 
-def web(model: Path, out: Path, assets: Path | None = None) -> None:
+def web(out: Path, model: Path = RECOGNISER, assets: Path | None = None) -> None:
     """Write a RUN as a page that recognises signs in the browser: static files for any host, nothing is sent.
 
     Args:
-        model: RUN of any kind; one of pretrain answers by the signs that users teach it.
+        model: RUN of any kind, or a shipped model; one of pretrain answers by the signs that users teach it.
         out: Folder to write: a new or empty one, or an earlier site, which is replaced.
         assets: Folder that `npm ci` filled, instead of the npm registry (docs/web.md).
     """
