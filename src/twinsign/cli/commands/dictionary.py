@@ -173,7 +173,8 @@ def _print_added(lookup: Dictionary, added: EnrolResult) -> None:
         names = [f"{name} (as {enrolled})" for name, enrolled in added.known]
         errors.print(f"already enrolled, {len(added.known)}: {shorten(names, LISTED)}")
     text = f"enrolled {len(added.ids)} recordings{': ' if added.ids else ''}{shorten(added.ids, LISTED)}"
-    console.print(f"{text}; {dictionary.path} has {len(dictionary)} recordings of {len(dictionary.entries.glosses)} signs")
+    signs = len(dictionary.entries.glosses)
+    console.print(f"{text}; {dictionary.path} has {len(dictionary)} recordings of {signs} signs")
     calibrations = (dictionary.entries.calibration or {}).values()
     if all(calibration.threshold >= NEVER for calibration in calibrations):
         wanted = f"{FEWEST} recordings of signs that have another one, of two signs or more, and names enough of them"
