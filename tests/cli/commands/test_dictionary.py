@@ -109,7 +109,7 @@ def test_what_makes_no_sense_is_refused(run: Path, files: list[Path], capsys: py
         (["enrol", *model, "--delete", "b", "--gloss", "a"], "without files"),
         (["enrol", *model, "--delete", "b"], "no sign 'b'"),
         (["search", file, *model], "no sign"),
-        (["search", file, "--dictionary", str(run)], "no dictionary.json"),
+        (["search", file, "--dictionary", str(run)], "without dictionary.json"),
     ):
         assert main(given) == 2
         shown = capsys.readouterr()
