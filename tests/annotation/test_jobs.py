@@ -182,9 +182,9 @@ def test_bad_recordings_cost_themselves_alone(
     out = tmp_path / "out"
     common = ["--model", str(trained.finetuned), "--out", str(out), "--no_page"]
     assert main(["annotate", *map(str, sorted(tmp_path.glob("*.*"))), *common]) == 3
-    said = " ".join(capsys.readouterr().err.split())
+    said = "".join(capsys.readouterr().err.split())  # long paths break lines anywhere
     for reason in ("no hand in any frame", "--fps 25", "damaged.pose"):
-        assert reason in said
+        assert reason.replace(" ", "") in said
     assert (out / "good.eaf").is_file()
     assert main(["annotate", str(tmp_path / "handless.npz"), *common]) == 2
     assert main(["annotate", str(tmp_path / "good.npz"), str(work / "poses" / "two.npz"), *common, "--find", "zz"]) == 2

@@ -29,7 +29,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "first", "second"),
     [
-        ("predict a.pose", "twinsign predict: --model MODEL must be given", None),
+        ("export --out a.onnx", "twinsign export: --model MODEL must be given", None),
         ("predict a.pose --modle R", "twinsign predict: no option --modle", "did you mean --model?"),
         ("predict a.pose --model R --tpo=3", "twinsign predict: no option --tpo", "did you mean --top?"),
         ("finetun --data P", "twinsign: no command 'finetun'", "did you mean finetune?"),

@@ -171,15 +171,20 @@ def test_vectors_of_a_version_that_showed_unknown_joints_are_made_anew(
     assert Dictionary.load(run).dictionary.metadata.edition == edition, "once"
 
 
-def test_the_runs_own_dictionary_and_the_dictionarys_own_run(trained: Trained, pack: Pack, tmp_path: Path) -> None:
+def test_the_runs_own_dictionary_and_the_dictionarys_own_run(
+    trained: Trained, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = copy_essentials(trained.pretrained, tmp_path / "run")
     lookup = Dictionary.load(run)
     assert not (run / "dictionary").exists(), "nothing is written before there is a sign"
     lookup.enrol(signs_of(pack, [0]))
     assert Dictionary.load(dictionary=run / "dictionary").embedder.run.digest() == lookup.embedder.run.digest()
-    with pytest.raises(InputError, match="neither"):
-        Dictionary.load()
-    with pytest.raises(InputError, match=r"no dictionary\.json"):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    found = Dictionary.load()
+    assert (found.embedder.run.reference, found.dictionary.path) == ("asl2000", Path("dictionary"))
+    assert Dictionary.load("asl300").dictionary.path == Path("dictionary-asl300"), "one model's vectors are no other's"
+    with pytest.raises(InputError, match=r"folder without dictionary\.json"):
         Dictionary.load(dictionary=tmp_path)
     with pytest.raises(InputError, match=r"folder without dictionary\.json"):
         Dictionary.load(run, tmp_path)
