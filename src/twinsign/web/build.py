@@ -21,7 +21,9 @@ from twinsign.errors import InputError
 from twinsign.files import atomic_folder, write_json
 from twinsign.inference.export import export_run
 from twinsign.runs.run import load_run
+from twinsign.runs.shipped import LICENCE
 from twinsign.web.assets import NOTICE, VENDOR, prepare_vendor, vendor_entries
+from twinsign.web.half import halve_exact_weights
 from twinsign.web.icons import write_icons
 from twinsign.web.network import PageNetwork, describe_network
 
@@ -67,11 +69,14 @@ def build_site(
         tell("the network as ONNX")
         (folder / "model").mkdir()
         differences = export_run(model, folder / "model" / "model.onnx", PageNetwork)
+        halve_exact_weights(folder / "model" / "model.onnx")
+        if run.shipped:
+            shutil.copyfile(run.path.parent / LICENCE, folder / "model" / LICENCE)
         write_json(folder / "model" / "model.json", describe_network(run, PageNetwork(run)))
         tell("the page")
         _copy_page(folder, vendor)
         _write_app(folder, run.path.name)
-        files = _list_files(folder, vendor)
+        files = _list_files(folder, vendor, f"model/{LICENCE}" if run.shipped else MODEL_LICENCE)
         _write_manifest(folder, files)
         size = sum(file["bytes"] for file in files)
         sent = sum(file["gzip"] for file in files)
@@ -140,7 +145,7 @@ def _write_app(folder: Path, name: str) -> None:
     write_json(folder / "app.webmanifest", app)
 
 
-def _list_files(folder: Path, vendor: Path) -> list[dict[str, Any]]:
+def _list_files(folder: Path, vendor: Path, model_licence: str) -> list[dict[str, Any]]:
     """Every file but the manifest and the worker: path, bytes, bytes as gzip, SHA-256, licence and source."""
     sources = {f"page/{entry.pop('file')}": entry for entry in vendor_entries(vendor)}
     sources[f"page/{VENDOR}/{NOTICE}"] = {"licence": "notices of the files beside it"}
@@ -149,7 +154,7 @@ def _list_files(folder: Path, vendor: Path) -> list[dict[str, Any]]:
         if not path.is_file():
             continue
         name, content = path.relative_to(folder).as_posix(), path.read_bytes()
-        source = {"licence": MODEL_LICENCE if name.startswith("model/") else OUR_LICENCE}
+        source = {"licence": model_licence if name.startswith("model/") else OUR_LICENCE}
         sizes = {"bytes": len(content), "gzip": len(gzip.compress(content, 6, mtime=0))}
         digest = hashlib.sha256(content).hexdigest()
         files.append({"file": name, **sizes, "sha256": digest, **sources.get(name, source)})
