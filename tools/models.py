@@ -264,7 +264,9 @@ def measure_and_ship(packs: dict[str, Path], runs: dict[str, Path], work: Path) 
     unseen = {"on": "214 test clips of 200 glosses, five recordings enrolled of each (WLASL)", "clips": 214}
     unseen |= {"top1": found["top1"], "interval": found["top1_interval95"]}
     ship(
-        runs["encoder"], "encoder", {"what": "compares signs, learnt without labels", "signs": 0, "accuracy": [unseen]}
+        runs["encoder"],
+        "encoder",
+        {"what": "to fine-tune from; learnt without labels", "signs": 0, "accuracy": [unseen]},
     )
 
 
