@@ -28,15 +28,25 @@ GREY = np.full((240, 320, 3), 90, np.uint8)
 
 
 @pytest.fixture(scope="module")
-def sighted(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Client, int, Path]]:
+def short() -> Iterator[Path]:
+    """A folder for temporary files whose name leaves room for a socket's."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def sighted(
+    trained: Trained, tmp_path_factory: pytest.TempPathFactory, short: Path
+) -> Iterator[tuple[httpx.Client, int, Path]]:
     """A server that has its models in memory, its process, and the only folder where it may make temporary files."""
     folder = tmp_path_factory.mktemp("films")
-    (folder / "tmp").mkdir()
+    (short / "a").mkdir()
+    env = {"TMPDIR": str(short / "a"), "MPLCONFIGDIR": str(folder)}
     options = ["--dictionary", str(folder / "signs"), "--limits.per_minute", "100000"]
-    with launched(trained.finetuned, *options, cold=True, TMPDIR=str(folder / "tmp")) as (client, process):
+    with launched(trained.finetuned, *options, cold=True, **env) as (client, process):
         small = make_video(folder / "small.mp4", 2)
         client.post("/predict/file?name=small.mp4", content=small.read_bytes(), timeout=120)
-        yield client, process.pid, folder / "tmp"
+        yield client, process.pid, short / "a"
 
 
 def made(folder: Path, name: str) -> bytes:
@@ -118,11 +128,12 @@ def test_a_video_is_never_on_the_disk(
     assert not seen
 
 
-def test_nor_when_the_server_is_ended_meanwhile(trained: Trained, tmp_path: Path) -> None:
-    folder = tmp_path / "tmp"
+def test_nor_when_the_server_is_ended_meanwhile(trained: Trained, tmp_path: Path, short: Path) -> None:
+    folder = short / "b"
     folder.mkdir()
+    env = {"TMPDIR": str(folder), "MPLCONFIGDIR": str(tmp_path)}
     content = film(tmp_path).read_bytes()
-    with launched(trained.finetuned, "--dictionary", str(tmp_path / "signs"), TMPDIR=str(folder)) as (client, process):
+    with launched(trained.finetuned, "--dictionary", str(tmp_path / "signs"), **env) as (client, process):
         client.post("/predict/file?name=small.mp4", content=make_video(tmp_path / "s.mp4", 2).read_bytes(), timeout=120)
         members = family(process.pid)
 
