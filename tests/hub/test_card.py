@@ -14,13 +14,15 @@ from twinsign.errors import InputError
 from twinsign.hub.bundle import is_inert, is_shared, shared_files
 from twinsign.hub.card import CardMetadata, model_card
 from twinsign.hub.facts import code, load_reports, notes_of, rejection_of, selection_of, title_of
-from twinsign.runs.run import Run, load_run, save_config
+from twinsign.runs.run import Run, keep_report, load_run, save_config
 
 
 @pytest.fixture
 def run(trained, tmp_path: Path) -> Path:
     """A fine-tuned RUN with the report that `finetune --json` left in it, and that on val."""
-    return Path(shutil.copytree(trained.finetuned, tmp_path / "signs"))
+    copy = Path(shutil.copytree(trained.finetuned, tmp_path / "signs"))
+    keep_report(copy, json.loads((trained.folder / "finetuned.json").read_text()))  # others may have evaluated it since
+    return copy
 
 
 def test_a_card_holds_what_the_run_and_its_reports_say(run: Path, trained, capfd) -> None:
