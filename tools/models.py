@@ -22,7 +22,10 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from twinsign.annotation.segmenter import SEGMENTER
 from twinsign.cli.main import main as twinsign
+from twinsign.evaluation.metrics import true_class_ranks
+from twinsign.evaluation.score_files import align_scores, read_scores
 from twinsign.pack.open import Pack
 from twinsign.pack.subset import write_subset
 from twinsign.runs.run import CONFIG, LABELS, WEIGHTS, load_run
@@ -44,7 +47,7 @@ WLASL = ("wlasl300", "wlasl_more", "wlasl_train", "wlasl_body")
 UNLABELLED = {"webcam": 0.25, "webcam2": 0.4, "signdict3k": 1.0, "spelling19": 1.0, "aslwords": 1.0}
 """Further packs of the encoder, and how often an epoch shows their clips: webcams repeat one take dozens of times."""
 HELD_OUT_GROUPS = 3
-"""Every third recording group of webcam2 is kept out, to judge strangers by."""
+"""Every third recording group of webcam2 is kept out, to judge by people that no model has seen."""
 ENCODER = ["--config", "small", "--pretrain.steps", "3000", "--pretrain.monitor_every", "0"]
 WIDE = ["--encoder.joint_widths", "[384,384]", "--encoder.part_widths", "[384]"]
 ASL2000 = ["--config", "conv_gru", *WIDE, "--finetune.epochs", "45", "--finetune.batch_size", "64"]
@@ -166,6 +169,9 @@ def train_all(packs: dict[str, Path], work: Path, seed: int) -> dict[str, Path]:
     run("finetune", *ASL2000_LAST, "--init", start, "--data", *labelled, *last, "--out", runs["asl2000"])
     known = [clean["wlasl300"], clean["wlasl_body300"]]
     run("finetune", *ASL300, "--init", runs["asl2000"], "--data", *known, *last, "--out", runs["asl300"])
+    for name in ("asl2000", "asl300"):
+        if not (runs[name] / SEGMENTER).exists():
+            run("segmenter", "--model", runs[name], "--data", packs["wlasl300"])
     return runs
 
 
@@ -176,9 +182,8 @@ def evaluated(model: Path, work: Path, name: str, data: list[Path], *more: str) 
     if not report.exists():
         run("evaluate", "--model", model, "--data", *data, *more, "--json", report, "--scores", scores)
     values: dict[str, Any] = json.loads(report.read_text())
-    with np.load(scores, allow_pickle=False) as arrays:
-        rank = (arrays["scores"] > arrays["scores"][np.arange(len(arrays["labels"])), arrays["labels"]][:, None]).sum(1)
-    values["top10"] = round(100 * float((rank < 10).mean()), 1)
+    (scored,) = align_scores([read_scores(scores)])
+    values["top10"] = round(100 * float((true_class_ranks(scored) < 10).mean()), 1)
     return values
 
 
@@ -214,7 +219,7 @@ def ship(source: Path, name: str, facts: dict[str, Any]) -> None:
         about["data"] = [Path(pack).name for pack in about.get("data", [])]
     config["about"]["init"] = Path(config["about"].get("init", "none")).name
     (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
-    for file in (LABELS, TRAINING_CLIPS):
+    for file in (LABELS, TRAINING_CLIPS, SEGMENTER):
         if (source / file).exists():
             shutil.copyfile(source / file, folder / file)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()

@@ -27,6 +27,23 @@ def chromium(*options: str) -> Iterator[Any]:
         yield driver.chromium.launch(executable_path=executable, args=[*QUIET, "--disable-component-update", *options])
 
 
+@contextmanager
+def watched(browser: Any, address: str, *elsewhere: str, **options: Any) -> Iterator[Any]:
+    """A page, opened: every request must be for its own site or begin like `elsewhere`, and its console stays clean."""
+    context = browser.new_context(**options)
+    page = context.new_page()
+    asked: list[str] = []
+    wrong: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(address)
+    yield page
+    context.close()
+    assert all(url.startswith((address, *elsewhere)) for url in asked), asked
+    assert wrong == []
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_words: Any) -> None:
         pass

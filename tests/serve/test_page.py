@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from helpers.browsers import watched
 from helpers.trained_runs import Trained
 
 from twinsign.inference.recogniser import Recogniser
@@ -20,18 +21,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def page(browser: Any, server: httpx.Client) -> Iterator[Any]:
     """The page, opened; every request must be for this server, and nothing may go wrong in the console."""
-    context = browser.new_context()
-    opened = context.new_page()
-    asked: list[str] = []
-    wrong: list[str] = []
-    opened.on("request", lambda request: asked.append(request.url))
-    opened.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    opened.on("pageerror", lambda error: wrong.append(str(error)))
-    opened.goto(str(server.base_url))
-    yield opened
-    assert all(url.startswith((str(server.base_url), "blob:", "data:")) for url in asked), asked
-    assert wrong == []
-    context.close()
+    with watched(browser, str(server.base_url), "blob:", "data:") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

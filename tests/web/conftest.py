@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.browsers import chromium, static
+from helpers.browsers import chromium, static, watched
 from helpers.trained_runs import Trained
 from helpers.videos import film, y4m
 
@@ -62,23 +62,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @contextmanager
 def opened(browser: Any, address: str) -> Iterator[Any]:
-    """The page, opened; every request must be for its own site, and nothing may go wrong in the console."""
-    context = browser.new_context(viewport={"width": 360, "height": 780}, color_scheme="dark", accept_downloads=True)
-    page = context.new_page()
-    asked: list[str] = []
-    wrong: list[str] = []
-    context.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(address)
-    page.locator("#about", has_text="Loading").wait_for(state="detached")
-    yield page
-    if folder := os.environ.get("TWINSIGN_SHOTS"):
-        name = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].split(" ")[0]
-        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
-    context.close()
-    assert all(url.startswith((address, f"blob:{address}")) for url in asked), asked
-    assert wrong == []
+    """The page on a telephone at night, ready; every request must be for its own site."""
+    options = {"viewport": {"width": 360, "height": 780}, "color_scheme": "dark", "accept_downloads": True}
+    with watched(browser, address, f"blob:{address}", **options) as page:
+        page.locator("#about", has_text="Loading").wait_for(state="detached")
+        yield page
+        if folder := os.environ.get("TWINSIGN_SHOTS"):
+            name = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].split(" ")[0]
+            page.screenshot(path=f"{folder}/{name}.png", full_page=True)
 
 
 @pytest.fixture

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from twinsign.annotation.naming import Name, Namer
-from twinsign.annotation.resampling import Poses, Times, resample
+from twinsign.annotation.resampling import Poses, at_even_rate
 from twinsign.annotation.segmenter import LongSegmenter
 from twinsign.annotation.source import Piece
 from twinsign.annotation.spans import Span
 from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import Recording
-from twinsign.streaming.stream import MAX_UNEVENNESS
+from twinsign.pose.resampling import Times
 
 BATCH = 64
 """Segments named at once."""
@@ -73,13 +73,8 @@ class _Buffer:
 
 
 def _even(like: Recording, poses: Poses, times: Times, span: Span) -> Recording:
-    gaps = np.diff(times)
-    gap = float(np.median(gaps)) if len(gaps) else 1 / (like.fps or 1)
-    if len(gaps) and np.abs(gaps - gap).max() > MAX_UNEVENNESS * gap:
-        poses = resample(poses, times, np.arange(times[0], times[-1] + gap / 2, gap))
-    name = f"{like.id} at {span.begin:.2f} s"
-    facts = {"size": like.size, "source": like.source, "estimator": like.estimator}
-    return Recording(name, poses.xy, poses.score, fps=1 / gap, **facts)  # type: ignore[arg-type]
+    poses, fps = at_even_rate(poses, times, like.fps or 1)
+    return replace(like, id=f"{like.id} at {span.begin:.2f} s", xy=poses.xy, score=poses.score, fps=fps, notes=())
 
 
 def annotate_pieces(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from twinsign.annotation.metrics import Found, Spotting
 from twinsign.annotation.naming import Namer
 from twinsign.annotation.network import BoundaryNet
 from twinsign.annotation.resampling import frame_times
-from twinsign.annotation.segmenter import LearnedSegmenter, LiveSegmenter
+from twinsign.annotation.segmenter import long_segmenter
 from twinsign.annotation.source import PIECE, Piece
 from twinsign.annotation.spans import Span
 from twinsign.errors import InputError
@@ -55,7 +56,7 @@ def measure(
     reports: dict[str, dict[str, Any]] = {}
     for name, config in conditions.items():
         pool = pools.get(name, signs)
-        chosen = config if not fps else JoinConfig(config.rest, config.fade, config.trim, fps=tuple(fps))
+        chosen = replace(config, fps=tuple(fps)) if fps else config
         recordings = list(joined_recordings(pool, chosen, seed))
         if not recordings:
             raise InputError(f"{sum(map(len, pool.values()))} clips of signs that the model knows", f"at least {SIGNS}")
@@ -105,9 +106,8 @@ def joined_recordings(
 
 def annotated(recording: Recording, namer: Namer, network: BoundaryNet | None) -> list[Found]:
     """What `annotate` finds in a recording, piece by piece."""
-    segmenter = LiveSegmenter() if network is None else LearnedSegmenter(network)
     found = []
-    for segment in annotate_pieces(pieces_of(recording), segmenter, namer):
+    for segment in annotate_pieces(pieces_of(recording), long_segmenter(network), namer):
         first = segment.name.guesses[0]
         found.append(Found(Span(segment.begin, segment.end), first.gloss, first.confidence, segment.name.sure))
     return found
@@ -118,10 +118,7 @@ def pieces_of(recording: Recording, frames: int = PIECE) -> Iterator[Piece]:
     times = frame_times(recording)
     for first in range(0, len(times), frames):
         part = slice(first, first + frames)
-        piece = Recording(
-            recording.id, recording.xy[part], recording.score[part], size=recording.size, fps=recording.fps
-        )
-        yield Piece(piece, times[part])
+        yield Piece(replace(recording, xy=recording.xy[part], score=recording.score[part]), times[part])
 
 
 def _unnamed(cut: Callable[[Recording], list[Span]]) -> Callable[[Recording], list[Found]]:

@@ -11,7 +11,7 @@ from typing import Any
 from twinsign.annotation.annotate import Annotated, annotate_pieces
 from twinsign.annotation.naming import Namer, NamingConfig
 from twinsign.annotation.page import PageFrames, write_page
-from twinsign.annotation.segmenter import LearnedSegmenter, LiveSegmenter, LongSegmenter, segmenter_of
+from twinsign.annotation.segmenter import long_segmenter, segmenter_file, segmenter_of
 from twinsign.annotation.source import Piece, PoseFile, Source, SourceConfig
 from twinsign.annotation.writers import FORMATS, Document, Format, write_document, write_rows
 from twinsign.dictionary.store import DictionaryStore
@@ -23,6 +23,7 @@ from twinsign.extract.workers import run_in_processes
 from twinsign.files import locked, sha256
 from twinsign.pose.layout import HANDS
 from twinsign.pose.read import VIDEO_ENDINGS
+from twinsign.pose.trim import FPS
 from twinsign.runs.run import load_run
 
 LEDGER = "annotate.jsonl"
@@ -164,7 +165,7 @@ def _identity(config: AnnotateConfig, jobs: Sequence[Job]) -> Row:
     """What decides the outputs besides a recording's content."""
     naming = config.naming
     model = naming.model
-    network = config.segmenter or (None if model is None else model / "segmenter.safetensors")
+    network = segmenter_file(config.segmenter, model)
     dictionary = None if naming.dictionary is None else DictionaryStore.open(naming.dictionary)
     videos = any(job.is_video for job in jobs)
     return {
@@ -193,10 +194,6 @@ class Annotator:
         self.network = segmenter_of(config.segmenter, self.namer.embedder.run.path)
         self.source = Source(config.source)
 
-    def segmenter(self) -> LongSegmenter:
-        """A segmenter for another recording."""
-        return LiveSegmenter() if self.network is None else LearnedSegmenter(self.network)
-
     def __call__(self, job: Job) -> Row:
         """Annotate a recording, write its files, and return its row of the ledger."""
         if not job.file.exists():
@@ -209,7 +206,7 @@ class Annotator:
             recording = piece.recording
             facts["frames"] += len(recording.xy)
             facts["hand_frames"] += int(recording.seen[:, HANDS].any(axis=1).sum())
-            facts["seconds"] = round(float(piece.times[-1]) + 1 / (recording.fps or 25), 3)
+            facts["seconds"] = round(float(piece.times[-1]) + 1 / (recording.fps or FPS), 3)
             facts["notes"] = list(dict.fromkeys([*facts["notes"], *recording.notes]))
             if self.config.page:
                 frames.add(piece)
@@ -217,7 +214,7 @@ class Annotator:
                 poses.add(piece)
             self.note(f"{job.name}: {facts['seconds'] / 60:.0f} min")
 
-        segments += annotate_pieces(self.source.pieces(job.file), self.segmenter(), self.namer, tick)
+        segments += annotate_pieces(self.source.pieces(job.file), long_segmenter(self.network), self.namer, tick)
         if not facts["hand_frames"]:
             raise InputError("no hand in any frame", "a recording that shows hands", file=job.file)
         document = Document(job.name, segments, self._media(job))

@@ -12,12 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from twinsign.annotation.resampling import USUAL_FPS, Poses, frame_times, poses_of, resample, steps
+from twinsign.annotation.resampling import Poses, frame_times, poses_of, resample, steps
+from twinsign.annotation.signals import PALM
 from twinsign.annotation.spans import Span
 from twinsign.errors import InputError
-from twinsign.pose.layout import HAND_JOINTS, HAND_WRIST, HANDS, JOINT_COUNT, MIRROR
+from twinsign.pose.corruptions import mirror_camera
+from twinsign.pose.layout import HAND_WRIST, HANDS, JOINT_COUNT
 from twinsign.pose.recording import Recording
-from twinsign.pose.trim import active_span
+from twinsign.pose.trim import FPS, active_span
 
 HAND_LENGTH = 0.1
 """Length of a palm that all clips are scaled to, in heights of the picture."""
@@ -25,7 +27,6 @@ CENTRE = (0.5, 0.55)
 """Where the hands are on average."""
 REST = (0.5, 2.0)
 """Rests before the first sign and after the last one, in seconds, where there are none between."""
-_PALM = HAND_JOINTS.index("middle_1")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class JoinConfig:
 
 
 class Sign(NamedTuple):
-    """A clip to join: the poses of its sign alone at USUAL_FPS, and its gloss."""
+    """A clip to join: the poses of its sign alone at FPS, and its gloss."""
 
     poses: Poses
     gloss: str
@@ -63,12 +64,10 @@ def load_sign(recording: Recording, gloss: str) -> Sign | None:
     first, stop = active_span(recording, margin=0)
     poses, times = poses_of(recording), frame_times(recording)
     poses = Poses(poses.xy[first:stop], poses.score[first:stop])
-    poses = resample(poses, times[: stop - first], steps((stop - first) / (recording.fps or USUAL_FPS), USUAL_FPS))
+    poses = resample(poses, times[: stop - first], steps((stop - first) / (recording.fps or FPS), FPS))
     seen = poses.score > 0
     palms = [
-        np.linalg.norm(poses.xy[:, wrist] - poses.xy[:, wrist + _PALM], axis=-1)[
-            seen[:, wrist] & seen[:, wrist + _PALM]
-        ]
+        np.linalg.norm(poses.xy[:, wrist] - poses.xy[:, wrist + PALM], axis=-1)[seen[:, wrist] & seen[:, wrist + PALM]]
         for wrist in HAND_WRIST.values()
     ]
     palm = float(np.median(np.concatenate(palms))) if sum(map(len, palms)) else 0.0
@@ -88,11 +87,11 @@ def join(
     for number, sign in enumerate(signs):
         poses = _vary(sign.poses, config, random)
         if config.rest is None and number:
-            fade = max(1, min(round(config.fade * USUAL_FPS), len(pieces[-1].xy) // 2, len(poses.xy) // 2))
+            fade = max(1, min(round(config.fade * FPS), len(pieces[-1].xy) // 2, len(poses.xy) // 2))
             before, mixed, poses = _cross_fade(pieces.pop(), poses, fade)
             pieces += [before, mixed]
             begin = frames - fade + fade / 2  # the middle of the fade
-            spans[-1] = spans[-1]._replace(end=begin / USUAL_FPS)
+            spans[-1] = spans[-1]._replace(end=begin / FPS)
         else:
             if number:
                 pieces.append(_rest(config, random))
@@ -100,20 +99,20 @@ def join(
             begin = float(frames)
         pieces.append(poses)
         frames += len(poses.xy)
-        spans.append(Span(begin / USUAL_FPS, frames / USUAL_FPS, sign.gloss))
+        spans.append(Span(begin / FPS, frames / FPS, sign.gloss))
     pieces.append(_rest(config, random))
     whole = Poses(*(np.concatenate([piece[part] for piece in pieces]) for part in (0, 1)))
-    if random.random() < config.mirror:
-        whole = _mirrored(whole)
+    mirrored = mirror_camera(Recording(id, *whole), config.mirror, random)
+    whole = Poses(mirrored.xy, mirrored.score)
     fps = float(random.choice(config.fps))
-    moments = steps(len(whole.xy) / USUAL_FPS, fps)
-    whole = resample(whole, np.arange(len(whole.xy)) / USUAL_FPS, moments)
+    moments = steps(len(whole.xy) / FPS, fps)
+    whole = resample(whole, np.arange(len(whole.xy)) / FPS, moments)
     return Recording(id, whole.xy, whole.score, fps=fps), spans
 
 
 def _rest(config: JoinConfig, random: Generator) -> Poses:
     """Frames in which nothing is seen."""
-    count = max(1, round(random.uniform(*(config.rest or REST)) * USUAL_FPS))
+    count = max(1, round(random.uniform(*(config.rest or REST)) * FPS))
     return Poses(np.zeros((count, JOINT_COUNT, 2), np.float32), np.zeros((count, JOINT_COUNT), np.float32))
 
 
@@ -125,8 +124,8 @@ def _vary(poses: Poses, config: JoinConfig, random: Generator) -> Poses:
     if config.speed == 1:
         return poses
     factor = config.speed ** random.uniform(-1, 1)
-    times = np.arange(len(poses.xy)) / USUAL_FPS
-    return resample(poses, times, steps(len(times) / factor / USUAL_FPS, USUAL_FPS) * factor)
+    times = np.arange(len(poses.xy)) / FPS
+    return resample(poses, times, steps(len(times) / factor / FPS, FPS) * factor)
 
 
 def _cross_fade(before: Poses, after: Poses, count: int) -> tuple[Poses, Poses, Poses]:
@@ -136,10 +135,3 @@ def _cross_fade(before: Poses, after: Poses, count: int) -> tuple[Poses, Poses, 
     share = np.where((score > 0) & (next_score > 0), weight, (weight >= 0.5).astype(np.float32))
     mixed = Poses(xy + share[..., None] * (next_xy - xy), score + share * (next_score - score))
     return Poses(*(part[:-count] for part in before)), mixed, Poses(*(part[count:] for part in after))
-
-
-def _mirrored(poses: Poses) -> Poses:
-    """The signer as a mirror shows them."""
-    xy, score = poses.xy[:, list(MIRROR)].copy(), poses.score[:, list(MIRROR)]
-    xy[..., 0] = np.where(score > 0, 2 * CENTRE[0] - xy[..., 0], 0)
-    return Poses(xy, score)

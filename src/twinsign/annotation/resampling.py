@@ -1,4 +1,4 @@
-"""Poses at other moments than those of their frames, by linear interpolation."""
+"""Poses of recordings as arrays in one unit, at other moments and rates."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinsign.pose.recording import FloatArray, Recording
-
-Times = NDArray[np.float64]
-USUAL_FPS = 25.0
-"""Frames a second where a recording does not state them."""
+from twinsign.pose.resampling import Times, interpolate
+from twinsign.pose.trim import FPS
+from twinsign.streaming.stream import MAX_UNEVENNESS
 
 
 class Poses(NamedTuple):
@@ -30,24 +29,24 @@ def poses_of(recording: Recording) -> Poses:
 
 def frame_times(recording: Recording) -> Times:
     """When each frame was shown, in seconds from the first one's begin."""
-    return np.arange(len(recording.xy)) / (recording.fps or USUAL_FPS)
+    return np.arange(len(recording.xy)) / (recording.fps or FPS)
 
 
 def resample(poses: Poses, times: Times, moments: Times) -> Poses:
-    """Poses at rising `moments` from those at rising `times` (T), both in seconds.
-
-    Between a seen and an unseen joint nothing is interpolated: the nearer frame decides.
-    """
+    """Poses at rising `moments` from those at rising `times` (T), both in seconds (pose/resampling.py)."""
     if len(times) == 1:
         return Poses(np.repeat(poses.xy, len(moments), axis=0), np.repeat(poses.score, len(moments), axis=0))
-    after = np.clip(np.searchsorted(times, moments), 1, len(times) - 1)
-    before = after - 1
-    weight = np.clip((moments - times[before]) / (times[after] - times[before]), 0, 1).astype(np.float32)[:, None]
-    seen = (poses.score[before] > 0) & (poses.score[after] > 0)
-    share = np.where(seen, weight, (weight >= 0.5).astype(np.float32))
-    xy = poses.xy[before] + share[..., None] * (poses.xy[after] - poses.xy[before])
-    score = poses.score[before] + share * (poses.score[after] - poses.score[before])
+    xy, score = interpolate(*poses, times, moments)
     return Poses(xy.astype(np.float32), score.astype(np.float32))
+
+
+def at_even_rate(poses: Poses, times: Times, fps: float) -> tuple[Poses, float]:
+    """Poses at the median rate of their frames' `times` (T), evenly spaced, and that rate; of one frame `fps`."""
+    gaps = np.diff(times)
+    gap = float(np.median(gaps)) if len(gaps) else 1 / fps
+    if len(gaps) and np.abs(gaps - gap).max() > MAX_UNEVENNESS * gap:
+        poses = resample(poses, times, np.arange(times[0], times[-1] + gap / 2, gap))
+    return poses, 1 / gap
 
 
 def steps(duration: float, rate: float) -> Times:

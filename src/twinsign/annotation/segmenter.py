@@ -12,13 +12,15 @@ from safetensors.torch import load_file, save
 
 from twinsign.annotation.decode import DecodeConfig, decode
 from twinsign.annotation.network import BoundaryNet
-from twinsign.annotation.resampling import Poses, Times, poses_of, resample
+from twinsign.annotation.resampling import Poses, poses_of, resample
 from twinsign.annotation.signals import AROUND, RATE, in_sight, signals
 from twinsign.annotation.source import Piece
 from twinsign.annotation.spans import Span
 from twinsign.errors import InputError
 from twinsign.files import write_bytes
 from twinsign.pose.recording import FloatArray
+from twinsign.pose.resampling import Times
+from twinsign.runs.shipped import shipped_path
 from twinsign.streaming.segmenter import Frame, Segmenter, SegmenterConfig
 
 SEGMENTER = "segmenter.safetensors"
@@ -149,8 +151,20 @@ class LiveSegmenter:
         return [] if segment is None else [Span(segment.begin, segment.end)]
 
 
-def segmenter_of(path: Path | None, run: Path) -> BoundaryNet | None:
-    """The network of this file, by default the RUN's own; None where the RUN has none."""
-    if path is not None:
-        return load_segmenter(path)
-    return load_segmenter(run / SEGMENTER) if (run / SEGMENTER).is_file() else None
+def segmenter_file(path: Path | None, model: Path | None) -> Path | None:
+    """This file, by default that of a RUN or shipped model; None where that has none."""
+    if path is not None or model is None:
+        return path
+    own = (shipped_path(model) or model) / SEGMENTER
+    return own if own.is_file() else None
+
+
+def segmenter_of(path: Path | None, model: Path) -> BoundaryNet | None:
+    """The network of this file, by default the RUN's or shipped model's own; None where that has none."""
+    file = segmenter_file(path, model)
+    return None if file is None else load_segmenter(file)
+
+
+def long_segmenter(network: BoundaryNet | None) -> LongSegmenter:
+    """A segmenter for one recording: by the network, or without one by the live segmenter's rules."""
+    return LiveSegmenter() if network is None else LearnedSegmenter(network)

@@ -24,7 +24,8 @@ REACH = 2
 MOST = 8.0
 """Places and speeds are cut off here."""
 _TIPS = [HAND_JOINTS.index(f"{finger}_4") for finger in ("thumb", "index", "middle", "ring", "little")]
-_PALM = HAND_JOINTS.index("middle_1")
+PALM = HAND_JOINTS.index("middle_1")
+"""The joint of a hand that ends its palm: the middle finger's base."""
 PER_HAND = 9 + len(_TIPS)
 CHANNELS = 2 * PER_HAND
 """Numbers a moment."""
@@ -57,8 +58,8 @@ def _hand(poses: Poses, seen: BoolArray, side: str, shown: BoolArray, place: Flo
     wrist, hand = HAND_WRIST[side], SIDES[side]
     velocity = _change(place, shown)
     points, visible = poses.xy[:, hand] - poses.xy[:, [wrist]], seen[:, hand] & shown[:, None]
-    size = np.linalg.norm(points[:, _PALM], axis=-1)
-    usable = visible[:, 0] & visible[:, _PALM] & (size > 1e-6)
+    size = np.linalg.norm(points[:, PALM], axis=-1)
+    usable = visible[:, 0] & visible[:, PALM] & (size > 1e-6)
     shape = np.where((visible & usable[:, None])[..., None], points / np.maximum(size, 1e-6)[:, None, None], 0)
     turning = np.abs(_change(shape.reshape(len(shape), -1), usable)).mean(axis=1)
     tips = np.linalg.norm(shape[:, _TIPS], axis=-1)
@@ -69,7 +70,7 @@ def _hand(poses: Poses, seen: BoolArray, side: str, shown: BoolArray, place: Flo
         np.linalg.norm(velocity, axis=1)[:, None],
         turning[:, None],
         np.where(usable[:, None], tips, 0),
-        shape[:, _PALM],
+        shape[:, PALM],
     ]
     channels: FloatArray = np.clip(np.concatenate(parts, axis=1), -MOST, MOST).astype(np.float32)
     return channels
@@ -108,7 +109,7 @@ def _length(poses: Poses, seen: BoolArray) -> FloatArray:
     """The hands' length (T), wrist to the middle finger's base doubled, on average around; from shoulders if unseen."""
     lengths, known = [], []
     for side, hand in SIDES.items():
-        wrist, palm = HAND_WRIST[side], hand.start + _PALM
+        wrist, palm = HAND_WRIST[side], hand.start + PALM
         lengths.append(2 * np.linalg.norm(poses.xy[:, wrist] - poses.xy[:, palm], axis=-1))
         known.append(seen[:, wrist] & seen[:, palm] & (lengths[-1] > 1e-6))
     mean = _around(np.stack(lengths, axis=1)[..., None], np.stack(known, axis=1))[:, 0]

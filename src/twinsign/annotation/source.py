@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pose_format.numpy import NumPyPoseBody
 
-from twinsign.annotation.resampling import USUAL_FPS, Poses, Times, resample
+from twinsign.annotation.resampling import Poses, at_even_rate
 from twinsign.errors import InputError
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
 from twinsign.extract.estimator import Estimator, load_estimator
@@ -20,7 +21,8 @@ from twinsign.pose.clip_file import ClipFile
 from twinsign.pose.read import read_pieces, write_npz
 from twinsign.pose.read.pose_file import from_pose
 from twinsign.pose.recording import Recording, Unit
-from twinsign.streaming.stream import MAX_UNEVENNESS
+from twinsign.pose.resampling import Times
+from twinsign.pose.trim import FPS
 
 PIECE = 3000
 """Frames of a piece: two minutes at 25 a second."""
@@ -106,7 +108,9 @@ class PoseFile:
     """A video's estimated poses, collected piece by piece in little memory, to be written as one `.npz`."""
 
     def __init__(self) -> None:
-        self._xy, self._score, self._times = [], [], []  # type: ignore[var-annotated]
+        self._xy: list[NDArray[np.float16]] = []
+        self._score: list[NDArray[np.float16]] = []
+        self._times: list[Times] = []
 
     def add(self, piece: Piece) -> None:
         """Add the next piece."""
@@ -119,8 +123,6 @@ class PoseFile:
         """Write the poses at an even frame rate, the median of the video's own."""
         times = np.concatenate(self._times)
         poses = Poses(*(np.concatenate(part).astype(np.float32) for part in (self._xy, self._score)))
-        gap = float(np.median(np.diff(times))) if len(times) > 1 else 1 / (self._last.fps or USUAL_FPS)
-        if len(times) > 1 and np.abs(np.diff(times) - gap).max() > MAX_UNEVENNESS * gap:
-            poses = resample(poses, times, np.arange(times[0], times[-1] + gap / 2, gap))
-        whole = replace(self._last, id=path.stem, xy=poses.xy, score=poses.score, fps=1 / gap, notes=())
+        poses, fps = at_even_rate(poses, times, self._last.fps or FPS)
+        whole = replace(self._last, id=path.stem, xy=poses.xy, score=poses.score, fps=fps, notes=())
         write_npz(whole, path)

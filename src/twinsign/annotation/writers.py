@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Literal
 
@@ -109,8 +110,7 @@ def vtt_text(document: Document) -> str:
     """WebVTT, a cue for each segment."""
     cues = ["WEBVTT\n"]
     for number, segment in enumerate(document.segments, 1):
-        text = escape_controls(caption(segment)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        text = text.replace("\n", " ")
+        text = escape(escape_controls(caption(segment)), quote=False).replace("\n", " ")
         cues.append(f"{number}\n{_clock(segment.begin, '.')} --> {_clock(segment.end, '.')}\n{text}\n")
     return "\n".join(cues)
 

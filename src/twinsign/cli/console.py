@@ -27,6 +27,13 @@ def print_note(text: object) -> None:
     errors.print(f"note: {text}")
 
 
+def print_reasons(heading: str, reasons: Iterable[str]) -> None:
+    """Print to stderr what failed, and below it why, a line each."""
+    errors.print(f"{heading}:")
+    for reason in reasons:
+        errors.print(f"  {reason}")
+
+
 def print_table(
     title: str, header: Sequence[str], rows: Iterable[Iterable[Any]], left: Sequence[str] = (), **options: Any
 ) -> None:

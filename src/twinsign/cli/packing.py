@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from twinsign.cli.console import console, errors, print_note, progress_bar, save_report, shorten
+from twinsign.cli.console import console, errors, print_note, print_reasons, progress_bar, save_report, shorten
 from twinsign.cli.options import FieldsOf
 from twinsign.datasets.columns import ALIASES
 from twinsign.datasets.folder import SHOWN
@@ -102,9 +102,7 @@ def _print_packed(report: PackReport, out: Path) -> None:
         clip, notes = next(iter(report.notes.items()))
         console.print(f"{len(report.notes)} clips have notes; {clip}: {notes[0]}")
     if report.unreadable:
-        errors.print(f"{len(report.unreadable)} clips could not be read:")
-        for reason in list(report.unreadable.values())[:LISTED]:
-            errors.print(f"  {reason}")
+        print_reasons(f"{len(report.unreadable)} clips could not be read", [*report.unreadable.values()][:LISTED])
     if not total:
         errors.print("nothing was written")
 

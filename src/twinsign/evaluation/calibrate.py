@@ -23,7 +23,7 @@ from twinsign.inference.likeness import add_likeness
 from twinsign.inference.shift import check_shift
 from twinsign.nn.classifier import Classifier
 from twinsign.pack.open import Pack
-from twinsign.pack.selection import ClipSelection, LabelledRows, labelled_rows, sample_rows
+from twinsign.pack.selection import ClipSelection, LabelledRows, labelled_rows, outside_vocabulary, sample_rows
 from twinsign.runs.calibration import NEVER, Calibration
 from twinsign.runs.models import evaluation_loader, load_classifier, viewer_of
 from twinsign.runs.recipe import AbstainConfig
@@ -137,8 +137,7 @@ def fit_calibration(
     if abstain.unknown_share:
         rows = pack.select(None if splits is None else [*splits], [])
         rows = rows[pack.usable[rows] & (pack.splits[rows] != "test")]
-        vocabulary = {None, "", *run.labels}
-        rows = rows[[gloss not in vocabulary for gloss in pack.table["gloss"].take(rows).to_pylist()]]
+        rows = rows[outside_vocabulary(pack, rows, run.labels)]
         copies = trained_on(run, pack, rows) if len(rows) else None
         rows = rows if copies is None else rows[~copies]
         if len(rows):
@@ -165,8 +164,7 @@ def recalibrate(model: str | Path, clips: ClipSelection, splits: list[str] | Non
         run = load_run(model)
         classifier = load_classifier(run).to(fastest_device())
         rows = pack.select(splits, clips.where)
-        vocabulary = {None, "", *run.labels}
-        known = rows[[gloss in vocabulary for gloss in pack.table["gloss"].take(rows).to_pylist()]]
+        known = rows[~outside_vocabulary(pack, rows, run.labels)]
         data = labelled_rows(pack, known if len(known) else rows, run.labels)
         copies = trained_on(run, pack, data.rows)
         if copies is not None:

@@ -24,6 +24,7 @@ from twinsign.pack.selection import (
     LabelledRows,
     clip_ids,
     labelled_rows,
+    outside_vocabulary,
     signer_overlap,
 )
 from twinsign.runs.calibration import calibration_of
@@ -71,8 +72,9 @@ def evaluate(
 
 def split_by_vocabulary(pack: Pack, rows: Indices, vocabulary: Sequence[str]) -> tuple[Indices, Indices]:
     """Rows whose gloss is in the vocabulary, and rows of other glosses; raises InputError where either are none."""
-    glosses, names = pack.table["gloss"].take(rows).to_pylist(), {*vocabulary}
-    inside, outside = (rows[[bool(gloss) and (gloss in names) == kind for gloss in glosses]] for kind in (True, False))
+    other = outside_vocabulary(pack, rows, vocabulary)
+    labelled = np.asarray([bool(gloss) for gloss in pack.table["gloss"].take(rows).to_pylist()], bool)
+    inside, outside = rows[labelled & ~other], rows[other]
     for group, description in ((inside, "of the model's glosses"), (outside, "of an out-of-vocabulary gloss")):
         if not len(group):
             hint = "Leave out the --where that selects the model's signs, or add a pack with other signs."

@@ -68,6 +68,12 @@ def labelled_rows(pack: Pack, rows: Indices, glosses: Sequence[str], hint: str =
     return LabelledRows(rows[labelled], numbers[labelled])
 
 
+def outside_vocabulary(pack: Pack, rows: Indices, vocabulary: Sequence[str]) -> NDArray[np.bool_]:
+    """Which rows (N) have a gloss that is not in the vocabulary."""
+    known = {None, "", *vocabulary}
+    return np.asarray([gloss not in known for gloss in pack.table["gloss"].take(rows).to_pylist()], bool)
+
+
 def sample_labels(data: LabelledRows, fraction: float, seed: int, per_class: int | None = None) -> LabelledRows:
     """A seeded share of each class's clips, at least one a class, or `per_class` clips of each (paper, Sec. IV-D).
 
@@ -203,9 +209,8 @@ def select_training(clips: ClipSelection, seed: int) -> tuple[Pack, LabelledRows
     if "val" not in pack.column("split"):
         return pack, train, None, glosses
     rows = pack.select(["val"], clips.where)
-    known = {None, "", *glosses}
-    taught = np.asarray([gloss in known for gloss in pack.table["gloss"].take(rows).to_pylist()], bool)
-    if taught.any() and not taught.all():
-        rows = rows[taught]
-        log.warning("note: %d val clips are left out: their glosses have no usable train clip", np.sum(~taught))
+    untaught = outside_vocabulary(pack, rows, glosses)
+    if untaught.any() and not untaught.all():
+        rows = rows[~untaught]
+        log.warning("note: %d val clips are left out: their glosses have no usable train clip", np.sum(untaught))
     return pack, train, labelled_rows(pack, rows, glosses), glosses

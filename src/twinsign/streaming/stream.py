@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from twinsign.errors import InputError
 from twinsign.pose.layout import JOINT_COUNT
 from twinsign.pose.recording import Recording
+from twinsign.pose.resampling import interpolate
 from twinsign.streaming.segmenter import Frame, Segment, Segmenter, SegmenterConfig, State
 
 Answer = TypeVar("Answer")
@@ -129,13 +130,7 @@ def resample(frames: Sequence[Frame], id: str, size: tuple[int, int] | None, est
     fps = 1 / gap if gap > 0 else None
     if len(gaps) and np.abs(gaps - gap).max() > MAX_UNEVENNESS * gap:
         steps = np.linspace(times[0], times[-1], max(2, round((times[-1] - times[0]) / gap) + 1))
-        after = np.clip(np.searchsorted(times, steps), 1, len(times) - 1)
-        before = after - 1
-        weight = ((steps - times[before]) / (times[after] - times[before]))[:, None].astype(np.float32)
-        seen = (score[before] > 0) & (score[after] > 0)
-        share = np.where(seen, weight, (weight >= 0.5).astype(np.float32))
-        xy = xy[before] + share[..., None] * (xy[after] - xy[before])
-        score = score[before] + share * (score[after] - score[before])
+        xy, score = interpolate(xy, score, times, steps)
     return Recording(id, xy, score, size=size, fps=fps, estimator=estimator)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.errors import InputError
+from twinsign.extract.ledger import sha256_of
 from twinsign.files import atomic_folder, sha256
 from twinsign.web.trim import GRAPH, LOADER, PACKED, graph_without_face, trim_package
 
@@ -96,7 +97,7 @@ def vendor_entries(vendor: Path) -> list[dict[str, Any]]:
     """Each vendored file: path below the page, package, version, licence, and whether it was changed."""
     entries = []
     for asset in list_assets():
-        changed = hashlib.sha256((vendor / asset.to).read_bytes()).hexdigest() != asset.sha256
+        changed = sha256_of(vendor / asset.to) != asset.sha256
         source = {"package": asset.package, "version": asset.version, "licence": asset.licence}
         entries.append({"file": f"{VENDOR}/{asset.to}", **source, "changed": changed})
     return entries

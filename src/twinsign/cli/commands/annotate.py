@@ -14,12 +14,13 @@ from twinsign.cli.console import (
     console,
     errors,
     print_note,
+    print_reasons,
     print_table,
     progress_bar,
 )
 from twinsign.cli.options import MYPY, FieldsOf, Flag, InputFormat, OptionalWords, Positionals
 from twinsign.errors import InputError
-from twinsign.runs.shipped import RECOGNISER, shipped_path
+from twinsign.runs.shipped import RECOGNISER
 
 if MYPY:
     from twinsign.annotation.jobs import AnnotateConfig, Outcome
@@ -89,7 +90,7 @@ def _config(
     """The library's config, and the names of what is to be found."""
     from twinsign.annotation.jobs import AnnotateConfig
     from twinsign.annotation.naming import NamingConfig, with_queries
-    from twinsign.annotation.segmenter import SEGMENTER
+    from twinsign.annotation.segmenter import segmenter_file
     from twinsign.annotation.source import SourceConfig
     from twinsign.annotation.writers import FORMATS
 
@@ -98,7 +99,6 @@ def _config(
         raise InputError(f"format {unknown[0]!r}", ", ".join(FORMATS))
     if model is None and dictionary is None:
         model = RECOGNISER
-    model = model and (shipped_path(model) or model)
     recordings = [name for name in find if Path(name).exists()]
     glosses = tuple(name for name in find if name not in recordings)
     naming = NamingConfig(model, dictionary, top, glosses)
@@ -108,7 +108,7 @@ def _config(
         if len({*named, *glosses}) < len(find):
             raise InputError(f"--find {' '.join(find)}", "glosses and recordings of different names")
         naming = with_queries(naming, named)
-    if segmenter is None and not (model and (model / SEGMENTER).is_file()):
+    if segmenter_file(segmenter, model) is None:
         print_note(
             "the RUN has no segmenter: signs are cut by the live segmenter's rules (twinsign segmenter fits one)"
         )
@@ -133,9 +133,7 @@ def _print_outcome(outcome: Outcome, out: Path, seconds: float) -> None:
         if row["media"] is None:
             print_note(f"{row['video']}: no video of its name found to link (--media FOLDER)")
     if outcome.unreadable:
-        errors.print(f"{len(outcome.unreadable)} recordings could not be annotated:")
-        for reason in outcome.unreadable.values():
-            errors.print(f"  {reason}")
+        print_reasons(f"{len(outcome.unreadable)} recordings could not be annotated", outcome.unreadable.values())
     if not rows:
         errors.print("nothing was written")
 

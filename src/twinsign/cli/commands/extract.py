@@ -5,7 +5,16 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from twinsign.cli.console import NOTHING_WRITTEN, OK, SOME_UNREADABLE, console, errors, progress_bar, shorten
+from twinsign.cli.console import (
+    NOTHING_WRITTEN,
+    OK,
+    SOME_UNREADABLE,
+    console,
+    errors,
+    print_reasons,
+    progress_bar,
+    shorten,
+)
 from twinsign.cli.options import Flag, Positionals
 from twinsign.extract.clip import Format
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
@@ -76,8 +85,6 @@ def _print_outcome(outcome: Outcome, out: Path) -> None:
     if noted:
         console.print(f"{len(noted)} videos have notes; {noted[0]['video']}: {noted[0]['notes'][0]}")
     if outcome.unreadable:
-        errors.print(f"{len(outcome.unreadable)} videos could not be read:")
-        for reason in outcome.unreadable.values():
-            errors.print(f"  {reason}")
+        print_reasons(f"{len(outcome.unreadable)} videos could not be read", outcome.unreadable.values())
     if not rows:
         errors.print("nothing was written")

@@ -16,9 +16,7 @@ from twinsign.cli.console import (
 )
 from twinsign.cli.options import OptionalWords, Words
 from twinsign.errors import InputError
-
-USUAL_FPS = 25.0
-"""Frames a second in which errors of boundaries are given, where nothing is said."""
+from twinsign.pose.trim import FPS
 
 
 def segmenter(
@@ -114,7 +112,7 @@ def _compare(truth: list[str], tier: list[str], found: Path, fps: list[str]) -> 
         name: [Span(mark.begin / 1000, mark.end / 1000, mark.value) for mark in tiers.marks]
         for name, tiers in marks.items()
     }
-    rates = parse_numbers(fps, "fps") or [USUAL_FPS]
+    rates = parse_numbers(fps, "fps") or [FPS]
     return compare(spans, {name: read_rows(found / f"{name}{ROWS}") for name in spans}, rates[0])
 
 
@@ -135,12 +133,11 @@ def _measure(
     from twinsign.annotation.naming import Namer, NamingConfig
     from twinsign.annotation.segmenter import segmenter_of
     from twinsign.pack.open import Pack
-    from twinsign.runs.shipped import shipped_path
 
     pack = Pack(data)
     rows = pack.select(parse_splits(split), where)
     namer = Namer(NamingConfig(model, dictionary))
-    network = segmenter_of(segmenter, shipped_path(model) or model)
+    network = segmenter_of(segmenter, model)
     with progress_bar("joining", len(rows)) as update:
         signs = load_signs(pack, rows, lambda clips: update(advance=clips))
     rates = parse_numbers(fps, "fps")
