@@ -66,7 +66,7 @@ class Source:
             first += len(recording.xy)
 
     def _estimated(self, path: Path, frames: int) -> Iterator[Piece]:
-        """A video's pieces, each estimated afresh: tracking begins anew with every piece."""
+        """A video's pieces, each estimated by itself: tracking restarts with every piece."""
         if not path.is_file():
             raise InputError("no such file", "a video", file=path, clip=path.stem)
         self._estimator = self._estimator or self._load(self.config.estimator)

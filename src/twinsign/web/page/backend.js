@@ -30,7 +30,7 @@ export function privacy() {
   return ["Nothing is sent anywhere.", "Pictures, poses and answers stay in this browser. No sound is taken. Only the signs that you teach it are kept."];
 }
 
-// Vectors of another model mean nothing here: they are made anew.
+// Vectors of another model mean nothing here: they are computed again.
 async function renew() {
   const entries = (await store.all()).sort((a, b) => (a.added < b.added ? -1 : 1));
   for (const entry of entries.filter(({ run }) => run !== model.run_hash)) {

@@ -66,8 +66,8 @@ export class Gallery {
   ownSimilarity(row) {
     const signer = (number) => this.entries[number].signer ?? "";
     const others = [...this.labels.keys()].filter((other) => other !== row && this.labels[other] === this.labels[row]);
-    const strangers = signer(row) ? others.filter((other) => signer(other) && signer(other) !== signer(row)) : [];
-    const gallery = (strangers.length ? strangers : others).map((other) => this.vectors[other]);
+    const crossSigner = signer(row) ? others.filter((other) => signer(other) && signer(other) !== signer(row)) : [];
+    const gallery = (crossSigner.length ? crossSigner : others).map((other) => this.vectors[other]);
     return dot(this.vectors[row], unitMeans(gallery, gallery.map(() => 0), 1)[0]);
   }
 }
