@@ -13,8 +13,8 @@ from typing import Any
 from twinsign.files import parse_json
 
 RECOGNISER, ENCODER = Path("asl300"), Path("asl2000")
-"""The models of commands that name signs, and of those that compare them, where no other is asked for. The encoder
-that labels of 1,996 American signs taught compares the signs of unfamiliar people better than `encoder` (docs/models.md)."""
+"""The models of commands that name signs, and of those that compare them, where no other is asked for. Features that
+labels of 1,996 American signs taught compare the signs of unfamiliar people better than `encoder` (docs/models.md)."""
 LICENCE = "LICENSE.weights"
 CARD = "model.json"
 """What a shipped model is for, what it can do and on which clips that was measured."""
