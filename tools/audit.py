@@ -19,8 +19,11 @@ from pathlib import Path
 OURS = "twinsign"
 EXTRAS = ("", "serve", "hub", "export")
 """What a user may install and `make venv` has; `video` and `rtm` are in an environment of their own."""
-SILENT = {"pose-format": "MIT (by LICENSE.txt of its repository; the package states none)"}
-"""Packages without a word on their licence, looked up by hand."""
+SILENT = {
+    "pose-format": "MIT (by LICENSE.txt of its repository; the package states none)",
+    "pympi-ling": "MIT (by the licence file in the package; its metadata state none)",
+}
+"""Packages whose metadata have no word on their licence, looked up by hand."""
 PATIENCE = 120
 """Seconds for an answer from the advisory service."""
 COPYLEFT = re.compile(r"\b(A?GPL|GNU (Affero )?General Public)", re.IGNORECASE)
