@@ -4,8 +4,9 @@
 
 Without --groups: recordings are drawn from train; test is asked, but for copies of train's clips. With it: every clip
 is asked of recordings of other groups alone, and groups are what the bootstrap draws. "without" are random encoders
-whose norms know the clips; "dtw" is the nearest clip by dynamic time warping of normalised joints, nothing learnt, and
-what the others are paired with, by draw and clip. "supervised" is a classifier's encoder, taught other signs.
+whose norms, and whitening if the RUN has it, know the clips; "dtw" is the nearest clip by dynamic time warping of
+normalised joints, nothing learnt, and what the others are paired with, by draw and clip. "supervised" is a
+classifier's encoder, taught other signs.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ from numpy.typing import NDArray
 from twinsign.dictionary.lookup import RANKERS, calibrate_leave_one_out
 from twinsign.errors import InputError
 from twinsign.files import write_json
-from twinsign.inference.embeddings import Embedder
+from twinsign.inference.embedder import Embedder
+from twinsign.nn.whitening import fit_whitening
 from twinsign.pack.open import Pack
 from twinsign.runs.models import control_encoders
-from twinsign.runs.run import load_run
+from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import ClipReader
 
 Scorer = Callable[[NDArray[np.int64], NDArray[np.int64]], torch.Tensor]
@@ -106,7 +108,7 @@ def vectors_of(model: str, supervised: str | None, clips: dict[str, Any]) -> dic
     run, pack, rows = load_run(model), clips["pack"], clips["rows"]
     reader = ClipReader(pack, rows[clips["enrolled"]], run.recipe.read)
     control = [control_encoders(run.recipe, reader, seed) for seed in range(CONTROLS)]
-    each = {"without": [Embedder(run, one) for one in control], "pre-trained": [Embedder(run)]}
+    each = {"without": [as_whitened(run, one, clips) for one in control], "pre-trained": [Embedder(run)]}
     if supervised is not None:
         other = load_run(supervised)
         seen = sorted({*other.labels} & {*np.asarray(pack.column("gloss"))[rows].tolist()})
@@ -114,6 +116,16 @@ def vectors_of(model: str, supervised: str | None, clips: dict[str, Any]) -> dic
             raise InputError(f"glosses that it was trained on, {seen[0]} among them", "other signs", file=other.path)
         each["supervised"] = [Embedder(other)]
     return {name: [torch.from_numpy(one.embed_pack(pack, rows)) for one in some] for name, some in each.items()}
+
+
+def as_whitened(run: Run, control: torch.nn.ModuleDict, clips: dict[str, Any]) -> Embedder:
+    """Random encoders, whose vectors are whitened by the clips that may be enrolled, if the RUN's own are whitened."""
+    embedder = Embedder(run, control)
+    embedder.whitening = torch.nn.Identity()
+    if run.recipe.pretrain.whitening is not None:
+        vectors = torch.from_numpy(embedder.embed_pack(clips["pack"], clips["rows"][clips["enrolled"]]))
+        embedder.whitening = fit_whitening(vectors, run.recipe.pretrain.whitening)
+    return embedder
 
 
 def drawn(clips: dict[str, Any], shots: int, seed: int, without: Any = None) -> NDArray[np.int64]:

@@ -26,6 +26,7 @@ from twinsign.annotation.segmenter import SEGMENTER
 from twinsign.cli.main import main as twinsign
 from twinsign.evaluation.metrics import true_class_ranks
 from twinsign.evaluation.score_files import align_scores, read_scores
+from twinsign.nn.whitening import WHITENING
 from twinsign.pack.open import Pack
 from twinsign.pack.subset import write_subset
 from twinsign.runs.run import CONFIG, LABELS, WEIGHTS, load_run
@@ -206,7 +207,7 @@ def ship(source: Path, name: str, facts: dict[str, Any]) -> None:
     found, folder = load_run(source), SHIPPED / name
     tensors = found.weights()
     if found.kind == "pretrained":
-        tensors = {key: value for key, value in tensors.items() if key.startswith("encoders.")}
+        tensors = {key: value for key, value in tensors.items() if key.startswith(("encoders.", WHITENING))}
     folder.mkdir(parents=True, exist_ok=True)
     halved = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
     lost = [key for key, value in halved.items() if not torch.isfinite(value).all()]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twinsign.dictionary.lookup import Dictionary as Dictionary
     from twinsign.errors import InputError as InputError
     from twinsign.evaluation.evaluate import evaluate as evaluate
-    from twinsign.inference.embeddings import Embedder as Embedder
+    from twinsign.inference.embedder import Embedder as Embedder
     from twinsign.inference.load import load as load
     from twinsign.inference.recogniser import Guess as Guess
     from twinsign.inference.recogniser import Prediction as Prediction
@@ -38,7 +38,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "ClipSelection": "pack.selection:ClipSelection",
     "Dictionary": "dictionary.lookup:Dictionary",
-    "Embedder": "inference.embeddings:Embedder",
+    "Embedder": "inference.embedder:Embedder",
     "Guess": "inference.recogniser:Guess",
     "InputError": "errors:InputError",
     "Pack": "pack.open:Pack",

@@ -17,7 +17,8 @@ from helpers.trained_runs import Trained
 
 from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.inference.embeddings import FeatureChoice, read_embeddings, write_embeddings
+from twinsign.inference.embedder import FeatureChoice
+from twinsign.inference.embeddings import read_embeddings, write_embeddings
 from twinsign.nn.features import embed, fixed_views, joint_embedding
 from twinsign.pack.open import Pack
 from twinsign.runs.models import evaluation_loader, load_encoders

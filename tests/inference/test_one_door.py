@@ -21,7 +21,7 @@ from helpers.trained_runs import Trained
 from torch import Tensor, nn
 
 from twinsign.evaluation.scoring import score
-from twinsign.inference.embeddings import Embedder
+from twinsign.inference.embedder import Embedder
 from twinsign.inference.export_module import INPUTS, Portable, stack_recordings
 from twinsign.inference.recogniser import Recogniser, explain
 from twinsign.pack.open import Pack

@@ -12,7 +12,7 @@ import pytest
 from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.evaluation.calibrate import recalibrate
-from twinsign.inference.embeddings import Embedder
+from twinsign.inference.embedder import Embedder
 from twinsign.inference.load import load
 from twinsign.inference.recogniser import Recogniser
 from twinsign.pack.open import Pack

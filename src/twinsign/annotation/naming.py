@@ -11,7 +11,7 @@ import torch
 
 from twinsign.dictionary.lookup import Dictionary, with_notice
 from twinsign.errors import InputError
-from twinsign.inference.embeddings import Embedder, require_hands
+from twinsign.inference.embedder import Embedder, require_hands
 from twinsign.inference.load import load
 from twinsign.inference.recogniser import Guess, Recogniser
 from twinsign.nn.classifier import all_features

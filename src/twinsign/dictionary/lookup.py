@@ -23,7 +23,7 @@ from twinsign.dictionary.entries import ABOUT, EnrolResult, Entries, Sign
 from twinsign.dictionary.store import DictionaryStore
 from twinsign.errors import InputError
 from twinsign.evaluation.retrieve import Ranker, class_maxima, nearest_scores, prototype_scores
-from twinsign.inference.embeddings import Embedder
+from twinsign.inference.embedder import Embedder
 from twinsign.inference.input_check import Notice
 from twinsign.inference.recogniser import Guess, Recogniser
 from twinsign.pack.open import Indices, Pack

@@ -23,7 +23,7 @@ from twinsign.evaluation.evaluate import full_report, report_context
 from twinsign.evaluation.metrics import ClipScores, true_class_ranks
 from twinsign.evaluation.scoring import score
 from twinsign.evaluation.significance import RESAMPLES, bootstrap_report
-from twinsign.inference.embeddings import FeatureChoice
+from twinsign.inference.embedder import FeatureChoice
 from twinsign.inference.shift import check_shift
 from twinsign.nn.config import PARTS
 from twinsign.nn.features import embed, fixed_views, joint_embedding, unit_means
@@ -44,6 +44,7 @@ from twinsign.runs.models import (
     evaluation_loader,
     load_classifier,
     load_encoders,
+    load_whitening,
 )
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import Run, load_run
@@ -116,7 +117,7 @@ def knn(
     chosen = (choice or FeatureChoice()).within(run)
     encoders = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
     ranker = partial(knn_scores, neighbours=k)
-    scored = score_by_gallery(encoders, pack, stored, query, glosses, run, ranker, tuple(chosen.parts))
+    scored = score_by_gallery(encoders, pack, stored, query, glosses, run, ranker, chosen)
     # The run's calibration is of its classifier, not of k-NN.
     uncalibrated = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
     report = full_report(scored, uncalibrated, pack, query, EvaluationScope(splits, clips.where))
@@ -173,16 +174,18 @@ def score_by_gallery(
     glosses: list[str],
     run: Run,
     ranker: Ranker,
-    parts: tuple[str, ...] = PARTS,
+    choice: FeatureChoice | None = None,
 ) -> ClipScores:
     """Scores of the query clips by frozen encoders: `ranker` scores each class by the gallery's clips."""
 
+    parts = tuple(choice.parts) if choice else PARTS
+    whitening = load_whitening(run) if choice is None or choice.whole(run) else nn.Identity()
     viewer = fixed_views(run.recipe.windows, run.recipe.pretrain.frames)
 
     def vectors(data: LabelledRows) -> tuple[Tensor, Tensor]:
         loader = evaluation_loader(pack, data.rows, run.recipe, data.labels)
         features, labels = embed(encoders, loader, viewer, parts)
-        return joint_embedding(features), labels
+        return whitening(joint_embedding(features)), labels
 
     (stored, labels), (queries, _) = vectors(gallery), vectors(query)
     scores = ranker(queries, stored, labels, len(glosses))

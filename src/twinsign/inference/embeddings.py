@@ -6,12 +6,12 @@ twinsign embed --model RUN --data PACK --out F.parquet
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -24,24 +24,25 @@ from twinsign import __version__
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256
-from twinsign.inference.input_check import Noticer
-from twinsign.nn.classifier import all_features, branch_features
-from twinsign.nn.config import PARTS
-from twinsign.nn.features import device_of, embed, joint_embedding
+from twinsign.inference.embedder import FeatureChoice
+from twinsign.nn.classifier import all_features
+from twinsign.nn.features import device_of, joint_embedding
 from twinsign.nn.networks import build_encoder, feature_width
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
 from twinsign.pack.selection import clip_ids
 from twinsign.pose.bounds import max_unpacked_bytes, parquet_bytes
-from twinsign.pose.layout import HANDS
-from twinsign.pose.recording import FloatArray, Recording
 from twinsign.ray_cluster import map_tasks
-from twinsign.runs.models import EVALUATION_BATCH, evaluation_loader, frames_of, head_recipe, load_encoders, viewer_of
-from twinsign.runs.run import Run, load_run
-from twinsign.views.batches import ClipReader, collate_recordings
+from twinsign.runs.models import (
+    EVALUATION_BATCH,
+    frames_of,
+    load_encoders,
+    load_whitening,
+    viewer_of,
+)
+from twinsign.runs.run import Run
+from twinsign.views.batches import ClipReader
 
-EMBEDDING = "embedding"
-"""Column of the joint unit embedding."""
 ROW_GROUP = 128
 """Clips written at once."""
 
@@ -55,82 +56,6 @@ class Embeddings:
     shows: dict[str, NDArray[np.bool_]]
     rows: pa.Table
     provenance: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class FeatureChoice:
-    """Encoders and parts to embed; empty: all that the RUN uses."""
-
-    branches: Sequence[str] = ()
-    parts: Sequence[str] = ()
-
-    def within(self, run: Run) -> FeatureChoice:
-        """The choice with defaults filled in; InputError where the RUN lacks a branch or there is no such part."""
-        parts = head_recipe(run).head.parts if run.kind == "classifier" else PARTS
-        chosen = FeatureChoice(tuple(self.branches) or run.branches(), tuple(self.parts) or parts)
-        for kind, names, allowed in (("branch", chosen.branches, run.branches()), ("part", chosen.parts, PARTS)):
-            for name in names:
-                if name not in allowed or list(names).count(name) > 1:
-                    raise InputError(f"{kind} {name!r}", f"each once of {', '.join(allowed)}", file=run.path)
-        return chosen
-
-    def fields(self, width: int) -> list[pa.Field]:
-        """The columns of these features from encoders of width `width`."""
-        widths = {f"{branch}_{part}": width for branch in self.branches for part in self.parts}
-        widths[EMBEDDING] = width * len(self.branches)
-        vectors = [pa.field(name, pa.list_(pa.float32(), size)) for name, size in widths.items()]
-        return [*vectors, *(pa.field(f"shows_{part}", pa.bool_()) for part in self.parts)]
-
-
-def require_hands(recordings: Sequence[Recording]) -> None:
-    """InputError names the first recording that shows no hand in any frame."""
-    for recording in recordings:
-        if not recording.seen[:, HANDS].any():
-            file = recording.source or None
-            raise InputError("no hand", "a hand in at least one frame", file=file, clip=recording.id)
-
-
-class Embedder:
-    """A RUN of any kind as a function from recordings to the unit vectors that `twinsign embed` writes."""
-
-    def __init__(self, run: Run, encoders: nn.ModuleDict | None = None) -> None:
-        self.run, self.parts = run, tuple(FeatureChoice().within(run).parts)
-        self.encoders = load_encoders(run) if encoders is None else encoders
-        self.viewer, self.noticer = viewer_of(run), Noticer(run)
-
-    @classmethod
-    def load(cls, path: str | PathLike[str], device: str = "cpu") -> Embedder:
-        """Load a RUN; InputError says what is wrong with it."""
-        embedder = cls(load_run(path))
-        embedder.encoders.to(device)
-        return embedder
-
-    @property
-    def width(self) -> int:
-        """D: numbers of a vector."""
-        return sum(feature_width(encoder) for encoder in self.encoders.values())
-
-    def predict(self, *_: Any, **__: Any) -> NoReturn:
-        """Raise InputError: a RUN of `pretrain` names no signs."""
-        hint = "Name signs by ts.Dictionary, or fine-tune a classifier."
-        raise InputError("a RUN without a classifier", "a RUN of finetune or linear", file=self.run.path, hint=hint)
-
-    @torch.no_grad()
-    def embed(self, recordings: Recording | Sequence[Recording]) -> FloatArray:
-        """Return unit vectors (N D); InputError names the first recording that shows no hand."""
-        recordings = [recordings] if isinstance(recordings, Recording) else recordings
-        require_hands(recordings)
-        vectors = [np.zeros((0, self.width), np.float32)]
-        for start in range(0, len(recordings), EVALUATION_BATCH):
-            clips = collate_recordings(recordings[start : start + EVALUATION_BATCH], self.run.recipe.read)
-            features = branch_features(self.encoders, self.viewer(clips.to(device_of(self.encoders))), self.parts)
-            vectors.append(joint_embedding(features).float().cpu().numpy())
-        return np.concatenate(vectors)
-
-    def embed_pack(self, pack: Pack, rows: Indices) -> FloatArray:
-        """Unit vectors (N D) of these rows, which must show a hand."""
-        features, _ = embed(self.encoders, evaluation_loader(pack, rows, self.run.recipe), self.viewer, self.parts)
-        return joint_embedding(features).numpy()
 
 
 def write_embeddings(
@@ -208,13 +133,14 @@ def _load_embedding(run: Run, pack: Pack, chosen: FeatureChoice) -> Callable[[In
     loaded, viewer = load_encoders(run), viewer_of(run)
     encoders = nn.ModuleDict({name: loaded[name] for name in chosen.branches}).to(fastest_device()).eval()
     parts = tuple(chosen.parts)
+    whitening = (load_whitening(run) if chosen.whole(run) else nn.Identity()).to(fastest_device())
 
     @torch.no_grad()
     def embed_few(rows: Indices) -> list[Tensor]:
         clips = ClipReader(pack, rows, run.recipe.read).__getitems__(list(range(len(rows))))
         branches = all_features(encoders, viewer(clips.to(device_of(encoders))))
         vectors = [branch.f[part] for branch in branches.values() for part in parts]
-        vectors.append(joint_embedding({name: branch.whole(parts) for name, branch in branches.items()}))
+        vectors.append(whitening(joint_embedding({name: one.whole(parts) for name, one in branches.items()})))
         shows = [torch.stack([branch.has[part] for branch in branches.values()]).any(dim=0) for part in parts]
         return [*(value.float().cpu() for value in vectors), *(shown.cpu() for shown in shows)]
 

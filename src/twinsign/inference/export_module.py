@@ -16,7 +16,7 @@ from twinsign.nn.features import joint_embedding
 from twinsign.pose.layout import HANDS, JOINT_COUNT
 from twinsign.pose.recording import Recording
 from twinsign.runs.calibration import Calibration, calibration_of
-from twinsign.runs.models import frames_of, load_classifier, load_encoders, viewer_of
+from twinsign.runs.models import frames_of, load_classifier, load_encoders, load_whitening, viewer_of
 from twinsign.runs.run import Run
 from twinsign.views.batches import collate_equal_length, collate_recordings
 from twinsign.views.clips import Clips
@@ -33,6 +33,7 @@ class Portable(nn.Module):
         self.calibration = calibration_of(run) or Calibration()
         self.classifier = load_classifier(run) if run.kind == "classifier" else None
         self.encoders = None if self.classifier else load_encoders(run)
+        self.whitening = load_whitening(run)
         self.likeness = load_likeness(run)
 
     @property
@@ -61,7 +62,7 @@ class Portable(nn.Module):
         """Probabilities (B C), for classifiers alone, and the unit embedding (B D) of cropped clips."""
         views = self.viewer(clips)
         if self.encoders is not None:
-            return (joint_embedding(branch_features(self.encoders, views)),)
+            return (self.whitening(joint_embedding(branch_features(self.encoders, views))),)
         classifier = cast(Classifier, self.classifier)
         features = classifier.features(views)
         logits = classifier.joined(classifier.logits(features))

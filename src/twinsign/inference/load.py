@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 
-from twinsign.inference.embeddings import Embedder
+from twinsign.inference.embedder import Embedder
 from twinsign.inference.recogniser import Recogniser
 from twinsign.runs.models import load_classifier
 from twinsign.runs.run import load_run

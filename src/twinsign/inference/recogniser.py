@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from twinsign.errors import InputError
-from twinsign.inference.embeddings import Embedder, require_hands
+from twinsign.inference.embedder import Embedder, require_hands
 from twinsign.inference.input_check import Notice, Noticer
 from twinsign.nn.classifier import Classifier, all_features
 from twinsign.nn.features import device_of, joint_embedding

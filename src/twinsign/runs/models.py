@@ -14,7 +14,8 @@ from twinsign.distributed import rank_info
 from twinsign.errors import InputError
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.features import Viewer, fixed_views, recalibrate_batchnorm
-from twinsign.nn.networks import build_encoder
+from twinsign.nn.networks import build_encoder, feature_width
+from twinsign.nn.whitening import WHITENING, Whitening
 from twinsign.pack.open import Indices, Pack
 from twinsign.runs.recipe import ClassifyConfig, Recipe
 from twinsign.runs.run import WEIGHTS, Run
@@ -71,6 +72,18 @@ def load_encoders(run: Run) -> nn.ModuleDict:
         )
 
     return cast(nn.ModuleDict, build_module(encoders, tensors, run).encoders).eval()
+
+
+def load_whitening(run: Run) -> nn.Module:
+    """What whitens the joint embeddings (N D) of a pre-trained RUN that keeps it; of others, what leaves them alone."""
+    if run.kind == "classifier" or not (run.path / WEIGHTS).is_file():
+        return nn.Identity()
+    found = {name.removeprefix(WHITENING): value for name, value in run.weights().items() if name.startswith(WHITENING)}
+    if not found:
+        return nn.Identity()
+    with torch.device("meta"):
+        width = feature_width(build_encoder(run.recipe.encoder)) * len(run.branches())
+    return build_module(lambda: Whitening(width), found, run).eval()
 
 
 def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:

@@ -56,6 +56,8 @@ class PretrainConfig:
     """Share of the clips that take part, drawn by the seed; one seed's shares are nested (Table VI)."""
     monitor_every: int = 10
     """Epochs between online k-NN and health measurements; 0: never."""
+    whitening: float | None = None
+    """Embeddings of the finished RUN are whitened, with this shrinkage (nn/whitening.py); None: as in the paper."""
 
 
 @dataclass(frozen=True)

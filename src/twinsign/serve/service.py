@@ -19,7 +19,7 @@ from twinsign.dictionary.lookup import Dictionary, SearchResult, default_diction
 from twinsign.dictionary.store import DictionaryStore
 from twinsign.errors import InputError, InUseError
 from twinsign.extract.config import HOLISTIC, EstimatorConfig
-from twinsign.inference.embeddings import Embedder
+from twinsign.inference.embedder import Embedder
 from twinsign.inference.input_check import Notice
 from twinsign.inference.recogniser import Prediction, Recogniser, explain
 from twinsign.pose.recording import Recording

@@ -64,7 +64,7 @@ class Pretrainer(MomentumPair):
             )
         return PretrainOutput(loss, terms, keys, queries)
 
-    def query_weights(self) -> nn.Module:
+    def query_weights(self) -> nn.ModuleDict:
         """What later stages need: `encoders` and `heads` of the query branches, by branch (paper, Sec. III-E)."""
         heads = nn.ModuleDict({name: cast(Branch, branch).heads for name, branch in self.query.items()})
         return nn.ModuleDict({"encoders": self.query_encoders(), "heads": heads})

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,11 +15,12 @@ from twinsign.distributed import rank_info
 from twinsign.errors import InputError
 from twinsign.inference.shift import check_shift, training_statistics
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.features import features_as_tested, fixed_views
+from twinsign.nn.features import embed, features_as_tested, fixed_views, joint_embedding
 from twinsign.nn.imprint import imprint
+from twinsign.nn.whitening import fit_whitening
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import ClipSelection, LabelledRows
-from twinsign.runs.models import NO_PRETRAINING, control_encoders, load_encoders
+from twinsign.runs.models import NO_PRETRAINING, control_encoders, evaluation_loader, load_encoders
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import CALIBRATED, CONFIG, TRAINING_STATISTICS, WEIGHTS, Run, load_run
 from twinsign.terminal import escape_controls
@@ -30,6 +32,8 @@ from twinsign.views.reading import adapt_reading, union_of_joints
 log = logging.getLogger("twinsign")
 STARTED_FROM = "started_from"
 """Key of `about`: what the pre-trained RUN was that a classifier began with."""
+WHITENING_CLIPS = 4096
+"""Clips that an embedding's whitening is fitted on, at most: a few times its numbers are enough."""
 FEWEST = 2
 """Clips below which there is nothing to tell one from."""
 
@@ -114,6 +118,22 @@ def start_at_class_means(classifier: Classifier, reader: ClipReader, recipe: Rec
     features = features_as_tested(encoders, reader, viewer, recipe.finetune.head.parts)
     encoders.cpu()
     imprint(classifier, *features)
+
+
+def whiten_embeddings(
+    encoders: nn.ModuleDict, pack: Pack, rows: Indices, recipe: Recipe, mixture: Mixture | None, seed: int
+) -> dict[str, nn.Module]:
+    """What whitens a pre-training's embeddings, under the name that a RUN's weights have it by; empty if not asked.
+
+    Fitted on a seeded draw of the clips that were learnt from, as often of each pack as the mixture shows them.
+    """
+    if recipe.pretrain.whitening is None:
+        return {}
+    shown = np.random.default_rng([seed, 4]).permutation(len(rows)) if mixture is None else mixture.order(0)
+    drawn = rows[np.sort(shown[:WHITENING_CLIPS])]
+    viewer = fixed_views(recipe.windows, recipe.pretrain.frames)
+    features, _ = embed(encoders, evaluation_loader(pack, drawn, recipe), viewer)
+    return {"whitening": fit_whitening(joint_embedding(features), recipe.pretrain.whitening)}
 
 
 def training_loader(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from twinsign.distributed import rank_info
 from twinsign.evaluation.calibrate import fit_calibration
@@ -42,6 +43,7 @@ from twinsign.train.prepare import (
     read_as_learnt,
     start_at_class_means,
     training_loader,
+    whiten_embeddings,
     with_initial_run,
 )
 from twinsign.train.tasks import ClassifyModule, PretrainModule, TrainingModule
@@ -91,7 +93,8 @@ def pretrain(
         task = PretrainModule(model, recipe.pretrain, seed)
         run = _train(run, task, loader, None, epochs, recipe.pretrain.optimiser.clip, journal)
         if rank_info().first:
-            save_run(run, model.query_weights())
+            whitening = whiten_embeddings(model.query_encoders(), pack, rows, recipe, mixture, seed)
+            save_run(run, nn.ModuleDict({**model.query_weights(), **whitening}))
             if page:
                 write_pretraining_page(run, pack)
     return run

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from twinsign.errors import InputError
+from twinsign.nn.whitening import WHITENING
 from twinsign.runs.models import load_weights
 from twinsign.runs.run import CHECKPOINTS, WEIGHTS, load_run
 from twinsign.ssl.pretrain import Pretrainer
@@ -34,7 +35,8 @@ def load_initial(model: Pretrainer, init: str | Path) -> None:
     if tensors is not None:
         load_weights(model, tensors, source)
         return
-    load_weights(model.query_weights(), source.weights(), source)
+    learnt = {name: value for name, value in source.weights().items() if not name.startswith(WHITENING)}
+    load_weights(model.query_weights(), learnt, source)
     model.key.load_state_dict(model.query.state_dict())
     log.warning("note: %s has no last checkpoint: the banks begin empty", source.path)
 

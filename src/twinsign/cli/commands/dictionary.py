@@ -147,7 +147,7 @@ def _enrol_pack(
 
 def _read(lookup: Dictionary, reader: Reader, strict: bool, file: str) -> Recording | None:
     """A file's recording; None, after printing why, where it cannot be enrolled."""
-    from twinsign.inference.embeddings import require_hands
+    from twinsign.inference.embedder import require_hands
 
     try:
         recording = reader.read(file)

@@ -122,7 +122,7 @@ def knn(
         seed: Random seed of the labelled share and of a random encoder.
     """
     from twinsign.evaluation.retrieve import knn as evaluate_knn
-    from twinsign.inference.embeddings import FeatureChoice
+    from twinsign.inference.embedder import FeatureChoice
 
     choice, splits = FeatureChoice(branches, parts), parse_splits(split) or []
     report, scored = evaluate_knn(model, recipe, clips.select(), splits, gallery=gallery, k=k, seed=seed, choice=choice)

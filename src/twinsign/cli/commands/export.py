@@ -35,7 +35,8 @@ def embed(
         json: JSON file to write the table's description to.
     """
     with quick_imports():
-        from twinsign.inference.embeddings import FeatureChoice, write_embeddings
+        from twinsign.inference.embedder import FeatureChoice
+        from twinsign.inference.embeddings import write_embeddings
         from twinsign.pack.locate import is_url
         from twinsign.pack.open import Pack
         from twinsign.runs.run import load_run

@@ -1,0 +1,107 @@
+"""A pre-training whose embeddings are whitened: one vector by every door, and none of it in what goes on from there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.trained_runs import Trained, copy_essentials
+from safetensors.torch import load_file, save_file
+
+import twinsign as ts
+from twinsign.cli.main import main
+from twinsign.inference.embedder import FeatureChoice
+from twinsign.inference.embeddings import read_embeddings, write_embeddings
+from twinsign.inference.export_module import Portable
+from twinsign.nn.features import embed, joint_embedding
+from twinsign.nn.whitening import fit_whitening
+from twinsign.pack.open import Pack
+from twinsign.runs.models import evaluation_loader, load_encoders, load_whitening, viewer_of
+from twinsign.runs.run import load_run
+
+
+@pytest.fixture(scope="module")
+def whitened(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The RUN of a pre-training that ends with a whitening."""
+    out = tmp_path_factory.mktemp("whitened") / "run"
+    assert trained.pretrain(out, "--pretrain.whitening", "0.5", "--pretrain.epochs", "1") == 0
+    return out
+
+
+def features_of(run: Path, pack: Pack, rows: np.ndarray) -> torch.Tensor:
+    """Joint embeddings (N D) as they are before they are whitened."""
+    loaded = load_run(run)
+    loader = evaluation_loader(pack, rows, loaded.recipe)
+    return joint_embedding(embed(load_encoders(loaded), loader, viewer_of(loaded))[0])
+
+
+def test_it_is_fitted_on_the_clips_that_were_learnt_from(trained: Trained, whitened: Path) -> None:
+    pack = Pack(trained.pack)
+    wanted = fit_whitening(features_of(whitened, pack, np.flatnonzero((pack.splits == "train") & pack.usable)), 0.5)
+    found = load_whitening(load_run(whitened))
+    for name, value in wanted.state_dict().items():
+        torch.testing.assert_close(found.state_dict()[name], value, atol=1e-3, rtol=1e-3)
+
+
+def test_every_door_gives_the_same_vector(trained: Trained, whitened: Path, tmp_path: Path) -> None:
+    pack, run = Pack(trained.pack), load_run(whitened)
+    rows = np.arange(6)
+    wanted = load_whitening(run)(features_of(whitened, pack, rows)).numpy()
+    assert np.abs(wanted - features_of(whitened, pack, rows).numpy()).max() > 0.01
+    recordings = [pack.recording(row) for row in rows.tolist()]
+    embedder = ts.Embedder.load(whitened)
+    write_embeddings(tmp_path / "e.parquet", run, pack, rows)
+    portable = Portable(run).eval()
+    doors = {
+        "recordings": embedder.embed(recordings),
+        "pack": embedder.embed_pack(pack, rows),
+        "table": read_embeddings(tmp_path / "e.parquet").features["embedding"],
+        "export": portable.of_recordings(recordings)[portable.outputs.index("embedding")].numpy(),
+    }
+    for vectors in doors.values():
+        np.testing.assert_allclose(vectors, wanted, atol=1e-5)
+
+
+def test_a_choice_of_branches_or_parts_is_as_it_is(trained: Trained, whitened: Path, tmp_path: Path) -> None:
+    """The paper's tables compare parts and branches by their own features; a whitening is of all of them."""
+    pack, rows = Pack(trained.pack), np.arange(4)
+    write_embeddings(tmp_path / "e.parquet", load_run(whitened), pack, rows, FeatureChoice(branches=("joint",)))
+    found = read_embeddings(tmp_path / "e.parquet").features
+    unit = torch.nn.functional.normalize(torch.from_numpy(found["joint_hand"] + found["joint_trunk"]), dim=1)
+    np.testing.assert_allclose(found["embedding"], unit.numpy(), atol=1e-5)
+
+
+def test_knn_compares_whitened_vectors(trained: Trained, whitened: Path, tmp_path: Path) -> None:
+    pack, run = Pack(trained.pack), load_run(whitened)
+    gallery, asked = (np.flatnonzero(pack.splits == split) for split in ("train", "test"))
+    stored, queries = (load_whitening(run)(features_of(whitened, pack, rows)) for rows in (gallery, asked))
+    gloss = np.asarray(pack.column("gloss"))
+    nearest = (queries @ stored.T).argmax(dim=1).numpy()
+    right = 100 * float((gloss[gallery][nearest] == gloss[asked]).mean())
+    given = ["--model", str(whitened), "--data", str(trained.pack), "--split", "test"]
+    given += ["--json", str(tmp_path / "r.json")]
+    assert main(["knn", "--config", str(trained.recipe), "--k", "1", *given]) == 0
+    assert json.loads((tmp_path / "r.json").read_text())["per_instance"]["top1"] == pytest.approx(right, abs=0.06)
+
+
+def test_one_whitening_goes_into_no_further_training(trained: Trained, whitened: Path, tmp_path: Path) -> None:
+    """Fine-tuning, and pre-training that goes on from a copy without checkpoints."""
+    assert trained.classify("finetune", tmp_path / "f", "--finetune.epochs", "1", init=whitened) == 0
+    assert not any(name.startswith("whitening") for name in load_run(tmp_path / "f").weights())
+    copy = copy_essentials(whitened, tmp_path / "copy")
+    longer = ["--init", str(copy), "--pretrain.epochs", "1", "--pretrain.whitening", "null"]
+    assert trained.pretrain(tmp_path / "longer", *longer) == 0
+    assert not any(name.startswith("whitening") for name in load_run(tmp_path / "longer").weights())
+
+
+def test_another_whitening_is_another_model(trained: Trained, whitened: Path, tmp_path: Path) -> None:
+    """Vectors of one do not go into a dictionary of the other."""
+    signs = ["--data", str(trained.pack), "--dictionary", str(tmp_path / "d")]
+    assert main(["enrol", "--model", str(whitened), *signs]) == 0
+    plain = copy_essentials(whitened, tmp_path / "plain")
+    tensors = {k: v for k, v in load_file(plain / "weights.safetensors").items() if not k.startswith("whitening")}
+    save_file(tensors, plain / "weights.safetensors")
+    assert main(["enrol", "--model", str(plain), *signs]) != 0
