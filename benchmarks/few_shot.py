@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from twinsign.dictionary.lookup import RANKERS, calibrate_leave_one_out
+from twinsign.dictionary.held_out import RANKERS, calibrate_held_out
 from twinsign.errors import InputError
 from twinsign.files import write_json
 from twinsign.inference.embedder import Embedder
@@ -192,7 +192,7 @@ def sure(vectors: torch.Tensor, clips: dict[str, Any], shots: int, seed: int) ->
     glosses, places = np.unique(label[gallery], return_inverse=True)
     places_of = torch.from_numpy(places)
     signers = clips["group"][gallery] if np.array_equal(clips["asked"], clips["enrolled"]) else [""] * len(gallery)
-    calibration = calibrate_leave_one_out(vectors[gallery], places_of, list(signers), "prototype")
+    calibration = calibrate_held_out(vectors[gallery], places_of, list(signers), "prototype")
     scores = RANKERS["prototype"](vectors[asked], vectors[gallery], places_of, len(glosses))
     confidence, guess = calibration.confidences(scores).max(dim=1)
     known, trusted = np.isin(label[asked], glosses), (confidence >= calibration.threshold).numpy()

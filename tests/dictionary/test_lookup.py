@@ -17,6 +17,7 @@ from twinsign.dictionary import lookup as looking
 from twinsign.dictionary import store as stored
 from twinsign.dictionary.calibration import FEWEST
 from twinsign.dictionary.entries import ABOUT, Sign
+from twinsign.dictionary.held_out import RANKERS
 from twinsign.dictionary.lookup import Dictionary
 from twinsign.dictionary.store import DictionaryStore
 from twinsign.errors import InputError
@@ -58,7 +59,7 @@ def test_vectors_are_those_of_embed_and_the_nearest_is_found(trained: Trained, t
     np.testing.assert_allclose(lookup.dictionary.entries.vectors.numpy(), gallery, atol=1e-5)
     glosses = pack.table["gloss"].take(usable).to_pylist()
     recordings = [pack.recording(int(row)) for row in test]
-    for by in looking.RANKERS:
+    for by in RANKERS:
         found = Dictionary.load(run, tmp_path / "D").search_many(recordings, top=4, by=by)
         for one, query in zip(found, asked, strict=True):
             cosines = gallery @ query
@@ -277,28 +278,6 @@ def test_clips_without_a_hand_or_a_gloss_stay_out(lookup: Dictionary, tmp_path: 
     assert sum(ticked) == 2
     again = lookup.enrol_pack(pack, np.arange(4))
     assert (again.ids, again.known) == ([], [("a", "A:a"), ("d", "D:d")])
-
-
-def test_calibration_asks_every_recording_of_the_others(lookup: Dictionary, pack: Pack) -> None:
-    """Against a slow version: the score of an own gloss is that of its other recordings, of other signers if named."""
-    signs = signs_of(pack, np.flatnonzero(pack.usable).tolist())
-    lookup.enrol([replace(one, signer=str(n % 3) if n % 2 else "") for n, one in enumerate(signs)])
-    entries = lookup.dictionary.entries
-    signers, labels = entries.column("signer"), entries.labels.tolist()
-    for by in looking.RANKERS:
-        for place in range(len(labels)):
-            mine = [i for i, label in enumerate(labels) if label == labels[place] and i != place]
-            others = [i for i in mine if signers[place] and signers[i] and signers[i] != signers[place]]
-            kept = entries.vectors[others or mine]
-            middle = kept.mean(dim=0)
-            cosine = (middle / middle.norm()) @ entries.vectors[place]
-            wanted = (kept @ entries.vectors[place]).max() if by == "nearest" else cosine
-            names = np.asarray([one or "" for one in signers])
-            found = looking._own_similarity(entries.vectors, entries.labels, names, place, by)
-            assert float(found) == pytest.approx(float(wanted), abs=1e-5)
-        fitted = (lookup.dictionary.metadata.calibration or {})[by]
-        assert fitted == looking.calibrate_leave_one_out(entries.vectors, entries.labels, signers, by)
-        assert fitted.recordings == len(labels)
 
 
 def test_nothing_is_sure_of_a_dictionary_that_cannot_be_asked(lookup: Dictionary, pack: Pack) -> None:

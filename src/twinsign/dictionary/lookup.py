@@ -11,18 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from twinsign.dictionary.calibration import FEWEST, OpenCalibration, fit_open_set
+from twinsign.dictionary.calibration import OpenCalibration
 from twinsign.dictionary.entries import ABOUT, EnrolResult, Entries, Sign
+from twinsign.dictionary.held_out import AT_ONCE, RANKERS, Ranking, calibrate_held_out
 from twinsign.dictionary.store import DictionaryStore
 from twinsign.errors import InputError
-from twinsign.evaluation.retrieve import Ranker, class_maxima, nearest_scores, prototype_scores
+from twinsign.evaluation.retrieve import class_maxima
 from twinsign.inference.embedder import Embedder
 from twinsign.inference.input_check import Notice
 from twinsign.inference.recogniser import Guess, Recogniser
@@ -32,14 +31,8 @@ from twinsign.pose.recording import FloatArray, Recording
 from twinsign.runs.run import Run
 from twinsign.runs.shipped import ENCODER
 
-Ranking = Literal["nearest", "prototype"]
-RANKERS: dict[Ranking, Ranker] = {"nearest": nearest_scores, "prototype": prototype_scores}
 DICTIONARY = "dictionary"
 """Folder of a RUN's own dictionary, the default, and in the working folder that of a shipped model."""
-AT_ONCE = 64
-"""Vectors compared with all entries at once."""
-MAX_QUERIES = 512
-"""Most recordings that a calibration is fitted on: a seeded draw of a dictionary's."""
 
 
 def default_dictionary(run: Run) -> Path:
@@ -167,7 +160,7 @@ class Dictionary:
     def _calibrate(self) -> None:
         entries = self.dictionary.refresh()
         fit = (entries.vectors, entries.labels, entries.column("signer"))
-        self.dictionary.save_calibration({by: calibrate_leave_one_out(*fit, by) for by in RANKERS})
+        self.dictionary.save_calibration({by: calibrate_held_out(*fit, by) for by in RANKERS})
 
 
 def with_notice(finding: SearchResult, notice: Notice) -> SearchResult:
@@ -200,31 +193,3 @@ def gloss_similarity(entries: Entries, query: Tensor, similarity: Tensor, by: Ra
     if by == "prototype":
         return query @ entries.prototypes.T
     return class_maxima(similarity, entries.labels, len(entries.glosses))
-
-
-def calibrate_leave_one_out(
-    vectors: Tensor, labels: Tensor, signers: Sequence[str | None], by: Ranking
-) -> OpenCalibration:
-    """Calibration fitted on unit vectors (N D) with labels (N), each looked up among the others.
-
-    Of those of its own gloss only other signers' count where they are named: who enrols a sign seldom looks it up.
-    """
-    glosses = int(labels.max()) + 1 if len(labels) else 0
-    query = (labels.bincount(minlength=glosses)[labels] > 1).nonzero().squeeze(1)
-    query = query[torch.randperm(len(query), generator=torch.Generator().manual_seed(0))[:MAX_QUERIES]]
-    if len(query) < FEWEST or len(labels[query].unique()) < 2:
-        return OpenCalibration()
-    similarity = torch.cat([RANKERS[by](batch, vectors, labels, glosses) for batch in vectors[query].split(AT_ONCE)])
-    names = np.asarray([name or "" for name in signers])
-    own = torch.stack([_own_similarity(vectors, labels, names, row, by) for row in query.tolist()])
-    similarity.scatter_(1, labels[query][:, None], own[:, None])
-    return fit_open_set(similarity, labels[query])
-
-
-def _own_similarity(vectors: Tensor, labels: Tensor, signers: NDArray[np.str_], row: int, by: Ranking) -> Tensor:
-    """Similarity of an entry to its gloss's other recordings: to the nearest, or to their unit mean."""
-    rows = (labels == labels[row]).nonzero().squeeze(1).numpy()
-    rows = rows[rows != row]
-    cross_signer = rows[(signers[rows] != signers[row]) & (signers[rows] != "")] if signers[row] else rows[:0]
-    gallery = vectors[cross_signer if len(cross_signer) else rows]
-    return RANKERS[by](vectors[row : row + 1], gallery, torch.zeros(len(gallery), dtype=torch.long), 1)[0, 0]

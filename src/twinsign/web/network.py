@@ -9,7 +9,7 @@ from torch import Tensor
 
 from twinsign import __version__
 from twinsign.dictionary import calibration as open_set
-from twinsign.dictionary.lookup import MAX_QUERIES
+from twinsign.dictionary.held_out import MAX_QUERIES
 from twinsign.inference.embedder import Embedder
 from twinsign.inference.export_module import INPUTS, Portable
 from twinsign.inference.input_check import Noticer

@@ -1,4 +1,4 @@
-// Similarities to confidences with room for unknown signs, fitted leave one out (twinsign.dictionary, docs/dictionary.md).
+// Similarities to confidences with room for unknown signs, fitted on held-out recordings (twinsign.dictionary, docs/dictionary.md).
 import { lowerBounds } from "./bounds.js";
 import { minimise } from "./lbfgs.js";
 import { best } from "./best.js";
@@ -49,26 +49,48 @@ export class Gallery {
     return { guesses, sure: guesses[0].confidence >= this.calibration.threshold, nearest };
   }
 
+  // Who enrols a sign seldom looks it up: recordings whose gloss another named signer signs, too, are looked up among
+  // other named signers' alone where there are enough of them; else each is looked up among all others.
   calibrate() {
     const { rule, labels } = this;
-    const counts = this.glosses.map((_, label) => labels.filter((other) => other === label).length);
-    const queries = [...labels.keys()].filter((row) => counts[labels[row]] > 1).slice(0, rule.queries);
-    if (queries.length < rule.fewest || new Set(queries.map((row) => labels[row])).size < 2) return rule.unfitted;
-    const similarity = queries.map((row) => {
-      const values = this.prototypes.map((prototype) => dot(this.vectors[row], prototype));
-      values[labels[row]] = this.ownSimilarity(row);
-      return values;
-    });
-    return fitOpenSet(similarity, queries.map((row) => labels[row]), rule);
+    const rows = [...labels.keys()];
+    const crossing = rows.filter((row) => rows.some((other) => labels[other] === labels[row] && this.another(row, other)));
+    const several = rows.filter((row) => rows.some((other) => other !== row && labels[other] === labels[row]));
+    const ways = [[crossing, (row) => this.byOtherSigners(row)], [several, (row) => this.byAllOthers(row)]];
+    for (const [asked, similarity] of ways) {
+      const queries = asked.slice(0, rule.queries);
+      const found = queries.map((row) => labels[row]);
+      if (queries.length >= rule.fewest && new Set(found).size > 1) return fitOpenSet(queries.map(similarity), found, rule);
+    }
+    return rule.unfitted;
   }
 
-  // To its gloss's other recordings: of other signers alone where they are named.
-  ownSimilarity(row) {
-    const signer = (number) => this.entries[number].signer ?? "";
+  // Whether two entries are by different signers, both named.
+  another(first, second) {
+    const [one, other] = [first, second].map((row) => this.entries[row].signer ?? "");
+    return one !== "" && other !== "" && one !== other;
+  }
+
+  // Similarities of an entry to the glosses as other named signers sign them; -1 where none of them does.
+  byOtherSigners(row) {
+    const { signer } = this.entries[row];
+    this.withoutSigner ??= new Map();
+    if (!this.withoutSigner.has(signer)) {
+      const kept = [...this.labels.keys()].filter((other) => this.another(row, other));
+      const signed = new Set(kept.map((other) => this.labels[other]));
+      const means = unitMeans(kept.map((other) => this.vectors[other]), kept.map((other) => this.labels[other]), this.glosses.length);
+      this.withoutSigner.set(signer, means.map((mean, label) => (signed.has(label) ? mean : null)));
+    }
+    return this.withoutSigner.get(signer).map((mean) => (mean === null ? -1 : dot(this.vectors[row], mean)));
+  }
+
+  // Similarities of an entry to all glosses, to its own by its gloss's other recordings.
+  byAllOthers(row) {
+    const values = this.prototypes.map((prototype) => dot(this.vectors[row], prototype));
     const others = [...this.labels.keys()].filter((other) => other !== row && this.labels[other] === this.labels[row]);
-    const crossSigner = signer(row) ? others.filter((other) => signer(other) && signer(other) !== signer(row)) : [];
-    const gallery = (crossSigner.length ? crossSigner : others).map((other) => this.vectors[other]);
-    return dot(this.vectors[row], unitMeans(gallery, gallery.map(() => 0), 1)[0]);
+    const gallery = others.map((other) => this.vectors[other]);
+    values[this.labels[row]] = dot(this.vectors[row], unitMeans(gallery, gallery.map(() => 0), 1)[0]);
+    return values;
   }
 }
 
