@@ -4,7 +4,8 @@
 
 The train clips fall into five folds (`pack/subset.py`: copies of a clip stay together). Each is named by a linear layer
 and by the nearest neighbours among the other four; `none` is the random encoder of --config. The encoders may have seen
-all of these clips without labels, as a pre-training does. Differences from the first RUN are paired by clip.
+all of these clips without labels, as a pre-training does; a RUN that whitens its vectors does so for the neighbours.
+Differences from the first RUN are paired by clip.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from twinsign.nn.features import drawn_views, embed, fixed_views, joint_embeddin
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import LabelledRows, clip_ids, select_labelled_training
 from twinsign.pack.subset import held_out
-from twinsign.runs.models import NO_PRETRAINING, control_encoders, evaluation_loader, load_encoders
+from twinsign.runs.models import NO_PRETRAINING, control_encoders, evaluation_loader, load_encoders, load_whitening
 from twinsign.runs.recipe import ClassifyConfig, Recipe, load_recipe
 from twinsign.runs.run import load_run
 from twinsign.train.linear import FEATURE_ROUND, fit_layers
@@ -62,9 +63,12 @@ def main() -> None:
     for model in given.models:
         recipe, encoders, digest = loaded(model, given.config, changes, pack, data)
         fixed, views = features_of(encoders, pack, data, recipe)
+        whitening = nn.Identity() if model == NO_PRETRAINING else load_whitening(load_run(model))
         ways = {
             "linear": partial(by_layer, fixed, views, torch.from_numpy(data.labels), len(glosses), recipe.linear),
-            "knn": partial(by_neighbours, joint_embedding(fixed), torch.from_numpy(data.labels), len(glosses)),
+            "knn": partial(
+                by_neighbours, whitening(joint_embedding(fixed)), torch.from_numpy(data.labels), len(glosses)
+            ),
         }
         for way, scorer in ways.items():
             scored = ClipScores(ids, glosses, data.labels, crossed(scorer, folds))
