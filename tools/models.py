@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +131,7 @@ def without_copies(packs: dict[str, Path]) -> dict[str, Path]:
     or teaches it wrongly.
     """
     opened = {name: Pack(str(packs[name])) for name in (*WLASL, "wlasl_body300")}
-    held: set[str] = set()
-    for pack in opened.values():
-        held |= {*pack.pose_hashes(np.flatnonzero(np.isin(pack.splits, ["val", "test"])))}
-    cleaned = {}
+    held, cleaned = held_poses(packs), {}
     for name, pack in opened.items():
         cleaned[name] = packs[name].with_name(f"{name}_without_copies")
         copies = np.isin(pack.pose_hashes(np.arange(len(pack))), [*held]) & (np.asarray(pack.splits) == "train")
@@ -142,6 +140,63 @@ def without_copies(packs: dict[str, Path]) -> dict[str, Path]:
                 pack, ~copies, cleaned[name], {"left_out": f"{copies.sum()} train copies of val and test clips"}
             )
     return cleaned
+
+
+def held_poses(packs: dict[str, Path]) -> set[str]:
+    """Hashes of the poses of all val and test clips of WLASL."""
+    held: set[str] = set()
+    for name in WLASL:
+        pack = Pack(str(packs[name]))
+        held |= {*pack.pose_hashes(np.flatnonzero(np.isin(pack.splits, ["val", "test"])))}
+    return held
+
+
+def same_signs(packs: dict[str, Path]) -> dict[str, str]:
+    """To each gloss outside WLASL-300 that shares recordings with one inside: that one, or nothing where with several.
+
+    WLASL's sources show one recording under each English word that the sign stands for ("doctor", "physician"). Train
+    clips alone are looked at.
+    """
+    glosses: dict[str, set[str]] = {}
+    for name in WLASL[:3]:
+        pack = Pack(str(packs[name]))
+        rows = np.flatnonzero(np.asarray(pack.splits) == "train")
+        for poses, gloss in zip(pack.pose_hashes(rows), pack.table["gloss"].take(rows).to_pylist(), strict=True):
+            glosses.setdefault(poses, set()).update([gloss] if gloss else [])
+    known = {*Pack(str(packs["wlasl300"])).table["gloss"].to_pylist()}
+    counts: dict[str, Counter[str]] = {}
+    for shared in glosses.values():
+        for gloss in shared - known:
+            counts.setdefault(gloss, Counter()).update(shared & known)
+    found = {}
+    for gloss, of in counts.items():
+        likeliest = [name for name, count in of.items() if count == max(of.values())]
+        if likeliest:
+            found[gloss] = likeliest[0] if len(likeliest) == 1 else ""
+    return found
+
+
+def pack_synonyms(data: Path, work: Path, packs: dict[str, Path]) -> list[Path]:
+    """Packs of train clips of glosses that are one sign with one of WLASL-300's, under its gloss; without copies."""
+    same, made = same_signs(packs), []
+
+    def under_its_gloss(row: dict[str, str]) -> None:
+        row["gloss"] = same.get(row["gloss"], "") if row["split"] == "train" else ""
+
+    tables = {"wlasl_more": "wlasl2000_more_hands.csv", "wlasl_train": "wlasl_unlabelled_hands.labelled.csv"}
+    for name, table in tables.items():
+        source = data / f"{Path(table).name.split('.')[0]}.npz"
+        whole, clean = work / "packs" / f"{name}_synonyms", work / "packs" / f"{name}_synonyms_without_copies"
+        if not whole.exists():
+            poses = rewritten(source, work / "sets_synonyms", data / table, under_its_gloss)
+            run("pack", "landmarks", "--data", poses, "--dataset", "wlasl", "--out", whole)
+        if not clean.exists():
+            pack = Pack(str(whole))
+            kept = np.asarray([bool(gloss) for gloss in pack.table["gloss"].to_pylist()])
+            kept &= ~np.isin(pack.pose_hashes(np.arange(len(pack))), [*held_poses(packs)])
+            write_subset(pack, kept, clean, {"left_out": "other signs, and copies of val and test clips"})
+        made.append(clean)
+    return made
 
 
 def train_all(packs: dict[str, Path], work: Path, seed: int) -> dict[str, Path]:

@@ -16,11 +16,13 @@ from twinsign.cli.main import main
 from twinsign.inference.embedder import FeatureChoice
 from twinsign.inference.embeddings import read_embeddings, write_embeddings
 from twinsign.inference.export_module import Portable
+from twinsign.inference.recogniser import explain
 from twinsign.nn.features import embed, joint_embedding
 from twinsign.nn.whitening import fit_whitening
 from twinsign.pack.open import Pack
-from twinsign.runs.models import evaluation_loader, load_encoders, load_whitening, viewer_of
+from twinsign.runs.models import evaluation_loader, load_classifier, load_encoders, load_whitening, viewer_of
 from twinsign.runs.run import load_run
+from twinsign.web.network import PageNetwork, describe_network
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +107,37 @@ def test_another_whitening_is_another_model(trained: Trained, whitened: Path, tm
     tensors = {k: v for k, v in load_file(plain / "weights.safetensors").items() if not k.startswith("whitening")}
     save_file(tensors, plain / "weights.safetensors")
     assert main(["enrol", "--model", str(plain), *signs]) != 0
+
+
+def test_a_classifier_embeds_by_the_branches_that_its_head_names(trained: Trained, tmp_path: Path) -> None:
+    """One vector by every door, half as wide; answers are those of all branches."""
+    given = ["--finetune.epochs", "1", "--finetune.head.embed", "[motion]"]
+    assert trained.classify("finetune", tmp_path / "f", *given) == 0
+    pack, run, rows = Pack(trained.pack), load_run(tmp_path / "f"), np.arange(5)
+    recordings = [pack.recording(row) for row in rows.tolist()]
+    features, _ = embed(load_encoders(run), evaluation_loader(pack, rows, run.recipe), viewer_of(run))
+    wanted = torch.nn.functional.normalize(features["motion"], dim=1).numpy()
+    recogniser, portable = ts.Recogniser.load(tmp_path / "f"), PageNetwork(run).eval()
+    write_embeddings(tmp_path / "e.parquet", run, pack, rows)
+    doors = {
+        "recordings": ts.Embedder.load(tmp_path / "f").embed(recordings),
+        "beside the recogniser": recogniser.embed(recordings),
+        "explained": torch.stack([one.embedding for one in explain(recogniser, recordings)]).numpy(),
+        "table": read_embeddings(tmp_path / "e.parquet").features["embedding"],
+        "page": portable.of_recordings(recordings)[portable.outputs.index("embedding")].numpy(),
+    }
+    for vectors in doors.values():
+        np.testing.assert_allclose(vectors, wanted, atol=1e-5)
+    assert describe_network(run, portable)["network"]["width"] == wanted.shape[1]
+    logits = load_classifier(run).logits(features)
+    shares = (sum(logits.values()) / recogniser.calibration.temperature).softmax(dim=1)
+    found = [max(one.guesses, key=lambda guess: guess.confidence) for one in recogniser.predict_many(recordings)]
+    assert [guess.confidence for guess in found] == pytest.approx(shares.max(dim=1).values.tolist(), abs=1e-4)
+
+
+def test_a_head_embeds_no_branch_that_it_lacks(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--finetune.head.branches", "[joint]", "--finetune.head.embed", "[motion]"]
+    assert trained.classify("finetune", tmp_path / "f", *given) != 0
+    assert "embed motion" in capsys.readouterr().err

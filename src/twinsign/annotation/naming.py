@@ -15,7 +15,7 @@ from twinsign.inference.embedder import Embedder, require_hands
 from twinsign.inference.load import load
 from twinsign.inference.recogniser import Guess, Recogniser
 from twinsign.nn.classifier import all_features
-from twinsign.nn.features import device_of, joint_embedding
+from twinsign.nn.features import device_of, embedded
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.views.batches import collate_recordings
 
@@ -90,7 +90,7 @@ class Namer:
         clips = collate_recordings(recordings, recogniser.run.recipe.read)
         branches = all_features(model.encoders, recogniser.viewer(clips.to(device_of(model))))
         features = {name: branch.whole(model.head.parts) for name, branch in branches.items()}
-        vectors = joint_embedding(features).float().cpu().numpy()
+        vectors = embedded(model, features).float().cpu().numpy()
         if self.lookup is not None:
             return self._looked_up(recordings, vectors)
         confidences = recogniser.confidences(model.joined(model.logits(features)))

@@ -41,6 +41,7 @@ from twinsign.runs.models import (
     NO_PRETRAINING,
     branches_of,
     control_encoders,
+    embedded_branches,
     evaluation_loader,
     load_classifier,
     load_encoders,
@@ -142,7 +143,7 @@ def retrieve(
         scored = score(run, classifier, pack, query)
     else:
         pack, stored, query, glosses = _gallery_and_query(clips, splits, gallery, 0)
-        encoders = load_encoders(run).to(fastest_device())
+        encoders = branches_of(load_encoders(run), embedded_branches(run), model).to(fastest_device())
         ranker = nearest_scores if by == "nearest" else prototype_scores
         scored = score_by_gallery(encoders, pack, stored, query, glosses, run, ranker)
         entries |= _gallery_entries(pack, gallery, stored, query)

@@ -23,6 +23,7 @@ from twinsign.pose.layout import HANDS
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.runs.models import (
     EVALUATION_BATCH,
+    embedded_branches,
     evaluation_loader,
     head_recipe,
     load_encoders,
@@ -38,7 +39,7 @@ EMBEDDING = "embedding"
 
 @dataclass(frozen=True)
 class FeatureChoice:
-    """Encoders and parts to embed; empty: all that the RUN uses."""
+    """Encoders and parts to embed; empty: those that the RUN embeds clips by."""
 
     branches: Sequence[str] = ()
     parts: Sequence[str] = ()
@@ -46,7 +47,7 @@ class FeatureChoice:
     def within(self, run: Run) -> FeatureChoice:
         """The choice with defaults filled in; InputError where the RUN lacks a branch or there is no such part."""
         parts = head_recipe(run).head.parts if run.kind == "classifier" else PARTS
-        chosen = FeatureChoice(tuple(self.branches) or run.branches(), tuple(self.parts) or parts)
+        chosen = FeatureChoice(tuple(self.branches) or embedded_branches(run), tuple(self.parts) or parts)
         for kind, names, allowed in (("branch", chosen.branches, run.branches()), ("part", chosen.parts, PARTS)):
             for name in names:
                 if name not in allowed or list(names).count(name) > 1:
@@ -54,7 +55,7 @@ class FeatureChoice:
         return chosen
 
     def whole(self, run: Run) -> bool:
-        """Whether these are all branches and parts that the RUN uses, whose joint embedding it may whiten."""
+        """Whether these are the branches and parts that the RUN embeds clips by, which it may whiten."""
         everything = FeatureChoice().within(run)
         return {*self.branches} == {*everything.branches} and {*self.parts} == {*everything.parts}
 
@@ -78,8 +79,10 @@ class Embedder:
     """A RUN of any kind as a function from recordings to the unit vectors that `twinsign embed` writes."""
 
     def __init__(self, run: Run, encoders: nn.ModuleDict | None = None) -> None:
-        self.run, self.parts = run, tuple(FeatureChoice().within(run).parts)
-        self.encoders = load_encoders(run) if encoders is None else encoders
+        self.run, chosen = run, FeatureChoice().within(run)
+        self.parts = tuple(chosen.parts)
+        encoders = load_encoders(run) if encoders is None else encoders
+        self.encoders = nn.ModuleDict({name: encoders[name] for name in chosen.branches})
         self.whitening = load_whitening(run)
         self.viewer, self.noticer = viewer_of(run), Noticer(run)
 

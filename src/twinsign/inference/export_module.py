@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from twinsign.inference.likeness import load_likeness
 from twinsign.nn.classifier import Classifier, branch_features
-from twinsign.nn.features import joint_embedding
+from twinsign.nn.features import embedded, joint_embedding
 from twinsign.pose.layout import HANDS, JOINT_COUNT
 from twinsign.pose.recording import Recording
 from twinsign.runs.calibration import Calibration, calibration_of
@@ -66,7 +66,7 @@ class Portable(nn.Module):
         classifier = cast(Classifier, self.classifier)
         features = classifier.features(views)
         logits = classifier.joined(classifier.logits(features))
-        return (logits / self.calibration.temperature).softmax(dim=1), joint_embedding(features)
+        return (logits / self.calibration.temperature).softmax(dim=1), embedded(classifier, features)
 
     @torch.no_grad()
     def of_recordings(self, recordings: Sequence[Recording]) -> tuple[Tensor, ...]:

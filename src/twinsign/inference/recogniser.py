@@ -14,7 +14,7 @@ from twinsign.errors import InputError
 from twinsign.inference.embedder import Embedder, require_hands
 from twinsign.inference.input_check import Notice, Noticer
 from twinsign.nn.classifier import Classifier, all_features
-from twinsign.nn.features import device_of, joint_embedding
+from twinsign.nn.features import device_of, embedded
 from twinsign.pose.recording import FloatArray, Recording
 from twinsign.runs.calibration import Calibration, calibration_of
 from twinsign.runs.models import load_classifier, viewer_of
@@ -134,7 +134,7 @@ def explain(recogniser: Recogniser, recordings: Sequence[Recording], top: int = 
         logits[part] = model.joined(model.logits({name: branch.f[part] for name, branch in branches.items()}))
     votes = {name: recogniser.ranked(recogniser.confidences(values), each) for name, values in logits.items()}
     has = {part: values.tolist() for part, values in next(iter(branches.values())).has.items()}
-    confidences, embedding = recogniser.confidences(model.joined(by_branch)), joint_embedding(features).cpu()
+    confidences, embedding = recogniser.confidences(model.joined(by_branch)), embedded(model, features).cpu()
     predictions = recogniser.predictions(confidences, recogniser.noticer.compare(recordings, clips), top)
     return [
         Explanation(

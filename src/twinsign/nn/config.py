@@ -68,3 +68,9 @@ class HeadConfig:
     """Of the branches' logits: the paper sums them, the released code takes the mean."""
     start: Literal["random", "means"] = "random"
     """Where the layers' weights start: as PyTorch draws them, or at the classes' mean features (imprint.py)."""
+    embed: tuple[str, ...] = ()
+    """Branches whose features make a clip's vector in dictionaries and embeddings; empty: all of them."""
+
+    def __post_init__(self) -> None:
+        if not {*self.embed} <= {*self.branches}:
+            raise InputError(f"embed {', '.join(self.embed)}", f"branches of {', '.join(self.branches)}")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from twinsign.nn.classifier import branch_features
+from twinsign.nn.classifier import Classifier, branch_features
 from twinsign.nn.config import PARTS
 from twinsign.views.augment import random_view
 from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
@@ -80,6 +80,11 @@ def recalibrate_batchnorm(encoders: nn.ModuleDict, batches: Iterable[Clips], vie
 def joint_embedding(features: dict[str, Tensor]) -> Tensor:
     """Unit vectors (N D'): every branch's feature l2-normalised, side by side."""
     return F.normalize(torch.cat([F.normalize(value, dim=1) for value in features.values()], dim=1), dim=1)
+
+
+def embedded(classifier: Classifier, features: dict[str, Tensor]) -> Tensor:
+    """Unit vectors (N D'): the joint embedding of the branches that a classifier's head embeds."""
+    return joint_embedding({name: features[name] for name in classifier.head.embed or features})
 
 
 def unit_means(vectors: Tensor, labels: Tensor, classes: int) -> Tensor:

@@ -102,6 +102,11 @@ def head_recipe(run: Run) -> ClassifyConfig:
     return chosen
 
 
+def embedded_branches(run: Run) -> tuple[str, ...]:
+    """The branches that make a clip's vector: those that a classifier's head embeds, or all."""
+    return (head_recipe(run).head.embed if run.kind == "classifier" else ()) or run.branches()
+
+
 def frames_of(run: Run) -> int:
     """T that a RUN's encoders were last trained at: its classifier's, or that of the pre-training."""
     return head_recipe(run).frames if run.kind == "classifier" else run.recipe.pretrain.frames

@@ -16,7 +16,7 @@ from twinsign.inference.input_check import Noticer
 from twinsign.inference.likeness import hands_seen, leading_side, movement
 from twinsign.inference.shift import PARTS
 from twinsign.nn.classifier import Classifier, all_features
-from twinsign.nn.features import joint_embedding
+from twinsign.nn.features import embedded
 from twinsign.pose.layout import HAND_JOINTS, HAND_WRIST, INDEX, JOINTS, SHOULDER_ELBOW_WRIST, TRUNK
 from twinsign.pose.trim import LOWERED
 from twinsign.runs.calibration import NEVER, Calibration, calibration_of
@@ -65,7 +65,7 @@ class PageNetwork(Portable):
             (each / self.calibration.temperature).softmax(dim=1) for each in (classifier.joined(logits), *votes)
         ]
         has = next(iter(branches.values())).has
-        return probabilities[0], joint_embedding(features), *probabilities[1:], *(has[part] for part in self.parts)
+        return probabilities[0], embedded(classifier, features), *probabilities[1:], *(has[part] for part in self.parts)
 
     def compared(self, clips: Clips) -> tuple[Tensor, ...]:
         """Distance, whether a hand is left, movement and leading side (B) of cropped clips."""
