@@ -50,13 +50,12 @@ UNLABELLED = {"webcam": 0.25, "webcam2": 0.4, "signdict3k": 1.0, "spelling19": 1
 """Further packs of the encoder, and how often an epoch shows their clips: webcams repeat one take dozens of times."""
 HELD_OUT_GROUPS = 3
 """Every third recording group of webcam2 is kept out, to judge by people that no model has seen."""
-ENCODER = ["--config", "small", "--pretrain.steps", "3000", "--pretrain.monitor_every", "0"]
-WIDE = ["--encoder.joint_widths", "[384,384]", "--encoder.part_widths", "[384]"]
-ASL2000 = ["--config", "conv_gru", *WIDE, "--finetune.epochs", "45", "--finetune.batch_size", "64"]
-ASL2000_LAST = ["--config", "conv_gru", *WIDE, "--finetune.epochs", "14", "--finetune.batch_size", "64"]
-ASL2000_LAST += ["--finetune.optimiser.lr", "0.0005", "--finetune.head.start", "means"]
-ASL300 = ["--config", "conv_gru", *WIDE, "--finetune.epochs", "20", "--finetune.optimiser.lr", "0.0003"]
-ASL300 += ["--finetune.head.start", "means"]
+ENCODER = ["--config", "small", "--pretrain.steps", "5000", "--pretrain.monitor_every", "0"]
+WLASL_WEIGHT = 2
+"""How often an epoch of the encoder shows WLASL's clips."""
+BRANCHES = ["--config", "conv_gru", "--finetune.head.branches", "[joint,motion]", "--finetune.head.embed", "[joint]"]
+ASL2000 = [*BRANCHES, "--finetune.epochs", "60", "--finetune.batch_size", "64"]
+ASL300 = [*BRANCHES, "--finetune.epochs", "16", "--finetune.optimiser.lr", "0.0003", "--finetune.head.start", "means"]
 
 
 def run(*words: str | Path) -> None:
@@ -151,16 +150,15 @@ def held_poses(packs: dict[str, Path]) -> set[str]:
     return held
 
 
-def same_signs(packs: dict[str, Path]) -> dict[str, str]:
+def same_signs(packs: dict[str, Path], splits: tuple[str, ...] = ("train",)) -> dict[str, str]:
     """To each gloss outside WLASL-300 that shares recordings with one inside: that one, or nothing where with several.
 
-    WLASL's sources show one recording under each English word that the sign stands for ("doctor", "physician"). Train
-    clips alone are looked at.
+    WLASL's sources show one recording under each English word that the sign stands for ("doctor", "physician").
     """
     glosses: dict[str, set[str]] = {}
     for name in WLASL[:3]:
         pack = Pack(str(packs[name]))
-        rows = np.flatnonzero(np.asarray(pack.splits) == "train")
+        rows = np.flatnonzero(np.isin(pack.splits, splits))
         for poses, gloss in zip(pack.pose_hashes(rows), pack.table["gloss"].take(rows).to_pylist(), strict=True):
             glosses.setdefault(poses, set()).update([gloss] if gloss else [])
     known = {*Pack(str(packs["wlasl300"])).table["gloss"].to_pylist()}
@@ -199,11 +197,21 @@ def pack_synonyms(data: Path, work: Path, packs: dict[str, Path]) -> list[Path]:
     return made
 
 
-def train_all(packs: dict[str, Path], work: Path, seed: int) -> dict[str, Path]:
+def other_signs(packs: dict[str, Path]) -> Path:
+    """The pack of glosses 300 to 1999 without those that share a recording of any split with one of WLASL-300's."""
+    made = packs["wlasl_more"].with_name("wlasl_other_signs")
+    if not made.exists():
+        pack, same = Pack(str(packs["wlasl_more"])), same_signs(packs, ("train", "val", "test"))
+        kept = np.asarray([gloss not in same for gloss in pack.table["gloss"].to_pylist()])
+        write_subset(pack, kept, made, {"left_out": "glosses that share a recording with one of WLASL-300's"})
+    return made
+
+
+def train_all(packs: dict[str, Path], synonyms: list[Path], work: Path, seed: int) -> dict[str, Path]:
     """The RUNs, by the models' names, trained where they are missing or unfinished."""
     runs = {name: work / "runs" / name for name in ("encoder", "asl2000", "asl300")}
     wlasl = [packs[name] for name in WLASL]
-    weights = ["1"] * len(WLASL) + [str(weight) for weight in UNLABELLED.values()]
+    weights = [str(WLASL_WEIGHT)] * len(WLASL) + [str(weight) for weight in UNLABELLED.values()]
     everything = [*wlasl, *(packs[name] for name in UNLABELLED)]
     run(
         "pretrain",
@@ -220,10 +228,8 @@ def train_all(packs: dict[str, Path], work: Path, seed: int) -> dict[str, Path]:
     last = ["--seed", str(seed), "--finetune.select", "last"]
     clean = without_copies(packs)
     labelled = [clean[name] for name in WLASL]
-    start = work / "runs" / "asl2000_start"
-    run("finetune", *ASL2000, "--init", "none", "--data", *labelled, *last, "--out", start)
-    run("finetune", *ASL2000_LAST, "--init", start, "--data", *labelled, *last, "--out", runs["asl2000"])
-    known = [clean["wlasl300"], clean["wlasl_body300"]]
+    run("finetune", *ASL2000, "--init", "none", "--data", *labelled, *last, "--out", runs["asl2000"])
+    known = [clean["wlasl300"], clean["wlasl_body300"], *synonyms]
     run("finetune", *ASL300, "--init", runs["asl2000"], "--data", *known, *last, "--out", runs["asl300"])
     for name in ("asl2000", "asl300"):
         if not (runs[name] / SEGMENTER).exists():
@@ -271,7 +277,7 @@ def ship(source: Path, name: str, facts: dict[str, Any]) -> None:
     save_file(halved, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # safetensors lets nobody else read it
     config = yaml.safe_load((source / CONFIG).read_text())
-    for about in (config["about"], config["about"].get("calibrated", {})):
+    for about in (config["about"], *(config["about"].get(key, {}) for key in ("calibrated", "started_from"))):
         about["data"] = [Path(pack).name for pack in about.get("data", [])]
     config["about"]["init"] = Path(config["about"].get("init", "none")).name
     (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
@@ -287,17 +293,18 @@ def ship(source: Path, name: str, facts: dict[str, Any]) -> None:
 def measure_and_ship(packs: dict[str, Path], runs: dict[str, Path], work: Path) -> None:
     """Calibrate on val clips, measure, and put the models into the package with their figures.
 
-    Clips of glosses 300 to 1999 are the unknown signs of asl300; asl2000 has stand-ins alone.
+    Clips of glosses 300 to 1999 are the unknown signs of asl300, but for those of glosses that share a recording with
+    one that it knows, which are that sign under another word. asl2000 has stand-ins alone.
     """
-    known, others = packs["wlasl300"], packs["wlasl_more"]
-    for name in ("asl300", "asl2000"):
+    known, others, unknown = packs["wlasl300"], packs["wlasl_more"], other_signs(packs)
+    for name, data in (("asl300", unknown), ("asl2000", others)):
         if "calibrated" not in load_run(runs[name]).about:
-            run("calibrate", "--model", runs[name], "--data", known, others, "--unknown_share", "0.3333")
+            run("calibrate", "--model", runs[name], "--data", known, data, "--unknown_share", "0.3333")
     with_unknown = ("--split", "val", "--unknown")
     reports = {
         "asl300_test": evaluated(runs["asl300"], work, "asl300_test", [known], "--split", "test"),
         "asl300": evaluated(runs["asl300"], work, "asl300_val_test", [known], "--split", "val,test"),
-        "asl300_unknown": evaluated(runs["asl300"], work, "asl300_unknown", [known, others], *with_unknown),
+        "asl300_unknown": evaluated(runs["asl300"], work, "asl300_unknown", [known, unknown], *with_unknown),
         "asl2000": evaluated(runs["asl2000"], work, "asl2000_val", [known, others], *with_unknown),
     }
     few = work / "reports" / "encoder.json"
@@ -341,7 +348,8 @@ def main() -> None:
     if arguments.data is None:
         raise SystemExit("no data: set TWINSIGN_DATA, or name the folder of the pose sets by --data")
     packs = pack_all(arguments.data.resolve(), arguments.work)
-    runs = train_all(packs, arguments.work, arguments.seed)
+    data = arguments.data.resolve()
+    runs = train_all(packs, pack_synonyms(data, arguments.work, packs), arguments.work, arguments.seed)
     measure_and_ship(packs, runs, arguments.work)
 
 
