@@ -140,7 +140,15 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a run besides its data, split and seed."""
+    """Everything that decides a run besides its data, split and seed.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> import twinsign as ts
+        >>> recipe = ts.Recipe()  # the paper's settings
+        >>> replace(recipe, encoder=ts.nn.EncoderConfig(depth=1)).encoder.depth
+        1
+    """
 
     read: ReadConfig = field(default_factory=ReadConfig)
     windows: WindowConfig = field(default_factory=WindowConfig)
