@@ -38,7 +38,7 @@ class InputError(TwinsignError, ValueError):
         ...     ts.read("absent.pose")
         ... except ts.InputError as error:
         ...     print(error.file, error.found, error.wanted, sep=" | ")
-        absent.pose | no such file | a file or folder
+        absent.pose | no such file | a whole .pose file
     """
 
     def __init__(

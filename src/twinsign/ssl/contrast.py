@@ -67,8 +67,8 @@ class PretrainOutput(NamedTuple):
         >>> objective = ts.ssl.ObjectiveConfig(bank_size=64, neighbours=16)
         >>> model = ts.ssl.Pretrainer(ts.load_recipe("demo").encoder, objective)
         >>> out = model(view, view)
-        >>> out.keys["joint"].z["hand"].shape
-        torch.Size([4, 128])
+        >>> isinstance(out, ts.ssl.PretrainOutput), out.keys["joint"].z["hand"].shape
+        (True, torch.Size([4, 128]))
     """
 
     loss: Tensor
