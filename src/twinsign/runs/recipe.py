@@ -46,7 +46,7 @@ class PretrainConfig:
     """T."""
     epochs: int = 150
     steps: int | None = None
-    """Steps in all, whatever the data's size; None: `epochs` decides."""
+    """Steps in all, rounded to whole epochs, at least one; None: `epochs` decides."""
     batch_size: int = 64
     weights: tuple[float, ...] = ()
     """How often an epoch shows a clip of each pack, in the order of --data; none: each clip once."""
