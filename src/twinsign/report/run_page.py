@@ -97,11 +97,11 @@ def _classifier_facts(run: Run, report: Mapping[str, Any], split: str) -> dict[s
         "Split": f"{split} (hash {report['split_hash']})",
         "Poses": describe_source(report["source"]),
         "Signers": signers,
-        "Confidence's calibration error": f"{error}; right confidences would show "
-        f"{report['ece_by_chance']['mean']:.2f} % on so many clips",
+        "Calibration error": f"{error}; correct confidences would show "
+        f"{report['ece_by_chance']['mean']:.2f} % by chance",
         "Sure answers": threshold_in_words(fitted) if fitted else None,
         "Coverage": f"{coverage['clips']} clips, {listed}; {classes}",
-        "Clips learnt from": "unknown" if overlap is None else str(len(overlap)),
+        "Clips also in training": "unknown" if overlap is None else str(len(overlap)),
         "Signs that it does not know": describe_unknown(report["unknown"]) if "unknown" in report else None,
         "Clips without a hand": str(len(report["handless_clips"])),
         "Training minutes": str(run.about.get("minutes", "")),
