@@ -1,7 +1,12 @@
-"""docs/python.md is one script that runs: its blocks in order, on small models and a small pack."""
+"""docs/python.md is one script that runs, on small models and a small pack; so is each example of a docstring.
+
+Every public name has such an example or, where its docstring has none, stands on the page.
+"""
 
 from __future__ import annotations
 
+import doctest
+import inspect
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +17,7 @@ import torch
 from helpers.fuzz_targets import pose
 from helpers.trained_runs import Trained
 
+import twinsign as ts
 from twinsign.nn import networks
 from twinsign.pack.open import Pack
 from twinsign.pose.read import write_npz
@@ -19,6 +25,9 @@ from twinsign.pose.read import write_npz
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "python.md"
 README = PAGE.parents[1] / "README.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+NAMES = [*ts.__all__, *(f"{room}.{name}" for room in ("nn", "ssl") for name in getattr(ts, room).__all__)]
+"""The public names: those of `twinsign`, of `twinsign.nn` and of `twinsign.ssl`."""
 
 
 @pytest.fixture
@@ -97,3 +106,29 @@ def test_the_readme_runs_as_printed(folder: Path, capsys: pytest.CaptureFixture[
         out.loss.backward()
         losses.append(out.loss.item())
     assert min(losses) > 0
+
+
+def examples(name: str) -> list[doctest.Example]:
+    """What the docstring of a public name shows."""
+    value = ts
+    for part in name.split("."):
+        value = getattr(value, part)
+    return doctest.DocTestParser().get_examples(inspect.getdoc(value) or "", name)
+
+
+def test_every_public_name_has_an_example() -> None:
+    page = "".join(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
+    without = [name for name in NAMES if not re.search(rf"\bts\.{re.escape(name)}\b", page) and not examples(name)]
+    assert not without, f"no example in the docstring, none on {PAGE.name}: {', '.join(without)}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if examples(name)])
+def test_the_example_of_a_docstring_runs(name: str, folder: Path) -> None:
+    shown = examples(name)
+    assert any(re.search(rf"\bts\.{re.escape(name)}\b", example.source) for example in shown), "it uses the name"
+    torch.manual_seed(0)
+    test = doctest.DocTest(shown, {}, name, None, None, None)
+    said: list[str] = []
+    failed, tried = doctest.DocTestRunner(optionflags=doctest.REPORT_UDIFF).run(test, out=said.append)
+    assert tried == len(shown)
+    assert not failed, "".join(said)

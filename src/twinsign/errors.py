@@ -30,7 +30,16 @@ class DiskFullError(TwinsignError):
 
 
 class InputError(TwinsignError, ValueError):
-    """Input (a file, clip or option) that cannot be used."""
+    """Input (a file, clip or option) that cannot be used.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> try:
+        ...     ts.read("absent.pose")
+        ... except ts.InputError as error:
+        ...     print(error.file, error.found, error.wanted, sep=" | ")
+        absent.pose | no such file | a whole .pose file
+    """
 
     def __init__(
         self,

@@ -202,12 +202,13 @@ def test_what_is_promised_in_words() -> None:
     )
     found = threshold_in_words(Calibration(1, 0.5, 0.95, 0.25, 0.9, 80, 0.413))
     assert found == (
-        '"not sure" below 50 % (at least 95 % of the answers above it are right with a confidence of 90 % where 25 % '
-        "of all clips are of signs that it does not know, for which its own stand, struck out, and 80 clips of others; "
+        '"not sure" below 50 % (at least 95 % of the answers above it are right, with a confidence of 90 %, if 25 % of '
+        "all clips show unknown signs (represented by known clips with their own gloss left out, and by 80 clips of "
+        "other signs); "
         "41 % of the known clips are above it)"
     )
     never = threshold_in_words(Calibration(1, NEVER, 0.9, 0.5, 0.95))
-    assert never.startswith("no threshold made 90 % of the sure answers right with a confidence of 95 % where 50 % of")
+    assert never.startswith("at no threshold 90 % of the sure answers are right, with a confidence of 95 %, if 50 % of")
     assert never.endswith("never sure")
 
 

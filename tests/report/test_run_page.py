@@ -1,4 +1,4 @@
-"""What a classifier's page shows: its tables, pictures and captions."""
+"""What the page of a RUN shows: its tables, pictures and captions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twinsign.evaluation.selective import selective_report
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import clip_ids, labelled_rows
 from twinsign.report.html import write_report
-from twinsign.report.run_page import classifier_figures, evaluation_figures, evaluation_tables
+from twinsign.report.run_page import classifier_figures, evaluation_figures, evaluation_tables, pretraining_figures
 from twinsign.runs.run import load_run
 
 NASTY = '<script>alert("x")</script>'
@@ -55,6 +55,23 @@ def test_the_pictures_of_a_classifier(trained: Trained, tmp_path: Path) -> None:
     assert "<script" not in page
     pictures = re.findall(r"base64,([^\"]+)", page)
     assert all(ElementTree.fromstring(base64.b64decode(picture)).tag.endswith("svg") for picture in pictures)
+
+
+def test_the_page_of_a_pretraining_says_what_it_was_made_of(trained: Trained, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert trained.pretrain(run) == 0
+    (run / "report.html").unlink()
+    with (run / "metrics.jsonl").open("a") as metrics:
+        metrics.write('{"step": 1, "resumed_from_step": 1}\n')
+    assert trained.pretrain(run) == 0
+    page = (run / "report.html").read_text(encoding="utf-8")
+    facts = dict(re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", page))
+    assert facts.keys() == {"Run", "Recipe", "Seed", "Data", "Clips", "Training minutes"}
+    assert facts["Data"] == str(trained.pack)
+    (_, _, curves), _ = pretraining_figures(load_run(run), Pack(trained.pack))
+    titles = {axes.get_title(loc="left") for axes in curves.axes}
+    assert "Loss" in titles
+    assert "Resumed from step" not in titles
 
 
 def test_scores_alone_have_three_charts() -> None:

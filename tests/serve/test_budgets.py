@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,6 +86,13 @@ def test_more_than_its_processor_time_ends_a_body_alone(
     assert "1 seconds of processor time" in found or "not read after" in found
     assert watch.slow < PROMPT
     assert client.post("/predict", json=clip).status_code == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_crash_leaves_no_core_file(patient: tuple[httpx.Client, int]) -> None:
+    limits = Path(f"/proc/{patient[1]}/limits").read_text()
+    (row,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert row.split()[4:6] == ["0", "0"]
 
 
 def test_what_nobody_waits_for_is_stopped(trained: Trained, clip: dict[str, Any], tmp_path: Path) -> None:

@@ -65,7 +65,16 @@ class SearchResult:
 
 
 class Dictionary:
-    """A RUN and a dictionary of its vectors."""
+    """A RUN and a dictionary of its vectors.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> from twinsign.dictionary.entries import Sign
+        >>> dictionary = ts.Dictionary.load("demo/pretrained", "tea_signs")  # made if it is not there
+        >>> added = dictionary.enrol([Sign(ts.read("clip.npz"), "tea")])
+        >>> dictionary.search(ts.read("clip.npz")).guesses[0].gloss
+        'tea'
+    """
 
     def __init__(self, embedder: Embedder, dictionary: DictionaryStore) -> None:
         dictionary.check(embedder.run)

@@ -55,7 +55,7 @@ def labels(exam: Exam) -> CheckResult:
                 new,
             ),
             finding("warning", f"{spelt} spelt in several ways: {several}", chain(*alike)),
-            finding("warning", f"glosses that may be no signs: {abbreviate(junk)}", junk),
+            finding("warning", f"glosses that may stand for no sign: {abbreviate(map(repr, junk))}", junk),
             finding("warning", f"glosses with blanks around them or control characters: {strange}", padded),
             finding("note", f"{pluralize(len(once), 'class', 'classes')} of a single clip: {abbreviate(once)}", once),
         ]

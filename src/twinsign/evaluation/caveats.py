@@ -58,7 +58,7 @@ def list_warnings(report: Mapping[str, Any]) -> list[str]:
     if covered and covered["listed"] is not None and covered["listed"] > covered["clips"]:
         warnings.append(f"{covered['clips']} of the {covered['listed']} clips that the split lists")
     if overlap:
-        warnings.append(f"the model was trained on {len(overlap)} of these clips: see `overlap`")
+        warnings.append(f"the model was trained on {len(overlap)} of these clips: see `overlap` in the JSON report")
     return [*warnings, *selection_warnings(report)]
 
 

@@ -49,6 +49,12 @@ def evaluate(
     """Evaluate a classifier on splits (None: all).
 
     `unknown`: also on clips of out-of-vocabulary glosses. `stream`: on what the live segmenter finds in each clip.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> evaluation = ts.evaluate("demo/run", ts.ClipSelection(["packs/signs.pack"]), ["test"])
+        >>> evaluation.scored.scores.shape == (evaluation.report["clips"], len(evaluation.run.labels))
+        True
     """
     run = load_run(model)
     classifier = load_classifier(run).to(fastest_device())

@@ -76,7 +76,14 @@ def require_hands(recordings: Sequence[Recording]) -> None:
 
 
 class Embedder:
-    """A RUN of any kind as a function from recordings to the unit vectors that `twinsign embed` writes."""
+    """A RUN of any kind as a function from recordings to the unit vectors that `twinsign embed` writes.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> encoder = ts.Embedder.load("demo/pretrained")
+        >>> encoder.embed(ts.read("clip.npz")).shape == (1, encoder.width)
+        True
+    """
 
     def __init__(self, run: Run, encoders: nn.ModuleDict | None = None) -> None:
         self.run, chosen = run, FeatureChoice().within(run)

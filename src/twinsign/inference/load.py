@@ -14,6 +14,13 @@ def load(model: str | PathLike[str], device: str = "cpu") -> Recogniser | Embedd
     """Load a RUN folder: a Recogniser if it has a classifier, else the Embedder of its pre-trained encoders.
 
     Both have `embed`; a Recogniser has `predict` and `labels`, too. InputError says what is missing or wrong.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> model = ts.load("demo/run")
+        >>> prediction = model.predict(ts.read("clip.npz"), top=3)
+        >>> len(prediction.guesses)
+        3
     """
     run = load_run(model)
     if run.kind == "classifier":

@@ -27,7 +27,13 @@ THREADS = 1
 
 @dataclass(frozen=True)
 class Guess:
-    """A gloss and the calibrated confidence in it, in [0, 1]."""
+    """A gloss and the calibrated confidence in it, in [0, 1].
+
+    Examples:
+        >>> import twinsign as ts
+        >>> ts.Guess("tea", 0.93)
+        Guess(gloss='tea', confidence=0.93)
+    """
 
     gloss: str
     confidence: float
@@ -35,7 +41,14 @@ class Guess:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The likeliest glosses, best first, and whether the first is to be trusted."""
+    """The likeliest glosses, best first, and whether the first is to be trusted.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> answer = ts.Prediction([ts.Guess("tea", 0.55), ts.Guess("milk", 0.21)], sure=False)
+        >>> answer.guesses[0].gloss if answer.sure else "not sure"
+        'not sure'
+    """
 
     guesses: list[Guess]
     sure: bool
@@ -55,7 +68,16 @@ class Explanation:
 
 
 class Recogniser:
-    """A trained classifier ready to name signs."""
+    """A trained classifier ready to name signs.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> model = ts.Recogniser.load("demo/run")
+        >>> clip = ts.read("clip.npz")
+        >>> first, second = model.predict_many([clip, clip], top=1)
+        >>> first == second, first.guesses[0].gloss in model.labels
+        (True, True)
+    """
 
     def __init__(self, run: Run, classifier: Classifier) -> None:
         self.run, self.classifier = run, classifier

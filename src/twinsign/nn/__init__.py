@@ -1,4 +1,13 @@
-"""Networks: the paper's encoder and its parts, the classifier, two supervised baselines; backbones of your own."""
+"""Networks: the paper's encoder and its parts, the classifier, two supervised baselines; backbones of your own.
+
+Examples:
+    >>> import torch
+    >>> import twinsign as ts
+    >>> model = ts.nn.Classifier(ts.load_recipe("demo").encoder, ts.nn.HeadConfig(), classes=5)
+    >>> view = ts.nn.View(torch.rand(2, 16, 49, 2), torch.ones(2, 16, 49, dtype=torch.bool))
+    >>> model(view).shape
+    torch.Size([2, 5])
+"""
 
 from typing import TYPE_CHECKING
 

@@ -35,6 +35,14 @@ class ConvGru(nn.Module):
     The features: joints of a hand from its wrist, the trunk where it is, all of their movements, and what is seen; of a
     hand without its wrist nothing. One stack of convolutions serves both hands; the trunk's is half as wide. GRU and
     feature are as wide as the last of `part_widths`; `graph_dropout` follows each convolution and the last layer.
+
+    Examples:
+        >>> import torch
+        >>> import twinsign as ts
+        >>> network = ts.nn.ConvGru(ts.nn.EncoderConfig(joint_widths=(16, 16), part_widths=(32,)))
+        >>> features = network(torch.rand(2, 16, 49, 2), torch.ones(2, 16, 49, dtype=torch.bool))
+        >>> features.f["hand"].shape
+        torch.Size([2, 32])
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -85,6 +93,14 @@ class StGcn(nn.Module):
 
     Where layers grow wider, every second frame is left out (Yan et al. 2018). Joints that are seen are pooled;
     `graph_dropout` ends each layer.
+
+    Examples:
+        >>> import torch
+        >>> import twinsign as ts
+        >>> network = ts.nn.StGcn(ts.nn.EncoderConfig(joint_widths=(16, 16), part_widths=(32,)))
+        >>> features = network(torch.rand(2, 16, 49, 2), torch.ones(2, 16, 49, dtype=torch.bool))
+        >>> features.f["hand"].shape
+        torch.Size([2, 32])
     """
 
     def __init__(self, config: EncoderConfig) -> None:

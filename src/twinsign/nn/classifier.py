@@ -15,7 +15,17 @@ from twinsign.views.clips import View, modality
 
 
 class Classifier(nn.Module):
-    """Query encoders and a fully-connected layer each."""
+    """Query encoders and a fully-connected layer each.
+
+    Examples:
+        >>> import torch
+        >>> import twinsign as ts
+        >>> config = ts.load_recipe("demo").encoder
+        >>> encoders = {name: ts.nn.Encoder(config) for name in ("joint", "motion")}
+        >>> model = ts.nn.Classifier(encoders, ts.nn.HeadConfig(), classes=5)
+        >>> model(ts.nn.View(torch.rand(2, 16, 49, 2), torch.ones(2, 16, 49, dtype=torch.bool))).shape
+        torch.Size([2, 5])
+    """
 
     def __init__(self, encoders: EncoderConfig | Mapping[str, nn.Module], head: HeadConfig, classes: int) -> None:
         """Take a backbone for each of `head.branches` (as `ssl.Pretrainer` does), or one config for all of them."""

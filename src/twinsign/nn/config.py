@@ -14,7 +14,13 @@ WIDEST, DEEPEST = 2**14, 2**7
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Widths and depths of one branch's encoder; the defaults are the paper's size (method, Encoder)."""
+    """Widths and depths of one branch's encoder; the defaults are the paper's size (method, Encoder).
+
+    Examples:
+        >>> import twinsign as ts
+        >>> ts.nn.EncoderConfig().width, ts.nn.EncoderConfig(part_widths=(64, 128)).width
+        (512, 128)
+    """
 
     joint_widths: tuple[int, ...] = (128, 128, 256)
     """Channels of the graph blocks on joints."""
@@ -58,7 +64,13 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """Which features the classifier sees, how branches join, and where its layers begin."""
+    """Which features the classifier sees, how branches join, and where its layers begin.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> ts.nn.HeadConfig(branches=("joint",), parts=("hand",)).branches
+        ('joint',)
+    """
 
     branches: tuple[str, ...] = ("joint", "motion")
     """Modalities (Table VII)."""

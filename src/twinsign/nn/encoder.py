@@ -22,7 +22,16 @@ from twinsign.pose.layout import (
 
 
 class Features(NamedTuple):
-    """f_hand and f_trunk (B D), 0 where a clip shows nothing of the part, and whether it does (B)."""
+    """f_hand and f_trunk (B D), 0 where a clip shows nothing of the part, and whether it does (B).
+
+    Examples:
+        >>> import torch
+        >>> import twinsign as ts
+        >>> shown = torch.tensor([True, True])
+        >>> f = {"hand": torch.ones(2, 8), "trunk": torch.ones(2, 8)}
+        >>> ts.nn.Features(f, {"hand": shown, "trunk": shown}).whole().sum().item()
+        32.0
+    """
 
     f: dict[str, Tensor]
     has: dict[str, Tensor]
@@ -33,7 +42,16 @@ class Features(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """One branch's encoder; one hand network serves both hands."""
+    """One branch's encoder; one hand network serves both hands.
+
+    Examples:
+        >>> import torch
+        >>> import twinsign as ts
+        >>> encoder = ts.nn.Encoder(ts.load_recipe("demo").encoder)
+        >>> features = encoder(torch.rand(2, 16, 49, 2), torch.ones(2, 16, 49, dtype=torch.bool))
+        >>> features.f["hand"].shape == (2, encoder.width)
+        True
+    """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()

@@ -27,6 +27,14 @@ def register_backbone(name: str, build: Callable[[EncoderConfig], nn.Module]) ->
 
     `build` takes the EncoderConfig and returns a module that maps xy (B T 49 2) and seen (B T 49) to `Features`.
     A RUN stores the name alone, never code. Raises InputError if the name belongs to another backbone.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> def shallow(config):
+        ...     return ts.nn.Encoder(ts.nn.EncoderConfig(depth=1, temporal_blocks=1))
+        >>> ts.nn.register_backbone("shallow", shallow)
+        >>> ts.nn.build_encoder(ts.nn.EncoderConfig(network="shallow")).width
+        512
     """
     if NETWORKS.get(name, build) is not build:
         raise InputError(f"a second backbone called {name!r}", "a name of its own")
@@ -34,7 +42,13 @@ def register_backbone(name: str, build: Callable[[EncoderConfig], nn.Module]) ->
 
 
 def build_encoder(config: EncoderConfig) -> nn.Module:
-    """Return a new network that maps xy (B T 49 2) and seen (B T 49) to `Features`; InputError for an unknown name."""
+    """Return a new network that maps xy (B T 49 2) and seen (B T 49) to `Features`; InputError for an unknown name.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> type(ts.nn.build_encoder(ts.nn.EncoderConfig(network="st_gcn"))).__name__
+        'StGcn'
+    """
     if config.network not in NETWORKS:
         for module in filter(None, os.environ.get(PLUGINS, "").split(",")):
             _import_plugin(module.strip())

@@ -48,7 +48,15 @@ def split_hash(ids: Sequence[str], glosses: Sequence[str | None]) -> str:
 
 
 class Pack:
-    """Packs (files, globs, folders of shards, URLs) as one list of clips; nothing is read before it is needed."""
+    """Packs (files, globs, folders of shards, URLs) as one list of clips; nothing is read before it is needed.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> pack = ts.Pack("packs/signs.pack")
+        >>> test = pack.select("test")
+        >>> 0 < len(test) < len(pack), pack.recording(int(test[0])).xy.shape[1:]
+        (True, (49, 2))
+    """
 
     def __init__(self, paths: str | PathLike[str] | Sequence[str | PathLike[str]]) -> None:
         names = [paths] if isinstance(paths, str | PathLike) else list(paths)

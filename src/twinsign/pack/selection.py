@@ -192,7 +192,15 @@ def clip_ids(pack: Pack, rows: Indices) -> list[str]:
 
 @dataclass(frozen=True)
 class ClipSelection:
-    """Which clips take part: packs, conditions COLUMN=VALUE on rows, share of the labels or labels a class."""
+    """Which clips take part: packs, conditions COLUMN=VALUE on rows, share of the labels or labels a class.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> clips = ts.ClipSelection(["packs/signs.pack"], labels_per_class=1)
+        >>> run = ts.linear(ts.load_recipe("demo"), "none", clips, "runs/one_label")
+        >>> run.about["clips"] == len(run.labels)
+        True
+    """
 
     data: Sequence[str | Path]
     where: list[str] = field(default_factory=list)

@@ -97,11 +97,11 @@ def _classifier_facts(run: Run, report: Mapping[str, Any], split: str) -> dict[s
         "Split": f"{split} (hash {report['split_hash']})",
         "Poses": describe_source(report["source"]),
         "Signers": signers,
-        "Confidence's calibration error": f"{error}; right confidences would show "
-        f"{report['ece_by_chance']['mean']:.2f} % on so many clips",
+        "Calibration error": f"{error}; correct confidences would show "
+        f"{report['ece_by_chance']['mean']:.2f} % by chance",
         "Sure answers": threshold_in_words(fitted) if fitted else None,
         "Coverage": f"{coverage['clips']} clips, {listed}; {classes}",
-        "Clips learnt from": "unknown" if overlap is None else str(len(overlap)),
+        "Clips also in training": "unknown" if overlap is None else str(len(overlap)),
         "Signs that it does not know": describe_unknown(report["unknown"]) if "unknown" in report else None,
         "Clips without a hand": str(len(report["handless_clips"])),
         "Training minutes": str(run.about.get("minutes", "")),
@@ -175,10 +175,21 @@ def evaluation_figures(scored: ClipScores) -> list[Picture]:
 
 def write_pretraining_page(run: Run, pack: Pack) -> None:
     """Write the page of a pre-training: curves and the embeddings before and after."""
-    facts = {name.replace("_", " ").capitalize(): str(value) for name, value in run.about.items()}
-    lead = f"Pre-trained without labels on {run.about['clips']} clips."
+    about = run.about
+    facts = {
+        "Run": str(run.path),
+        "Recipe": str(about.get("config") or "of its own"),
+        "Start": str(about["init"]) if "init" in about else None,
+        "Seed": str(about.get("seed")),
+        "Data": ", ".join(about.get("data", [])),
+        "Rows": ", ".join(about.get("where", [])) or None,
+        "Clips": f"{about['clips']:,} (hash {about.get('rows_hash')})",
+        "Training minutes": str(about.get("minutes", "")),
+    }
+    facts_there = {name: value for name, value in facts.items() if value is not None}
+    lead = f"Pre-trained without labels on {about['clips']:,} clips."
     drawn = pretraining_figures(run, pack)
-    write_report(run.path / REPORT, title="Pre-training", lead=lead, facts=facts, tables=[], figures=drawn)
+    write_report(run.path / REPORT, title="Pre-training", lead=lead, facts=facts_there, tables=[], figures=drawn)
 
 
 def pretraining_figures(run: Run, pack: Pack) -> list[Picture]:
@@ -196,7 +207,10 @@ def pretraining_figures(run: Run, pack: Pack) -> list[Picture]:
 
 
 def _curves(run: Run) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name != "minutes"} for row in read_metrics(run.path)]
+    rows = read_metrics(run.path)
+    return [
+        {name: value for name, value in row.items() if name not in ("minutes", "resumed_from_step")} for row in rows
+    ]
 
 
 def _before_and_after(run: Run, pack: Pack, rows: Indices, names: tuple[str, str]) -> dict[str, NDArray[np.float32]]:

@@ -50,12 +50,12 @@ def threshold_in_words(fitted: Calibration) -> str:
     """What a threshold promises, for which questions, and how many answers it leaves."""
     among = ""
     if fitted.unknown:
-        real = f", and {fitted.unknown_clips} clips of others" if fitted.unknown_clips else ""
-        stand = f"for which its own stand, struck out{real}"
-        among = f" where {100 * fitted.unknown:.0f} % of all clips are of signs that it does not know, {stand}"
-    by = f" with a confidence of {100 * fitted.confidence:g} %" if fitted.confidence else ""
+        real = f", and by {fitted.unknown_clips} clips of other signs" if fitted.unknown_clips else ""
+        stand = f"represented by known clips with their own gloss left out{real}"
+        among = f" if {100 * fitted.unknown:.0f} % of all clips show unknown signs ({stand})"
+    by = f", with a confidence of {100 * fitted.confidence:g} %," if fitted.confidence else ""
     if fitted.threshold >= NEVER:
-        return f"no threshold made {100 * fitted.trusted:g} % of the sure answers right{by}{among}: it is never sure"
+        return f"at no threshold {100 * fitted.trusted:g} % of the sure answers are right{by}{among}: it is never sure"
     left = f"; {100 * fitted.coverage:.0f} % of the known clips are above it" if fitted.coverage else ""
     share = f"at least {100 * fitted.trusted:g} % of the answers above it are right{by}{among}"
     return f'"not sure" below {100 * fitted.threshold:.0f} % ({share}{left})'

@@ -43,10 +43,10 @@ class PretrainConfig:
     """Pre-training (Sec. IV-A)."""
 
     frames: int = 64
-    """T."""
+    """Frames of a training view: T."""
     epochs: int = 150
     steps: int | None = None
-    """Steps in all, whatever the data's size; None: `epochs` decides."""
+    """Steps in all, rounded to whole epochs, at least one; None: `epochs` decides."""
     batch_size: int = 64
     weights: tuple[float, ...] = ()
     """How often an epoch shows a clip of each pack, in the order of --data; none: each clip once."""
@@ -65,7 +65,7 @@ class ClassifyConfig:
     """Fine-tuning, or training a linear layer on frozen encoders."""
 
     frames: int = 64
-    """T."""
+    """Frames of a training view: T."""
     epochs: int = 60
     batch_size: int = 64
     augment: AugmentConfig = field(default_factory=lambda: AugmentConfig(rotation=0.0, scale=0.0, mask=0.0, flip=0.0))
@@ -73,7 +73,7 @@ class ClassifyConfig:
     label_smoothing: float = 0.0
     head: HeadConfig = field(default_factory=HeadConfig)
     select: Literal["best", "last"] = "best"
-    """The epoch that is kept: best top-1 on val, or the last; never looked up on the split that reports."""
+    """The epoch that is kept: the best by top-1 on val, or the last; test never chooses."""
     views: int = 0
     """Linear only: augmented views of each clip whose features are kept and taken in turn; 0: a fresh one an epoch."""
 
@@ -140,7 +140,15 @@ class TrainerConfig:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a run besides its data, split and seed."""
+    """Everything that decides a run besides its data, split and seed.
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> import twinsign as ts
+        >>> recipe = ts.Recipe()  # the paper's settings
+        >>> replace(recipe, encoder=ts.nn.EncoderConfig(depth=1)).encoder.depth
+        1
+    """
 
     read: ReadConfig = field(default_factory=ReadConfig)
     windows: WindowConfig = field(default_factory=WindowConfig)

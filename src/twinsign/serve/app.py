@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
@@ -93,7 +94,8 @@ def page_policy(vendor: Path | None) -> str:
 
 
 def run(service: Service, access: Access, estimator: EstimatorConfig) -> None:
-    """Serve until a signal."""
+    """Serve until a signal; a crash leaves no core file, which would hold uploads."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     http, socket = protocols(access)
     config = uvicorn.Config(
         build(service, access, Readers(access.limits, estimator, service.blind)),

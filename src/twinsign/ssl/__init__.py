@@ -1,4 +1,15 @@
-"""The paper's section III: losses, momentum contrast with memory banks, and the pre-training model."""
+"""The paper's section III: losses, momentum contrast with memory banks, and the pre-training model.
+
+Examples:
+    >>> import torch
+    >>> import twinsign as ts
+    >>> view = ts.nn.View(torch.rand(4, 16, 49, 2), torch.ones(4, 16, 49, dtype=torch.bool))
+    >>> objective = ts.ssl.ObjectiveConfig(bank_size=64, neighbours=16)
+    >>> model = ts.ssl.Pretrainer(ts.load_recipe("demo").encoder, objective)
+    >>> out = model(view, view)
+    >>> out.loss.backward()
+    >>> model.update(out)  # memory banks and momentum encoders
+"""
 
 from typing import TYPE_CHECKING
 

@@ -14,7 +14,13 @@ FUSED = "fused"
 
 @dataclass(frozen=True)
 class ObjectiveConfig:
-    """Heads, banks, temperatures and weights of the objective; the defaults are the paper's (Sec. IV-A)."""
+    """Heads, banks, temperatures and weights of the objective; the defaults are the paper's (Sec. IV-A).
+
+    Examples:
+        >>> import twinsign as ts
+        >>> ts.ssl.ObjectiveConfig(weights={"joint": 0.7, "motion": 0.3}, transfer=False).bank_size
+        16384
+    """
 
     branches: tuple[str, ...] = ("joint", "motion")
     """Modalities; one alone drops the transfer (Table VII)."""

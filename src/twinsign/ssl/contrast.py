@@ -59,6 +59,16 @@ class PretrainOutput(NamedTuple):
 
     In distributed training each process has its own loss and terms; their mean over the processes is that of the whole
     batch, which has `total` clips (None: as many on each process as on this one).
+
+    Examples:
+        >>> import torch
+        >>> import twinsign as ts
+        >>> view = ts.nn.View(torch.rand(4, 16, 49, 2), torch.ones(4, 16, 49, dtype=torch.bool))
+        >>> objective = ts.ssl.ObjectiveConfig(bank_size=64, neighbours=16)
+        >>> model = ts.ssl.Pretrainer(ts.load_recipe("demo").encoder, objective)
+        >>> out = model(view, view)
+        >>> isinstance(out, ts.ssl.PretrainOutput), out.keys["joint"].z["hand"].shape
+        (True, torch.Size([4, 128]))
     """
 
     loss: Tensor
@@ -69,7 +79,16 @@ class PretrainOutput(NamedTuple):
 
 
 class MemoryBank(nn.Module):
-    """A first-in-first-out queue of past keys (K D); slot i of equally large banks holds the same past clip."""
+    """A first-in-first-out queue of past keys (K D); slot i of equally large banks holds the same past clip.
+
+    Examples:
+        >>> import torch
+        >>> import twinsign as ts
+        >>> bank = ts.ssl.MemoryBank(size=8, width=4)
+        >>> bank.write(torch.tensor([0, 1]), torch.ones(2, 4), torch.tensor([True, False]))
+        >>> bank.valid.sum().item()
+        1
+    """
 
     slots: Tensor
     valid: Tensor

@@ -4,6 +4,13 @@ Axes: B clips, D embedding width, K bank slots, k neighbours. Embeddings and val
 (K) says which slots hold a past key (None: all); `has` (B) which clips show the part at all (None: all): the others add
 nothing. Every loss is the mean over the clips that count, and 0 where none does; `count` replaces their number where
 these clips are a share of a larger batch. No gradient reaches a key or a bank.
+
+Examples:
+    >>> import torch
+    >>> import twinsign as ts
+    >>> unit = torch.nn.functional.normalize(torch.rand(4, 128), dim=1)
+    >>> ts.ssl.losses.info_nce(unit, unit, torch.zeros(0, 128), temperature=0.07).item()  # no negatives
+    0.0
 """
 
 from __future__ import annotations

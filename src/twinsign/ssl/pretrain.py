@@ -26,7 +26,19 @@ class TermMask(NamedTuple):
 
 
 class Pretrainer(MomentumPair):
-    """The paper's self-supervised model; usable without any trainer."""
+    """The paper's self-supervised model; usable without any trainer.
+
+    Examples:
+        >>> import torch
+        >>> import twinsign as ts
+        >>> view = ts.nn.View(torch.rand(4, 16, 49, 2), torch.ones(4, 16, 49, dtype=torch.bool))
+        >>> objective = ts.ssl.ObjectiveConfig(bank_size=64, neighbours=16)
+        >>> model = ts.ssl.Pretrainer(ts.load_recipe("demo").encoder, objective)
+        >>> model.update(model(view, view))  # fills the banks
+        >>> out = model(view, view)
+        >>> sorted(out.terms)
+        ['consistency_joint', 'consistency_motion', 'contrast_joint', 'contrast_motion', 'transfer']
+    """
 
     def __init__(
         self, encoders: EncoderConfig | Mapping[str, nn.Module], objective: ObjectiveConfig | None = None

@@ -64,7 +64,18 @@ def pretrain(
     init: str | Path = NO_PRETRAINING,
     page: bool = True,
 ) -> Run:
-    """Pre-train on every clip outside val and test; `keep_out` packs' val and test clips stay out too (Sec. IV-A)."""
+    """Pre-train on every clip outside val and test; `keep_out` packs' val and test clips stay out too (Sec. IV-A).
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> import twinsign as ts
+        >>> recipe = ts.load_recipe("demo")
+        >>> recipe = replace(recipe, trainer=replace(recipe.trainer, progress=False))
+        >>> recipe = replace(recipe, pretrain=replace(recipe.pretrain, steps=2))
+        >>> run = ts.pretrain(recipe, ["packs/signs.pack"], "runs/two_steps")
+        >>> (run.path / "report.html").is_file(), ts.load(run.path).width
+        (True, 128)
+    """
     out = Path(out)
     pack = Pack(data)
     rows = select_pretraining(pack, [Pack(path) for path in keep_out], where)
@@ -111,7 +122,18 @@ def finetune(
     seed: int = 0,
     page: bool = True,
 ) -> Run:
-    """Train a whole classifier from a RUN's encoders or from scratch; keep the best epoch on val (Sec. III-E, IV-A)."""
+    """Train a whole classifier from a RUN's encoders or from scratch; keep the best epoch on val (Sec. III-E, IV-A).
+
+    Examples:
+        >>> from dataclasses import replace
+        >>> import twinsign as ts
+        >>> recipe = ts.load_recipe("demo")
+        >>> recipe = replace(recipe, trainer=replace(recipe.trainer, progress=False))
+        >>> recipe = replace(recipe, finetune=replace(recipe.finetune, epochs=1))
+        >>> run = ts.finetune(recipe, "none", ts.ClipSelection(["packs/signs.pack"]), "runs/one_epoch")
+        >>> ts.load(run.path).labels == run.labels
+        True
+    """
     out = Path(out)
     pack, train, val, glosses = select_training(clips, seed)
     run = classifier_run(recipe, "finetune", init, clips, out, config, seed, (pack, train, val, glosses))
@@ -152,7 +174,15 @@ def linear(
     seed: int = 0,
     page: bool = True,
 ) -> Run:
-    """Train a linear layer on frozen encoders of a RUN, or of none: the random control (paper, Sec. IV-D)."""
+    """Train a linear layer on frozen encoders of a RUN, or of none: the random control (paper, Sec. IV-D).
+
+    Examples:
+        >>> import twinsign as ts
+        >>> clips = ts.ClipSelection(["packs/signs.pack"])
+        >>> run = ts.linear(ts.load_recipe("demo"), "none", clips, "runs/random_linear")  # the control
+        >>> ts.load(run.path).labels == run.labels
+        True
+    """
     out = Path(out)
     take_threads(recipe.trainer)
     pack, train, val, glosses = select_training(clips, seed)

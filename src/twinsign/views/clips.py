@@ -13,7 +13,15 @@ from twinsign.views.config import WindowConfig
 
 
 class View(NamedTuple):
-    """What an encoder sees of B clips: crop coordinates xy (B T V 2) and which joints are seen (B T V)."""
+    """What an encoder sees of B clips: crop coordinates xy (B T V 2) and which joints are seen (B T V).
+
+    Examples:
+        >>> import torch
+        >>> import twinsign as ts
+        >>> view = ts.nn.View(torch.rand(2, 16, 49, 2), torch.ones(2, 16, 49, dtype=torch.bool))
+        >>> view.seen.all().item()
+        True
+    """
 
     xy: Tensor
     seen: Tensor

@@ -20,6 +20,13 @@ class TwoViewLoader:
 
     Iterating once is one epoch; the same seed gives the same views. Clips of val and test, and copies of them, stay
     out unless `rows` names what takes part. A last batch of fewer clips is dropped.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> loader = ts.TwoViewLoader("packs/signs.pack", batch_size=8, frames=16)
+        >>> query, key = next(iter(loader))
+        >>> query.xy.shape, key.seen.shape
+        (torch.Size([8, 16, 49, 2]), torch.Size([8, 16, 49]))
     """
 
     def __init__(

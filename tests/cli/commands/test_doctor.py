@@ -56,8 +56,9 @@ def test_a_leak_is_an_error_and_is_fixed(tmp_path: Path, capsys: pytest.CaptureF
     assert found["verdict"]["findings"][0]["level"] == found["verdict"]["level"] == "error"
     fix = ["--fix", str(tmp_path / "q"), "--json", str(tmp_path / "k")]
     assert main(["doctor", str(pack), *fix]) == 0
-    said = capsys.readouterr().out
-    assert "1: identical to 2 of test" in said
+    said = capsys.readouterr()
+    assert "1: identical to 2 of test" in said.out
+    assert said.err.count("--fix OUT writes a pack without copies") == 1, "of the two commands, the one without it"
     fixed = load(tmp_path / "k")["fixed"]
     assert fixed["dropped"] == [{"id": "1", "why": "identical to 2 of test"}, {"id": "5", "why": "no hand"}]
     assert fixed["verdict"]["errors"] == 0

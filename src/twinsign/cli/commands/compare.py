@@ -108,6 +108,8 @@ def compare(scores: Positionals, against: OptionalWords, common: Flag, json: Pat
     )
     skipped = f"; {left_out} clips of {len(files)} files left out" if left_out else ""
     print_table(title + skipped, ["", "A", "B", "A - B [95 %]"], rows)
+    for side, names in (("A", a), ("B", b)):
+        console.print(f"{side}: {', '.join(map(str, names))}", soft_wrap=True)
     if "mcnemar" in report:
         test = report["mcnemar"]
         counts = f"A alone right on {test['only_a']} clips, B alone on {test['only_b']}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from twinsign.cli.console import OK, console, print_table, progress_bar, save_report, shorten
+from twinsign.cli.console import OK, console, print_note, print_table, progress_bar, save_report, shorten
 from twinsign.cli.options import MYPY, Positionals
 
 if MYPY:
@@ -60,7 +60,7 @@ def doctor(
         )
     verdict, clips = diagnosis.verdict(), len(exam)
     report = {**diagnosis.values, "verdict": verdict, "data": [str(name) for name in pack.given], "clips": clips}
-    _print_diagnosis(exam, diagnosis)
+    _print_diagnosis(exam, diagnosis, advise=not fix)
     final = diagnosis
     if fix:
         dropped = select_dropped(exam, diagnosis.values["near_duplicates"] if near and fix_near else ())
@@ -81,7 +81,7 @@ def doctor(
     return ERRORS if final.level == "error" else OK
 
 
-def _print_diagnosis(exam: Exam, diagnosis: Diagnosis) -> None:
+def _print_diagnosis(exam: Exam, diagnosis: Diagnosis, advise: bool) -> None:
     from twinsign.doctor.page import lead
 
     values = diagnosis.values
@@ -109,6 +109,8 @@ def _print_diagnosis(exam: Exam, diagnosis: Diagnosis) -> None:
         console.print("nothing found")
     for row in values["not_checked"]:
         console.print(f"not checked: {row['check']}: {row['why']}")
+    if advise and "duplicates" in {check for check, finding in diagnosis.findings if finding.level == "error"}:
+        print_note("--fix OUT writes a pack without copies; val and test stay as they are")
 
 
 def _print_fixed(exam: Exam, dropped: list[DroppedClip], diagnosis: Diagnosis, out: Path) -> None:

@@ -85,6 +85,12 @@ def read(
     Raises:
         InputError: Names file and clip; on unknown formats, bad content, and coordinates that do not fit their unit or
             size.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> clip = ts.read("clip.npz")
+        >>> clip.xy.shape[1:]  # joints, x and y
+        (49, 2)
     """
     clip = ClipFile(Path(path), size, fps, clip_id, unit, content, bounds)
     with clip.decoding("a file or folder"):  # a name may be too long
