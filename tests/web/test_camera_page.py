@@ -65,7 +65,10 @@ def test_a_telephone_is_turned_and_turned_back(telephone: Any) -> None:
         telephone.set_viewport_size(size(held))
         telephone.evaluate(TURN, pictures)  # telephones turn the camera's pictures, too
         wanted = ",".join(map(str, pictures))
-        until(telephone, f"(({{ canvas, video }}) => canvas.join() === '{wanted}' && video.join() === '{wanted}')({SHAPE})")
+        until(
+            telephone,
+            f"(({{ canvas, video }}) => canvas.join() === '{wanted}' && video.join() === '{wanted}')({SHAPE})",
+        )
         telephone.evaluate("messages.length = 0")
         until(telephone, f"{PICTURES} > 2")
         until(telephone, DRAWN)

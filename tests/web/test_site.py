@@ -52,6 +52,8 @@ def test_every_file_is_listed_with_its_hash(site: Path) -> None:
         assert (entry["sha256"], entry["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
         assert entry["licence"]
     assert sum(entry["bytes"] for entry in manifest["files"]) < 60e6
+    same = sum(entry["gzip"] for entry in manifest["files"] if not entry["file"].startswith("model/"))
+    assert same < 17e6, "what every model's page loads"
     assert manifest["version"] in (site / "service-worker.js").read_text()
 
 
