@@ -16,12 +16,18 @@ import pytest
 QUIET = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
 
-@contextmanager
-def chromium(*options: str) -> Iterator[Any]:
-    """Headless Chromium of the machine; the test is skipped where there is none."""
+def find_chromium() -> str:
+    """Chromium of the machine; the test is skipped where there is none."""
     executable = shutil.which("chromium") or shutil.which("google-chrome")
     if executable is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
+    return executable
+
+
+@contextmanager
+def chromium(*options: str) -> Iterator[Any]:
+    """Headless Chromium of the machine; the test is skipped where there is none."""
+    executable = find_chromium()
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as driver:
         yield driver.chromium.launch(executable_path=executable, args=[*QUIET, "--disable-component-update", *options])
@@ -42,6 +48,19 @@ def watched(browser: Any, address: str, *elsewhere: str, **options: Any) -> Iter
     context.close()
     assert all(url.startswith((address, *elsewhere)) for url in asked), asked
     assert wrong == []
+
+
+PATIENCE = 240_000
+"""Milliseconds that a page has on a busy machine."""
+
+
+def until(page: Any, condition: str) -> None:
+    """Wait for it; the page's own rules forbid Playwright's way, which evaluates text within the page."""
+    for _ in range(PATIENCE // 200):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError(condition)
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

@@ -7,11 +7,10 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from helpers.browsers import PATIENCE, until
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("mediapipe", reason="needs the extra `video`: run `make video`")
-SECONDS = 120_000
-"""Milliseconds that the page has on a busy machine."""
 DRAWN = "document.querySelector('#overlay').getContext('2d').getImageData(0, 0, 640, 480).data.some(v => v > 0)"
 ANSWERED = "document.querySelector('#headline').textContent !== 'Nothing signed yet'"
 WATCHING = "['Watching', 'Signing', 'Hands held'].includes(document.querySelector('#state').textContent)"
@@ -28,7 +27,7 @@ def test_a_sign_before_the_camera(browser_with_camera: Any, server: httpx.Client
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.goto(str(server.base_url))
     page.click("#start:enabled")
-    page.wait_for_selector("#stop:focus", timeout=SECONDS)
+    page.wait_for_selector("#stop:focus", timeout=PATIENCE)
     until(page, WATCHING)
     if REAL:
         until(page, DRAWN)
@@ -42,7 +41,7 @@ def test_a_sign_before_the_camera(browser_with_camera: Any, server: httpx.Client
     page.evaluate("window.track = document.querySelector('#camera').srcObject.getTracks()[0]")
     assert page.evaluate("window.track.readyState") == "live"
     page.click("#stop")
-    page.wait_for_selector("#start:focus", timeout=SECONDS)
+    page.wait_for_selector("#start:focus", timeout=PATIENCE)
     assert page.evaluate("window.track.readyState") == "ended", "the camera is free"
     assert page.evaluate("document.querySelector('#camera').srcObject") is None
     assert page.locator("#problem").inner_text() == ""
@@ -50,15 +49,6 @@ def test_a_sign_before_the_camera(browser_with_camera: Any, server: httpx.Client
     _shot(page, f"stopped-{scheme}-{width}")
     context.close()
     page_free(server)
-
-
-def until(page: Any, condition: str) -> None:
-    """Wait for it; the page's own rules forbid Playwright's way, which evaluates text within the page."""
-    for _ in range(SECONDS // 200):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(200)
-    raise AssertionError(condition)
 
 
 def page_free(server: httpx.Client) -> None:

@@ -10,7 +10,7 @@ import pytest
 from helpers.trained_runs import Trained
 
 from twinsign.cli.main import main
-from twinsign.web.half import halve_exact_weights
+from twinsign.web.half import halve_exact_weights, strip_notes
 
 onnx = pytest.importorskip("onnx", reason="needs the extra `export`")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra `export`")
@@ -32,6 +32,9 @@ def test_a_shipped_model_halves_and_says_the_same(tmp_path: Path) -> None:
     assert main(["export", "--model", "asl300", "--out", str(tmp_path / "whole.onnx")]) == 0
     half = Path(shutil.copy(tmp_path / "whole.onnx", tmp_path / "half.onnx"))
     assert halve_exact_weights(half) > 4_000_000
+    strip_notes(half)
+    assert b"/src/twinsign/" in (tmp_path / "whole.onnx").read_bytes()
+    assert b"/src/twinsign/" not in half.read_bytes(), "no paths of the machine that made it"
     assert half.stat().st_size < 0.55 * (tmp_path / "whole.onnx").stat().st_size
     for before, after in zip(answers(tmp_path / "whole.onnx"), answers(half), strict=True):
         np.testing.assert_array_equal(before, after)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.browsers import PATIENCE, until
 from helpers.trained_runs import Trained, copy_essentials
 
 from twinsign.cli.main import main
@@ -21,8 +22,6 @@ from twinsign.pose.read import read, write_npz
 
 pytestmark = pytest.mark.slow
 CLOSE = 1e-4
-PATIENCE = 240_000
-"""Milliseconds that the page has on a busy machine."""
 PREDICT = """async () => {
   const backend = await import(new URL("page/backend.js", location.href).href);
   return backend.predictFile(document.getElementById("probe").files[0]);
@@ -53,6 +52,8 @@ def test_every_file_is_listed_with_its_hash(site: Path) -> None:
         assert (entry["sha256"], entry["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
         assert entry["licence"]
     assert sum(entry["bytes"] for entry in manifest["files"]) < 60e6
+    same = sum(entry["gzip"] for entry in manifest["files"] if not entry["file"].startswith("model/"))
+    assert same < 17e6, "what every model's page loads"
     assert manifest["version"] in (site / "service-worker.js").read_text()
 
 
@@ -157,12 +158,3 @@ def test_what_is_no_clip_is_said(page: Any, tmp_path: Path) -> None:
         page.set_input_files("#file", str(file))
         page.locator("#problem", has_text=said).wait_for(timeout=PATIENCE)
         assert page.locator("#headline").inner_text() == "No answer"
-
-
-def until(page: Any, condition: str) -> None:
-    """Wait for it; the page's own rules forbid Playwright's way, which evaluates text within the page."""
-    for _ in range(PATIENCE // 200):
-        if page.evaluate(condition):
-            return
-        page.wait_for_timeout(200)
-    raise AssertionError(condition)

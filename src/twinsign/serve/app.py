@@ -88,9 +88,12 @@ class KeptFiles(StaticFiles):
 
 
 def page_policy(vendor: Path | None) -> str:
-    """The page's content policy: WebAssembly may be compiled where the browser estimates poses."""
+    """The page's content policy: where the browser estimates poses, it compiles WebAssembly and reads its own blobs."""
     policy = HEADERS["Content-Security-Policy"]
-    return policy if vendor is None else policy.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+    if vendor is None:
+        return policy
+    policy = policy.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
+    return policy.replace("connect-src 'self'", "connect-src 'self' blob:")
 
 
 def run(service: Service, access: Access, estimator: EstimatorConfig) -> None:

@@ -20,7 +20,8 @@ from typing import Any
 from twinsign.errors import InputError
 from twinsign.extract.ledger import sha256_of
 from twinsign.files import atomic_folder, sha256
-from twinsign.web.trim import GRAPH, LOADER, PACKED, graph_without_face, trim_package
+from twinsign.web.planes import SUFFIX, split_planes
+from twinsign.web.trim import BODY, GRAPH, LOADER, PACKED, graph_without_face, trim_package
 
 HERE = Path(str(resources.files("twinsign") / "web"))
 NPM_FILES = ("package.json", "package-lock.json")
@@ -28,6 +29,8 @@ NPM_SECONDS = 600
 VENDOR = "vendor"
 """Folder of the page that holds these files."""
 NOTICE = "NOTICE.txt"
+IN_PLANES = (PACKED, BODY)
+"""Files of float16 weights, kept as planes of bytes."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +100,16 @@ def vendor_entries(vendor: Path) -> list[dict[str, Any]]:
     """Each vendored file: path below the page, package, version, licence, and whether it was changed."""
     entries = []
     for asset in list_assets():
-        changed = sha256_of(vendor / asset.to) != asset.sha256
+        name = _kept_as(asset.to)
+        changed = sha256_of(vendor / name) != asset.sha256
         source = {"package": asset.package, "version": asset.version, "licence": asset.licence}
-        entries.append({"file": f"{VENDOR}/{asset.to}", **source, "changed": changed})
+        entries.append({"file": f"{VENDOR}/{name}", **source, "changed": changed})
     return entries
 
 
 def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    sources = [(HERE / name).read_bytes() for name in ("assets.json", "trim.py", "NOTICE.txt")]
+    sources = [(HERE / name).read_bytes() for name in ("assets.json", "trim.py", "planes.py", "NOTICE.txt")]
     return Path(base) / "twinsign" / f"vendor-{sha256(*sources)}"
 
 
@@ -130,10 +134,15 @@ def _install(modules: Path) -> Path:
     target = _cache()
     with atomic_folder(target) as folder:
         for name, content in contents.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(content)
+            file = folder / _kept_as(name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(split_planes(content) if name in IN_PLANES else content)
         shutil.copy(HERE / NOTICE, folder / NOTICE)
     return target
+
+
+def _kept_as(name: str) -> str:
+    return name + SUFFIX if name in IN_PLANES else name
 
 
 def _checked(modules: Path, asset: Asset) -> bytes:

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -23,9 +24,10 @@ from twinsign.inference.export import export_run
 from twinsign.runs.run import load_run
 from twinsign.runs.shipped import LICENCE
 from twinsign.web.assets import NOTICE, VENDOR, prepare_vendor, vendor_entries
-from twinsign.web.half import halve_exact_weights
+from twinsign.web.half import halve_exact_weights, strip_notes
 from twinsign.web.icons import write_icons
 from twinsign.web.network import PageNetwork, describe_network
+from twinsign.web.planes import SUFFIX, split_planes
 
 SHARED = Path(str(resources.files("twinsign") / "serve" / "page"))
 OWN = Path(str(resources.files("twinsign") / "web" / "page"))
@@ -33,7 +35,7 @@ SERVER_ONLY = ("docs.html", "docs.js")
 """Files of `serve`'s page that a tab has no use for."""
 MANIFEST, WORKER = "manifest.json", "service-worker.js"
 POLICY = (
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self' blob:; "
     "img-src 'self' blob:; media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; form-action 'none'"
 )
@@ -68,8 +70,7 @@ def build_site(
     with atomic_folder(out) as folder:
         tell("the network as ONNX")
         (folder / "model").mkdir()
-        differences = export_run(model, folder / "model" / "model.onnx", PageNetwork)
-        halve_exact_weights(folder / "model" / "model.onnx")
+        differences = _write_network(model, folder / "model" / f"model.onnx{SUFFIX}")
         if run.shipped:
             shutil.copyfile(run.path.parent / LICENCE, folder / "model" / LICENCE)
         write_json(folder / "model" / "model.json", describe_network(run, PageNetwork(run)))
@@ -81,6 +82,17 @@ def build_site(
         size = sum(file["bytes"] for file in files)
         sent = sum(file["gzip"] for file in files)
     return Site(len(files), size, sent, max(value for name, value in differences.items() if name != "has_hand"))
+
+
+def _write_network(model: str | PathLike[str], file: Path) -> dict[str, float]:
+    """Write a RUN's network as planes of bytes, and return how much each output differs from the RUN's."""
+    with tempfile.TemporaryDirectory(prefix="twinsign-web-") as temporary:
+        onnx = Path(temporary) / "model.onnx"
+        differences = export_run(model, onnx, PageNetwork)
+        halve_exact_weights(onnx)
+        strip_notes(onnx)
+        file.write_bytes(split_planes(onnx.read_bytes()))
+    return differences
 
 
 def _check_target(out: Path) -> None:

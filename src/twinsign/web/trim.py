@@ -16,6 +16,7 @@ from twinsign.errors import InputError
 LOADER = "holistic/holistic_solution_packed_assets_loader.js"
 PACKED = "holistic/holistic_solution_packed_assets.data"
 GRAPH = "holistic/holistic.binarypb"
+BODY = "holistic/pose_landmark_full.tflite"
 MODELS = (
     "hand_landmark_full.tflite",
     "handedness.txt",

@@ -54,7 +54,9 @@ function receive(message) {
     if (message.state !== "signing") at("sofar").textContent = "\u00a0";
   } else if (message.type === "ready") {
     at("state").textContent = STATES.rest;
-    at("stop").focus();
+  } else if (message.type === "paused" || message.type === "starting") {
+    setWatching(true);
+    at("state").textContent = message.type === "paused" ? "Paused" : "Starting…";
   } else if (message.type === "sign" && !message.ended) {
     const [best] = message.guesses;
     at("sofar").textContent = message.sure ? `So far: ${best.gloss}` : "So far: not sure";
@@ -63,7 +65,7 @@ function receive(message) {
     show(message, message.poses);
   } else if (message.type === "stopped") {
     setWatching(false);
-    if (message.reason) showProblem(new Error(message.reason));
+    if (message.error) showProblem(message.error);
   }
 }
 
@@ -74,6 +76,7 @@ function setWatching(on) {
   at("state").hidden = !on;
   at("invite").hidden = on;
   at("replay").hidden = on || !last;
+  at("state").classList.remove("signing");
   at("slow-machine").hidden = true;
   answerTimes.length = 0;
   at("stage").classList.toggle("mirrored", on);
@@ -87,9 +90,9 @@ async function startCamera() {
   at("state").textContent = "Starting…";
   try {
     await camera.start();
+    if (camera.session) at("stop").focus();
   } catch (error) {
-    camera.stop();
-    showProblem(error);
+    camera.stop(error);
     at("start").focus();
   }
 }
@@ -97,7 +100,7 @@ async function startCamera() {
 async function openFile(file) {
   if (!file) return;
   at("problem").textContent = "";
-  if (camera.stream) camera.stop();
+  if (camera.wanted) camera.stop();
   at("headline").textContent = "Reading…";
   at("headline").classList.remove("unsure");
   at("explained").textContent = file.name;
@@ -151,6 +154,7 @@ async function load() {
     at("no-video").textContent = live ? "" : `No camera or video on this server: ${model.why_no_video || "its estimator takes only whole videos"} Pose files work.`;
     await dictionary.load(model.glosses);
   } catch (error) {
+    at("about").textContent = "No model is loaded.";
     showProblem(error);
   }
 }

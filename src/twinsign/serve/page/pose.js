@@ -1,5 +1,8 @@
 // Poses in the browser: MediaPipe Holistic, the models and settings of twinsign's extra `video`; pictures stay in this tab.
+import { fetchPlanesAsAddress, requireSimd } from "./loading.js";
+
 const VENDOR = new URL("./vendor/holistic/", import.meta.url);
+const IN_PLANES = ["holistic_solution_packed_assets.data", "pose_landmark_full.tflite"];
 const FRAME_MILLISECONDS = 33.333; // between frames, as far as the smoothing knows: as in MediaPipe for Python
 export const ESTIMATOR = "mediapipe_holistic";
 let loading = null;
@@ -18,8 +21,18 @@ async function create(layout) {
   if (!canvas.getContext("webgl2") && !canvas.getContext("webgl")) {
     throw new Error("This browser has no WebGL, with which the pose estimator reads pictures. Files of poses can be opened.");
   }
+  requireSimd();
   await loadScript(new URL("holistic.js", VENDOR));
-  const holistic = new window.Holistic({ locateFile: (name) => new URL(name, VENDOR).href });
+  const addresses = await Promise.all(IN_PLANES.map((name) => fetchPlanesAsAddress(new URL(`${name}.planes`, VENDOR))));
+  try {
+    return await initialise((name) => addresses[IN_PLANES.indexOf(name)] ?? new URL(name, VENDOR).href, layout);
+  } finally {
+    addresses.forEach((address) => URL.revokeObjectURL(address));
+  }
+}
+
+async function initialise(locateFile, layout) {
+  const holistic = new window.Holistic({ locateFile });
   const estimator = new Estimator(holistic, layout);
   // On the CPU, as in Python: WebGL's half precision would give other answers.
   holistic.setOptions({ modelComplexity: 1, smoothLandmarks: true, selfieMode: false, useCpuInference: true });

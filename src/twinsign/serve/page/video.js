@@ -37,9 +37,15 @@ export async function eachFrame(file, see) {
   }
 }
 
+function undecodable(name) {
+  return `This browser cannot decode ${name}: it is damaged, or its pictures are in a format that browsers do not play. ` +
+    "Convert it to MP4 (H.264) or WebM and open that file (ffmpeg -i old.mp4 -c:v libx264 new.mp4), " +
+    `or let Python read it: twinsign predict ${name}.`;
+}
+
 function loaded(video, file) {
   return new Promise((resolve, reject) => {
-    const refuse = () => reject(new Error(`This browser cannot decode ${file.name}. MP4 (H.264) and WebM work in all browsers.`));
+    const refuse = () => reject(new Error(undecodable(file.name)));
     video.addEventListener("error", refuse, { once: true });
     // A file whose sound alone can be decoded has no width.
     video.addEventListener("loadeddata", () => (video.videoWidth ? resolve() : refuse()), { once: true });

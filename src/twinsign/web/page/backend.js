@@ -1,5 +1,6 @@
 // The page's back end in a tab: estimator, network and dictionary are this page's own files; nothing is sent.
 import { Gallery } from "./dictionary_rule.js";
+import { requireSimd } from "./loading.js";
 import { drawable, ESTIMATOR, loadEstimator } from "./pose.js";
 import { readPoses } from "./pose_file.js";
 import { Recogniser } from "./recogniser.js";
@@ -13,6 +14,7 @@ const MODEL = new URL("../model/model.json", import.meta.url);
 let [model, network, store, gallery] = [null, null, null, null];
 
 export async function load() {
+  requireSimd();
   model = await (await fetch(MODEL)).json();
   network = Recogniser.load(model);
   network.catch(() => {}); // said where it is first awaited
@@ -21,8 +23,10 @@ export async function load() {
   return { ...model, enrolled: gallery.entries.length, live: true };
 }
 
-// Resolves when the network is loaded.
-export function ready() {
+// The network, when it is loaded.
+export async function ready() {
+  requireSimd();
+  if (!network) throw new Error("The model could not be loaded. Reload the page.");
   return network;
 }
 
@@ -105,6 +109,7 @@ export async function importSigns(file) {
 
 // The answer to a pose file or a video, with its poses.
 export async function predictFile(file) {
+  await ready();
   const clip = VIDEO.test(file.name) || file.type.startsWith("video/") ? await readVideo(file) : await readPoses(file, model.joints.length);
   return { ...(await predict(clip)), poses: drawn(clip) };
 }

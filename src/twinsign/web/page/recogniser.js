@@ -1,10 +1,11 @@
 // The RUN's network in this tab: clips to answers, as twinsign.inference.recogniser gives them.
 import * as ort from "./vendor/onnxruntime/ort.wasm.min.mjs";
 import { best } from "./best.js";
+import { fetchPlanes } from "./loading.js";
 import { notice } from "./notices.js";
 
 const VENDOR = new URL("./vendor/onnxruntime/", import.meta.url).href;
-const MODEL = new URL("../model/model.onnx", import.meta.url).href;
+const MODEL = new URL("../model/model.onnx.planes", import.meta.url).href;
 const VOTE = "vote_";
 const SHOWS = "shows_";
 const EACH = 3; // guesses of a vote
@@ -18,7 +19,7 @@ export class Recogniser {
     ort.env.wasm.numThreads = 1; // more need headers that static hosts do not send
     ort.env.wasm.wasmPaths = VENDOR;
     ort.env.logLevel = "error";
-    const session = await ort.InferenceSession.create(MODEL, { executionProviders: ["wasm"], logSeverityLevel: 3 });
+    const session = await ort.InferenceSession.create(await fetchPlanes(MODEL), { executionProviders: ["wasm"], logSeverityLevel: 3 });
     return new Recogniser(model, session);
   }
 
