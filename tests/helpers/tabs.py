@@ -1,4 +1,4 @@
-"""A tab of headless Chromium that can be hidden by another one, as a user hides it; Playwright keeps its pages visible."""
+"""A tab of headless Chromium that another one hides, as a user hides it; Playwright keeps its pages visible."""
 
 from __future__ import annotations
 

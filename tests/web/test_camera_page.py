@@ -15,7 +15,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("data_dir")]
 UPRIGHT, LYING = (360, 740), (740, 360)
 SHAPE = """(() => {
   const [overlay, video, stage] = ["overlay", "camera", "stage"].map((id) => document.getElementById(id));
-  const box = (element) => { const { x, y, width, height } = element.getBoundingClientRect(); return [x, y, width, height]; };
+  const box = (element) => {
+    const { x, y, width, height } = element.getBoundingClientRect();
+    return [x, y, width, height];
+  };
   return {
     canvas: [overlay.width, overlay.height], video: [video.videoWidth, video.videoHeight],
     boxes: [box(overlay), box(video)], fits: getComputedStyle(overlay).objectFit, stage: box(stage),

@@ -59,6 +59,7 @@ def test_a_video_that_browsers_do_not_play(page: Any, data_dir: Path) -> None:
     for what in ("H.264", "WebM", "ffmpeg", f"twinsign predict {UNDECODABLE}"):
         assert what in said
     assert page.locator("#headline").inner_text() == "No answer"
+    assert page.locator("#invite").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.set_input_files("#file", str(data_dir / "videos" / "wlasl" / "30160.mp4"))
     page.locator("#guesses li").first.wait_for(timeout=PATIENCE)

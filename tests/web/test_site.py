@@ -115,7 +115,7 @@ def test_signs_are_taught_taken_along_and_deleted(
     page.locator("button", has_text="Delete").first.click()
     page.locator("#signs [data-gloss=mine]").wait_for(state="detached")
     page.set_input_files("#import", str(exported))
-    page.locator("#dictionary-said", has_text="Imported 1 examples; 2 were there already").wait_for()
+    page.locator("#dictionary-said", has_text="Imported 1 example; 2 known already").wait_for()
     page.reload()
     page.locator("#dictionary-about", has_text="3 examples").wait_for()
 

@@ -5,6 +5,10 @@ import { Player, reducedMotion } from "./skeleton.js";
 
 const at = (id) => document.getElementById(id);
 
+export function count(number, noun) {
+  return `${number || "no"} ${noun}${number === 1 ? "" : "s"}`;
+}
+
 export class Dictionary {
   constructor(showProblem) {
     this.showProblem = showProblem;
@@ -42,8 +46,8 @@ export class Dictionary {
     const part = at("filter").value.trim().toLowerCase();
     const matching = all.filter(([gloss]) => gloss.toLowerCase().includes(part));
     at("dictionary-about").textContent =
-      `The model knows ${this.glosses.length} signs; ${this.examples.length} examples are enrolled.` +
-      (part ? ` ${matching.length} signs match.` : "");
+      `The model knows ${count(this.glosses.length, "sign")}; ${count(this.examples.length, "example")} enrolled.` +
+      (part ? ` ${count(matching.length, "sign")} found.` : "");
     at("signs").replaceChildren(...matching.map(([gloss, examples]) => this.item(gloss, examples)));
     at("known").replaceChildren(...all.map(([gloss]) => element("option", "", { value: gloss })));
   }
@@ -52,8 +56,7 @@ export class Dictionary {
     const item = element("li");
     const button = element("button", gloss, { type: "button" });
     button.append(element("span", examples.length ? ` · ${examples.length}` : "", { className: "count" }));
-    const count = examples.length === 1 ? "1 example" : `${examples.length || "no"} examples`;
-    button.setAttribute("aria-label", `${gloss}, ${count}`);
+    button.setAttribute("aria-label", `${gloss}, ${count(examples.length, "example")}`);
     button.setAttribute("aria-expanded", String(this.open === gloss));
     button.addEventListener("click", () => {
       this.open = this.open === gloss ? null : gloss;

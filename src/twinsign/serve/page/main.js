@@ -97,10 +97,19 @@ async function startCamera() {
   }
 }
 
+// Nothing of the clip before stays beside the answer to another one, or beside an error.
+function clearStage() {
+  last = null;
+  replay.unload();
+  at("replay").hidden = true;
+  at("invite").hidden = false;
+}
+
 async function openFile(file) {
   if (!file) return;
   at("problem").textContent = "";
   if (camera.wanted) camera.stop();
+  clearStage();
   at("headline").textContent = "Reading…";
   at("headline").classList.remove("unsure");
   at("explained").textContent = file.name;

@@ -81,6 +81,12 @@ export class Player {
     this.show(0);
   }
 
+  unload() {
+    this.pause();
+    this.clip = null;
+    draw(this.canvas, null);
+  }
+
   show(frame) {
     if (!this.clip) return;
     this.frame = Math.max(0, Math.min(frame, this.clip.xy.length - 1));

@@ -1,5 +1,6 @@
 // Beyond serve's page: works offline after the first visit, and signs can be taken along as a file.
 import * as backend from "./backend.js";
+import { count } from "./dictionary.js";
 import { dictionary } from "./main.js";
 
 const at = (id) => document.getElementById(id);
@@ -30,7 +31,7 @@ at("import").addEventListener("change", async () => {
   try {
     const { added, known } = await backend.importSigns(file);
     await dictionary.load();
-    at("dictionary-said").textContent = `Imported ${added.length} examples; ${known.length} were there already.`;
+    at("dictionary-said").textContent = `Imported ${count(added.length, "example")}; ${known.length || "none"} known already.`;
   } catch (error) {
     at("dictionary-said").textContent = error.message;
   }
