@@ -141,3 +141,13 @@ def test_a_head_embeds_no_branch_that_it_lacks(
     given = ["--finetune.head.branches", "[joint]", "--finetune.head.embed", "[motion]"]
     assert trained.classify("finetune", tmp_path / "f", *given) != 0
     assert "embed motion" in capsys.readouterr().err
+
+
+def test_embedding_a_pack_leaves_the_encoders_as_they_are(trained: Trained) -> None:
+    """Neither dropout nor norms of a batch in what is embedded next."""
+    pack, embedder = Pack(trained.pack), ts.Embedder.load(trained.finetuned)
+    recordings = [pack.recording(row) for row in range(3)]
+    before = embedder.embed(recordings)
+    embedder.embed_pack(pack, np.arange(4))
+    assert not any(module.training for module in embedder.encoders.modules())
+    np.testing.assert_array_equal(embedder.embed(recordings), before)

@@ -89,7 +89,7 @@ class Embedder:
         self.run, chosen = run, FeatureChoice().within(run)
         self.parts = tuple(chosen.parts)
         encoders = load_encoders(run) if encoders is None else encoders
-        self.encoders = nn.ModuleDict({name: encoders[name] for name in chosen.branches})
+        self.encoders = nn.ModuleDict({name: encoders[name] for name in chosen.branches}).eval()
         self.whitening = load_whitening(run)
         self.viewer, self.noticer = viewer_of(run), Noticer(run)
 
