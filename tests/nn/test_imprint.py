@@ -10,9 +10,7 @@ from helpers.tiny_configs import ENCODER
 
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.config import HeadConfig
-from twinsign.nn.features import joint_embedding
-from twinsign.nn.imprint import LOGIT, imprint, imprint_whitened
-from twinsign.nn.whitening import Whitening, fit_whitening
+from twinsign.nn.imprint import LOGIT, imprint
 
 LABELS = [0, 2, 2, 0, 2, 3]
 
@@ -89,38 +87,3 @@ def test_far_from_the_origin_layers_say_the_same_in_bfloat16() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         rounded = classifier.fc["joint"](features["joint"])
     assert (exact - rounded).abs().max() < LOGIT / 2
-
-
-@torch.no_grad()
-def test_whitened_layers_clip_by_clip() -> None:
-    """The summed logits are the products of whitened embeddings, each branch at its mean length, and class means."""
-    classifier = made()
-    features, labels = drawn(classifier), torch.tensor(LABELS)
-    whitening = fit_whitening(joint_embedding({name: torch.randn(40, ENCODER.width) for name in features}), 0.5)
-    imprint_whitened(classifier, features, labels, whitening)
-    vectors = [
-        whitening(joint_embedding({name: table[n : n + 1] for name, table in features.items()}))[0] for n in range(6)
-    ]
-    lengths = {name: sum(float(row.norm()) for row in table) / 6 for name, table in features.items()}
-    away = [
-        (joint_embedding({k: t[n : n + 1] for k, t in features.items()})[0] - whitening.mean) @ whitening.matrix
-        for n in range(6)
-    ]
-    scale = 2 * LOGIT / (sum(float(one.norm()) for one in away) / 6)
-    said = classifier.joined(classifier.logits(features))
-    for label in (0, 2, 3):
-        middle = sum(one for one, mine in zip(vectors, LABELS, strict=True) if mine == label)
-        for n in range(6):
-            clip = torch.cat([features[name][n] / lengths[name] for name in features]) / math.sqrt(2)
-            wanted = scale * ((clip - whitening.mean) @ whitening.matrix) @ (middle / middle.norm())
-            assert float(said[n, label]) == pytest.approx(float(wanted), rel=1e-3, abs=1e-3)
-    assert not said[:, 1].any(), "a class without a clip says nothing"
-
-
-@torch.no_grad()
-def test_whitened_layers_of_no_clip_are_empty() -> None:
-    classifier = made()
-    nothing = {name: torch.zeros(3, ENCODER.width) for name in ("joint", "motion")}
-    imprint_whitened(classifier, nothing, torch.tensor([0, 1, 2]), Whitening(2 * ENCODER.width))
-    assert all(torch.isfinite(value).all() for value in classifier.fc.state_dict().values())
-    assert not classifier.fc["joint"].weight.any()

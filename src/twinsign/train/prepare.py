@@ -15,13 +15,12 @@ from twinsign.distributed import rank_info
 from twinsign.errors import InputError
 from twinsign.inference.shift import check_shift, training_statistics
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.config import PARTS, HeadConfig
 from twinsign.nn.features import embed, features_as_tested, fixed_views, joint_embedding
-from twinsign.nn.imprint import imprint, imprint_whitened
-from twinsign.nn.whitening import Whitening, fit_whitening
+from twinsign.nn.imprint import imprint
+from twinsign.nn.whitening import fit_whitening
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.selection import ClipSelection, LabelledRows
-from twinsign.runs.models import NO_PRETRAINING, control_encoders, evaluation_loader, load_encoders, load_whitening
+from twinsign.runs.models import NO_PRETRAINING, control_encoders, evaluation_loader, load_encoders
 from twinsign.runs.recipe import Recipe
 from twinsign.runs.run import CALIBRATED, CONFIG, TRAINING_STATISTICS, WEIGHTS, Run, load_run
 from twinsign.terminal import escape_controls
@@ -112,30 +111,13 @@ def differing_keys(left: dict[str, Any], right: dict[str, Any], prefix: str = ""
     return keys
 
 
-def start_at_class_means(classifier: Classifier, reader: ClipReader, recipe: Recipe, init: str | Path) -> None:
-    """Start a classifier's layers at the class means of what its encoders see before fine-tuning.
-
-    Where the RUN that they come from whitens what the classifier looks at, the means are of whitened embeddings.
-    """
+def start_at_class_means(classifier: Classifier, reader: ClipReader, recipe: Recipe) -> None:
+    """Start a classifier's layers at the class means of what its encoders see before fine-tuning."""
     encoders = classifier.encoders.to(training_device(recipe))
     viewer = fixed_views(recipe.windows, recipe.finetune.frames)
     features = features_as_tested(encoders, reader, viewer, recipe.finetune.head.parts)
     encoders.cpu()
-    whitening = whitening_of(init, recipe.finetune.head)
-    if whitening is None:
-        imprint(classifier, *features)
-    else:
-        imprint_whitened(classifier, *features, whitening)
-
-
-def whitening_of(init: str | Path, head: HeadConfig) -> Whitening | None:
-    """What whitens the embeddings that a RUN's encoders give this head; None where nothing does."""
-    if str(init) == NO_PRETRAINING:
-        return None
-    source = load_run(init)
-    whitening = load_whitening(source)
-    whole = head.branches == source.branches() and {*head.parts} == {*PARTS}
-    return whitening if whole and isinstance(whitening, Whitening) else None
+    imprint(classifier, *features)
 
 
 def whiten_embeddings(

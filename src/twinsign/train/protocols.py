@@ -150,7 +150,7 @@ def finetune(
         classifier.encoders.load_state_dict(branches_of(encoders, chosen.head.branches, init).state_dict())
         journal = Journal(out)
         if chosen.head.start == "means" and not can_resume(out):
-            start_at_class_means(classifier, reader, recipe, init)
+            start_at_class_means(classifier, reader, recipe)
         loader = training_loader(reader, chosen.batch_size, seed, recipe)
         watched = val if chosen.select == "best" else None
         held = evaluation_loader(pack, watched.rows, recipe, watched.labels, rank_part(watched)) if watched else None
