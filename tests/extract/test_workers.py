@@ -46,10 +46,11 @@ def test_no_more_processes_than_tasks(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_loaded_stops_all(tmp_path: Path) -> None:
+    before = {*multiprocessing.active_children()}
     for load, said in ((worker_tasks.refuse, "found no model"), (worker_tasks.crash, "ImportError: no such library")):
         with pytest.raises(TwinsignError, match=said):
             list(run_in_processes(load, [("do", "one"), ("do", "two")], 2))
-    assert multiprocessing.active_children() == []
+    assert {*multiprocessing.active_children()} <= before
 
 
 def test_leaving_early_ends_busy_processes(tmp_path: Path) -> None:
