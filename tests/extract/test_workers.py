@@ -54,8 +54,9 @@ def test_what_cannot_be_loaded_stops_all(tmp_path: Path) -> None:
 
 
 def test_leaving_early_ends_busy_processes(tmp_path: Path) -> None:
+    before = {*multiprocessing.active_children()}
     todo = [("do", "one"), ("wait", "two"), ("wait", "three")]
     answers = run_in_processes(partial(worker_tasks.load, tmp_path), todo, 2)
     assert next(answers)[0] == 0
     answers.close()  # type: ignore[attr-defined]  # what an interrupt does to a generator
-    assert multiprocessing.active_children() == []
+    assert {*multiprocessing.active_children()} <= before
