@@ -19,7 +19,7 @@ from twinsign.runs.run import Run, load_run, save_run
 
 PACKAGE = Path(ts.__file__).parent
 PRINTED = (
-    *("read", "Recording", "load", "Recogniser", "Dictionary", "Pack", "TwoViewLoader", "nn", "ssl"),
+    *("read", "Recording", "load", "Recogniser", "Dictionary", "Sign", "Pack", "TwoViewLoader", "nn", "ssl"),
     *("nn.Encoder", "nn.EncoderConfig", "nn.Features", "nn.View", "nn.Classifier", "nn.register_backbone"),
     *("ssl.Pretrainer", "ssl.ObjectiveConfig", "ssl.losses", "ssl.losses.info_nce"),
     *("pretrain", "finetune", "linear", "evaluate", "InputError"),

@@ -11,6 +11,7 @@ from twinsign.lazy import lazy_names
 if TYPE_CHECKING:
     from twinsign import nn as nn
     from twinsign import ssl as ssl
+    from twinsign.dictionary.entries import Sign as Sign
     from twinsign.dictionary.lookup import Dictionary as Dictionary
     from twinsign.errors import InputError as InputError
     from twinsign.evaluation.evaluate import evaluate as evaluate
@@ -46,6 +47,7 @@ _HOMES = {
     "Recipe": "runs.recipe:Recipe",
     "Recogniser": "inference.recogniser:Recogniser",
     "Recording": "pose.recording:Recording",
+    "Sign": "dictionary.entries:Sign",
     "TwoViewLoader": "views.two_view:TwoViewLoader",
     "draw": "report.skeletons:draw",
     "evaluate": "evaluation.evaluate:evaluate",

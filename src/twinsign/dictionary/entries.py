@@ -28,7 +28,13 @@ ABOUT, FORMAT = "dictionary.json", 1
 
 @dataclass(frozen=True)
 class Sign:
-    """A recording to enrol, its gloss and, if known, its signer."""
+    """A recording to enrol, its gloss and, if known, its signer.
+
+    Examples:
+        >>> import twinsign as ts
+        >>> ts.Sign(ts.read("clip.npz"), "tea", signer="Ada").gloss
+        'tea'
+    """
 
     recording: Recording
     gloss: str

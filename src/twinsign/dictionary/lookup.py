@@ -69,9 +69,8 @@ class Dictionary:
 
     Examples:
         >>> import twinsign as ts
-        >>> from twinsign.dictionary.entries import Sign
         >>> dictionary = ts.Dictionary.load("demo/pretrained", "tea_signs")  # made if it is not there
-        >>> added = dictionary.enrol([Sign(ts.read("clip.npz"), "tea")])
+        >>> added = dictionary.enrol([ts.Sign(ts.read("clip.npz"), "tea")])
         >>> dictionary.search(ts.read("clip.npz")).guesses[0].gloss
         'tea'
     """
