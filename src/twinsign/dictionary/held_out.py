@@ -30,7 +30,7 @@ def calibrate_held_out(vectors: Tensor, labels: Tensor, signers: Sequence[str | 
     glosses = int(labels.max()) + 1 if len(labels) else 0
     names = np.asarray([name or "" for name in signers])
     several = (labels.bincount(minlength=glosses)[labels] > 1).nonzero().squeeze(1)
-    crossing = several[[bool(_others(labels, names, row).any()) for row in several.tolist()]]
+    crossing = _crossing(labels, names)
     for query, search in ((crossing, _by_other_signers), (several, _by_all_others)):
         drawn = query[torch.randperm(len(query), generator=torch.Generator().manual_seed(0))[:MAX_QUERIES]]
         if len(drawn) >= FEWEST and len(labels[drawn].unique()) > 1:
@@ -38,11 +38,12 @@ def calibrate_held_out(vectors: Tensor, labels: Tensor, signers: Sequence[str | 
     return OpenCalibration()
 
 
-def _others(labels: Tensor, names: NDArray[np.str_], row: int) -> NDArray[np.bool_]:
-    """Which entries (N) show the gloss of this one by another signer, both named."""
-    same = (labels == labels[row]).numpy()
-    others: NDArray[np.bool_] = same & (names != names[row]) & (names != "") & (names[row] != "")
-    return others
+def _crossing(labels: Tensor, names: NDArray[np.str_]) -> Tensor:
+    """The entries whose gloss another signer shows, too, both named."""
+    named = np.flatnonzero(names != "")
+    signer, gloss = np.unique(names[named], return_inverse=True)[1], labels.numpy()[named]
+    signers_of = np.bincount(np.unique(np.stack([gloss, signer]), axis=1)[0], minlength=len(labels))
+    return torch.from_numpy(named[signers_of[gloss] > 1])
 
 
 def _by_other_signers(vectors: Tensor, labels: Tensor, names: NDArray[np.str_], query: Tensor, by: Ranking) -> Tensor:

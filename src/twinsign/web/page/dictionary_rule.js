@@ -54,8 +54,12 @@ export class Gallery {
   calibrate() {
     const { rule, labels } = this;
     const rows = [...labels.keys()];
-    const crossing = rows.filter((row) => rows.some((other) => labels[other] === labels[row] && this.another(row, other)));
-    const several = rows.filter((row) => rows.some((other) => other !== row && labels[other] === labels[row]));
+    const named = rows.filter((row) => this.signer(row) !== "");
+    const [counts, signers] = [this.glosses.map(() => 0), this.glosses.map(() => new Set())];
+    rows.forEach((row) => (counts[labels[row]] += 1));
+    named.forEach((row) => signers[labels[row]].add(this.signer(row)));
+    const crossing = named.filter((row) => signers[labels[row]].size > 1);
+    const several = rows.filter((row) => counts[labels[row]] > 1);
     const ways = [[crossing, (row) => this.byOtherSigners(row)], [several, (row) => this.byAllOthers(row)]];
     for (const [asked, similarity] of ways) {
       const queries = asked.slice(0, rule.queries);
@@ -65,18 +69,16 @@ export class Gallery {
     return rule.unfitted;
   }
 
-  // Whether two entries are by different signers, both named.
-  another(first, second) {
-    const [one, other] = [first, second].map((row) => this.entries[row].signer ?? "");
-    return one !== "" && other !== "" && one !== other;
+  signer(row) {
+    return this.entries[row].signer ?? "";
   }
 
   // Similarities of an entry to the glosses as other named signers sign them; -1 where none of them does.
   byOtherSigners(row) {
-    const { signer } = this.entries[row];
+    const signer = this.signer(row);
     this.withoutSigner ??= new Map();
     if (!this.withoutSigner.has(signer)) {
-      const kept = [...this.labels.keys()].filter((other) => this.another(row, other));
+      const kept = [...this.labels.keys()].filter((other) => this.signer(other) !== "" && this.signer(other) !== signer);
       const signed = new Set(kept.map((other) => this.labels[other]));
       const means = unitMeans(kept.map((other) => this.vectors[other]), kept.map((other) => this.labels[other]), this.glosses.length);
       this.withoutSigner.set(signer, means.map((mean, label) => (signed.has(label) ? mean : null)));
