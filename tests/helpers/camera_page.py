@@ -65,7 +65,7 @@ def hide_while_signing(tab: Tab, address: str) -> list[dict[str, Any]]:
 
 
 def see_again(tab: Tab) -> None:
-    """Show the tab: the camera and the recognition begin anew by themselves, and the cut-off sign gets no answer."""
+    """Show the tab: the camera and the recognition start again by themselves, and the cut-off sign gets no answer."""
     tab.evaluate("messages.length = 0")
     tab.show()
     tab.until(f"{PICTURES} > 0 && ['Watching', 'Signing', 'Hands held'].includes({STATE})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from safetensors.torch import load_file, save_file
 
 import twinsign as ts
 from twinsign.cli.main import main
+from twinsign.errors import InputError
+from twinsign.evaluation.score_files import read_scores
+from twinsign.hub.bundle import load_checked_run
 from twinsign.inference.embedder import FeatureChoice
 from twinsign.inference.embeddings import read_embeddings, write_embeddings
 from twinsign.inference.export_module import Portable
@@ -151,3 +155,25 @@ def test_embedding_a_pack_leaves_the_encoders_as_they_are(trained: Trained) -> N
     embedder.embed_pack(pack, np.arange(4))
     assert not any(module.training for module in embedder.encoders.modules())
     np.testing.assert_array_equal(embedder.embed(recordings), before)
+
+
+def test_a_whitening_that_does_not_fit_is_refused(whitened: Path, tmp_path: Path) -> None:
+    """By every door, and before a RUN that somebody shared is kept."""
+    run = copy_essentials(whitened, tmp_path / "run")
+    tensors = load_file(run / "weights.safetensors")
+    save_file({**tensors, "whitening.matrix": tensors["whitening.matrix"][:-1].clone()}, run / "weights.safetensors")
+    for load in (ts.Embedder.load, load_checked_run):
+        with pytest.raises(InputError, match=r"matrix of shape \(31, 32\) instead of \(32, 32\)"):
+            load(run)
+
+
+def test_a_folder_called_none_does_not_whiten_the_random_control(
+    trained: Trained, whitened: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ["knn", "--config", str(trained.recipe), "--model", "none", "--data", str(trained.pack), "--split", "test"]
+    monkeypatch.chdir(tmp_path)
+    assert main([*given, "--json", "before.json", "--scores", "before.npz"]) == 0
+    shutil.copytree(whitened, tmp_path / "none")
+    assert main([*given, "--json", "after.json", "--scores", "after.npz"]) == 0
+    before, after = (read_scores(tmp_path / f"{name}.npz").scores for name in ("before", "after"))
+    np.testing.assert_array_equal(before, after)

@@ -16,7 +16,7 @@ from torch import Tensor
 from twinsign.dictionary.calibration import OpenCalibration
 from twinsign.errors import InputError
 from twinsign.files import parse_json, sha256
-from twinsign.inference.embedder import EMBEDDING
+from twinsign.inference.embeddings import EMBEDDING
 from twinsign.nn.features import unit_means
 from twinsign.pack.locate import PACK_SUFFIX
 from twinsign.pack.open import Pack

@@ -37,7 +37,7 @@ from twinsign.dictionary.entries import (
 )
 from twinsign.errors import InputError
 from twinsign.files import locked, write_json
-from twinsign.inference.embedder import EMBEDDING
+from twinsign.inference.embeddings import EMBEDDING
 from twinsign.pack.clip import EncodedClip, encode_clip
 from twinsign.pack.locate import PACK_SUFFIX
 from twinsign.pack.open import Indices, Pack

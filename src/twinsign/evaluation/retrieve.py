@@ -56,6 +56,9 @@ Ranking = Literal["logits", "nearest", "prototype"]
 Ranker = Callable[[Tensor, Tensor, Tensor, int], Tensor]
 """Query (N D) and gallery (M D) unit vectors, the gallery's labels (M) and the number of classes to scores (N C)."""
 
+Vectors = Callable[[Pack, LabelledRows], Tensor]
+"""Clips of a pack to unit vectors (N D)."""
+
 DEPTHS = (1, 5, 10)
 """Recall is reported at these lengths of the list (Desai et al. 2023)."""
 MEASURES = ("dcg", "mrr", *(f"recall{depth}" for depth in DEPTHS))
@@ -111,14 +114,17 @@ def knn(
     if str(model) == NO_PRETRAINING:
         run = Run(Path(NO_PRETRAINING), "pretrained", recipe, about={"protocol": "random", "seed": seed})
         encoders = control_encoders(recipe, ClipReader(pack, stored.rows, recipe.read), seed)
+        whitening: nn.Module = nn.Identity()
     else:
         run = load_run(model)
         encoders = load_encoders(run)
+        whitening = load_whitening(run)
     shift = check_shift(run, pack, query.rows, run.recipe.read, clips.strict)
     chosen = (choice or FeatureChoice()).within(run)
     encoders = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
     ranker = partial(knn_scores, neighbours=k)
-    scored = score_by_gallery(encoders, pack, stored, query, glosses, run, ranker, chosen)
+    vectors = gallery_vectors(run, encoders, tuple(chosen.parts), whitening if chosen.whole(run) else nn.Identity())
+    scored = score_by_gallery(vectors, pack, stored, query, glosses, ranker)
     # The run's calibration is of its classifier, not of k-NN.
     uncalibrated = replace(run, about={name: value for name, value in run.about.items() if name != "calibration"})
     report = full_report(scored, uncalibrated, pack, query, EvaluationScope(splits, clips.where))
@@ -145,7 +151,8 @@ def retrieve(
         pack, stored, query, glosses = _gallery_and_query(clips, splits, gallery, 0)
         encoders = branches_of(load_encoders(run), embedded_branches(run), model).to(fastest_device())
         ranker = nearest_scores if by == "nearest" else prototype_scores
-        scored = score_by_gallery(encoders, pack, stored, query, glosses, run, ranker)
+        vectors = gallery_vectors(run, encoders, PARTS, load_whitening(run))
+        scored = score_by_gallery(vectors, pack, stored, query, glosses, ranker)
         entries |= _gallery_entries(pack, gallery, stored, query)
     context = report_context(run, pack, query, EvaluationScope(splits, clips.where), len(scored.glosses))
     return {**retrieval_report(scored), **context, **entries}, scored
@@ -167,29 +174,24 @@ def _gallery_entries(pack: Pack, gallery: str, stored: LabelledRows, query: Labe
     return {"gallery": gallery, "gallery_clips": len(stored.rows), "signers": signers}
 
 
-def score_by_gallery(
-    encoders: nn.ModuleDict,
-    pack: Pack,
-    gallery: LabelledRows,
-    query: LabelledRows,
-    glosses: list[str],
-    run: Run,
-    ranker: Ranker,
-    choice: FeatureChoice | None = None,
-) -> ClipScores:
-    """Scores of the query clips by frozen encoders: `ranker` scores each class by the gallery's clips."""
-
-    parts = tuple(choice.parts) if choice else PARTS
-    whitening = load_whitening(run) if choice is None or choice.whole(run) else nn.Identity()
+def gallery_vectors(run: Run, encoders: nn.ModuleDict, parts: tuple[str, ...], whitening: nn.Module) -> Vectors:
+    """Clips to unit vectors by frozen encoders, on the views that the RUN's pre-training is judged by."""
     viewer = fixed_views(run.recipe.windows, run.recipe.pretrain.frames)
 
-    def vectors(data: LabelledRows) -> tuple[Tensor, Tensor]:
-        loader = evaluation_loader(pack, data.rows, run.recipe, data.labels)
-        features, labels = embed(encoders, loader, viewer, parts)
-        return whitening(joint_embedding(features)), labels
+    def vectors(pack: Pack, data: LabelledRows) -> Tensor:
+        features, _ = embed(encoders, evaluation_loader(pack, data.rows, run.recipe), viewer, parts)
+        found: Tensor = whitening(joint_embedding(features))
+        return found
 
-    (stored, labels), (queries, _) = vectors(gallery), vectors(query)
-    scores = ranker(queries, stored, labels, len(glosses))
+    return vectors
+
+
+def score_by_gallery(
+    vectors: Vectors, pack: Pack, gallery: LabelledRows, query: LabelledRows, glosses: list[str], ranker: Ranker
+) -> ClipScores:
+    """Scores of the query clips: `ranker` scores each class by the gallery's clips."""
+    stored, labels = vectors(pack, gallery), torch.from_numpy(gallery.labels)
+    scores = ranker(vectors(pack, query), stored, labels, len(glosses))
     return ClipScores(clip_ids(pack, query.rows), glosses, query.labels, scores.numpy())
 
 

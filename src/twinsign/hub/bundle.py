@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twinsign.annotation.segmenter import SEGMENTER, load_segmenter
 from twinsign.runs.calibration import calibration_of
-from twinsign.runs.models import load_classifier, load_encoders
+from twinsign.runs.models import load_classifier, load_encoders, load_whitening
 from twinsign.runs.run import CONFIG, EVALUATIONS, LABELS, METRICS, REPORT, VAL, WEIGHTS, Run, load_run
 
 CARD = "README.md"
@@ -41,6 +41,7 @@ def load_checked_run(folder: Path) -> Run:
         calibration_of(run)
     else:
         load_encoders(run)
+        load_whitening(run)
     if (folder / SEGMENTER).is_file():
         load_segmenter(folder / SEGMENTER)
     return run

@@ -8,7 +8,6 @@ from os import PathLike
 from typing import Any, NoReturn
 
 import numpy as np
-import pyarrow as pa
 import torch
 from torch import nn
 
@@ -33,9 +32,6 @@ from twinsign.runs.models import (
 from twinsign.runs.run import Run, load_run
 from twinsign.views.batches import collate_recordings
 
-EMBEDDING = "embedding"
-"""Column of the joint unit embedding."""
-
 
 @dataclass(frozen=True)
 class FeatureChoice:
@@ -58,13 +54,6 @@ class FeatureChoice:
         """Whether these are the branches and parts that the RUN embeds clips by, which it may whiten."""
         everything = FeatureChoice().within(run)
         return {*self.branches} == {*everything.branches} and {*self.parts} == {*everything.parts}
-
-    def fields(self, width: int) -> list[pa.Field]:
-        """The columns of these features from encoders of width `width`."""
-        widths = {f"{branch}_{part}": width for branch in self.branches for part in self.parts}
-        widths[EMBEDDING] = width * len(self.branches)
-        vectors = [pa.field(name, pa.list_(pa.float32(), size)) for name, size in widths.items()]
-        return [*vectors, *(pa.field(f"shows_{part}", pa.bool_()) for part in self.parts)]
 
 
 def require_hands(recordings: Sequence[Recording]) -> None:

@@ -27,7 +27,6 @@ from twinsign.files import atomic, parse_json, sha256
 from twinsign.inference.embedder import FeatureChoice
 from twinsign.nn.classifier import all_features
 from twinsign.nn.features import device_of, joint_embedding
-from twinsign.nn.networks import build_encoder, feature_width
 from twinsign.pack.open import Indices, Pack
 from twinsign.pack.schema import PROVENANCE_KEY
 from twinsign.pack.selection import clip_ids
@@ -35,6 +34,7 @@ from twinsign.pose.bounds import max_unpacked_bytes, parquet_bytes
 from twinsign.ray_cluster import map_tasks
 from twinsign.runs.models import (
     EVALUATION_BATCH,
+    encoder_width,
     frames_of,
     load_encoders,
     load_whitening,
@@ -43,6 +43,8 @@ from twinsign.runs.models import (
 from twinsign.runs.run import Run
 from twinsign.views.batches import ClipReader
 
+EMBEDDING = "embedding"
+"""Column of the joint unit embedding."""
 ROW_GROUP = 128
 """Clips written at once."""
 
@@ -78,9 +80,7 @@ def write_embeddings(
     chosen = (choice or FeatureChoice()).within(run)
     table = pack.table.take(rows)
     table = table.set_column(table.column_names.index("id"), "id", pa.array(clip_ids(pack, rows)))
-    with torch.device("meta"):  # a registered backbone may be wider than its config says
-        width = feature_width(build_encoder(run.recipe.encoder))
-    fields = chosen.fields(width)
+    fields = _fields(chosen, encoder_width(run))
     for name in (column.name for column in fields if column.name in table.column_names):
         raise InputError(f"a column {name!r}", "another name for it in the pack", file=pack.paths[0])
     note = _provenance(run, pack, rows, chosen)
@@ -95,6 +95,14 @@ def write_embeddings(
             writer.write_table(pa.table([*part.columns, *columns], schema=schema))
             tick(len(part))
     return note
+
+
+def _fields(chosen: FeatureChoice, width: int) -> list[pa.Field]:
+    """The columns of these features from encoders of width `width`."""
+    widths = {f"{branch}_{part}": width for branch in chosen.branches for part in chosen.parts}
+    widths[EMBEDDING] = width * len(chosen.branches)
+    vectors = [pa.field(name, pa.list_(pa.float32(), size)) for name, size in widths.items()]
+    return [*vectors, *(pa.field(f"shows_{part}", pa.bool_()) for part in chosen.parts)]
 
 
 def _check_replaced(out: Path) -> None:

@@ -64,7 +64,7 @@ def check_weights(module: nn.Module, tensors: Mapping[str, Tensor], run: Run) ->
 
 def load_encoders(run: Run) -> nn.ModuleDict:
     """The query encoders by branch, in evaluation mode, of a run of either kind."""
-    tensors = {name: value for name, value in run.weights().items() if name.startswith("encoders.")}
+    tensors = run.weights("encoders.")
 
     def encoders() -> nn.Module:
         return nn.ModuleDict(
@@ -76,14 +76,18 @@ def load_encoders(run: Run) -> nn.ModuleDict:
 
 def load_whitening(run: Run) -> nn.Module:
     """What whitens the joint embeddings (N D) of a pre-trained RUN that keeps it; of others, what leaves them alone."""
-    if run.kind == "classifier" or not (run.path / WEIGHTS).is_file():
+    tensors = {} if run.kind == "classifier" else run.weights(WHITENING)
+    if not tensors:
         return nn.Identity()
-    found = {name.removeprefix(WHITENING): value for name, value in run.weights().items() if name.startswith(WHITENING)}
-    if not found:
-        return nn.Identity()
-    with torch.device("meta"):
-        width = feature_width(build_encoder(run.recipe.encoder)) * len(run.branches())
+    width = encoder_width(run) * len(run.branches())
+    found = {name.removeprefix(WHITENING): value for name, value in tensors.items()}
     return build_module(lambda: Whitening(width), found, run).eval()
+
+
+def encoder_width(run: Run) -> int:
+    """D of each branch's features: a registered backbone may be wider than its config says."""
+    with torch.device("meta"):
+        return feature_width(build_encoder(run.recipe.encoder))
 
 
 def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:

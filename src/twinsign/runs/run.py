@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, float16, nn
 
 from twinsign import __version__
@@ -73,13 +73,15 @@ class Run:
         head = protocols.get(str(self.about.get("protocol")))
         return self.recipe.objective.branches if head is None else head.branches
 
-    def weights(self) -> dict[str, Tensor]:
-        """The run's tensors by name; InputError where the file is missing or damaged."""
+    def weights(self, beginning: str = "") -> dict[str, Tensor]:
+        """The run's tensors whose names begin so, by name; InputError where the file is missing or damaged."""
         file = self.path / WEIGHTS
         if not file.is_file():
             raise InputError("no weights", f"{WEIGHTS} of a finished run", file=self.path)
         try:
-            tensors: dict[str, Tensor] = load_file(file)
+            with safe_open(file, "pt") as opened:
+                names = [name for name in opened.keys() if name.startswith(beginning)]  # noqa: SIM118  # no mapping
+                tensors: dict[str, Tensor] = {name: opened.get_tensor(name) for name in names}
         except (SafetensorError, OSError) as error:
             raise InputError(f"damaged weights ({error})", "a safetensors file", file=file) from error
         return {name: value.float() if value.dtype == float16 else value for name, value in tensors.items()}
