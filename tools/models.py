@@ -44,7 +44,8 @@ LICENCE = (
     "academic and computational use, not commercial: LICENSE.weights beside the models. "
     "The code's licence, Apache-2.0, does not cover them."
 )
-WLASL = ("wlasl300", "wlasl_more", "wlasl_train", "wlasl_body")
+HANDS_ONLY = ("wlasl300", "wlasl_more", "wlasl_train")
+WLASL = (*HANDS_ONLY, "wlasl_body")
 """Packs of labelled American signs: glosses 0-299, others' val and train clips, others' train clips, with bodies."""
 UNLABELLED = {"webcam": 0.25, "webcam2": 0.4, "signdict3k": 1.0, "spelling19": 1.0, "aslwords": 1.0}
 """Further packs of the encoder, and how often an epoch shows their clips: webcams repeat one take dozens of times."""
@@ -156,7 +157,7 @@ def same_signs(packs: dict[str, Path], splits: tuple[str, ...] = ("train",)) -> 
     WLASL's sources show one recording under each English word that the sign stands for ("doctor", "physician").
     """
     glosses: dict[str, set[str]] = {}
-    for name in WLASL[:3]:
+    for name in HANDS_ONLY:
         pack = Pack(str(packs[name]))
         rows = np.flatnonzero(np.isin(pack.splits, splits))
         for poses, gloss in zip(pack.pose_hashes(rows), pack.table["gloss"].take(rows).to_pylist(), strict=True):
@@ -181,12 +182,14 @@ def pack_synonyms(data: Path, work: Path, packs: dict[str, Path]) -> list[Path]:
     def under_its_gloss(row: dict[str, str]) -> None:
         row["gloss"] = same.get(row["gloss"], "") if row["split"] == "train" else ""
 
-    tables = {"wlasl_more": "wlasl2000_more_hands.csv", "wlasl_train": "wlasl_unlabelled_hands.labelled.csv"}
-    for name, table in tables.items():
-        source = data / f"{Path(table).name.split('.')[0]}.npz"
+    tables = {
+        "wlasl_more": ("wlasl2000_more_hands.npz", "wlasl2000_more_hands.csv"),
+        "wlasl_train": ("wlasl_unlabelled_hands.npz", "wlasl_unlabelled_hands.labelled.csv"),
+    }
+    for name, (source, table) in tables.items():
         whole, clean = work / "packs" / f"{name}_synonyms", work / "packs" / f"{name}_synonyms_without_copies"
         if not whole.exists():
-            poses = rewritten(source, work / "sets_synonyms", data / table, under_its_gloss)
+            poses = rewritten(data / source, work / "sets_synonyms", data / table, under_its_gloss)
             run("pack", "landmarks", "--data", poses, "--dataset", "wlasl", "--out", whole)
         if not clean.exists():
             pack = Pack(str(whole))
@@ -347,8 +350,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.data is None:
         raise SystemExit("no data: set TWINSIGN_DATA, or name the folder of the pose sets by --data")
-    packs = pack_all(arguments.data.resolve(), arguments.work)
     data = arguments.data.resolve()
+    packs = pack_all(data, arguments.work)
     runs = train_all(packs, pack_synonyms(data, arguments.work, packs), arguments.work, arguments.seed)
     measure_and_ship(packs, runs, arguments.work)
 
