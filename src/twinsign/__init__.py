@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from twinsign.pose.read import read as read
     from twinsign.pose.recording import Recording as Recording
     from twinsign.report.skeletons import draw as draw
+    from twinsign.runs.average import average as average
     from twinsign.runs.recipe import Recipe as Recipe
     from twinsign.runs.recipe import load_recipe as load_recipe
     from twinsign.train.protocols import finetune as finetune
@@ -49,6 +50,7 @@ _HOMES = {
     "Recording": "pose.recording:Recording",
     "Sign": "dictionary.entries:Sign",
     "TwoViewLoader": "views.two_view:TwoViewLoader",
+    "average": "runs.average:average",
     "draw": "report.skeletons:draw",
     "evaluate": "evaluation.evaluate:evaluate",
     "finetune": "train.protocols:finetune",

@@ -53,6 +53,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "pretrain": ("pretrain", *CONFIG, *DATA, "--out", "new"),
     "finetune": ("finetune", *CONFIG, *DATA, "--init", "pretrained", "--out", "new", "--json", "n.json"),
     "linear": ("linear", *CONFIG, *DATA, "--init", "pretrained", "--out", "new"),
+    "average": ("average", "one", "two", "--out", "new"),
     "evaluate": ("evaluate", "--model", "linear", *DATA, "--json", "e.json", "--scores", "e.npz"),
     "calibrate": ("calibrate", "--model", "linear", *DATA),
     "knn": ("knn", "--model", "pretrained", *DATA, *CONFIG, "--json", "k.json"),
@@ -71,6 +72,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "delete": ("enrol", "--delete", "FLAT-FOREHEAD-STRAIGHT-ONE", "--dictionary", "D"),
 }
 SCORES = [("evaluate", "--model", "linear", *DATA, "--split", "test", "--scores", name) for name in ("a.npz", "b.npz")]
+MEANT = (("0", "one"), ("1", "two"))
+"""Seeds and RUNs whose weights are averaged."""
 AGAIN = {"delete": (0, 2), "doctor": (0, 1), "extract": (0, 3)}
 """Exit codes of a second run that is not blocked: nothing left to delete, findings, a video in which nobody is."""
 if find_spec("mediapipe"):
@@ -107,6 +110,10 @@ def make_inputs(folder: Path) -> None:
             (*CORPUS, "--workers", "0", "--shard_clips", "16", "--out", "S"),
             ("pretrain", *CONFIG, *DATA, "--out", "pretrained"),
             ("linear", *CONFIG, *DATA, "--init", "pretrained", "--out", "linear"),
+            *(
+                ("finetune", *CONFIG, *DATA, "--init", "pretrained", "--seed", seed, "--out", out)
+                for seed, out in MEANT
+            ),
             ("enrol", *DATA, "--model", "pretrained", "--dictionary", "D"),
             *SCORES,
         ):

@@ -1,4 +1,4 @@
-"""The line that a training shows: on a real terminal of 80 columns, and not at all elsewhere."""
+"""The line that a training shows on a real terminal of 80 columns, and those that it writes elsewhere."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import sys
 from twinsign.cli.main import main
 from twinsign.train import progress
 progress.REFRESH = 0
+progress.LOG_EVERY = {every}
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -30,7 +31,7 @@ def on_a_terminal(arguments: list[str], columns: int) -> str:
     """Everything that a process writes to a terminal of that width."""
     leader, follower = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "LINES": "24", "TERM": "xterm"}
-    command = [sys.executable, "-c", CODE, *arguments]
+    command = [sys.executable, "-c", CODE.format(every=0), *arguments]
     with subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=environment) as process:
         os.close(follower)
         shown = b""
@@ -63,7 +64,23 @@ def test_a_line_of_80_columns_says_where_the_training_is(trained: Trained, tmp_p
     assert "Epoch" not in text
 
 
-def test_no_terminal_no_line(trained: Trained, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", CODE, *words(trained, tmp_path / "run")]
+def in_a_log(arguments: list[str], every: float) -> list[str]:
+    """The lines of progress that a process writes to stderr where that is no terminal."""
+    command = [sys.executable, "-c", CODE.format(every=every), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "clips/s" not in done.stdout + done.stderr
+    assert "clips/s" not in done.stdout
+    return [line for line in done.stderr.splitlines() if "clips/s" in line]
+
+
+def test_without_a_terminal_there_is_a_plain_line_from_time_to_time(trained: Trained, tmp_path: Path) -> None:
+    lines = in_a_log(words(trained, tmp_path / "run"), 0)
+    pattern = r"epoch [123] of 3  step (\d+) of (\d+)  loss [\d.]+  [\d.e+]+ clips/s  \d+:\d\d:\d\d left"
+    found = [match.groups() for line in lines if (match := re.fullmatch(pattern, line))]
+    assert len(found) == len(lines) > 3, lines
+    assert max(map(len, lines)) <= 80
+    assert [int(step) for step, _ in found] == list(range(1, int(found[0][1]) + 1))
+
+
+def test_a_short_training_writes_no_line_and_a_quiet_one_none_at_all(trained: Trained, tmp_path: Path) -> None:
+    assert in_a_log(words(trained, tmp_path / "run"), 60) == []
+    assert in_a_log([*words(trained, tmp_path / "quiet"), "--trainer.progress", "false"], 0) == []

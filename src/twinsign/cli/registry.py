@@ -34,6 +34,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "pretrain": "train.pretrain_encoders",
     "finetune": "train.finetune_classifier",
     "linear": "train.train_linear",
+    "average": "train.average_runs",
     "evaluate": "evaluate.evaluate_classifier",
     "calibrate": "evaluate.calibrate",
     "knn": "evaluate.knn",

@@ -88,6 +88,7 @@ FACTS: dict[str, tuple[str, Check]] = {
     "calibrated": _MAPPING,
     "learnt_from": _MAPPING,
     "started_from": _MAPPING,
+    "averaged": _PACKS,
 }
 """What each fact must be, in words and as a check; all of them may be absent."""
 SECTIONS: dict[str, dict[str, tuple[str, Check]]] = {

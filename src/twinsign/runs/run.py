@@ -127,9 +127,13 @@ def save_config(run: Run) -> None:
 def save_run(run: Run, module: nn.Module) -> None:
     """Write config, labels and, last, weights; each whole or not at all."""
     save_config(run)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    save_weights(run.path, module.state_dict())
+
+
+def save_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a RUN's tensors, whole or not at all."""
     # By way of memory: safetensors' own temporary file would stay behind a process that is killed.
-    write_bytes(run.path / WEIGHTS, save(tensors))
+    write_bytes(folder / WEIGHTS, save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
 
 
 def load_run(path: str | PathLike[str]) -> Run:

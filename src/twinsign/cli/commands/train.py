@@ -1,4 +1,4 @@
-"""The commands that make a RUN: pretrain, finetune, linear, and convert for released checkpoints."""
+"""The commands that make a RUN: pretrain, finetune, linear, average, and convert for released checkpoints."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from twinsign.cli.console import console, parse_numbers, parse_splits, print_report, save_report
-from twinsign.cli.options import FieldsOf, LabelledClips, OptionalWords, Positional, Words
+from twinsign.cli.options import FieldsOf, LabelledClips, OptionalWords, Positional, Positionals, Words
 from twinsign.errors import InputError
 from twinsign.runs.recipe import Recipe
 
@@ -71,6 +71,20 @@ def finetune_classifier(recipe: Recipe, training: FieldsOf[ClassifierTraining], 
 def train_linear(recipe: Recipe, training: FieldsOf[ClassifierTraining], config: str) -> None:
     """Train a linear layer on frozen encoders of a pre-trained RUN, or on random ones as a control."""
     _train_classifier("linear", recipe, training, config)
+
+
+def average_runs(models: Positionals, out: Path) -> None:
+    """Make one classifier of several that finetune trained from one RUN with other seeds: the mean of their weights.
+
+    Args:
+        models: RUNs of finetune with the same --init, clips and recipe.
+        out: Folder of the new RUN.
+    """
+    from twinsign.runs.average import average
+
+    run = average(models, out)
+    console.print(f"mean of {len(models)} RUNs in {run.path}")
+    console.print('no "not sure" threshold yet: run `twinsign calibrate`', highlight=False)
 
 
 def convert(checkpoint: Positional[Path], out: Path, labels: Path | None = None) -> None:
