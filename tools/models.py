@@ -2,7 +2,8 @@
 
 Reads the pose sets of $TWINSIGN_DATA, keeps packs and RUNs in --work, and goes on where it stopped. Nothing but the
 weights, the configs, hashes of the training clips and the figures goes into the package. What each step is for, and
-what came of it, is in docs/models.md.
+what came of it, is in docs/models.md. `--rehearse` makes every step with hardly any training, to see that all of them
+work: what it makes is of no use, so it asks for --shipped, a folder outside the package.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ WLASL_WEIGHT = 2
 BRANCHES = ["--config", "conv_gru", "--finetune.head.branches", "[joint,motion]", "--finetune.head.embed", "[joint]"]
 ASL2000 = [*BRANCHES, "--finetune.epochs", "60", "--finetune.batch_size", "64"]
 ASL300 = [*BRANCHES, "--finetune.epochs", "16", "--finetune.optimiser.lr", "0.0003", "--finetune.head.start", "means"]
+ASL300_SEEDS = 4
+"""Fine-tunings by seeds that follow one another, whose weights' mean is asl300."""
+REHEARSED = {"pretrain": ["--pretrain.steps", "4"], "finetune": ["--finetune.epochs", "1"]}
+"""What each training is given at last in a rehearsal."""
 
 
 def run(*words: str | Path) -> None:
@@ -210,8 +215,9 @@ def other_signs(packs: dict[str, Path]) -> Path:
     return made
 
 
-def train_all(packs: dict[str, Path], synonyms: list[Path], work: Path, seed: int) -> dict[str, Path]:
+def train_all(packs: dict[str, Path], synonyms: list[Path], work: Path, seed: int, rehearse: bool) -> dict[str, Path]:
     """The RUNs, by the models' names, trained where they are missing or unfinished."""
+    short = {name: words if rehearse else [] for name, words in REHEARSED.items()}
     runs = {name: work / "runs" / name for name in ("encoder", "asl2000", "asl300")}
     wlasl = [packs[name] for name in WLASL]
     weights = [str(WLASL_WEIGHT)] * len(WLASL) + [str(weight) for weight in UNLABELLED.values()]
@@ -223,17 +229,23 @@ def train_all(packs: dict[str, Path], synonyms: list[Path], work: Path, seed: in
         *everything,
         "--weights",
         *weights,
+        *short["pretrain"],
         "--seed",
         str(seed),
         "--out",
         runs["encoder"],
     )
-    last = ["--seed", str(seed), "--finetune.select", "last"]
     clean = without_copies(packs)
     labelled = [clean[name] for name in WLASL]
-    run("finetune", *ASL2000, "--init", "none", "--data", *labelled, *last, "--out", runs["asl2000"])
-    known = [clean["wlasl300"], clean["wlasl_body300"], *synonyms]
-    run("finetune", *ASL300, "--init", runs["asl2000"], "--data", *known, *last, "--out", runs["asl300"])
+    finetune = ["finetune", "--finetune.select", "last"]
+    large = ["--init", "none", "--data", *labelled, *short["finetune"], "--seed", str(seed), "--out", runs["asl2000"]]
+    run(*finetune, *ASL2000, *large)
+    known = ["--init", runs["asl2000"], "--data", clean["wlasl300"], clean["wlasl_body300"], *synonyms]
+    members = [work / "runs" / f"asl300_seed{seed + number}" for number in range(ASL300_SEEDS)]
+    for number, member in enumerate(members):
+        run(*finetune, *ASL300, *known, *short["finetune"], "--seed", str(seed + number), "--out", member)
+    if not (runs["asl300"] / WEIGHTS).exists():
+        run("average", *members, "--out", runs["asl300"])
     for name in ("asl2000", "asl300"):
         if not (runs[name] / SEGMENTER).exists():
             run("segmenter", "--model", runs[name], "--data", packs["wlasl300"])
@@ -266,9 +278,9 @@ def accuracy(report: dict[str, Any], on: str) -> dict[str, Any]:
     }
 
 
-def ship(source: Path, name: str, facts: dict[str, Any]) -> None:
+def ship(source: Path, folder: Path, facts: dict[str, Any]) -> None:
     """Put a RUN into the package: float16 weights of what is used, its config, labels, hashes of its clips, facts."""
-    found, folder = load_run(source), SHIPPED / name
+    found = load_run(source)
     tensors = found.weights()
     if found.kind == "pretrained":
         tensors = {key: value for key, value in tensors.items() if key.startswith(("encoders.", WHITENING))}
@@ -293,8 +305,8 @@ def ship(source: Path, name: str, facts: dict[str, Any]) -> None:
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
 
 
-def measure_and_ship(packs: dict[str, Path], runs: dict[str, Path], work: Path) -> None:
-    """Calibrate on val clips, measure, and put the models into the package with their figures.
+def measure_and_ship(packs: dict[str, Path], runs: dict[str, Path], work: Path, shipped: Path) -> None:
+    """Calibrate on val clips, measure, and put the models into a folder with their figures.
 
     Clips of glosses 300 to 1999 are the unknown signs of asl300, but for those of glosses that share a recording with
     one that it knows, which are that sign under another word. asl2000 has stand-ins alone.
@@ -315,30 +327,22 @@ def measure_and_ship(packs: dict[str, Path], runs: dict[str, Path], work: Path) 
         command = [sys.executable, BENCHMARKS / "few_shot.py", "--model", runs["encoder"], "--data", known]
         subprocess.run([*command, "--where", "wlasl100=0", "--draws", "10", "--json", few], check=True)
     sure = reports["asl300_unknown"]
-    ship(
-        runs["asl300"],
-        "asl300",
-        {
-            "what": "names 300 American signs",
-            "signs": 300,
-            "accuracy": [
-                accuracy(reports["asl300_test"], "317 test clips (WLASL-300)"),
-                accuracy(reports["asl300"], "763 val and test clips (WLASL-300)"),
-            ],
-            "sure": {"known": sure["clips"], **{key: sure["unknown"][key] for key in SURE}},
-        },
-    )
+    signs = len(load_run(runs["asl300"]).labels)
+    rows = [(reports["asl300_test"], "test"), (reports["asl300"], "val and test")]
+    facts: dict[str, Any] = {"what": f"names {signs:,} American signs", "signs": signs}
+    facts["accuracy"] = [accuracy(report, f"{report['clips']:,} {split} clips (WLASL-300)") for report, split in rows]
+    facts["sure"] = {"known": sure["clips"], **{key: sure["unknown"][key] for key in SURE}}
+    ship(runs["asl300"], shipped / "asl300", facts)
     large, signs = reports["asl2000"], len(load_run(runs["asl2000"]).labels)
     val = accuracy(large, f"{large['clips']:,} val clips of {large['classes']:,} glosses (WLASL)")
-    ship(runs["asl2000"], "asl2000", {"what": f"names {signs:,} American signs", "signs": signs, "accuracy": [val]})
-    found = next(row for row in json.loads(few.read_text())["few"] if FEW.items() <= row.items())
-    unseen = {"on": "214 test clips of 200 glosses, five recordings enrolled of each (WLASL)", "clips": 214}
-    unseen |= {"top1": found["top1"], "interval": found["top1_interval95"]}
-    ship(
-        runs["encoder"],
-        "encoder",
-        {"what": "to fine-tune from; learnt without labels", "signs": 0, "accuracy": [unseen]},
-    )
+    facts = {"what": f"names {signs:,} American signs", "signs": signs, "accuracy": [val]}
+    ship(runs["asl2000"], shipped / "asl2000", facts)
+    report = json.loads(few.read_text())
+    found = next(row for row in report["few"] if FEW.items() <= row.items())
+    on = f"{report['clips']} test clips of {report['glosses']} glosses, five recordings enrolled of each (WLASL)"
+    unseen = {"on": on, "clips": report["clips"], "top1": found["top1"], "interval": found["top1_interval95"]}
+    facts = {"what": "to fine-tune from; learnt without labels", "signs": 0, "accuracy": [unseen]}
+    ship(runs["encoder"], shipped / "encoder", facts)
 
 
 def main() -> None:
@@ -347,13 +351,18 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("TWINSIGN_DATA"), help="default: $TWINSIGN_DATA")
     parser.add_argument("--work", type=Path, default=Path("models"), help="folder of packs and RUNs")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--shipped", type=Path, default=SHIPPED, help="folder of the models; default: the package's")
+    parser.add_argument("--rehearse", action="store_true", help="every step with hardly any training, into --shipped")
     arguments = parser.parse_args()
+    if arguments.rehearse and arguments.shipped.resolve() == SHIPPED:
+        raise SystemExit("--rehearse makes models of no use: name a folder for them by --shipped")
     if arguments.data is None:
         raise SystemExit("no data: set TWINSIGN_DATA, or name the folder of the pose sets by --data")
     data = arguments.data.resolve()
     packs = pack_all(data, arguments.work)
-    runs = train_all(packs, pack_synonyms(data, arguments.work, packs), arguments.work, arguments.seed)
-    measure_and_ship(packs, runs, arguments.work)
+    synonyms = pack_synonyms(data, arguments.work, packs)
+    runs = train_all(packs, synonyms, arguments.work, arguments.seed, arguments.rehearse)
+    measure_and_ship(packs, runs, arguments.work, arguments.shipped)
 
 
 if __name__ == "__main__":
