@@ -34,10 +34,11 @@ def average(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> 
         >>> import twinsign as ts
         >>> recipe, clips = ts.load_recipe("demo"), ts.ClipSelection(["packs/signs.pack"])
         >>> recipe = replace(recipe, trainer=replace(recipe.trainer, progress=False))
+        >>> recipe = replace(recipe, pretrain=replace(recipe.pretrain, steps=2))
         >>> recipe = replace(recipe, finetune=replace(recipe.finetune, epochs=1))
-        >>> for seed in (0, 1):
-        ...     run = ts.finetune(recipe, "demo/pretrained", clips, f"soup/{seed}", seed=seed, page=False)
-        >>> len(ts.average(["soup/0", "soup/1"], "soup/both").about["averaged"])
+        >>> start = ts.pretrain(recipe, clips.data, "soup/start").path
+        >>> runs = [ts.finetune(recipe, start, clips, f"soup/{seed}", seed=seed) for seed in (0, 1)]
+        >>> len(ts.average([run.path for run in runs], "soup/both").about["averaged"])
         2
     """
     runs, folder = [load_run(model) for model in models], Path(out)
