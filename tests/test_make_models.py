@@ -75,7 +75,7 @@ def test_every_step_from_pose_sets_to_shipped_models(tmp_path: Path) -> None:
     small, large = load_run(shipped / "asl300"), load_run(shipped / "asl2000")
     assert {"doctor", "wrong", "now"} <= {*small.labels} < {*large.labels}
     assert "physician" in large.labels
-    assert [entry["seed"] for entry in small.about["averaged"]] == [0, 1, 2, 3]
+    assert [entry["seed"] for entry in large.about["averaged"]] == [0, 1, 2]
     assert small.about["calibration"]["unknown_clips"] > 0
     for name in ("encoder", "asl300", "asl2000"):
         assert (shipped / name / "model.json").is_file()

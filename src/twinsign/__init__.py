@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from twinsign.runs.average import average as average
     from twinsign.runs.recipe import Recipe as Recipe
     from twinsign.runs.recipe import load_recipe as load_recipe
-    from twinsign.train.lessons import Teachers as Teachers
     from twinsign.train.protocols import finetune as finetune
     from twinsign.train.protocols import linear as linear
     from twinsign.train.protocols import pretrain as pretrain
@@ -50,7 +49,6 @@ _HOMES = {
     "Recogniser": "inference.recogniser:Recogniser",
     "Recording": "pose.recording:Recording",
     "Sign": "dictionary.entries:Sign",
-    "Teachers": "train.lessons:Teachers",
     "TwoViewLoader": "views.two_view:TwoViewLoader",
     "average": "runs.average:average",
     "draw": "report.skeletons:draw",

@@ -57,6 +57,19 @@ def test_the_mean_of_a_run_with_itself_is_that_run(others: list[Path], tmp_path:
     assert all(torch.allclose(value, wanted[name], atol=1e-7) for name, value in mean.weights().items())
 
 
+def test_where_they_began_may_be_one_of_them(trained: Trained, others: list[Path], tmp_path: Path) -> None:
+    further = [tmp_path / f"further{seed}" for seed in (0, 1)]
+    for seed, run in enumerate(further):
+        assert trained.classify("finetune", run, "--seed", str(seed), init=others[0]) == 0
+    made = average([others[0], *further], tmp_path / "mean")
+    weights = [load_run(run).weights() for run in (others[0], *further)]
+    for name, value in made.weights().items():
+        if value.is_floating_point():
+            assert torch.allclose(value, sum(each[name] for each in weights) / 3, atol=1e-6), name
+    with pytest.raises(InputError, match="start unlike those of"):
+        average([others[1], *further], tmp_path / "mixed")
+
+
 def test_the_same_command_again_gives_the_same_and_another_run_is_not_overwritten(
     others: list[Path], tmp_path: Path
 ) -> None:

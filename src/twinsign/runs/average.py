@@ -26,8 +26,8 @@ AVERAGED = "averaged"
 def average(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> Run:
     """Write a RUN whose weights are the mean of those of classifiers fine-tuned from one RUN; it is not calibrated.
 
-    Raises InputError unless there are two or more, of one start, one set of clips and glosses, and one network, or
-    where `out` holds another RUN.
+    That RUN itself may be among them. Raises InputError unless there are two or more, of one start, one set of clips
+    and glosses, and one network, or where `out` holds another RUN.
 
     Examples:
         >>> from dataclasses import replace
@@ -44,8 +44,7 @@ def average(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> 
     runs, folder = [load_run(model) for model in models], Path(out)
     if len(runs) < 2:
         raise InputError(f"{len(runs)} RUN", "two or more")
-    for run in runs:
-        check_alike(runs[0], run)
+    check_alike(runs)
     tensors = mean_of(runs)
     about = {key: value for key, value in runs[0].about.items() if key not in ("calibration", CALIBRATED)}
     about[AVERAGED] = [{"seed": run.about.get("seed"), "digest": run.digest()} for run in runs]
@@ -62,20 +61,25 @@ def average(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> 
     return made
 
 
-def check_alike(first: Run, other: Run) -> None:
-    """Raise InputError unless the weights of two RUNs may be averaged."""
+def check_alike(runs: Sequence[Run]) -> None:
+    """Raise InputError unless the weights of these RUNs may be averaged."""
+    starts = [run.about.get("started_from", {}).get("digest") for run in runs]
+    begun = {start for start in starts if start}
     facts = []
-    for run in (first, other):
-        start = run.about.get("started_from", {}).get("digest")
-        if run.kind != "classifier" or run.about.get("protocol") != "finetune" or not start:
+    for run, start in zip(runs, starts, strict=True):
+        is_start = run.digest() in begun  # where they all began belongs to them
+        if run.kind != "classifier" or run.about.get("protocol") != "finetune" or not (start or is_start):
             problem = "a RUN that no fine-tuning of a trained RUN made"
-            wanted = "classifiers that finetune trained from one RUN: others end far from one another"
+            wanted = "classifiers that finetune trained from one RUN, and that RUN: others are too far apart"
             raise InputError(problem, wanted, file=run.path)
-        network = (run.recipe.encoder, run.recipe.finetune.head, run.recipe.read, run.recipe.windows)
-        facts.append({"start": start, "clips": run.about.get("rows_hash"), "glosses": run.labels, "network": network})
-    differing = [name for name in facts[0] if facts[0][name] != facts[1][name]]
-    if differing:
-        raise InputError(f"{differing[0]} unlike those of {first.path}", "the same", file=other.path)
+        head = replace(run.recipe.finetune.head, start="random")  # where its layers began makes no other network
+        network = (run.recipe.encoder, head, run.recipe.read, run.recipe.windows)
+        facts.append({"start": run.digest() if is_start else start, "clips": run.about.get("rows_hash")})
+        facts[-1] |= {"glosses": run.labels, "network": network}
+    for run, fact in zip(runs, facts, strict=True):
+        differing = [name for name in fact if fact[name] != facts[0][name]]
+        if differing:
+            raise InputError(f"{differing[0]} unlike those of {runs[0].path}", "the same", file=run.path)
 
 
 def mean_of(runs: Sequence[Run]) -> dict[str, Tensor]:

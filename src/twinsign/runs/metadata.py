@@ -89,7 +89,6 @@ FACTS: dict[str, tuple[str, Check]] = {
     "learnt_from": _MAPPING,
     "started_from": _MAPPING,
     "averaged": _PACKS,
-    "teachers": _MAPPING,
 }
 """What each fact must be, in words and as a check; all of them may be absent."""
 SECTIONS: dict[str, dict[str, tuple[str, Check]]] = {

@@ -74,8 +74,6 @@ class ClassifyConfig:
     head: HeadConfig = field(default_factory=HeadConfig)
     select: Literal["best", "last"] = "best"
     """The epoch that is kept: the best by top-1 on val, or the last; test never chooses."""
-    taught: float = 0.7
-    """Weight of the teachers' answers beside that of the labels, 1 - taught, where a fine-tuning has teachers."""
     views: int = 0
     """Linear only: augmented views of each clip whose features are kept and taken in turn; 0: a fresh one an epoch."""
 

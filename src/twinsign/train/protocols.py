@@ -32,7 +32,6 @@ from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train.callbacks import Journal
 from twinsign.train.fit import can_resume, fit, load_best
 from twinsign.train.launch import on_all_devices, take_threads
-from twinsign.train.lessons import Teachers, prepare_lessons
 from twinsign.train.linear import fit_linear
 from twinsign.train.monitor import Monitor
 from twinsign.train.precision import resolve_precision, training_device
@@ -75,7 +74,7 @@ def pretrain(
         >>> recipe = replace(recipe, pretrain=replace(recipe.pretrain, steps=2))
         >>> run = ts.pretrain(recipe, ["packs/signs.pack"], "runs/two_steps")
         >>> (run.path / "report.html").is_file(), ts.load(run.path).width
-        (True, 128)
+        (True, 256)
     """
     out = Path(out)
     pack = Pack(data)
@@ -122,11 +121,8 @@ def finetune(
     config: str = "",
     seed: int = 0,
     page: bool = True,
-    teachers: Teachers | None = None,
 ) -> Run:
     """Train a whole classifier from a RUN's encoders or from scratch; keep the best epoch on val (Sec. III-E, IV-A).
-
-    `teachers`: classifiers of the same glosses whose answers are learnt, too.
 
     Examples:
         >>> from dataclasses import replace
@@ -141,8 +137,6 @@ def finetune(
     out = Path(out)
     pack, train, val, glosses = select_training(clips, seed)
     run = classifier_run(recipe, "finetune", init, clips, out, config, seed, (pack, train, val, glosses))
-    if teachers:
-        run = replace(run, about={**run.about, "teachers": teachers.facts()})
     recipe, chosen = run.recipe, recipe.finetune
     with run_lock(out):
         if matches_finished_run(run):
@@ -157,11 +151,10 @@ def finetune(
         journal = Journal(out)
         if chosen.head.start == "means" and not can_resume(out):
             start_at_class_means(classifier, reader, recipe)
-        lessons = prepare_lessons(teachers, clips, reader, glosses) if teachers else None
-        loader = training_loader(lessons.reader if lessons else reader, chosen.batch_size, seed, recipe)
+        loader = training_loader(reader, chosen.batch_size, seed, recipe)
         watched = val if chosen.select == "best" else None
         held = evaluation_loader(pack, watched.rows, recipe, watched.labels, rank_part(watched)) if watched else None
-        task = ClassifyModule(classifier, recipe, seed, lessons)
+        task = ClassifyModule(classifier, recipe, seed)
         run = _train(run, task, loader, held, chosen.epochs, chosen.optimiser.clip, journal)
         if not rank_info().first:
             return run

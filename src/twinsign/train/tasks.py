@@ -22,7 +22,6 @@ from twinsign.ssl.config import FUSED
 from twinsign.ssl.contrast import PretrainOutput
 from twinsign.ssl.pretrain import Pretrainer
 from twinsign.train.averages import Averages
-from twinsign.train.lessons import UNLABELLED, Lessons
 from twinsign.train.optim import optimiser_and_schedule
 from twinsign.views.augment import random_view
 from twinsign.views.batches import ClipBatchSampler, seeded_generator
@@ -165,10 +164,9 @@ class ClassifyModule(TrainingModule):
 
     module: Classifier
 
-    def __init__(self, module: Classifier, recipe: Recipe, seed: int, lessons: Lessons | None = None) -> None:
+    def __init__(self, module: Classifier, recipe: Recipe, seed: int) -> None:
         super().__init__(module, recipe.finetune.optimiser, seed)
         self.config = recipe.finetune
-        self.lessons = lessons
         self.fixed_views = fixed_views(recipe.windows, self.config.frames)
         self.scored = torch.zeros(3, dtype=torch.float64)
         """Of val so far, on this process: right guesses, summed loss, clips."""
@@ -178,15 +176,11 @@ class ClassifyModule(TrainingModule):
         return {*PARTS} <= {*self.module.head.parts}
 
     def training_step(self, batch: Clips, batch_idx: int) -> Tensor:
-        """One view, cross entropy of the joined logits with the labels and with the teachers' answers, if any."""
+        """One view, cross entropy of the joined logits."""
         logits = self.module(*self.views(batch, self.config, 1)).float()
         each = self.place[1] / distributed.world_size()  # the mean over the processes is the mean over all clips
-        smoothing, none = self.config.label_smoothing, UNLABELLED
-        labels = F.cross_entropy(logits, batch.label, ignore_index=none, label_smoothing=smoothing, reduction="sum")
-        loss = labels / each
-        if self.lessons is not None:
-            answers = F.cross_entropy(logits, self.lessons.of(batch.index), reduction="sum") / each
-            loss = (1 - self.config.taught) * loss + self.config.taught * answers
+        smoothing = self.config.label_smoothing
+        loss = F.cross_entropy(logits, batch.label, label_smoothing=smoothing, reduction="sum") / each
         right = (logits.argmax(dim=1) == batch.label).sum()
         self.report(batch, {"loss": loss, "train_top1": 100 * right / each})
         return self.to_step(loss, batch_idx)

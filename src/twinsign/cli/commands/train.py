@@ -63,25 +63,9 @@ class ClassifierTraining:
     json: Path | None = None
 
 
-def finetune_classifier(
-    recipe: Recipe,
-    training: FieldsOf[ClassifierTraining],
-    teachers: OptionalWords,
-    unlabelled: OptionalWords,
-    config: str,
-) -> None:
-    """Train a classifier, encoders and all, from a pre-trained RUN or from scratch.
-
-    Args:
-        teachers: Classifiers of the same glosses whose mean answers are learnt beside the labels (distillation).
-        unlabelled: Packs on whose clips, outside val and test, the teachers' answers are learnt as well.
-    """
-    from twinsign.train.lessons import Teachers
-
-    if unlabelled and not teachers:
-        raise InputError("--unlabelled without --teachers", "teachers to ask about those clips")
-    options = {"teachers": Teachers(teachers, unlabelled)} if teachers else {}
-    _train_classifier("finetune", recipe, training, config, **options)
+def finetune_classifier(recipe: Recipe, training: FieldsOf[ClassifierTraining], config: str) -> None:
+    """Train a classifier, encoders and all, from a pre-trained RUN or from scratch."""
+    _train_classifier("finetune", recipe, training, config)
 
 
 def train_linear(recipe: Recipe, training: FieldsOf[ClassifierTraining], config: str) -> None:
@@ -126,7 +110,7 @@ def convert(checkpoint: Positional[Path], out: Path, labels: Path | None = None)
             console.print(f"{len(names)} tensors {why}: {', '.join(names[:3])} …")
 
 
-def _train_classifier(protocol: str, recipe: Recipe, training: ClassifierTraining, config: str, **options: Any) -> None:
+def _train_classifier(protocol: str, recipe: Recipe, training: ClassifierTraining, config: str) -> None:
     """Train by a function of `train.protocols`, and evaluate where a report is asked for."""
     from twinsign.distributed import rank_info
     from twinsign.evaluation.evaluate import evaluate
@@ -135,7 +119,7 @@ def _train_classifier(protocol: str, recipe: Recipe, training: ClassifierTrainin
     from twinsign.train import protocols
 
     clips, train = training.clips, getattr(protocols, protocol)
-    run = train(recipe, training.init, clips.select(), training.out, config=config, seed=training.seed, **options)
+    run = train(recipe, training.init, clips.select(), training.out, config=config, seed=training.seed)
     if not rank_info().first:
         return
     _print_training(run)
