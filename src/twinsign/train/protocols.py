@@ -74,7 +74,7 @@ def pretrain(
         >>> recipe = replace(recipe, pretrain=replace(recipe.pretrain, steps=2))
         >>> run = ts.pretrain(recipe, ["packs/signs.pack"], "runs/two_steps")
         >>> (run.path / "report.html").is_file(), ts.load(run.path).width
-        (True, 256)
+        (True, 128)
     """
     out = Path(out)
     pack = Pack(data)
