@@ -45,7 +45,7 @@ def part_of(name: str, to: Path, kept: Callable[[Row], bool], tables: tuple[str,
 
 
 def small_data(to: Path) -> None:
-    """Few signs of WLASL, the words of the same signs among them, and the first clips of every other set."""
+    """Few signs of WLASL, the words of the same signs among them, and some clips of every other set."""
     to.mkdir()
     rows = rows_of(DATA / "wlasl300_hands.csv")
     asked = {row["gloss"] for row in rows if row["split"] == "test" and row["wlasl100"] == "0"}
@@ -57,8 +57,9 @@ def small_data(to: Path) -> None:
     part_of("wlasl2000_more_hands", to, lambda row: row["gloss"] in others)
     part_of("wlasl_unlabelled_hands", to, lambda row: row["gloss"] in others, ("", ".labelled"))
     for name in ("webcam", "webcam2", "signdict3k", "spelling19", "aslwords"):
-        first = {row["id"] for row in rows_of(DATA / f"{name}.csv")[:: len(rows_of(DATA / f"{name}.csv")) // ANY]}
-        part_of(name, to, lambda row, first=first: row["id"] in first)  # type: ignore[misc]
+        rows = rows_of(DATA / f"{name}.csv")
+        some = {row["id"] for row in rows[:: len(rows) // ANY]}
+        part_of(name, to, lambda row, some=some: row["id"] in some)  # type: ignore[misc]
 
 
 @pytest.mark.skipif(not (DATA / "wlasl300_hands.npz").is_file(), reason="$TWINSIGN_DATA has no wlasl300_hands")

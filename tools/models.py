@@ -57,10 +57,11 @@ WLASL_WEIGHT = 2
 """How often an epoch of the encoder shows WLASL's clips."""
 BRANCHES = ["--config", "conv_gru", "--finetune.head.branches", "[joint,motion]", "--finetune.head.embed", "[joint]"]
 ASL2000 = [*BRANCHES, "--finetune.epochs", "60", "--finetune.batch_size", "64"]
-ASL2000_FURTHER = ["--finetune.epochs", "12", "--finetune.batch_size", "64", "--finetune.optimiser.lr", "0.0005"]
-ASL2000_SEEDS = 2
-"""Trainings that go on from the first one; the mean of all three is asl2000."""
-ASL300 = [*BRANCHES, "--finetune.epochs", "16", "--finetune.optimiser.lr", "0.0003", "--finetune.head.start", "means"]
+AT_MEANS = [*BRANCHES, "--finetune.head.start", "means"]
+FURTHER = [*AT_MEANS, "--finetune.epochs", "12", "--finetune.batch_size", "64", "--finetune.optimiser.lr", "0.0005"]
+CONTINUATIONS = 2
+"""Trainings that go on from the first of asl2000, by the seeds after its own; the mean of all is asl2000."""
+ASL300 = [*AT_MEANS, "--finetune.epochs", "16", "--finetune.optimiser.lr", "0.0003"]
 REHEARSED = {"pretrain": ["--pretrain.steps", "4"], "finetune": ["--finetune.epochs", "1"]}
 """What each training is given at last in a rehearsal."""
 
@@ -239,15 +240,13 @@ def train_all(packs: dict[str, Path], synonyms: list[Path], work: Path, seed: in
     clean = without_copies(packs)
     labelled = [clean[name] for name in WLASL]
     finetune = ["finetune", "--finetune.select", "last"]
-    first, start_at_means = work / "runs" / "asl2000_first", ["--finetune.head.start", "means"]
     large = ["--data", *labelled, *short["finetune"]]
+    seeds = range(seed, seed + 1 + CONTINUATIONS)
+    first, *others = members = [work / "runs" / f"asl2000_seed{number}" for number in seeds]
     run(*finetune, *ASL2000, "--init", "none", *large, "--seed", str(seed), "--out", first)
-    members = [work / "runs" / f"asl2000_seed{seed + number}" for number in range(1, ASL2000_SEEDS + 1)]
-    for number, member in enumerate(members, start=seed + 1):
-        further = [*BRANCHES, *ASL2000_FURTHER, *start_at_means, "--init", first, *large]
-        run(*finetune, *further, "--seed", str(number), "--out", member)
-    if not (runs["asl2000"] / WEIGHTS).exists():
-        run("average", first, *members, "--out", runs["asl2000"])
+    for number, member in zip(seeds[1:], others, strict=True):
+        run(*finetune, *FURTHER, "--init", first, *large, "--seed", str(number), "--out", member)
+    run("average", *members, "--out", runs["asl2000"])
     known = ["--init", first, "--data", clean["wlasl300"], clean["wlasl_body300"], *synonyms]
     run(*finetune, *ASL300, *known, *short["finetune"], "--seed", str(seed), "--out", runs["asl300"])
     for name in ("asl2000", "asl300"):

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from twinsign.pose.read import read as read
     from twinsign.pose.recording import Recording as Recording
     from twinsign.report.skeletons import draw as draw
-    from twinsign.runs.average import average as average
     from twinsign.runs.recipe import Recipe as Recipe
     from twinsign.runs.recipe import load_recipe as load_recipe
+    from twinsign.train.average import average as average
     from twinsign.train.protocols import finetune as finetune
     from twinsign.train.protocols import linear as linear
     from twinsign.train.protocols import pretrain as pretrain
@@ -50,7 +50,7 @@ _HOMES = {
     "Recording": "pose.recording:Recording",
     "Sign": "dictionary.entries:Sign",
     "TwoViewLoader": "views.two_view:TwoViewLoader",
-    "average": "runs.average:average",
+    "average": "train.average:average",
     "draw": "report.skeletons:draw",
     "evaluate": "evaluation.evaluate:evaluate",
     "finetune": "train.protocols:finetune",

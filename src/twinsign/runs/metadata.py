@@ -44,7 +44,7 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _packs(value: Any) -> bool:
+def _mappings(value: Any) -> bool:
     mappings = isinstance(value, list) and all(isinstance(item, dict) for item in value)
     return mappings and all(isinstance(item.get("files", {}), dict) for item in value)
 
@@ -69,7 +69,7 @@ _TEXTS = ("a list of texts", _texts)
 _COUNT = ("a whole number", _count)
 _SOME_COUNT = ("a whole number or null", _or_null(_count))
 _NUMBER = ("a number", _number)
-_PACKS = ("a list of mappings", _packs)
+_MAPPINGS = ("a list of mappings", _mappings)
 FACTS: dict[str, tuple[str, Check]] = {
     "protocol": _TEXT,
     "config": _SOME_TEXT,
@@ -88,7 +88,7 @@ FACTS: dict[str, tuple[str, Check]] = {
     "calibrated": _MAPPING,
     "learnt_from": _MAPPING,
     "started_from": _MAPPING,
-    "averaged": _PACKS,
+    "averaged": _MAPPINGS,
 }
 """What each fact must be, in words and as a check; all of them may be absent."""
 SECTIONS: dict[str, dict[str, tuple[str, Check]]] = {
@@ -107,7 +107,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Check]]] = {
         "digest": _TEXT,
     },
     "learnt_from": {
-        "packs": _PACKS,
+        "packs": _MAPPINGS,
         "estimators": _TEXTS,
         "clips_measured": _COUNT,
         "joints": (f"{STATISTICS} numbers of each joint", _joints),
@@ -121,7 +121,7 @@ SECTIONS: dict[str, dict[str, tuple[str, Check]]] = {
         "where": _TEXTS,
         "clips": _COUNT,
         "rows_hash": _TEXT,
-        "packs": _PACKS,
+        "packs": _MAPPINGS,
     },
 }
 """The same for the facts that are mappings."""

@@ -127,13 +127,9 @@ def save_config(run: Run) -> None:
 def save_run(run: Run, module: nn.Module) -> None:
     """Write config, labels and, last, weights; each whole or not at all."""
     save_config(run)
-    save_weights(run.path, module.state_dict())
-
-
-def save_weights(folder: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a RUN's tensors, whole or not at all."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     # By way of memory: safetensors' own temporary file would stay behind a process that is killed.
-    write_bytes(folder / WEIGHTS, save({name: value.detach().cpu().contiguous() for name, value in tensors.items()}))
+    write_bytes(run.path / WEIGHTS, save(tensors))
 
 
 def load_run(path: str | PathLike[str]) -> Run:

@@ -80,7 +80,7 @@ def average_runs(models: Positionals, out: Path) -> None:
         models: RUNs of finetune with the same --init, clips and recipe.
         out: Folder of the new RUN.
     """
-    from twinsign.runs.average import average
+    from twinsign.train.average import average
 
     run = average(models, out)
     console.print(f"mean of {len(models)} RUNs in {run.path}")

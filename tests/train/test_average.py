@@ -13,8 +13,8 @@ from helpers.trained_runs import Trained
 import twinsign as ts
 from twinsign.cli.main import main
 from twinsign.errors import InputError
-from twinsign.runs.average import AVERAGED, average
-from twinsign.runs.run import CONFIG, WEIGHTS, load_run
+from twinsign.runs.run import WEIGHTS, load_run
+from twinsign.train.average import AVERAGED, average
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +71,17 @@ def test_where_they_began_may_be_one_of_them(trained: Trained, others: list[Path
 
 
 def test_the_same_command_again_gives_the_same_and_another_run_is_not_overwritten(
-    others: list[Path], tmp_path: Path
+    trained: Trained, others: list[Path], tmp_path: Path
 ) -> None:
     mean = tmp_path / "mean"
     average(others, mean)
     before = (mean / WEIGHTS).read_bytes()
+    assert main(["calibrate", "--model", str(mean), "--data", str(trained.pack)]) == 0
+    assert average(others, mean).about["calibration"]["temperature"] > 0, "what is finished stays as it is"
     (mean / WEIGHTS).unlink()  # as if it had been stopped before its last file
     average(others, mean)
     assert (mean / WEIGHTS).read_bytes() == before
-    with pytest.raises(InputError, match="not the mean of these"):
+    with pytest.raises(InputError, match="a run that differs in averaged"):
         average(others[::-1], mean)
     assert (mean / WEIGHTS).read_bytes() == before
 
@@ -103,4 +105,9 @@ def test_what_does_not_begin_alike_is_refused(trained: Trained, others: list[Pat
     (renamed / "labels.json").write_text('["a", "b", "c", "d"]')
     with pytest.raises(InputError, match="glosses unlike those of"):
         average([others[0], renamed], tmp_path / "mean")
-    assert not (tmp_path / "mean" / CONFIG).exists()
+    damaged = tmp_path / "damaged"
+    shutil.copytree(others[1], damaged)
+    (damaged / WEIGHTS).write_bytes((damaged / WEIGHTS).read_bytes()[:1000])
+    with pytest.raises(InputError, match="damaged weights"):
+        average([others[0], damaged], tmp_path / "mean")
+    assert not (tmp_path / "mean").exists()
