@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from twinsign.runs.recipe import Recipe as Recipe
     from twinsign.runs.recipe import load_recipe as load_recipe
     from twinsign.train.average import average as average
+    from twinsign.train.ensemble import ensemble as ensemble
     from twinsign.train.protocols import finetune as finetune
     from twinsign.train.protocols import linear as linear
     from twinsign.train.protocols import pretrain as pretrain
@@ -52,6 +53,7 @@ _HOMES = {
     "TwoViewLoader": "views.two_view:TwoViewLoader",
     "average": "train.average:average",
     "draw": "report.skeletons:draw",
+    "ensemble": "train.ensemble:ensemble",
     "evaluate": "evaluation.evaluate:evaluate",
     "finetune": "train.protocols:finetune",
     "linear": "train.protocols:linear",

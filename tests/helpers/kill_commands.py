@@ -54,6 +54,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "finetune": ("finetune", *CONFIG, *DATA, "--init", "pretrained", "--out", "new", "--json", "n.json"),
     "linear": ("linear", *CONFIG, *DATA, "--init", "pretrained", "--out", "new"),
     "average": ("average", "one", "two", "--out", "new"),
+    "ensemble": ("ensemble", "one", "two", "--out", "new"),
     "evaluate": ("evaluate", "--model", "linear", *DATA, "--json", "e.json", "--scores", "e.npz"),
     "calibrate": ("calibrate", "--model", "linear", *DATA),
     "knn": ("knn", "--model", "pretrained", *DATA, *CONFIG, "--json", "k.json"),
@@ -73,7 +74,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 SCORES = [("evaluate", "--model", "linear", *DATA, "--split", "test", "--scores", name) for name in ("a.npz", "b.npz")]
 MEANT = (("0", "one"), ("1", "two"))
-"""Seeds and RUNs whose weights are averaged."""
+"""Seeds and RUNs that average and ensemble make one of."""
 AGAIN = {"delete": (0, 2), "doctor": (0, 1), "extract": (0, 3)}
 """Exit codes of a second run that is not blocked: nothing left to delete, findings, a video in which nobody is."""
 if find_spec("mediapipe"):

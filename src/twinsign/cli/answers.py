@@ -77,10 +77,17 @@ def expand_files(files: Sequence[str]) -> list[str]:
 
 def as_plain(answer: Any) -> dict[str, Any]:
     """A Prediction or Finding as plain values, without an empty note."""
-    return {name: value for name, value in asdict(answer).items() if value or name not in ("note", "unlike")}
+    plain = asdict(answer) | {"guesses": [guess.as_dict() for guess in answer.guesses]}
+    return {name: value for name, value in plain.items() if value or name not in ("note", "unlike")}
 
 
 def in_words(answer: dict[str, Any]) -> str:
     """The ranked guesses with their confidences, after "not sure" where the model abstains."""
-    ranked = ", ".join(f"{guess['gloss']} {100 * guess['confidence']:.0f} %" for guess in answer["guesses"])
+    ranked = ", ".join(f"{words_for(guess)} {100 * guess['confidence']:.0f} %" for guess in answer["guesses"])
     return ("" if answer["sure"] else "not sure; perhaps ") + ranked
+
+
+def words_for(guess: dict[str, Any]) -> str:
+    """A guess's gloss, and the others that stand for the same sign."""
+    also = f" (also {', '.join(guess['also'])})" if guess.get("also") else ""
+    return f"{guess['gloss']}{also}"

@@ -73,6 +73,8 @@ def print_report(report: dict[str, Any]) -> None:
         for kind in ("per_instance", "per_class")
     )
     print_table(f"{split}: {clips}, in percent [95 %]", ["", *tops], rows)
+    if same := report.get("same_signs"):
+        print_note(f"top-1 {same['top1']:.1f} where another gloss of the same sign counts ({same['pairs']} pairs)")
     for caution in list_warnings(report):
         print_note(caution)
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str | dict[str, str]] = {
     "finetune": "train.finetune_classifier",
     "linear": "train.train_linear",
     "average": "train.average_runs",
+    "ensemble": "train.ensemble_runs",
     "evaluate": "evaluate.evaluate_classifier",
     "calibrate": "evaluate.calibrate",
     "knn": "evaluate.knn",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -37,36 +37,43 @@ MOST = 2000
 """Clips of unknown signs that a threshold is fitted on: a seeded draw where there are more."""
 EVEN = 0.5
 """Confidence of the lower bound on real clips of unknown signs: a few hundred clips seldom allow more."""
+MANY = 1000
+"""Real clips of unknown signs that allow the confidence asked for."""
 _ROUNDING = 1e-9
 """Tolerance for sums of weights that reach the target accuracy exactly."""
 
 
 def calibrate(
-    scored: ClipScores, abstain: AbstainConfig | None = None, unknown_logits: NDArray[np.float32] | None = None
+    scored: ClipScores,
+    abstain: AbstainConfig | None = None,
+    unknown_logits: NDArray[np.float32] | None = None,
+    same_signs: Mapping[str, Sequence[str]] | None = None,
 ) -> Calibration:
     """Temperature of least cross-entropy (Guo et al. 2017), and the least threshold that reaches the target accuracy.
 
-    Unknown signs are represented by the same clips with their own gloss struck out, unless there are fewer than FEWEST
-    glosses. `unknown_logits` (M C) are of clips of out-of-vocabulary signs, which are harder: unless they are fewer
-    than their expected share, the target must be reached with them as well, by a bound of confidence EVEN. Without
-    either the threshold allows for no unknown signs.
+    An answer is right if it is the clip's gloss or, by `same_signs`, another one of the same sign. Unknown signs are
+    represented by the same clips with their own sign struck out, unless there are fewer than FEWEST glosses.
+    `unknown_logits` (M C) are of clips of out-of-vocabulary signs, which are harder: unless they are fewer than their
+    expected share, the target must be reached with them as well, by a bound of confidence EVEN or, where they are MANY,
+    of full confidence. Without either the threshold allows for no unknown signs.
     """
     logits, labels = torch.from_numpy(scored.scores).double(), torch.from_numpy(scored.labels)
     abstain = abstain or AbstainConfig()
     grid = torch.logspace(-1.5, 1.5, 121, dtype=torch.double)
     losses = torch.stack([F.cross_entropy(logits / temperature, labels) for temperature in grid])
     temperature = float(grid[int(losses.argmin())])
-    right, confidence = logits.argmax(dim=1) == labels, _confidence(logits / temperature)
+    own = glosses_of_signs(scored.glosses, same_signs or {})[labels]  # N C
+    right, confidence = own.gather(1, logits.argmax(dim=1, keepdim=True))[:, 0], _confidence(logits / temperature)
     share, level = abstain.unknown_share, abstain.confidence
     unknown: list[tuple[Tensor, float]] = []  # confidences on unknown signs, confidence of the lower bound
     unknown_clips = 0
-    if share and logits.shape[1] >= FEWEST:
-        struck = logits.scatter(1, labels[:, None], -torch.inf)
+    if share and int((~own).sum(dim=1).min()) >= FEWEST - 1:
+        struck = logits.masked_fill(own, -torch.inf)
         unknown.append((_confidence(struck / temperature), level))
     if share and unknown_logits is not None and len(unknown_logits) >= share / (1 - share) * len(logits):
         unknown_clips = len(unknown_logits)
         real = _confidence(torch.from_numpy(unknown_logits).double() / temperature)
-        unknown.append((real, min(level, EVEN) if unknown else level))
+        unknown.append((real, min(level, EVEN) if unknown and unknown_clips < MANY else level))
     if not unknown:
         share, unknown = 0.0, [(confidence[:0], level)]
     # Surer answers are right more often: a threshold above one that reaches the target reaches it too.
@@ -74,6 +81,16 @@ def calibrate(
     threshold = max(fit_threshold(confidence, right, target, bound, group, share) for group, bound in unknown)
     coverage = float((confidence >= threshold).double().mean())
     return Calibration(temperature, threshold, target, share, level, unknown_clips, coverage)
+
+
+def glosses_of_signs(glosses: Sequence[str], same_signs: Mapping[str, Sequence[str]]) -> Tensor:
+    """Which glosses stand for each gloss's sign (C C): itself, and those that `same_signs` has for it."""
+    own, number = torch.eye(len(glosses), dtype=torch.bool), {gloss: place for place, gloss in enumerate(glosses)}
+    for gloss, others in same_signs.items():
+        for other in others:
+            if gloss in number and other in number:
+                own[number[gloss], number[other]] = True
+    return own
 
 
 def _confidence(logits: Tensor) -> Tensor:
@@ -143,7 +160,7 @@ def fit_calibration(
         if len(rows):
             rows = sample_rows(rows, min(1.0, MOST / len(rows)), 0)
             unknown_logits = compute_logits(classifier, evaluation_loader(pack, rows, run.recipe), viewer_of(run))
-    fitted = calibrate(scored, abstain, unknown_logits)
+    fitted = calibrate(scored, abstain, unknown_logits, run.same_signs())
     if fitted.unknown != abstain.unknown_share != run.recipe.abstain.unknown_share:
         wanted = f"{FEWEST} or more, or more clips of other signs, to allow for unknown signs"
         raise InputError(f"{len(run.labels)} glosses", wanted, file=run.path)

@@ -11,8 +11,9 @@ import numpy as np
 
 from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
+from twinsign.evaluation.calibrate import glosses_of_signs
 from twinsign.evaluation.caveats import coverage, identical_ids, pose_source
-from twinsign.evaluation.metrics import ClipScores, accuracy_report
+from twinsign.evaluation.metrics import ClipScores, accuracy_report, percent
 from twinsign.evaluation.scoring import score
 from twinsign.evaluation.selective import selective_report, unknown_report
 from twinsign.files import sha256
@@ -91,7 +92,22 @@ def split_by_vocabulary(pack: Pack, rows: Indices, vocabulary: Sequence[str]) ->
 def full_report(scored: ClipScores, run: Run, pack: Pack, data: LabelledRows, scope: EvaluationScope) -> dict[str, Any]:
     """The JSON report: accuracies with intervals, accuracy by coverage, and `report_context` (design, rule 7)."""
     context = report_context(run, pack, data, scope, len(scored.glosses))
-    return {**accuracy_report(scored), **selective_report(scored, calibration_of(run)), **context}
+    return {
+        **accuracy_report(scored),
+        **selective_report(scored, calibration_of(run)),
+        **_by_sign(scored, run),
+        **context,
+    }
+
+
+def _by_sign(scored: ClipScores, run: Run) -> dict[str, Any]:
+    """Top-1 where every gloss of the clip's sign is right, of a run that knows signs with several glosses."""
+    same = run.same_signs()
+    if not same:
+        return {}
+    own = glosses_of_signs(scored.glosses, same).numpy()
+    top1 = percent(own[scored.labels, scored.scores.argmax(axis=1)].mean())
+    return {"same_signs": {"pairs": sum(map(len, same.values())) // 2, "top1": top1}}
 
 
 def report_context(run: Run, pack: Pack, data: LabelledRows, scope: EvaluationScope, labels: int) -> dict[str, Any]:

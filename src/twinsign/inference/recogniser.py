@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,12 +32,18 @@ class Guess:
 
     Examples:
         >>> import twinsign as ts
-        >>> ts.Guess("tea", 0.93)
-        Guess(gloss='tea', confidence=0.93)
+        >>> ts.Guess("doctor", 0.93, also=("physician",))
+        Guess(gloss='doctor', confidence=0.93, also=('physician',))
     """
 
     gloss: str
     confidence: float
+    also: tuple[str, ...] = ()
+    """Other glosses that stand for the same sign, as far as the model's training clips tell."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, `also` where there are any."""
+        return {"gloss": self.gloss, "confidence": self.confidence} | ({"also": list(self.also)} if self.also else {})
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,7 @@ class Recogniser:
         self.run, self.classifier = run, classifier
         self.viewer, self.noticer = viewer_of(run), Noticer(run)
         self.calibration = calibration_of(run) or Calibration()
+        self.same_signs = run.same_signs()
 
     @classmethod
     def load(cls, path: str | PathLike[str], device: str = "cpu") -> Recogniser:
@@ -132,10 +140,11 @@ class Recogniser:
         if top < 1:
             raise InputError(f"top {top}", "1 or more")
         best = confidences.topk(min(top, len(self.run.labels)), dim=1)
-        return [
-            [Guess(self.run.labels[label], confidence) for label, confidence in zip(*row, strict=True)]
+        guesses = [
+            [(self.run.labels[label], confidence) for label, confidence in zip(*row, strict=True)]
             for row in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
+        return [[Guess(gloss, sure, self.same_signs.get(gloss, ())) for gloss, sure in clip] for clip in guesses]
 
 
 @torch.no_grad()

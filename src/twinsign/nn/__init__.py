@@ -16,6 +16,7 @@ from twinsign.lazy import lazy_names
 if TYPE_CHECKING:
     from twinsign.nn.baselines import ConvGru as ConvGru
     from twinsign.nn.baselines import StGcn as StGcn
+    from twinsign.nn.beside import SideBySide as SideBySide
     from twinsign.nn.classifier import Classifier as Classifier
     from twinsign.nn.config import EncoderConfig as EncoderConfig
     from twinsign.nn.config import HeadConfig as HeadConfig
@@ -32,6 +33,7 @@ _HOMES = {
     "EncoderConfig": "nn.config:EncoderConfig",
     "Features": "nn.encoder:Features",
     "HeadConfig": "nn.config:HeadConfig",
+    "SideBySide": "nn.beside:SideBySide",
     "StGcn": "nn.baselines:StGcn",
     "View": "views.clips:View",
     "build_encoder": "nn.networks:build_encoder",

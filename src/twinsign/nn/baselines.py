@@ -176,7 +176,7 @@ def frame_max_pool(x: Tensor, frames: Tensor) -> Tensor:
 
 
 def all_of(feature: Tensor, frames: Tensor) -> Features:
-    """A feature (B D) of all joints, 0 where a clip shows nothing in its frames (B T)."""
+    """A feature (B D) of all joints, 0 where a clip shows nothing in its frames (B T); it is no part's but `hand`'s."""
     has = frames.any(dim=1)
     f = torch.where(has[:, None], feature, 0.0)
-    return Features({"hand": f, "trunk": torch.zeros_like(f)}, {"hand": has, "trunk": has})
+    return Features({"hand": f, "trunk": torch.zeros_like(f)}, {"hand": has, "trunk": torch.zeros_like(has)})

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from twinsign.errors import InputError
+from twinsign.nn.beside import joined_features, side_by_side
 from twinsign.nn.config import PARTS, EncoderConfig, HeadConfig
 from twinsign.nn.encoder import Features
 from twinsign.nn.networks import build_encoder, check_features, feature_width
@@ -66,10 +67,19 @@ def branch_features(
 def all_features(encoders: nn.ModuleDict, views: Sequence[View]) -> dict[str, Features]:
     """Every branch's features: of each part the mean over those of a clip's views that show it."""
     joined_views = views[0] if len(views) == 1 else View(*(torch.cat(pieces) for pieces in zip(*views, strict=True)))
-    features: dict[str, Features] = {name: encoder(*modality(name, joined_views)) for name, encoder in encoders.items()}
+    features = {}
     for name, encoder in encoders.items():
-        check_features(features[name], encoder)
-    return features if len(views) == 1 else {name: _mean(pieces, len(views)) for name, pieces in features.items()}
+        shown = modality(name, joined_views)
+        each = [_checked(network, *shown) for network in side_by_side(encoder)]
+        means = each if len(views) == 1 else [_mean(pieces, len(views)) for pieces in each]
+        features[name] = means[0] if len(means) == 1 else joined_features(means)
+    return features
+
+
+def _checked(encoder: nn.Module, xy: Tensor, seen: Tensor) -> Features:
+    features: Features = encoder(xy, seen)
+    check_features(features, encoder)
+    return features
 
 
 def _mean(features: Features, views: int) -> Features:

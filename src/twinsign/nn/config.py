@@ -40,6 +40,8 @@ class EncoderConfig:
     """In the graph blocks; the paper names none."""
     network: str = "gcn_transformer"
     """The paper's, `conv_gru` or `st_gcn` (supervised baselines, nn/baselines.py), or a registered backbone."""
+    beside: EncoderConfig | None = None
+    """Another network whose features stand beside this one's (nn/beside.py); `twinsign ensemble` makes such RUNs."""
 
     def __post_init__(self) -> None:
         widths = [*self.joint_widths, *self.part_widths, *self.feed_forward.values()]

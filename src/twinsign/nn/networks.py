@@ -10,6 +10,7 @@ from torch import nn
 
 from twinsign.errors import InputError
 from twinsign.nn.baselines import ConvGru, StGcn
+from twinsign.nn.beside import SideBySide, side_by_side
 from twinsign.nn.config import PARTS, EncoderConfig
 from twinsign.nn.encoder import Encoder, Features
 
@@ -44,6 +45,8 @@ def register_backbone(name: str, build: Callable[[EncoderConfig], nn.Module]) ->
 def build_encoder(config: EncoderConfig) -> nn.Module:
     """Return a new network that maps xy (B T 49 2) and seen (B T 49) to `Features`; InputError for an unknown name.
 
+    Where the config names another one `beside` it, both (or more) as one.
+
     Examples:
         >>> import twinsign as ts
         >>> type(ts.nn.build_encoder(ts.nn.EncoderConfig(network="st_gcn"))).__name__
@@ -55,7 +58,8 @@ def build_encoder(config: EncoderConfig) -> nn.Module:
     if config.network not in NETWORKS:
         hint = f"Call twinsign.nn.register_backbone first, or name the module that does so in ${PLUGINS}."
         raise InputError(f"encoder.network {config.network!r}", f"one of {', '.join(NETWORKS)}", hint=hint)
-    return NETWORKS[config.network](config)
+    network = NETWORKS[config.network](config)
+    return network if config.beside is None else SideBySide([network, *side_by_side(build_encoder(config.beside))])
 
 
 def _import_plugin(name: str) -> None:

@@ -53,7 +53,7 @@ def threshold_in_words(fitted: Calibration) -> str:
         real = f", and by {fitted.unknown_clips} clips of other signs" if fitted.unknown_clips else ""
         stand = f"represented by known clips with their own gloss left out{real}"
         among = f" if {100 * fitted.unknown:.0f} % of all clips show unknown signs ({stand})"
-    by = f", with a confidence of {100 * fitted.confidence:g} %," if fitted.confidence else ""
+    by = f", with a confidence of {100 * fitted.confidence:g} %{',' if among else ''}" if fitted.confidence else ""
     if fitted.threshold >= NEVER:
         return f"at no threshold {100 * fitted.trusted:g} % of the sure answers are right{by}{among}: it is never sure"
     left = f"; {100 * fitted.coverage:.0f} % of the known clips are above it" if fitted.coverage else ""

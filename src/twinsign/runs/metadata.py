@@ -44,6 +44,10 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
+def _pair(value: Any) -> bool:
+    return _texts(value) and len(value) == 2
+
+
 def _mappings(value: Any) -> bool:
     mappings = isinstance(value, list) and all(isinstance(item, dict) for item in value)
     return mappings and all(isinstance(item.get("files", {}), dict) for item in value)
@@ -89,6 +93,8 @@ FACTS: dict[str, tuple[str, Check]] = {
     "learnt_from": _MAPPING,
     "started_from": _MAPPING,
     "averaged": _MAPPINGS,
+    "ensemble": _MAPPINGS,
+    "same_signs": ("a list of pairs of glosses", lambda value: isinstance(value, list) and all(map(_pair, value))),
 }
 """What each fact must be, in words and as a check; all of them may be absent."""
 SECTIONS: dict[str, dict[str, tuple[str, Check]]] = {

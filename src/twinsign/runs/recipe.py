@@ -169,7 +169,10 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, ready for YAML."""
-        return dict(_lists(asdict(self)))
+        values = asdict(self)
+        if self.encoder.beside is None:
+            del values["encoder"]["beside"]  # as in RUNs of earlier versions, whose hashes stay as they were
+        return dict(_lists(values))
 
 
 def recipe_path(name: str) -> Path:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import yaml
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor, float16, nn
+from torch import Tensor, nn
 
 from twinsign import __version__
 from twinsign.distributed import rank_info
@@ -26,6 +26,7 @@ from twinsign.errors import InputError
 from twinsign.files import locked, parse_json, sha256, write_bytes, write_json, write_text
 from twinsign.runs.metadata import check_about
 from twinsign.runs.plain_yaml import recipe_values
+from twinsign.runs.quantise import dequantised
 from twinsign.runs.recipe import Recipe, recipe_from
 from twinsign.runs.shipped import is_shipped, shipped_models, shipped_path
 from twinsign.views.config import AugmentConfig
@@ -47,6 +48,8 @@ CALIBRATED = "calibrated"
 """Key of `about`: which clips temperature and threshold were fitted on by `calibrate`, and the RUN's hash before."""
 TRAINING_STATISTICS = "learnt_from"
 """Key of `about`: what poses the run learnt from, to tell others by (inference/shift.py)."""
+SAME_SIGNS = "same_signs"
+"""Key of `about`: pairs of glosses under which the training clips have the same recording (pack/same_signs.py)."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,14 @@ class Run:
         head = protocols.get(str(self.about.get("protocol")))
         return self.recipe.objective.branches if head is None else head.branches
 
+    def same_signs(self) -> dict[str, tuple[str, ...]]:
+        """Of each gloss that is one sign with others, by the training clips: these others."""
+        others: dict[str, tuple[str, ...]] = {}
+        for one, other in self.about.get(SAME_SIGNS, []):
+            others[one] = (*others.get(one, ()), other)
+            others[other] = (*others.get(other, ()), one)
+        return others
+
     def weights(self, beginning: str = "") -> dict[str, Tensor]:
         """The run's tensors whose names begin so, by name; InputError where the file is missing or damaged."""
         file = self.path / WEIGHTS
@@ -84,7 +95,7 @@ class Run:
                 tensors: dict[str, Tensor] = {name: opened.get_tensor(name) for name in names}
         except (SafetensorError, OSError) as error:
             raise InputError(f"damaged weights ({error})", "a safetensors file", file=file) from error
-        return {name: value.float() if value.dtype == float16 else value for name, value in tensors.items()}
+        return dequantised(tensors)
 
     @property
     def shipped(self) -> bool:

@@ -166,7 +166,7 @@ def unknown_sign(name: str) -> RequestError:
 
 
 def _guesses(answer: Prediction | SearchResult) -> dict[str, Any]:
-    return {"guesses": [asdict(guess) for guess in answer.guesses], "sure": bool(answer.sure)}
+    return {"guesses": [guess.as_dict() for guess in answer.guesses], "sure": bool(answer.sure)}
 
 
 def _answer(answer: Prediction | SearchResult) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from twinsign.errors import InputError
 from twinsign.files import write_bytes
@@ -42,7 +43,7 @@ def average(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> 
         >>> len(ts.average([run.path for run in runs], "soup/both").about["averaged"])
         2
     """
-    runs, folder = [load_run(model) for model in models], Path(out)
+    runs = [load_run(model) for model in models]
     if len(runs) < 2:
         raise InputError(f"{len(runs)} RUN", "two or more")
     digests = [run.digest() for run in runs]
@@ -51,18 +52,23 @@ def average(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> 
     about = {key: value for key, value in first.about.items() if key not in ("calibration", CALIBRATED)}
     about[AVERAGED] = [{"seed": run.about.get("seed"), "digest": each} for run, each in zip(runs, digests, strict=True)]
     about["minutes"] = round(sum(run.about.get("minutes", 0) for run in runs), 1)
-    made = replace(first, path=folder, about=about)
+    made = replace(first, path=Path(out), about=about)
     networks = [load_classifier(run) for run in runs]
     states = [network.state_dict() for network in networks]
     for name, value in states[0].items():
         if value.is_floating_point():
             value.copy_(torch.stack([state[name] for state in states]).mean(dim=0))
-    with run_lock(folder):
+    return save_combined(made, networks[0], first)
+
+
+def save_combined(made: Run, network: nn.Module, member: Run) -> Run:
+    """Write a RUN made of several with the training clips of one of them, unless it is there, finished."""
+    with run_lock(made.path):
         if matches_finished_run(made):
-            return load_run(folder)
-        if (first.path / TRAINING_CLIPS).is_file():
-            write_bytes(folder / TRAINING_CLIPS, (first.path / TRAINING_CLIPS).read_bytes())
-        save_run(made, networks[0])
+            return load_run(made.path)
+        if (member.path / TRAINING_CLIPS).is_file():
+            write_bytes(made.path / TRAINING_CLIPS, (member.path / TRAINING_CLIPS).read_bytes())
+        save_run(made, network)
     return made
 
 

@@ -19,10 +19,11 @@ from twinsign.nn.features import embed, features_as_tested, fixed_views, joint_e
 from twinsign.nn.imprint import imprint
 from twinsign.nn.whitening import fit_whitening
 from twinsign.pack.open import Indices, Pack
+from twinsign.pack.same_signs import same_signs
 from twinsign.pack.selection import ClipSelection, LabelledRows
 from twinsign.runs.models import NO_PRETRAINING, control_encoders, evaluation_loader, load_encoders
 from twinsign.runs.recipe import Recipe
-from twinsign.runs.run import CALIBRATED, CONFIG, TRAINING_STATISTICS, WEIGHTS, Run, load_run
+from twinsign.runs.run import CALIBRATED, CONFIG, SAME_SIGNS, TRAINING_STATISTICS, WEIGHTS, Run, load_run
 from twinsign.terminal import escape_controls
 from twinsign.train.precision import training_device
 from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader, Mixture
@@ -56,6 +57,8 @@ def classifier_run(
     if clips.labels_per_class is not None:  # absent otherwise, as in the runs of earlier versions
         about["labels_per_class"] = clips.labels_per_class
     about |= {"rows_hash": pack.split_hash(train.rows), "selected_on": ["train", "val"] if val else ["train"]}
+    if pairs := same_signs(pack, train.rows):
+        about[SAME_SIGNS] = pairs
     views = Run(out, "classifier", recipe, about=about).augment
     recipe = read_as_learnt(recipe, pack, train.rows, views.mirrors)
     if protocol == "linear" and str(init) != NO_PRETRAINING:
@@ -85,7 +88,7 @@ def matches_finished_run(run: Run) -> bool:
             raise InputError("weights without a config", "an empty or new folder", file=run.path)
         return False
     stored = load_run(run.path)
-    ignored = {"minutes", "calibration", CALIBRATED, TRAINING_STATISTICS, STARTED_FROM}
+    ignored = {"minutes", "calibration", CALIBRATED, TRAINING_STATISTICS, STARTED_FROM, SAME_SIGNS}
     sections = ("trainer", "abstain", *(("finetune", "linear") if run.kind == "pretrained" else ()))
     facts = [{k: v for k, v in each.about.items() if k not in ignored} for each in (stored, run)]
     recipes = [{k: v for k, v in each.recipe.as_dict().items() if k not in sections} for each in (run, stored)]

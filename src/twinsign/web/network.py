@@ -80,6 +80,7 @@ def describe_network(run: Run, network: PageNetwork) -> dict[str, Any]:
         "model": run.path.name,
         "run_hash": run.digest(),
         "glosses": run.labels,
+        "same_signs": run.same_signs(),
         "enrolled": 0,
         "threshold": fitted.threshold if run.kind == "classifier" else None,
         "never": NEVER,

@@ -1,4 +1,4 @@
-"""The commands that make a RUN: pretrain, finetune, linear, average, and convert for released checkpoints."""
+"""The commands that make a RUN: pretrain, finetune, linear, average, ensemble, and convert for released checkpoints."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from twinsign.cli.console import console, parse_numbers, parse_splits, print_rep
 from twinsign.cli.options import FieldsOf, LabelledClips, OptionalWords, Positional, Positionals, Words
 from twinsign.errors import InputError
 from twinsign.runs.recipe import Recipe
+
+NO_THRESHOLD = 'no "not sure" threshold yet: run `twinsign calibrate`'
 
 
 def pretrain_encoders(
@@ -84,7 +86,21 @@ def average_runs(models: Positionals, out: Path) -> None:
 
     run = average(models, out)
     console.print(f"mean of {len(models)} RUNs in {run.path}")
-    console.print('no "not sure" threshold yet: run `twinsign calibrate`', highlight=False)
+    console.print(NO_THRESHOLD, highlight=False)
+
+
+def ensemble_runs(models: Positionals, out: Path) -> None:
+    """Make one classifier of several, of whatever networks, that learnt the same clips: their logits are added.
+
+    Args:
+        models: RUNs of finetune or linear with the same clips and glosses.
+        out: Folder of the new RUN.
+    """
+    from twinsign.train.ensemble import ensemble
+
+    run = ensemble(models, out)
+    console.print(f"{len(models)} RUNs, their logits added, in {run.path}")
+    console.print(NO_THRESHOLD, highlight=False)
 
 
 def convert(checkpoint: Positional[Path], out: Path, labels: Path | None = None) -> None:

@@ -16,12 +16,17 @@ export function element(tag, text = "", properties = {}) {
   return Object.assign(document.createElement(tag), { textContent: text, ...properties });
 }
 
+// A guess's gloss, and the others that stand for the same sign.
+export function words({ gloss, also }) {
+  return also?.length ? `${gloss} (also ${also.join(", ")})` : gloss;
+}
+
 export function showAnswer(answer, playExample) {
   const [best] = answer.guesses;
   const enrolled = answer.enrolled?.sure ? answer.enrolled.guesses[0] : null;
   const headline = at("headline");
   const sure = answer.sure || enrolled;
-  headline.textContent = answer.sure ? best.gloss : enrolled ? enrolled.gloss : "Not sure";
+  headline.textContent = answer.sure ? words(best) : enrolled ? enrolled.gloss : "Not sure";
   headline.classList.toggle("unsure", !sure);
   at("explained").textContent = explanation(answer, best, enrolled);
   const guesses = at("guesses");
@@ -40,10 +45,11 @@ function explanation(answer, best, enrolled) {
   }
   if (answer.sure) return `The model is sure: ${percent(best.confidence)}.`;
   if (enrolled) return `From your own examples: ${percent(enrolled.confidence)}. The model alone is not sure.`;
-  return `Perhaps ${best.gloss} (${percent(best.confidence)}). Do not rely on this: ask, or sign again.`;
+  return `Perhaps ${words(best)} (${percent(best.confidence)}). Do not rely on this: ask, or sign again.`;
 }
 
-function bar({ gloss, confidence }) {
+function bar(guess) {
+  const { confidence } = guess;
   const item = element("li");
   const track = element("span", "", { className: "bar" });
   track.setAttribute("aria-hidden", "true");
@@ -51,7 +57,7 @@ function bar({ gloss, confidence }) {
   fill.style.width = `${100 * confidence}%`;
   track.append(fill);
   item.append(
-    element("span", gloss, { className: "name" }),
+    element("span", words(guess), { className: "name" }),
     track,
     element("span", percent(confidence), { className: "percent" }),
   );
@@ -61,7 +67,7 @@ function bar({ gloss, confidence }) {
 function showVotes(votes) {
   const rows = Object.entries(VOTES).flatMap(([name, label]) => {
     if (!(name in votes)) return [];
-    const guesses = votes[name].map(({ gloss, confidence }) => `${gloss} ${percent(confidence)}`).join(", ");
+    const guesses = votes[name].map((guess) => `${words(guess)} ${percent(guess.confidence)}`).join(", ");
     return [element("dt", label), element("dd", guesses)];
   });
   at("votes").replaceChildren(...(rows.length ? rows : [element("dd", "This model has a single view of a sign.")]));

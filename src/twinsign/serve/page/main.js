@@ -1,6 +1,6 @@
 // The page: camera or file in, answers out. `backend.js` says where they come from: this page's own server, or this tab.
 import { setToken } from "./api.js";
-import { element, showAnswer } from "./answer.js";
+import { element, showAnswer, words } from "./answer.js";
 import * as backend from "./backend.js";
 import { Camera } from "./camera.js";
 import { Dictionary } from "./dictionary.js";
@@ -59,7 +59,7 @@ function receive(message) {
     at("state").textContent = message.type === "paused" ? "Paused" : "Starting…";
   } else if (message.type === "sign" && !message.ended) {
     const [best] = message.guesses;
-    at("sofar").textContent = message.sure ? `So far: ${best.gloss}` : "So far: not sure";
+    at("sofar").textContent = message.sure ? `So far: ${words(best)}` : "So far: not sure";
   } else if (message.type === "sign") {
     at("sofar").textContent = "\u00a0";
     show(message, message.poses);

@@ -51,7 +51,12 @@ export class Recogniser {
   }
 
   ranked(probabilities, top) {
-    return best(probabilities, top).map((label) => ({ gloss: this.model.glosses[label], confidence: probabilities[label] }));
+    const { glosses, same_signs } = this.model;
+    return best(probabilities, top).map((label) => {
+      const gloss = glosses[label];
+      const guess = { gloss, confidence: probabilities[label] };
+      return Object.hasOwn(same_signs, gloss) ? { ...guess, also: same_signs[gloss] } : guess;
+    });
   }
 
   votes(outputs) {

@@ -1,0 +1,18 @@
+"""Glosses that stand for one sign: the same recording under two words, as dictionaries list it."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from twinsign.pack.open import Indices, Pack
+
+
+def same_signs(pack: Pack, rows: Indices) -> list[list[str]]:
+    """Pairs of glosses under which these rows show bit-identical poses, sorted."""
+    glosses: dict[str, set[str]] = {}
+    for poses, gloss in zip(pack.pose_hashes(rows), pack.table["gloss"].take(rows).to_pylist(), strict=True):
+        if gloss:
+            glosses.setdefault(poses, set()).add(gloss)
+    return [
+        list(pair) for pair in sorted({pair for shared in glosses.values() for pair in combinations(sorted(shared), 2)})
+    ]
