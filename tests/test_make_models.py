@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from twinsign.runs.run import load_run
+from twinsign.runs.run import WEIGHTS, load_run
 
 pytestmark = pytest.mark.slow
 DATA = Path(os.environ.get("TWINSIGN_DATA", ""))
@@ -76,7 +76,12 @@ def test_every_step_from_pose_sets_to_shipped_models(tmp_path: Path) -> None:
     small, large = load_run(shipped / "asl300"), load_run(shipped / "asl2000")
     assert {"doctor", "wrong", "now"} <= {*small.labels} < {*large.labels}
     assert "physician" in large.labels
-    assert [entry["seed"] for entry in large.about["averaged"]] == [0, 1, 2]
+    for model in (small, large):
+        assert [member["config"] for member in model.about["ensemble"]] == ["conv_gru", "small"]
+        assert model.recipe.encoder.beside is not None
+        assert (model.path / WEIGHTS).stat().st_size < 12e6
+    assert [entry["seed"] for entry in load_run(tmp_path / "work/runs/asl2000_small").about["averaged"]] == [0, 1, 2]
+    assert {*small.same_signs()} <= {*small.labels}
     assert small.about["calibration"]["unknown_clips"] > 0
     for name in ("encoder", "asl300", "asl2000"):
         assert (shipped / name / "model.json").is_file()

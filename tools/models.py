@@ -17,20 +17,22 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save, save_file
 
 from twinsign.annotation.segmenter import SEGMENTER
 from twinsign.cli.main import main as twinsign
 from twinsign.evaluation.metrics import true_class_ranks
 from twinsign.evaluation.score_files import align_scores, read_scores
+from twinsign.files import write_bytes
 from twinsign.nn.whitening import WHITENING
 from twinsign.pack.open import Pack
 from twinsign.pack.subset import write_subset
+from twinsign.runs.quantise import SCALE, quantised
 from twinsign.runs.run import CONFIG, LABELS, WEIGHTS, load_run
 from twinsign.runs.shipped import CARD
 from twinsign.runs.training_clips import TRAINING_CLIPS
@@ -55,13 +57,45 @@ HELD_OUT_GROUPS = 3
 ENCODER = ["--config", "small", "--pretrain.steps", "5000", "--pretrain.monitor_every", "0"]
 WLASL_WEIGHT = 2
 """How often an epoch of the encoder shows WLASL's clips."""
-BRANCHES = ["--config", "conv_gru", "--finetune.head.branches", "[joint,motion]", "--finetune.head.embed", "[joint]"]
-ASL2000 = [*BRANCHES, "--finetune.epochs", "60", "--finetune.batch_size", "64"]
-AT_MEANS = [*BRANCHES, "--finetune.head.start", "means"]
-FURTHER = [*AT_MEANS, "--finetune.epochs", "12", "--finetune.batch_size", "64", "--finetune.optimiser.lr", "0.0005"]
+LARGE = ["--finetune.batch_size", "64"]
+"""Of trainings on 2,000 signs."""
+FURTHER = [*LARGE, "--finetune.epochs", "12", "--finetune.optimiser.lr", "0.0005"]
+ALL_BRANCHES = ["--finetune.head.branches", "[joint,motion]", "--finetune.head.embed", "[joint]"]
+
+
+class Kind(NamedTuple):
+    """How a kind of network is trained: on 2,000 signs, on from there, and then on 300 signs."""
+
+    config: list[str]
+    first: list[str]
+    """Of the first training on 2,000 signs, which starts from `init`."""
+    init: str
+    own: list[str]
+    """Of trainings on 300 signs, from the mean of those on 2,000."""
+    trainings: int
+    """How many there are of these, by the seeds from the first one on."""
+
+
+KINDS = {
+    "conv_gru": Kind(
+        ["--config", "conv_gru", *ALL_BRANCHES],
+        [*LARGE, "--finetune.epochs", "60"],
+        "none",
+        ["--finetune.epochs", "16", "--finetune.optimiser.lr", "0.0003"],
+        4,
+    ),
+    "small": Kind(
+        ["--config", "small"],
+        [*LARGE, "--finetune.epochs", "30"],
+        "encoder",
+        ["--finetune.epochs", "14", "--finetune.optimiser.lr", "0.0003"],
+        2,
+    ),
+}
+"""The two kinds of networks that make a recogniser together: hand-made features, and what pre-training learnt."""
 CONTINUATIONS = 2
-"""Trainings that go on from the first of asl2000, by the seeds after its own; the mean of all is asl2000."""
-ASL300 = [*AT_MEANS, "--finetune.epochs", "16", "--finetune.optimiser.lr", "0.0003"]
+"""Trainings that go on from the first on 2,000 signs, by the seeds after its own; the mean of all is taken."""
+AT_MEANS = ["--finetune.head.start", "means"]
 REHEARSED = {"pretrain": ["--pretrain.steps", "4"], "finetune": ["--finetune.epochs", "1"]}
 """What each training is given at last in a rehearsal."""
 
@@ -238,21 +272,54 @@ def train_all(packs: dict[str, Path], synonyms: list[Path], work: Path, seed: in
         runs["encoder"],
     )
     clean = without_copies(packs)
-    labelled = [clean[name] for name in WLASL]
-    finetune = ["finetune", "--finetune.select", "last"]
-    large = ["--data", *labelled, *short["finetune"]]
-    seeds = range(seed, seed + 1 + CONTINUATIONS)
-    first, *others = members = [work / "runs" / f"asl2000_seed{number}" for number in seeds]
-    run(*finetune, *ASL2000, "--init", "none", *large, "--seed", str(seed), "--out", first)
-    for number, member in zip(seeds[1:], others, strict=True):
-        run(*finetune, *FURTHER, "--init", first, *large, "--seed", str(number), "--out", member)
-    run("average", *members, "--out", runs["asl2000"])
-    known = ["--init", first, "--data", clean["wlasl300"], clean["wlasl_body300"], *synonyms]
-    run(*finetune, *ASL300, *known, *short["finetune"], "--seed", str(seed), "--out", runs["asl300"])
+    data = {
+        "asl2000": [clean[name] for name in WLASL],
+        "asl300": [clean["wlasl300"], clean["wlasl_body300"], *synonyms],
+    }
+    least, members = short["finetune"], {"asl2000": list[Path](), "asl300": list[Path]()}
+    for name, kind in KINDS.items():
+        init = runs.get(kind.init, kind.init)
+        first = trained(
+            work, f"asl2000_{name}", data["asl2000"], range(seed, seed + 1), kind.config, init, [*kind.first, *least]
+        )
+        seeds, words = range(seed + 1, seed + 1 + CONTINUATIONS), [*FURTHER, *AT_MEANS, *least]
+        further = trained(work, f"asl2000_{name}", data["asl2000"], seeds, kind.config, first[0], words)
+        mean = mean_of([*first, *further], work / "runs" / f"asl2000_{name}")
+        seeds, words = range(seed, seed + (2 if rehearse else kind.trainings)), [*kind.own, *AT_MEANS, *least]
+        own = trained(work, f"asl300_{name}", data["asl300"], seeds, kind.config, mean, words)
+        members["asl2000"].append(mean)
+        members["asl300"].append(mean_of(own, work / "runs" / f"asl300_{name}"))
+    for model, both in members.items():
+        run("ensemble", *both, "--out", runs[model])
+        store_in_eight_bits(runs[model])
     for name in ("asl2000", "asl300"):
         if not (runs[name] / SEGMENTER).exists():
             run("segmenter", "--model", runs[name], "--data", packs["wlasl300"])
     return runs
+
+
+def trained(
+    work: Path, name: str, data: list[Path], seeds: range, config: list[str], init: Path | str, words: list[str]
+) -> list[Path]:
+    """RUNs of finetune by these seeds, trained where they are missing or unfinished."""
+    folders = [work / "runs" / f"{name}_seed{number}" for number in seeds]
+    for number, folder in zip(seeds, folders, strict=True):
+        how = [*config, *words, "--finetune.select", "last", "--seed", str(number)]
+        run("finetune", *how, "--init", init, "--data", *data, "--out", folder)
+    return folders
+
+
+def mean_of(members: list[Path], out: Path) -> Path:
+    """The mean of several trainings' weights."""
+    run("average", *members, "--out", out)
+    return out
+
+
+def store_in_eight_bits(folder: Path) -> None:
+    """Rewrite a RUN's weights in eight bits each: what is calibrated and measured is what is shipped."""
+    tensors = load_file(folder / WEIGHTS)
+    if not any(name.endswith(SCALE) for name in tensors):
+        write_bytes(folder / WEIGHTS, save(quantised(tensors)))
 
 
 def evaluated(model: Path, work: Path, name: str, data: list[Path], *more: str) -> dict[str, Any]:
@@ -282,22 +349,27 @@ def accuracy(report: dict[str, Any], on: str) -> dict[str, Any]:
 
 
 def ship(source: Path, folder: Path, facts: dict[str, Any]) -> None:
-    """Put a RUN into the package: float16 weights of what is used, its config, labels, hashes of its clips, facts."""
+    """Put a RUN into the package: its weights, config, labels, hashes of its clips, facts.
+
+    Of a pre-trained one the encoders alone, in sixteen bits; a classifier's weights are as they are.
+    """
     found = load_run(source)
     tensors = found.weights()
+    stored = load_file(source / WEIGHTS)
     if found.kind == "pretrained":
         tensors = {key: value for key, value in tensors.items() if key.startswith(("encoders.", WHITENING))}
+        stored = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    halved = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
-    lost = [key for key, value in halved.items() if not torch.isfinite(value).all()]
+    lost = [key for key, value in stored.items() if value.is_floating_point() and not torch.isfinite(value).all()]
     if lost:
         raise SystemExit(f"{source}: {lost[0]} does not fit into float16")
-    save_file(halved, folder / WEIGHTS)
+    save_file(stored, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(0o644)  # safetensors lets nobody else read it
     config = yaml.safe_load((source / CONFIG).read_text())
     for about in (config["about"], *(config["about"].get(key, {}) for key in ("calibrated", "started_from"))):
         about["data"] = [Path(pack).name for pack in about.get("data", [])]
-    config["about"]["init"] = Path(config["about"].get("init", "none")).name
+    if "init" in config["about"]:
+        config["about"]["init"] = Path(config["about"]["init"]).name
     (folder / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
     for file in (LABELS, TRAINING_CLIPS, SEGMENTER):
         if (source / file).exists():

@@ -89,6 +89,17 @@ def test_a_pretrained_run_and_its_knn_report(trained, tmp_path: Path) -> None:
     assert "twinsign finetune --init pre" in card.text
 
 
+def test_a_model_of_several_trainings_says_so(run: Path, trained, tmp_path: Path) -> None:
+    both, mean = tmp_path / "both", tmp_path / "mean"
+    assert main(["ensemble", str(run), str(trained.linear), "--out", str(both)]) == 0
+    text = model_card(load_run(both), [], CardMetadata())
+    assert "2 classifiers, whose logits are added" in text
+    assert f"hash `{load_run(trained.linear).digest()}`" in text
+    assert text.count(f"started from the encoders of a run with hash `{load_run(trained.pretrained).digest()}`") == 2
+    assert main(["average", str(run), str(run), "--out", str(mean)]) == 0
+    assert "the mean of the weights of 2 trainings" in model_card(load_run(mean), [], CardMetadata())
+
+
 def test_reports_of_other_models_and_other_files_are_refused(run: Path, trained, tmp_path: Path) -> None:
     made = load_run(run)
     assert [report["split"] for report in load_reports(made, [])] == [["test"], ["val"]]

@@ -98,7 +98,7 @@ def missing(run: Run, reports: Sequence[facts.Report], metadata: CardMetadata) -
         "versions of the libraries that trained it": not recipe_values(run.path / CONFIG).get("software"),
     }
     never_recorded = [
-        "how much results vary with the seed: this is one training",
+        "how much results vary with the seed",
         "who the signers are (age, handedness, region, skin, deaf or hearing), and how results differ between them",
         "accuracy in continuous signing, on other cameras and with other pose estimators",
     ]

@@ -181,6 +181,14 @@ def sees(run: Run) -> str:
     return f"branches: {', '.join(run.branches())}; parts: {parts}; {frames_of(run)} frames of each clip"
 
 
+def trainings_of(run: Run) -> str:
+    """How many trainings it was made of, in words."""
+    if members := run.about.get("ensemble"):
+        return f"{len(members)} classifiers, whose logits are added"
+    members = run.about.get("averaged")
+    return f"the mean of the weights of {len(members)} trainings" if members else "one training"
+
+
 def code(text: object) -> str:
     """Text from outside as Markdown that shows it literally, also in a table."""
     plain = "".join(letter if letter.isprintable() else " " for letter in str(text))

@@ -50,7 +50,7 @@ def _pair(value: Any) -> bool:
 
 def _mappings(value: Any) -> bool:
     mappings = isinstance(value, list) and all(isinstance(item, dict) for item in value)
-    return mappings and all(isinstance(item.get("files", {}), dict) for item in value)
+    return mappings and all(isinstance(item.get(name, {}), dict) for item in value for name in ("files", "start"))
 
 
 def _joints(value: Any) -> bool:

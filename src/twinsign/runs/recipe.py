@@ -169,9 +169,8 @@ class Recipe:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, ready for YAML."""
-        values = asdict(self)
-        if self.encoder.beside is None:
-            del values["encoder"]["beside"]  # as in RUNs of earlier versions, whose hashes stay as they were
+        values = asdict(self)  # without `beside: null`, as in earlier versions, so that hashes stay as they were
+        values["encoder"] = {name: value for name, value in values["encoder"].items() if value is not None}
         return dict(_lists(values))
 
 

@@ -5,7 +5,7 @@ Networks of two kinds make other mistakes, so that both together are right more 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from os import PathLike
 from pathlib import Path
@@ -24,7 +24,7 @@ from twinsign.train.average import save_combined
 from twinsign.train.prepare import STARTED_FROM, differing_keys
 
 ENSEMBLE = "ensemble"
-"""Key of `about`: seed, config and digest of each RUN that takes part."""
+"""Key of `about`: seed, config, digest and start of each RUN that takes part."""
 WITHOUT_PARTS = ("conv_gru", "st_gcn")
 """Networks whose one feature stands under `hand`, so that the trunk as another part adds nothing to it."""
 
@@ -57,12 +57,17 @@ def ensemble(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) ->
     recipe = replace(first.recipe, **sections)
     left_out = ("calibration", CALIBRATED, STARTED_FROM, "init")
     about: dict[str, Any] = {key: value for key, value in first.about.items() if key not in left_out}
-    about[ENSEMBLE] = [
-        {"seed": run.about.get("seed"), "config": run.about.get("config"), "digest": run.digest()} for run in runs
-    ]
+    about[ENSEMBLE] = [identity(run.about, run.digest()) for run in runs]
     about["minutes"] = round(sum(run.about.get("minutes", 0) for run in runs), 1)
     made = Run(Path(out), "classifier", recipe, first.labels, about)
     return save_combined(made, add_logits(runs, Classifier(encoder, chosen.head, len(first.labels))), first)
+
+
+def identity(about: Mapping[str, Any], digest: str) -> dict[str, Any]:
+    """What tells a RUN from others, and the RUN that it started from, if any."""
+    found: dict[str, Any] = {"seed": about.get("seed"), "config": about.get("config"), "digest": digest}
+    start = about.get(STARTED_FROM)
+    return found | ({"start": identity(start, start["digest"])} if start else {})
 
 
 @torch.no_grad()
