@@ -7,17 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.recordings import packed
 from helpers.tiny_configs import pack_of, sample
 from helpers.trained_runs import Trained
 
+import twinsign as ts
+from twinsign.cli.main import main
 from twinsign.errors import InputError
 from twinsign.pack.open import Pack
+from twinsign.pose.read import write_npz
 from twinsign.runs.recipe import Recipe, load_recipe
 from twinsign.runs.run import Run, load_run, save_config
 from twinsign.train import precision, protocols
 from twinsign.train.precision import resolve_precision
 from twinsign.train.prepare import matches_finished_run, training_loader
 from twinsign.views.batches import ClipReader
+from twinsign.web.network import PageNetwork, describe_network
 
 
 def run_of(folder: Path, precision: str) -> Run:
@@ -82,3 +87,43 @@ def test_few_clips_are_warned_of_and_one_is_refused(
     assert not caplog.text
     training_loader(few, 8, 0, recipe)
     assert "3 clips are fewer than a batch of 8" in caplog.text
+
+
+def test_glosses_of_one_recording_are_one_sign_from_training_to_answer(
+    trained: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A pack that lists two recordings under another word, too: train, calibrate, evaluate, predict."""
+    pack = Pack(str(trained.pack))
+    clips = [pack.recording(row) for row in range(len(pack))]
+    rows = [
+        {name: str(value) for name, value in zip(("gloss", "split"), pair, strict=True)}
+        for pair in zip(pack.table["gloss"].to_pylist(), pack.splits.tolist(), strict=True)
+    ]
+    first = rows[0]["gloss"]
+    copied = [number for number, row in enumerate(rows) if row == {"gloss": first, "split": "train"}][:2]
+    clips += [replace(clips[number], id=f"copy{number}") for number in copied]
+    packed(tmp_path / "Q", clips, [*rows, *({"gloss": "synonym", "split": "train"} for _ in copied)])
+    run = tmp_path / "run"
+    command = ["finetune", "--config", str(trained.recipe), "--data", str(tmp_path / "Q"), "--init", "none"]
+    assert main([*command, "--out", str(run)]) == 0
+    assert load_run(run).about["same_signs"] == [sorted([first, "synonym"])]
+    assert load_run(run).same_signs() == {first: ("synonym",), "synonym": (first,)}
+    assert main([*command, "--out", str(run)]) == 0, "the same again is finished"
+
+    evaluation = ts.evaluate(run, ts.ClipSelection([str(tmp_path / "Q")]), ["train"])
+    scored, found = evaluation.scored, evaluation.report["same_signs"]
+    guesses = [scored.glosses[place] for place in scored.scores.argmax(axis=1)]
+    truth = [scored.glosses[place] for place in scored.labels]
+    right = [guess == true or {guess, true} == {first, "synonym"} for guess, true in zip(guesses, truth, strict=True)]
+    assert found == {"pairs": 1, "top1": pytest.approx(100 * sum(right) / len(right), abs=0.06)}
+
+    model = ts.Recogniser.load(run)
+    guesses = model.predict(clips[copied[0]], top=len(model.labels)).guesses
+    assert {guess.gloss: guess.also for guess in guesses if guess.also} == {first: ("synonym",), "synonym": (first,)}
+    assert next(guess for guess in guesses if guess.gloss == "synonym").as_dict()["also"] == [first]
+    assert all("also" not in guess.as_dict() for guess in guesses if not guess.also)
+    assert describe_network(model.run, PageNetwork(model.run))["same_signs"]["synonym"] == (first,)
+    write_npz(clips[copied[0]], tmp_path / "clip.npz")
+    capsys.readouterr()
+    assert main(["predict", "--model", str(run), "--top", "5", str(tmp_path / "clip.npz")]) == 0
+    assert f"synonym (also {first})" in " ".join(capsys.readouterr().out.split())
