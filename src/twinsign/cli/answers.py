@@ -44,7 +44,7 @@ def answer_files(
             errors.print(result["error"])
         else:
             for line in (f"{file}: {in_words(result)}", *details(result)):
-                console.print(line)
+                console.print(line, soft_wrap=not console.is_terminal)  # in a pipe, a line is an answer
             if "note" in result:
                 print_note(f"{file}: {result['note']}")
     return NOTHING_WRITTEN if unreadable == len(listed) else SOME_UNREADABLE if unreadable else OK
