@@ -22,6 +22,7 @@ from twinsign.runs.recipe import AbstainConfig
 from twinsign.runs.run import keep_report, load_run
 from twinsign.runs.shipped import CARD, LICENCE, shipped_models, shipped_path
 from twinsign.synthetic.corpus import SyntheticConfig, synthesise
+from twinsign.train.ensemble import chain
 
 MEGABYTES = 12
 NAMES = ("asl2000", "asl300", "encoder")
@@ -60,6 +61,14 @@ def test_a_name_goes_where_a_run_goes(name: str) -> None:
     run = load_run(name)
     assert (run.shipped, run.reference) == (True, name)
     assert all(np.isfinite(value.numpy()).all() for value in run.weights().values() if value.is_floating_point())
+
+
+def test_recognisers_are_of_two_kinds_and_know_words_for_one_sign() -> None:
+    for name in SIGNS:
+        run = load_run(name)
+        assert [network.network for network in chain(run.recipe.encoder)] == ["conv_gru", "gcn_transformer"]
+        assert "past" in run.same_signs()["before"]
+        assert {*run.same_signs()} <= {*run.labels}
 
 
 def test_a_local_folder_of_the_same_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

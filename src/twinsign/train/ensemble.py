@@ -20,7 +20,7 @@ from twinsign.nn.classifier import Classifier
 from twinsign.nn.config import EncoderConfig
 from twinsign.runs.models import frames_of, head_recipe, load_classifier
 from twinsign.runs.run import CALIBRATED, Run, load_run
-from twinsign.train.average import save_combined
+from twinsign.train.average import AVERAGED, save_combined
 from twinsign.train.prepare import STARTED_FROM, differing_keys
 
 ENSEMBLE = "ensemble"
@@ -55,7 +55,7 @@ def ensemble(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) ->
     encoder = beside_each_other([run.recipe.encoder for run in runs])
     sections: dict[str, Any] = {"encoder": encoder, str(first.about["protocol"]): chosen}
     recipe = replace(first.recipe, **sections)
-    left_out = ("calibration", CALIBRATED, STARTED_FROM, "init")
+    left_out = ("calibration", CALIBRATED, STARTED_FROM, AVERAGED, "init")
     about: dict[str, Any] = {key: value for key, value in first.about.items() if key not in left_out}
     about[ENSEMBLE] = [identity(run.about, run.digest()) for run in runs]
     about["minutes"] = round(sum(run.about.get("minutes", 0) for run in runs), 1)
@@ -64,8 +64,9 @@ def ensemble(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) ->
 
 
 def identity(about: Mapping[str, Any], digest: str) -> dict[str, Any]:
-    """What tells a RUN from others, and the RUN that it started from, if any."""
+    """What tells a RUN from others, of how many trainings it is the mean, and the RUN that it started from, if any."""
     found: dict[str, Any] = {"seed": about.get("seed"), "config": about.get("config"), "digest": digest}
+    found |= {"trainings": len(about[AVERAGED])} if AVERAGED in about else {}
     start = about.get(STARTED_FROM)
     return found | ({"start": identity(start, start["digest"])} if start else {})
 
