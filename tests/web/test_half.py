@@ -37,7 +37,7 @@ def test_a_shipped_model_halves_and_says_the_same(tmp_path: Path) -> None:
     assert b"/src/twinsign/" not in half.read_bytes(), "no paths of the machine that made it"
     assert half.stat().st_size < 0.56 * (tmp_path / "whole.onnx").stat().st_size
     for before, after in zip(answers(tmp_path / "whole.onnx"), answers(half), strict=True):
-        np.testing.assert_array_equal(before, after)
+        np.testing.assert_allclose(before, after, rtol=1e-5, atol=1e-7)  # the runtime fuses other operations
 
 
 def test_weights_that_float16_cannot_hold_stay(trained: Trained, tmp_path: Path) -> None:
