@@ -12,6 +12,7 @@ from helpers.trained_runs import Trained
 import twinsign as ts
 from twinsign.cli.main import main
 from twinsign.errors import InputError
+from twinsign.inference.recogniser import explain
 from twinsign.runs.run import WEIGHTS, load_run
 from twinsign.train.ensemble import ENSEMBLE, ensemble
 
@@ -52,7 +53,9 @@ def test_an_ensemble_takes_part_in_another_and_answers_recordings(
     assert ensemble([tmp_path / "both", pair[0]], tmp_path / "three").about["calibration"], "what is finished stays"
     model, recording = ts.Recogniser.load(three.path), ts.Pack(str(trained.pack)).recording(0)
     assert model.predict(recording).guesses[0].gloss in model.labels
-    assert model.embed(recording).shape[0] == 1
+    first = ts.Recogniser.load(pair[1])
+    assert np.allclose(model.embed(recording), first.embed(recording), atol=1e-6), "vectors are the first one's"
+    assert np.allclose(explain(model, [recording])[0].embedding, first.embed(recording)[0], atol=1e-6)
 
 
 def test_an_interrupted_one_is_made_again_and_another_is_not_overwritten(pair: list[Path], tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from twinsign.evaluation.scoring import score
 from twinsign.evaluation.significance import RESAMPLES, bootstrap_report
 from twinsign.inference.embedder import FeatureChoice
 from twinsign.inference.shift import check_shift
+from twinsign.nn.beside import first_networks
 from twinsign.nn.config import PARTS
 from twinsign.nn.features import embed, fixed_views, joint_embedding, unit_means
 from twinsign.pack.open import Pack
@@ -121,7 +122,7 @@ def knn(
         whitening = load_whitening(run)
     shift = check_shift(run, pack, query.rows, run.recipe.read, clips.strict)
     chosen = (choice or FeatureChoice()).within(run)
-    encoders = branches_of(encoders, tuple(chosen.branches), model).to(fastest_device())
+    encoders = first_networks(branches_of(encoders, tuple(chosen.branches), model)).to(fastest_device())
     ranker = partial(knn_scores, neighbours=k)
     vectors = gallery_vectors(run, encoders, tuple(chosen.parts), whitening if chosen.whole(run) else nn.Identity())
     scored = score_by_gallery(vectors, pack, stored, query, glosses, ranker)
@@ -149,7 +150,7 @@ def retrieve(
         scored = score(run, classifier, pack, query)
     else:
         pack, stored, query, glosses = _gallery_and_query(clips, splits, gallery, 0)
-        encoders = branches_of(load_encoders(run), embedded_branches(run), model).to(fastest_device())
+        encoders = first_networks(branches_of(load_encoders(run), embedded_branches(run), model)).to(fastest_device())
         ranker = nearest_scores if by == "nearest" else prototype_scores
         vectors = gallery_vectors(run, encoders, PARTS, load_whitening(run))
         scored = score_by_gallery(vectors, pack, stored, query, glosses, ranker)

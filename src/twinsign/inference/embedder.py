@@ -13,6 +13,7 @@ from torch import nn
 
 from twinsign.errors import InputError
 from twinsign.inference.input_check import Noticer
+from twinsign.nn.beside import first_networks
 from twinsign.nn.classifier import branch_features
 from twinsign.nn.config import PARTS
 from twinsign.nn.features import device_of, embed, joint_embedding
@@ -78,7 +79,7 @@ class Embedder:
         self.run, chosen = run, FeatureChoice().within(run)
         self.parts = tuple(chosen.parts)
         encoders = load_encoders(run) if encoders is None else encoders
-        self.encoders = nn.ModuleDict({name: encoders[name] for name in chosen.branches}).eval()
+        self.encoders = first_networks(nn.ModuleDict({name: encoders[name] for name in chosen.branches})).eval()
         self.whitening = load_whitening(run)
         self.viewer, self.noticer = viewer_of(run), Noticer(run)
 

@@ -25,6 +25,7 @@ from twinsign.distributed import fastest_device
 from twinsign.errors import InputError
 from twinsign.files import atomic, parse_json, sha256
 from twinsign.inference.embedder import FeatureChoice
+from twinsign.nn.beside import first_networks
 from twinsign.nn.classifier import all_features
 from twinsign.nn.features import device_of, joint_embedding
 from twinsign.pack.open import Indices, Pack
@@ -138,7 +139,7 @@ def read_embeddings(path: str | PathLike[str]) -> Embeddings:
 
 def _load_embedding(run: Run, pack: Pack, chosen: FeatureChoice) -> Callable[[Indices], list[pa.Array]]:
     """A function from a batch of rows to their columns, by a RUN's encoders on the fastest device."""
-    loaded, viewer = load_encoders(run), viewer_of(run)
+    loaded, viewer = first_networks(load_encoders(run)), viewer_of(run)
     encoders = nn.ModuleDict({name: loaded[name] for name in chosen.branches}).to(fastest_device()).eval()
     parts = tuple(chosen.parts)
     whitening = (load_whitening(run) if chosen.whole(run) else nn.Identity()).to(fastest_device())

@@ -1,4 +1,4 @@
-"""Networks side by side: each sees the same poses, and their features are joined."""
+"""Networks side by side: each sees the same poses, and their features are joined. The first makes a clip's vector."""
 
 from __future__ import annotations
 
@@ -38,6 +38,11 @@ class SideBySide(nn.Module):
 def side_by_side(network: nn.Module) -> list[nn.Module]:
     """The networks that stand side by side in one, or that one alone."""
     return list(network.networks) if isinstance(network, SideBySide) else [network]
+
+
+def first_networks(encoders: nn.ModuleDict) -> nn.ModuleDict:
+    """Of each branch the network that makes a clip's vector: where several stand side by side, the first."""
+    return nn.ModuleDict({name: side_by_side(encoder)[0] for name, encoder in encoders.items()})
 
 
 def joined_features(features: Sequence[Features]) -> Features:

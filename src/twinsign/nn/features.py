@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from twinsign.nn.beside import first_networks
 from twinsign.nn.classifier import Classifier, branch_features
 from twinsign.nn.config import PARTS
+from twinsign.nn.networks import feature_width
 from twinsign.views.augment import random_view
 from twinsign.views.batches import ClipBatchSampler, ClipLoader, ClipReader
 from twinsign.views.clips import Clips, View, window_views
@@ -83,8 +85,12 @@ def joint_embedding(features: dict[str, Tensor]) -> Tensor:
 
 
 def embedded(classifier: Classifier, features: dict[str, Tensor]) -> Tensor:
-    """Unit vectors (N D'): the joint embedding of the branches that a classifier's head embeds."""
-    return joint_embedding({name: features[name] for name in classifier.head.embed or features})
+    """Unit vectors (N D'): the joint embedding of the branches that a classifier's head embeds.
+
+    Of networks side by side the first one's features (nn/beside.py).
+    """
+    widths = {name: feature_width(network) for name, network in first_networks(classifier.encoders).items()}
+    return joint_embedding({name: features[name][:, : widths[name]] for name in classifier.head.embed or features})
 
 
 def unit_means(vectors: Tensor, labels: Tensor, classes: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -85,9 +86,9 @@ def load_whitening(run: Run) -> nn.Module:
 
 
 def encoder_width(run: Run) -> int:
-    """D of each branch's features: a registered backbone may be wider than its config says."""
+    """D of what each branch adds to a clip's vector: a registered backbone may be wider than its config says."""
     with torch.device("meta"):
-        return feature_width(build_encoder(run.recipe.encoder))
+        return feature_width(build_encoder(replace(run.recipe.encoder, beside=None)))
 
 
 def random_encoders(recipe: Recipe, seed: int) -> nn.ModuleDict:

@@ -32,6 +32,7 @@ WITHOUT_PARTS = ("conv_gru", "st_gcn")
 def ensemble(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> Run:
     """Write a RUN whose logits are the sum of those of several classifiers; it is not calibrated.
 
+    Its vectors, for dictionaries and embeddings, are those of the first.
     Raises InputError unless there are two or more, of the same clips, glosses, branches, parts and frames, that read
     poses alike, or where `out` holds another RUN.
 

@@ -14,6 +14,7 @@ from torch import nn
 from twinsign.distributed import rank_info
 from twinsign.errors import InputError
 from twinsign.inference.shift import check_shift, training_statistics
+from twinsign.nn.beside import first_networks
 from twinsign.nn.classifier import Classifier
 from twinsign.nn.features import embed, features_as_tested, fixed_views, joint_embedding
 from twinsign.nn.imprint import imprint
@@ -135,7 +136,7 @@ def whiten_embeddings(
     shown = np.random.default_rng([seed, 4]).permutation(len(rows)) if mixture is None else mixture.order(0)
     drawn = rows[np.sort(shown[:WHITENING_CLIPS])]
     viewer = fixed_views(recipe.windows, recipe.pretrain.frames)
-    features, _ = embed(encoders, evaluation_loader(pack, drawn, recipe), viewer)
+    features, _ = embed(first_networks(encoders), evaluation_loader(pack, drawn, recipe), viewer)
     return {"whitening": fit_whitening(joint_embedding(features), recipe.pretrain.whitening)}
 
 
