@@ -15,6 +15,7 @@ from twinsign.hub.bundle import is_inert, is_shared, shared_files
 from twinsign.hub.card import CardMetadata, model_card
 from twinsign.hub.facts import code, load_reports, notes_of, rejection_of, selection_of, title_of
 from twinsign.runs.run import Run, keep_report, load_run, save_config
+from twinsign.train.average import average
 
 
 @pytest.fixture
@@ -97,6 +98,9 @@ def test_a_model_of_several_trainings_says_so(run: Path, trained, tmp_path: Path
     assert f"hash `{load_run(trained.linear).digest()}`" in text
     assert text.count(f"started from the encoders of a run with hash `{load_run(trained.pretrained).digest()}`") == 2
     assert main(["average", str(run), str(run), "--out", str(mean)]) == 0
+    with pytest.raises(InputError, match="an ensemble of several networks"):
+        average([both, both], tmp_path / "other")
+    assert main(["card", "asl300"]) == 2, "nothing is written into a shipped model"
     assert "the mean of the weights of 2 trainings" in model_card(load_run(mean), [], CardMetadata())
 
 

@@ -15,6 +15,7 @@ from twinsign.evaluation.calibrate import recalibrate
 from twinsign.inference.embedder import Embedder
 from twinsign.inference.load import load
 from twinsign.inference.recogniser import Recogniser
+from twinsign.nn.config import each_network
 from twinsign.pack.open import Pack
 from twinsign.pack.selection import ClipSelection
 from twinsign.pose.read import write_npz
@@ -22,7 +23,6 @@ from twinsign.runs.recipe import AbstainConfig
 from twinsign.runs.run import keep_report, load_run
 from twinsign.runs.shipped import CARD, LICENCE, shipped_models, shipped_path
 from twinsign.synthetic.corpus import SyntheticConfig, synthesise
-from twinsign.train.ensemble import chain
 
 MEGABYTES = 12
 NAMES = ("asl2000", "asl300", "encoder")
@@ -66,7 +66,7 @@ def test_a_name_goes_where_a_run_goes(name: str) -> None:
 def test_recognisers_are_of_two_kinds_and_know_words_for_one_sign() -> None:
     for name in SIGNS:
         run = load_run(name)
-        assert [network.network for network in chain(run.recipe.encoder)] == ["conv_gru", "gcn_transformer"]
+        assert [network.network for network in each_network(run.recipe.encoder)] == ["conv_gru", "gcn_transformer"]
         assert "past" in run.same_signs()["before"]
         assert {*run.same_signs()} <= {*run.labels}
 

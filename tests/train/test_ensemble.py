@@ -46,6 +46,9 @@ def test_an_ensemble_takes_part_in_another_and_answers_recordings(
     trained: Trained, pair: list[Path], tmp_path: Path
 ) -> None:
     ensemble(pair[::-1], tmp_path / "both")
+    five = ensemble([pair[0], tmp_path / "both", tmp_path / "both"], tmp_path / "five")
+    wanted = 3 * scores(pair[0], trained.pack) + 2 * scores(pair[1], trained.pack)
+    assert np.allclose(scores(five.path, trained.pack), wanted, atol=2e-4)
     three = ensemble([tmp_path / "both", pair[0]], tmp_path / "three")
     wanted = scores(pair[1], trained.pack) + 2 * scores(pair[0], trained.pack)
     assert np.allclose(scores(three.path, trained.pack), wanted, atol=1e-4)

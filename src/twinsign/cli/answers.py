@@ -89,5 +89,5 @@ def in_words(answer: dict[str, Any]) -> str:
 
 def words_for(guess: dict[str, Any]) -> str:
     """A guess's gloss, and the others that stand for the same sign."""
-    also = f" (also {', '.join(guess['also'])})" if guess.get("also") else ""
+    also = f" (or {', '.join(guess['also'])})" if guess.get("also") else ""
     return f"{guess['gloss']}{also}"

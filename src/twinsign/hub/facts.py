@@ -10,9 +10,10 @@ from twinsign.errors import InputError
 from twinsign.evaluation.caveats import describe_source
 from twinsign.evaluation.selective import describe_unknown
 from twinsign.files import parse_json
+from twinsign.nn.config import each_network
 from twinsign.runs.calibration import calibration_of, threshold_in_words
 from twinsign.runs.models import frames_of, head_recipe
-from twinsign.runs.run import CALIBRATED, EVALUATIONS, TRAINING_STATISTICS, VAL, Run
+from twinsign.runs.run import CALIBRATED, EVALUATIONS, SAME_SIGNS, TRAINING_STATISTICS, VAL, Run
 
 REQUIRED = ("per_instance", "per_class", "interval95", "clips", "classes", "split_hash", "selected_on")
 """Keys without which a JSON is no evaluation report."""
@@ -139,12 +140,14 @@ def selection_of(run: Run) -> str:
     epoch = "The epoch of the highest top-1 on val was kept." if best else "The last epoch was kept."
     if calibration is None:
         return (
-            f"{epoch} There was no val split: confidences are uncalibrated, and the threshold is the default of 50 %."
+            f"{epoch} Nothing was calibrated: confidences are as they come, and the threshold is the default of 50 %."
         )
     later = run.about.get(CALIBRATED)
     source = "val" if later is None else f"{later['clips']} clips of {', '.join(later['split'] or ['all splits'])}"
     fitted = f"The temperature of the confidences is {calibration.temperature:.2f}; {threshold_in_words(calibration)}"
-    return f"{epoch} {fitted}. Both come from {source}."
+    pairs = len(run.about.get(SAME_SIGNS, []))
+    also = f" An answer is right there, too, if it is another gloss of the same sign ({pairs} pairs in config.yaml)."
+    return f"{epoch} {fitted}. Both come from {source}.{also if pairs else ''}"
 
 
 def learning_of(about: Mapping[str, Any], packs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -178,7 +181,8 @@ def packs_of(run: Run) -> list[Mapping[str, Any]]:
 def sees(run: Run) -> str:
     """Branches, parts and frames of the networks, in words."""
     parts = "hand, trunk" if run.kind == "pretrained" else ", ".join(head_recipe(run).head.parts)
-    return f"branches: {', '.join(run.branches())}; parts: {parts}; {frames_of(run)} frames of each clip"
+    networks = " and ".join(network.network for network in each_network(run.recipe.encoder))
+    return f"{networks}; branches: {', '.join(run.branches())}; parts: {parts}; {frames_of(run)} frames of each clip"
 
 
 def trainings_of(run: Run) -> str:

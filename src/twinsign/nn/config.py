@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from twinsign.errors import InputError
@@ -62,6 +62,11 @@ class EncoderConfig:
     def width(self) -> int:
         """Width of f_hand and f_trunk."""
         return self.part_widths[-1]
+
+
+def each_network(config: EncoderConfig) -> list[EncoderConfig]:
+    """The configs of the networks that stand side by side, each by itself."""
+    return [replace(config, beside=None), *(each_network(config.beside) if config.beside else [])]
 
 
 @dataclass(frozen=True)

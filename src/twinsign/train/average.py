@@ -79,7 +79,8 @@ def check_alike(runs: Sequence[Run], digests: Sequence[str]) -> None:
     for run, digest, start in zip(runs, digests, starts, strict=True):
         start = digest if digest in starts else start  # where the others began belongs to them
         if run.kind != "classifier" or run.about.get("protocol") != "finetune" or not start:
-            problem = "a RUN that no fine-tuning of a trained RUN made"
+            of_several = "an ensemble of several networks" if "ensemble" in run.about else ""
+            problem = of_several or "a RUN that no fine-tuning of a trained RUN made"
             wanted = "classifiers that finetune trained from one RUN, and that RUN: others are too far apart"
             raise InputError(problem, wanted, file=run.path)
         head = replace(run.recipe.finetune.head, start="random")  # where its layers began makes no other network

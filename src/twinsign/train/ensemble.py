@@ -17,16 +17,18 @@ from torch import nn
 from twinsign.errors import InputError
 from twinsign.nn.beside import side_by_side
 from twinsign.nn.classifier import Classifier
-from twinsign.nn.config import EncoderConfig
+from twinsign.nn.config import EncoderConfig, each_network
 from twinsign.runs.models import frames_of, head_recipe, load_classifier
 from twinsign.runs.run import CALIBRATED, Run, load_run
 from twinsign.train.average import AVERAGED, save_combined
-from twinsign.train.prepare import STARTED_FROM, differing_keys
+from twinsign.train.prepare import STARTED_FROM
 
 ENSEMBLE = "ensemble"
 """Key of `about`: seed, config, digest and start of each RUN that takes part."""
 WITHOUT_PARTS = ("conv_gru", "st_gcn")
 """Networks whose one feature stands under `hand`, so that the trunk as another part adds nothing to it."""
+
+BRANCHES_HINT = "Train both with --finetune.head.branches '[joint,motion]', or both with '[joint]'."
 
 
 def ensemble(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> Run:
@@ -92,25 +94,23 @@ def check_same_task(runs: Sequence[Run]) -> tuple[str, ...]:
     for run in runs:
         if run.kind != "classifier":
             raise InputError("a pre-trained run without a classifier", "RUNs of finetune or linear", file=run.path)
-        head = head_recipe(run).head
-        fact = {"glosses": run.labels, "clips": run.about.get("rows_hash"), "frames": frames_of(run)}
-        fact |= {"branches": head.branches, "join": head.join, "read": asdict(run.recipe.read)}
-        facts.append(fact | {"windows": asdict(run.recipe.windows)})
-    split = [run for run in runs if any(each.network not in WITHOUT_PARTS for each in chain(run.recipe.encoder))]
+        head, read, windows = head_recipe(run).head, asdict(run.recipe.read), asdict(run.recipe.windows)
+        fact = {"glosses": run.labels, "clips": run.about.get("rows_hash"), "branches": ", ".join(head.branches)}
+        facts.append(fact | {"join": head.join, "frames": frames_of(run), "read": read, "windows": windows})
+    split = [run for run in runs if any(each.network not in WITHOUT_PARTS for each in each_network(run.recipe.encoder))]
     parts = head_recipe([*split, runs[0]][0]).head.parts
     for run, fact in zip(runs, facts, strict=True):
-        other_parts = ["parts"] if run in split and head_recipe(run).head.parts != parts else []
-        if differing := [*differing_keys(fact, facts[0]), *other_parts]:
-            raise InputError(f"{differing[0]} unlike those of {runs[0].path}", "the same", file=run.path)
+        fact["parts"] = head_recipe(run).head.parts if run in split else parts
+        for name, value in fact.items():
+            wanted = {**facts[0], "parts": parts}[name]
+            if value != wanted:
+                said, of = (f": {value}", str(wanted)) if isinstance(value, str | int) else ("", "the same")
+                hint = BRANCHES_HINT if name == "branches" else ""
+                raise InputError(f"{name} unlike those of {runs[0].path}{said}", of, file=run.path, hint=hint)
     return parts
-
-
-def chain(config: EncoderConfig) -> list[EncoderConfig]:
-    """The configs of the networks that stand side by side."""
-    return [config, *(chain(config.beside) if config.beside else [])]
 
 
 def beside_each_other(configs: Sequence[EncoderConfig]) -> EncoderConfig:
     """The config of all of these networks side by side."""
-    first, *others = [each for config in configs for each in chain(config)]
+    first, *others = [each for config in configs for each in each_network(config)]
     return replace(first, beside=beside_each_other(others) if others else None)

@@ -141,6 +141,9 @@ def _write_card(run: Any, files: list[Path], metadata: Any, overwrite: bool) -> 
     from twinsign.hub.facts import load_reports
 
     file = run.path / CARD
+    if run.shipped:
+        hint = "docs/models.md is its card; for one of your own, copy the folder."
+        raise InputError("a shipped model, into which nothing is written", "a RUN of yours", file=run.path, hint=hint)
     if file.exists() and not overwrite:
         raise InputError("a README.md already", "none, or --overwrite", file=file)
     reports = load_reports(run, files)

@@ -18,7 +18,7 @@ export function element(tag, text = "", properties = {}) {
 
 // A guess's gloss, and the others that stand for the same sign.
 export function words({ gloss, also }) {
-  return also?.length ? `${gloss} (also ${also.join(", ")})` : gloss;
+  return also?.length ? `${gloss} (or ${also.join(", ")})` : gloss;
 }
 
 export function showAnswer(answer, playExample) {
