@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -84,6 +85,11 @@ def test_without_the_file_the_packs_of_the_command_answer(trained: Trained, run:
 def test_a_file_of_other_clips_counts_as_none_and_a_damaged_one_is_named(trained: Trained, run: Path) -> None:
     edit(run, rows_hash="0" * 16)
     assert load_training_clips(load_run(run), Pack(trained.pack)) is None
+    table = pq.read_table(run / TRAINING_CLIPS)
+    no_text = pa.array([b"\x80"] * len(table), pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(2, table.schema.field("signer"), no_text), run / TRAINING_CLIPS)
+    with pytest.raises(InputError, match=r"learnt\.parquet: found a damaged file.*utf-8"):
+        load_training_clips(load_run(run), Pack(trained.pack))
     (run / TRAINING_CLIPS).write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"learnt\.parquet: found a damaged file"):
         load_training_clips(load_run(run), Pack(trained.pack))

@@ -65,19 +65,19 @@ def hashed_signers(pack: Pack, rows: Indices) -> list[str]:
 
 
 def _read(file: Path) -> tuple[TrainingClips, str]:
+    hint = "Delete it: evaluations then look at the packs of --data alone."
     try:
         unpacked = parquet_bytes(pq.read_metadata(file))
         if unpacked > max_unpacked_bytes(file.stat().st_size):
             raise OSError(f"{file.stat().st_size:,} bytes that unpack to {unpacked:,}")
         table = pq.read_table(file, memory_map=False)
-    except (OSError, pa.ArrowException) as error:
-        hint = "Delete it: evaluations then look at the packs of --data alone."
+        if not table.schema.equals(_SCHEMA, check_metadata=False):
+            raise InputError(f"columns {', '.join(table.column_names)}", ", ".join(map(str, _SCHEMA)), file=file)
+        poses, signers = (table[name].to_pylist() for name in (POSE_HASH, "signer"))
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:  # texts are decoded when they are asked for
         raise InputError(f"a damaged file ({error})", "clips learnt from", file=file, hint=hint) from error
-    if not table.schema.equals(_SCHEMA, check_metadata=False):
-        raise InputError(f"columns {', '.join(table.column_names)}", ", ".join(map(str, _SCHEMA)), file=file)
-    signers = [name or "" for name in table["signer"].to_pylist()]
     rows_hash = (table.schema.metadata or {}).get(_KEY, b"").decode("utf-8", "replace")
-    return TrainingClips(frozenset(table[POSE_HASH].to_pylist()), signers), rows_hash
+    return TrainingClips(frozenset(poses), [name or "" for name in signers]), rows_hash
 
 
 def _drawn_again(run: Run, pack: Pack) -> TrainingClips | None:
