@@ -32,7 +32,7 @@ def folder(trained: Trained, tmp_path: Path) -> Path:
         assert main(["enrol", "--data", "P", "--model", "pretrained", "--dictionary", "D"]) == 0
         shards = ["--workers", "0", "--shard_clips", "16", "--out", "S"]
         assert main([*kill_commands.CORPUS, *shards]) == 0
-        for words in kill_commands.SCORES:
+        for words in (*kill_commands.MEMBERS, *kill_commands.SCORES):
             assert main(words) == 0
     make_files(inputs)
     return tmp_path

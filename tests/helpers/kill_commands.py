@@ -73,8 +73,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "delete": ("enrol", "--delete", "FLAT-FOREHEAD-STRAIGHT-ONE", "--dictionary", "D"),
 }
 SCORES = [("evaluate", "--model", "linear", *DATA, "--split", "test", "--scores", name) for name in ("a.npz", "b.npz")]
-MEANT = (("0", "one"), ("1", "two"))
-"""Seeds and RUNs that average and ensemble make one of."""
+MEMBERS = [
+    ("finetune", *CONFIG, *DATA, "--init", "pretrained", "--seed", seed, "--out", out)
+    for seed, out in (("0", "one"), ("1", "two"))
+]
+"""The RUNs that average and ensemble make one of."""
 AGAIN = {"delete": (0, 2), "doctor": (0, 1), "extract": (0, 3)}
 """Exit codes of a second run that is not blocked: nothing left to delete, findings, a video in which nobody is."""
 if find_spec("mediapipe"):
@@ -111,10 +114,7 @@ def make_inputs(folder: Path) -> None:
             (*CORPUS, "--workers", "0", "--shard_clips", "16", "--out", "S"),
             ("pretrain", *CONFIG, *DATA, "--out", "pretrained"),
             ("linear", *CONFIG, *DATA, "--init", "pretrained", "--out", "linear"),
-            *(
-                ("finetune", *CONFIG, *DATA, "--init", "pretrained", "--seed", seed, "--out", out)
-                for seed, out in MEANT
-            ),
+            *MEMBERS,
             ("enrol", *DATA, "--model", "pretrained", "--dictionary", "D"),
             *SCORES,
         ):
