@@ -32,7 +32,7 @@ def folder(trained: Trained, tmp_path: Path) -> Path:
         assert main(["enrol", "--data", "P", "--model", "pretrained", "--dictionary", "D"]) == 0
         shards = ["--workers", "0", "--shard_clips", "16", "--out", "S"]
         assert main([*kill_commands.CORPUS, *shards]) == 0
-        for words in (*kill_commands.MEMBERS, *kill_commands.SCORES):
+        for words in kill_commands.SCORES:
             assert main(words) == 0
     make_files(inputs)
     return tmp_path
@@ -60,4 +60,7 @@ def test_a_few_kills(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_every_command_killed_at_every_fifteenth_change(folder: Path) -> None:
+    with kill_commands.at(folder / "inputs"):
+        for words in kill_commands.MEMBERS:
+            assert main(words) == 0
     assert kill(folder, "--every", "15").endswith("kills, 0 ended badly\n")
