@@ -80,7 +80,7 @@ def test_every_step_from_pose_sets_to_shipped_models(tmp_path: Path) -> None:
         assert [member["config"] for member in model.about["ensemble"]] == ["conv_gru", "small"]
         assert model.recipe.encoder.beside is not None
         assert (model.path / WEIGHTS).stat().st_size < 12e6
-    assert [entry["seed"] for entry in load_run(tmp_path / "work/runs/asl2000_small").about["averaged"]] == [0, 1, 2]
+    assert [entry["seed"] for entry in load_run(tmp_path / "work/runs/asl2000_small").about["averaged"]] == [0, 1]
     assert {*small.same_signs()} <= {*small.labels}
     assert small.about["calibration"]["unknown_clips"] > 0
     for name in ("encoder", "asl300", "asl2000"):

@@ -282,7 +282,7 @@ def train_all(packs: dict[str, Path], synonyms: list[Path], work: Path, seed: in
         first = trained(
             work, f"asl2000_{name}", data["asl2000"], range(seed, seed + 1), kind.config, init, [*kind.first, *least]
         )
-        seeds, words = range(seed + 1, seed + 1 + CONTINUATIONS), [*FURTHER, *AT_MEANS, *least]
+        seeds, words = range(seed + 1, seed + 1 + (1 if rehearse else CONTINUATIONS)), [*FURTHER, *AT_MEANS, *least]
         further = trained(work, f"asl2000_{name}", data["asl2000"], seeds, kind.config, first[0], words)
         mean = mean_of([*first, *further], work / "runs" / f"asl2000_{name}")
         seeds, words = range(seed, seed + (2 if rehearse else kind.trainings)), [*kind.own, *AT_MEANS, *least]
