@@ -31,6 +31,7 @@ from twinsign.evaluation.score_files import align_scores, read_scores
 from twinsign.files import write_bytes
 from twinsign.nn.whitening import WHITENING
 from twinsign.pack.open import Pack
+from twinsign.pack.same_signs import glosses_by_poses
 from twinsign.pack.subset import write_subset
 from twinsign.runs.quantise import SCALE, quantised
 from twinsign.runs.run import CONFIG, LABELS, WEIGHTS, load_run
@@ -201,8 +202,8 @@ def same_signs(packs: dict[str, Path], splits: tuple[str, ...] = ("train",)) -> 
     for name in HANDS_ONLY:
         pack = Pack(str(packs[name]))
         rows = np.flatnonzero(np.isin(pack.splits, splits))
-        for poses, gloss in zip(pack.pose_hashes(rows), pack.table["gloss"].take(rows).to_pylist(), strict=True):
-            glosses.setdefault(poses, set()).update([gloss] if gloss else [])
+        for poses, named in glosses_by_poses(pack, rows).items():
+            glosses.setdefault(poses, set()).update(named)
     known = {*Pack(str(packs["wlasl300"])).table["gloss"].to_pylist()}
     counts: dict[str, Counter[str]] = {}
     for shared in glosses.values():
@@ -355,10 +356,11 @@ def ship(source: Path, folder: Path, facts: dict[str, Any]) -> None:
     """
     found = load_run(source)
     tensors = found.weights()
-    stored = load_file(source / WEIGHTS)
     if found.kind == "pretrained":
         tensors = {key: value for key, value in tensors.items() if key.startswith(("encoders.", WHITENING))}
         stored = {key: value.half() if value.is_floating_point() else value for key, value in tensors.items()}
+    else:
+        stored = load_file(source / WEIGHTS)
     folder.mkdir(parents=True, exist_ok=True)
     lost = [key for key, value in stored.items() if value.is_floating_point() and not torch.isfinite(value).all()]
     if lost:

@@ -140,11 +140,13 @@ class Recogniser:
         if top < 1:
             raise InputError(f"top {top}", "1 or more")
         best = confidences.topk(min(top, len(self.run.labels)), dim=1)
-        guesses = [
-            [(self.run.labels[label], confidence) for label, confidence in zip(*row, strict=True)]
+        return [
+            [self._guess(self.run.labels[label], confidence) for label, confidence in zip(*row, strict=True)]
             for row in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
-        return [[Guess(gloss, sure, self.same_signs.get(gloss, ())) for gloss, sure in clip] for clip in guesses]
+
+    def _guess(self, gloss: str, confidence: float) -> Guess:
+        return Guess(gloss, confidence, self.same_signs.get(gloss, ()))
 
 
 @torch.no_grad()

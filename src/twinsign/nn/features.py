@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from twinsign.nn.beside import first_networks
+from twinsign.nn.beside import side_by_side
 from twinsign.nn.classifier import Classifier, branch_features
 from twinsign.nn.config import PARTS
 from twinsign.nn.networks import feature_width
@@ -89,7 +89,7 @@ def embedded(classifier: Classifier, features: dict[str, Tensor]) -> Tensor:
 
     Of networks side by side the first one's features (nn/beside.py).
     """
-    widths = {name: feature_width(network) for name, network in first_networks(classifier.encoders).items()}
+    widths = {name: feature_width(side_by_side(encoder)[0]) for name, encoder in classifier.encoders.items()}
     return joint_embedding({name: features[name][:, : widths[name]] for name in classifier.head.embed or features})
 
 

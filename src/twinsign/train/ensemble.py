@@ -27,7 +27,6 @@ ENSEMBLE = "ensemble"
 """Key of `about`: seed, config, digest and start of each RUN that takes part."""
 WITHOUT_PARTS = ("conv_gru", "st_gcn")
 """Networks whose one feature stands under `hand`, so that the trunk as another part adds nothing to it."""
-
 BRANCHES_HINT = "Train both with --finetune.head.branches '[joint,motion]', or both with '[joint]'."
 
 
@@ -39,7 +38,7 @@ def ensemble(models: Sequence[str | PathLike[str]], out: str | PathLike[str]) ->
     poses alike, or where `out` holds another RUN.
 
     Examples:
-        >>> from dataclasses import asdict, replace
+        >>> from dataclasses import replace
         >>> import twinsign as ts
         >>> recipe, clips = ts.load_recipe("demo"), ts.ClipSelection(["packs/signs.pack"])
         >>> recipe = replace(recipe, trainer=replace(recipe.trainer, progress=False))
@@ -71,7 +70,7 @@ def identity(about: Mapping[str, Any], digest: str) -> dict[str, Any]:
     found: dict[str, Any] = {"seed": about.get("seed"), "config": about.get("config"), "digest": digest}
     found |= {"trainings": len(about[AVERAGED])} if AVERAGED in about else {}
     start = about.get(STARTED_FROM)
-    return found | ({"start": identity(start, start["digest"])} if start else {})
+    return found | ({"start": identity(start, str(start.get("digest")))} if start else {})
 
 
 @torch.no_grad()
@@ -90,23 +89,33 @@ def add_logits(runs: Sequence[Run], whole: Classifier) -> Classifier:
 
 def check_same_task(runs: Sequence[Run]) -> tuple[str, ...]:
     """The parts that their layers look at; InputError unless the logits of these RUNs can be added for any clip."""
-    facts = []
     for run in runs:
         if run.kind != "classifier":
             raise InputError("a pre-trained run without a classifier", "RUNs of finetune or linear", file=run.path)
-        head, read, windows = head_recipe(run).head, asdict(run.recipe.read), asdict(run.recipe.windows)
-        fact = {"glosses": run.labels, "clips": run.about.get("rows_hash"), "branches": ", ".join(head.branches)}
-        facts.append(fact | {"join": head.join, "frames": frames_of(run), "read": read, "windows": windows})
-    split = [run for run in runs if any(each.network not in WITHOUT_PARTS for each in each_network(run.recipe.encoder))]
-    parts = head_recipe([*split, runs[0]][0]).head.parts
+    heads = [head_recipe(run).head for run in runs]
+    has_parts = [any(each.network not in WITHOUT_PARTS for each in each_network(run.recipe.encoder)) for run in runs]
+    parts = next((head.parts for head, has in zip(heads, has_parts, strict=True) if has), heads[0].parts)
+    facts: list[dict[str, Any]] = [
+        {
+            "glosses": run.labels,
+            "clips": run.about.get("rows_hash"),
+            "branches": ", ".join(head.branches),
+            "join": head.join,
+            "frames": frames_of(run),
+            "read": asdict(run.recipe.read),
+            "windows": asdict(run.recipe.windows),
+            "parts": head.parts if has else parts,
+        }
+        for run, head, has in zip(runs, heads, has_parts, strict=True)
+    ]
     for run, fact in zip(runs, facts, strict=True):
-        fact["parts"] = head_recipe(run).head.parts if run in split else parts
-        for name, value in fact.items():
-            wanted = {**facts[0], "parts": parts}[name]
-            if value != wanted:
-                said, of = (f": {value}", str(wanted)) if isinstance(value, str | int) else ("", "the same")
-                hint = BRANCHES_HINT if name == "branches" else ""
-                raise InputError(f"{name} unlike those of {runs[0].path}{said}", of, file=run.path, hint=hint)
+        wanted = {**facts[0], "parts": parts}
+        differing = next((name for name in fact if fact[name] != wanted[name]), None)
+        if differing is not None:
+            short = isinstance(fact[differing], str | int)
+            said, of = (f": {fact[differing]}", str(wanted[differing])) if short else ("", "the same")
+            hint = BRANCHES_HINT if differing == "branches" else ""
+            raise InputError(f"{differing} unlike those of {runs[0].path}{said}", of, file=run.path, hint=hint)
     return parts
 
 
